@@ -1,0 +1,61 @@
+# `make` prints the targets. VENV= and PYTHON= choose the environment and the Python that makes it, for instance
+# `make VENV=../shared-venv test`.
+
+VENV ?= .venv
+PYTHON ?= python3
+
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+CHECKOUT := $(VENV)/.checkout
+
+# An editable install points to one checkout: an environment that another checkout used last is installed into again.
+ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED) $(INSTALLED_DEV)
+endif
+
+.PHONY: help demo test test-slow test-all quality clean
+.DEFAULT_GOAL := help
+
+help:  ## print these lines
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED)  ## install the package and suggest hashtags for a clip
+	@$(BIN)/python examples/demo.py
+
+test: $(INSTALLED_DEV)  ## install what development needs and run the quick tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED_DEV)  ## run the tests that `make test` leaves out
+	@$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow  ## run all tests
+
+quality: $(INSTALLED_DEV)  ## lint, and check the formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+clean:  ## remove caches and build products (the environment stays)
+	@rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or later, or name one with \`make PYTHON=...\`." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "$(PYTHON) is Python %d.%d, but transformers-ggm needs 3.10 or later: name one with `make PYTHON=python3.12 ...`." % sys.version_info[:2])'
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { rm -f $(BIN)/python; exit 1; }
+
+$(INSTALLED): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing transformers-ggm into $(VENV) (once; PyTorch is large)"
+	@rm -f $(INSTALLED) $(INSTALLED_DEV)
+	@$(PIP_INSTALL) --editable .
+	@echo "$(CURDIR)" > $(CHECKOUT)
+	@touch $(INSTALLED)
+
+$(INSTALLED_DEV): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing transformers-ggm and its development tools into $(VENV) (once; PyTorch is large)"
+	@rm -f $(INSTALLED) $(INSTALLED_DEV)
+	@$(PIP_INSTALL) --editable '.[dev]'
+	@echo "$(CURDIR)" > $(CHECKOUT)
+	@touch $(INSTALLED) $(INSTALLED_DEV)

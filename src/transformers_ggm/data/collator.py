@@ -1,0 +1,163 @@
+"""Collators: prepared shorts in, batches for the generator or the retriever out."""
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..processing import GGMProcessor, HashtagRetrieverProcessor
+
+
+def row_generator(seed: int, epoch: int, index: int) -> random.Random:
+    """Randomness for one row in one epoch, the same whatever the batch, the worker or the process that reads it."""
+    return random.Random(f"{seed}-{epoch}-{index}")
+
+
+@dataclass
+class DataCollatorForHashtagGeneration:
+    r"""
+    Makes batches for [`GGMForHashtagGeneration`] from the rows of [`PreparedShorts`].
+
+    In training, as in the released research code, target hashtags are shuffled anew in every epoch, and each true
+    hashtag is taken out of the guidance with probability `guidance_dropout`, so that the model cannot just copy. Call
+    `set_epoch` before each epoch (`train.py` does): all randomness comes from `seed`, the epoch and the row.
+
+    Args:
+        processor ([`GGMProcessor`]): tokenizer and normalisation.
+        training (`bool`, *optional*, defaults to `True`): `False` leaves the rows as they are.
+        guidance_dropout (`float`, *optional*, defaults to 1/3): see above.
+        frame_dropout (`float`, *optional*, defaults to 0.0): share of rows whose video is one black frame, without
+            guidance.
+        audio_dropout (`float`, *optional*, defaults to 0.0): share of rows without their sound.
+        description_dropout (`float`, *optional*, defaults to 0.0): share of rows without their description.
+        seed (`int`, *optional*, defaults to 0).
+
+    Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
+    """
+
+    processor: GGMProcessor
+    training: bool = True
+    guidance_dropout: float = 1 / 3
+    frame_dropout: float = 0.0
+    audio_dropout: float = 0.0
+    description_dropout: float = 0.0
+    seed: int = 0
+    epoch: int = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch the next rows are of."""
+        self.epoch = epoch
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]):
+        if self.training:
+            rows = [self._vary(row) for row in rows]
+        batch = self.processor(
+            videos=[row["frames"] for row in rows],
+            text=[row["description"] for row in rows],
+            guidance=[row["guidance"] for row in rows],
+            hashtags=[row["hashtags"] for row in rows],
+            audio_from_video=False,
+            return_tensors="pt",
+        )
+        sounds = [row["input_features"] for row in rows]
+        heard = [sound for sound in sounds if sound is not None]
+        if heard:
+            silence = torch.zeros_like(heard[0])
+            batch["input_features"] = torch.stack([silence if sound is None else sound for sound in sounds])
+            batch["audio_mask"] = torch.tensor([int(sound is not None) for sound in sounds])
+        return batch
+
+    def _vary(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        generator = row_generator(self.seed, self.epoch, row["index"])
+        row = dict(row)
+        row["hashtags"] = generator.sample(row["hashtags"], len(row["hashtags"]))
+        true = set(row["hashtags"])
+        row["guidance"] = [
+            tag for tag in row["guidance"] if tag not in true or generator.random() >= self.guidance_dropout
+        ]
+        if generator.random() < self.frame_dropout and row["frames"] is not None:
+            row["frames"], row["guidance"] = torch.zeros_like(row["frames"][:1]), []
+        if generator.random() < self.audio_dropout:
+            row["input_features"] = None
+        if generator.random() < self.description_dropout and (row["frames"] is not None or row["guidance"]):
+            row["description"] = ""
+        return row
+
+
+def hashtag_id(hashtag: str) -> int:
+    """A 63-bit number for a hashtag, the same in every process, so that hashtags can be compared as tensors."""
+    return int.from_bytes(hashlib.blake2b(hashtag.encode(), digest_size=8).digest(), "big") >> 1
+
+
+@dataclass
+class DataCollatorForHashtagRetrieval:
+    r"""
+    Makes batches for [`HashtagRetriever`]: pairs of a video and one of its hashtags, drawn anew in every epoch.
+
+    Args:
+        processor ([`HashtagRetrieverProcessor`]): tokenizer and normalisation.
+        counts (`dict[str, int]`, *optional*): how often each hashtag occurs in training.
+        rare_hashtag_power (`float`, *optional*, defaults to 0.0): a row's hashtag is drawn with a weight of
+            `count ** -rare_hashtag_power`; 0 draws uniformly.
+        frames_per_clip (`int`, *optional*, defaults to 0): frames drawn from each clip, in order; 0 takes all.
+        max_hashtags (`int`, *optional*, defaults to 64): true hashtags of a row that are known to the loss. A fixed
+            number, so that processes can exchange them.
+        seed (`int`, *optional*, defaults to 0).
+
+    Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch,)`
+    and `true_hashtag_ids` of shape `(batch, max_hashtags)`, -1 on padding.
+    """
+
+    processor: HashtagRetrieverProcessor
+    counts: Mapping[str, int] | None = None
+    rare_hashtag_power: float = 0.0
+    frames_per_clip: int = 0
+    max_hashtags: int = 64
+    seed: int = 0
+    epoch: int = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch the next rows are of."""
+        self.epoch = epoch
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        generators = [row_generator(self.seed, self.epoch, row["index"]) for row in rows]
+        hashtags = [self._draw_hashtag(row["hashtags"], generator) for row, generator in zip(rows, generators)]
+        frames = [self._draw_frames(row["retriever_frames"], generator) for row, generator in zip(rows, generators)]
+        true_ids = torch.full((len(rows), self.max_hashtags), -1, dtype=torch.int64)
+        for i, row in enumerate(rows):
+            ids = [hashtag_id(tag) for tag in row["hashtags"][: self.max_hashtags]]
+            true_ids[i, : len(ids)] = torch.tensor(ids)
+        return {
+            **self.processor(videos=frames, hashtags=hashtags, return_tensors="pt"),
+            "hashtag_ids": torch.tensor([hashtag_id(tag) for tag in hashtags]),
+            "true_hashtag_ids": true_ids,
+        }
+
+    def _draw_hashtag(self, hashtags: Sequence[str], generator: random.Random) -> str:
+        weights = None
+        if self.counts is not None and self.rare_hashtag_power:
+            weights = [max(self.counts.get(tag, 1), 1) ** -self.rare_hashtag_power for tag in hashtags]
+        return generator.choices(hashtags, weights)[0]
+
+    def _draw_frames(self, frames: torch.Tensor, generator: random.Random) -> torch.Tensor:
+        if not 0 < self.frames_per_clip < len(frames):
+            return frames
+        return frames[sorted(generator.sample(range(len(frames)), self.frames_per_clip))]
+
+
+def is_true_of(hashtag_ids: torch.Tensor, true_hashtag_ids: torch.Tensor) -> torch.Tensor:
+    """
+    Which hashtags are true of which videos.
+
+    Args:
+        hashtag_ids (`torch.LongTensor` of shape `(batch,)`).
+        true_hashtag_ids (`torch.LongTensor` of shape `(batch, max_hashtags)`).
+
+    Returns:
+        `torch.BoolTensor` of shape `(batch, batch)`: entry (i, j) says that hashtag j is one of video i's.
+    """
+    return (true_hashtag_ids[:, None, :] == hashtag_ids[None, :, None]).any(dim=-1)

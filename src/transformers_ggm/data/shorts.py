@@ -1,0 +1,97 @@
+"""Reading a folder of shorts in the Hub's folder convention."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset, DatasetDict
+
+from ..errors import DatasetError, HashtagError
+from ..processing.hashtags import normalize_hashtag
+
+SPLITS = ("train", "validation", "test")
+METADATA = "metadata.jsonl"
+
+
+def load_shorts(data_dir: str | Path) -> DatasetDict:
+    r"""
+    Loads `DIR/{train,validation,test}/metadata.jsonl` and the clips beside it.
+
+    Args:
+        data_dir (`str` or `Path`): a folder with at least one of the three splits. Each line of a `metadata.jsonl` is
+            a JSON object with `hashtags` (list of strings), optionally `file_name` (relative to the split's folder)
+            and `description`, and any further fields, which are kept.
+
+    Returns:
+        `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, `None` without a
+        `file_name`), `description` (`""` where there is none), `hashtags` (normalised, without '#', each once) and the
+        further fields.
+
+    Raises:
+        DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, or
+            a row without its file; names file and line.
+        HashtagError: a hashtag that is none; names file and line.
+
+    Example:
+
+    ```python
+    >>> import json, pathlib, tempfile
+    >>> from transformers_ggm import load_shorts
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> train = pathlib.Path(folder.name, "train")
+    >>> train.mkdir()
+    >>> row = {"description": "first snow", "hashtags": ["#Snow", "winter"]}
+    >>> _ = (train / "metadata.jsonl").write_text(json.dumps(row))
+    >>> load_shorts(folder.name)["train"][0]
+    {'video': None, 'description': 'first snow', 'hashtags': ['snow', 'winter']}
+
+    ```
+    """
+    data_dir = Path(data_dir)
+    if not data_dir.is_dir():
+        raise DatasetError(f"`data_dir` {data_dir} is no folder.")
+    splits = {split: data_dir / split / METADATA for split in SPLITS if (data_dir / split).is_dir()}
+    if not splits:
+        raise DatasetError(f"{data_dir} has none of the folders {', '.join(SPLITS)}.")
+    return DatasetDict({split: Dataset.from_list(list(_read_rows(path))) for split, path in splits.items()})
+
+
+def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
+    if not metadata.is_file():
+        raise DatasetError(f"{metadata.parent} has no {METADATA}; see the README on how to lay out a folder of shorts.")
+    count = 0
+    with metadata.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                count += 1
+                yield _read_row(line, f"{metadata}, line {number}", metadata.parent)
+    if count == 0:
+        raise DatasetError(f"{metadata} has no rows.")
+
+
+def _read_row(line: str, place: str, folder: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DatasetError(f"{place} is not valid JSON: {error}.") from error
+    if not isinstance(row, dict):
+        raise DatasetError(f"{place} is not a JSON object.")
+    file_name = row.pop("file_name", None)
+    description = row.pop("description", None) or ""
+    hashtags = row.pop("hashtags", None)
+    if not isinstance(hashtags, list) or not all(isinstance(tag, str) for tag in hashtags):
+        raise DatasetError(f"{place}: `hashtags` must be a list of strings.")
+    if not isinstance(description, str):
+        raise DatasetError(f"{place}: `description` must be a string.")
+    video = None
+    if file_name is not None:
+        video = folder / str(file_name)
+        if not video.is_file():
+            raise DatasetError(f"{place}: the file {video} does not exist.")
+        video = str(video.absolute())
+    try:
+        hashtags = list(dict.fromkeys(normalize_hashtag(tag) for tag in hashtags))
+    except HashtagError as error:
+        raise HashtagError(f"{place}: {error}") from error
+    return {"video": video, "description": description, "hashtags": hashtags, **row}

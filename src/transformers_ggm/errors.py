@@ -1,0 +1,29 @@
+"""Errors of this package. Each one subclasses `ValueError` or `OSError`, names what is wrong and says what to do."""
+
+
+class MediaError(ValueError):
+    """A clip cannot be read: missing, truncated, no video stream, no frames, over a limit, or not a video at all."""
+
+
+class HashtagError(ValueError):
+    """A hashtag that is no hashtag by the twitter-text rules, or an empty list where hashtags are needed."""
+
+
+class InputError(ValueError):
+    """The inputs of a processor or model do not fit together, for instance an empty description with no video."""
+
+
+class PoolError(ValueError):
+    """A hashtag pool cannot do what was asked: `k` out of range, unknown hashtags, vectors of another width."""
+
+
+class RetrieverMismatchError(PoolError):
+    """A hashtag pool was made by another retriever than the one it is used with."""
+
+
+class DatasetError(OSError):
+    """A data folder is not in the Hub's folder convention: no `metadata.jsonl`, a row without its file or field."""
+
+
+class CheckpointError(OSError):
+    """A checkpoint folder or repository lacks a part that is needed, or the part cannot be read."""

@@ -1,0 +1,18 @@
+"""Models and their configurations."""
+
+from .configuration_ggm import GGMConfig
+from .configuration_hashtag_retriever import HashtagRetrieverConfig
+from .cross_modal_attention import CrossModalAttention
+from .modeling_ggm import GGMForHashtagGeneration, GGMModel
+from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
+
+__all__ = [
+    "CrossModalAttention",
+    "GGMConfig",
+    "GGMForHashtagGeneration",
+    "GGMModel",
+    "HashtagRetriever",
+    "HashtagRetrieverConfig",
+    "HashtagRetrieverOutput",
+    "hashtag_contrastive_loss",
+]

@@ -1,0 +1,130 @@
+"""Configuration of the Guided Generative Model."""
+
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+
+FUSION_INITS = ("zero", "normal")
+FRAME_POSITION_EMBEDDINGS = ("none", "learned")
+
+
+def as_config(config: PreTrainedConfig | dict[str, Any] | None, default_model_type: str | None, name: str):
+    """Turns a dict with a `model_type` into the configuration it describes, and `None` into the default one."""
+    if config is None and default_model_type is not None:
+        return AutoConfig.for_model(default_model_type)
+    if isinstance(config, dict):
+        values = dict(config)
+        model_type = values.pop("model_type", default_model_type)
+        if model_type is None:
+            raise ValueError(f"`{name}` is a dict without `model_type`: name the backbone, e.g. model_type='vit'.")
+        return AutoConfig.for_model(model_type, **values)
+    return config
+
+
+class GGMConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`GGMModel`] or [`GGMForHashtagGeneration`]: three backbones and how they are joined
+    (Yu et al., ACL 2023, section 3).
+
+    Args:
+        vision_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `ViTConfig()`):
+            Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2, the vision towers of
+            CLIP and SigLIP). Every frame is encoded alone.
+        text_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `BartConfig()`):
+            The text encoder and the decoder: BART or mBART.
+        audio_config (`PreTrainedConfig` or `dict`, *optional*):
+            Any audio backbone (the CLAP audio tower, AST, Whisper's encoder). `None`, the default: no sound.
+        fusion_num_attention_heads (`int`, *optional*, defaults to 8):
+            Heads of both cross-modal attentions (equations 3 and 4). Must divide the width of the vision backbone (if
+            there is an audio backbone) and that of the text backbone.
+        fusion_dropout (`float`, *optional*, defaults to 0.1):
+            Dropout on the attention weights and on the output of the cross-modal attentions, in training.
+        fusion_init (`str`, *optional*, defaults to `"zero"`):
+            `"zero"` starts the output projections of the cross-modal attentions at zero, so that a model put together
+            from pretrained backbones starts as exactly BART; `"normal"` draws them like every other layer.
+        frame_position_embedding (`str`, *optional*, defaults to `"none"`):
+            `"none"` is the published model, which cannot know the order of the frames. `"learned"` adds a learned
+            vector per frame position before the first cross-modal attention.
+        max_frames (`int`, *optional*, defaults to 64):
+            Number of learned frame positions; used with `frame_position_embedding="learned"` only.
+        initializer_range (`float`, *optional*, defaults to 0.02):
+            Standard deviation of the normal distribution that new weights are drawn from.
+
+    Raises:
+        ValueError: an unknown `fusion_init` or `frame_position_embedding`, a backbone dict without `model_type`, or a
+            number of heads that does not divide a backbone's width.
+
+    Example:
+
+    ```python
+    >>> from transformers import BartConfig, ViTConfig
+    >>> from transformers_ggm import GGMConfig
+
+    >>> config = GGMConfig(vision_config=ViTConfig(), text_config=BartConfig(d_model=768))
+    >>> config.text_config.model_type, config.audio_config
+    ('bart', None)
+
+    ```
+    """
+
+    model_type = "ggm"
+    sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "audio_config": AutoConfig}
+    has_no_defaults_at_init = False
+
+    def __init__(
+        self,
+        vision_config=None,
+        text_config=None,
+        audio_config=None,
+        fusion_num_attention_heads=8,
+        fusion_dropout=0.1,
+        fusion_init="zero",
+        frame_position_embedding="none",
+        max_frames=64,
+        initializer_range=0.02,
+        **kwargs,
+    ):
+        self.vision_config = as_config(vision_config, "vit", "vision_config")
+        self.text_config = as_config(text_config, "bart", "text_config")
+        self.audio_config = as_config(audio_config, None, "audio_config")
+        self.fusion_num_attention_heads = fusion_num_attention_heads
+        self.fusion_dropout = fusion_dropout
+        self.fusion_init = fusion_init
+        self.frame_position_embedding = frame_position_embedding
+        self.max_frames = max_frames
+        self.initializer_range = initializer_range
+        self._check()
+        text = self.text_config
+        for name in ("bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"):
+            kwargs.setdefault(name, getattr(text, name, None))
+        kwargs["is_encoder_decoder"] = True
+        kwargs.setdefault("tie_word_embeddings", text.tie_word_embeddings)
+        super().__init__(**kwargs)
+
+    def _check(self):
+        if self.fusion_init not in FUSION_INITS:
+            raise ValueError(f"`fusion_init` must be one of {FUSION_INITS}, got {self.fusion_init!r}.")
+        if self.frame_position_embedding not in FRAME_POSITION_EMBEDDINGS:
+            raise ValueError(
+                f"`frame_position_embedding` must be one of {FRAME_POSITION_EMBEDDINGS}, "
+                f"got {self.frame_position_embedding!r}."
+            )
+        widths = {"text_config": hidden_size_of(self.text_config)}
+        if self.audio_config is not None:
+            widths["vision_config"] = hidden_size_of(self.vision_config)
+        for name, width in widths.items():
+            if width % self.fusion_num_attention_heads:
+                raise ValueError(
+                    f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width {width} "
+                    f"of `{name}`; choose a divisor."
+                )
+
+
+def hidden_size_of(config: PreTrainedConfig) -> int:
+    """Width of a backbone's `last_hidden_state`."""
+    if config.model_type == "clap_audio_model":  # its `hidden_size` is not derived from the stages it really has
+        return config.patch_embeds_hidden_size * 2 ** (len(config.depths) - 1)
+    return config.hidden_size
+
+
+__all__ = ["GGMConfig"]

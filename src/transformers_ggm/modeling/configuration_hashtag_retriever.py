@@ -1,0 +1,47 @@
+"""Configuration of the retriever that finds a video's nearest hashtags."""
+
+from transformers import AutoConfig, PreTrainedConfig
+
+from .configuration_ggm import as_config
+
+
+class HashtagRetrieverConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`HashtagRetriever`] (Yu et al., ACL 2023, section 3.1).
+
+    Args:
+        backbone_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `CLIPConfig()`):
+            Any dual encoder of `AutoModel` with `get_image_features` and `get_text_features` (CLIP, SigLIP,
+            Chinese-CLIP, `VisionTextDualEncoder`).
+        logit_scale_init_value (`float`, *optional*, defaults to 2.6592):
+            Logarithm of the inverse temperature at the start (CLIP's: ln(1 / 0.07)).
+        max_logit_scale (`float`, *optional*, defaults to 100.0):
+            The inverse temperature is learned, but never larger than this (CLIP's limit).
+        fingerprint (`str`, *optional*):
+            Hash of the weights, written by `save_pretrained`; tells whether a hashtag pool belongs to the retriever.
+    """
+
+    model_type = "hashtag_retriever"
+    sub_configs = {"backbone_config": AutoConfig}
+
+    def __init__(
+        self,
+        backbone_config=None,
+        logit_scale_init_value=2.6592,
+        max_logit_scale=100.0,
+        fingerprint=None,
+        **kwargs,
+    ):
+        self.backbone_config = as_config(backbone_config, "clip", "backbone_config")
+        self.logit_scale_init_value = logit_scale_init_value
+        self.max_logit_scale = max_logit_scale
+        self.fingerprint = fingerprint
+        super().__init__(**kwargs)
+
+    @property
+    def projection_dim(self) -> int:
+        """Width of the vectors that videos and hashtags are compared by."""
+        return self.backbone_config.projection_dim
+
+
+__all__ = ["HashtagRetrieverConfig"]

@@ -1,0 +1,478 @@
+"""The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals")."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
+
+from ..errors import InputError
+from .backbones import build_tower, load_tower_weights, tower_config_from_pretrained
+from .configuration_ggm import GGMConfig, hidden_size_of
+from .cross_modal_attention import CrossModalAttention
+
+
+def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int) -> torch.Tensor:
+    """Decoder inputs for teacher forcing: `labels` moved one place to the right, -100 replaced by padding."""
+    shifted = torch.roll(labels, shifts=1, dims=-1)
+    shifted[:, 0] = decoder_start_token_id
+    return shifted.masked_fill(shifted == -100, pad_token_id)
+
+
+class GGMPreTrainedModel(PreTrainedModel):
+    """Weight initialisation and capabilities shared by the GGM classes."""
+
+    config: GGMConfig
+    config_class = GGMConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    input_modalities = ("video", "audio", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _no_split_modules = ["CrossModalAttention"]
+    _skip_keys_device_placement = ["past_key_values"]
+
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if isinstance(module, GGMForHashtagGeneration):
+            init.zeros_(module.final_logits_bias)
+        elif isinstance(module, CrossModalAttention) and self.config.fusion_init == "zero":
+            init.zeros_(module.out_proj.weight)
+            init.zeros_(module.out_proj.bias)
+
+
+class GGMEncoder(GGMPreTrainedModel):
+    """
+    Reads frames, sound and text, and returns the video-grounded text states (section 3.2).
+
+    Args:
+        config ([`GGMConfig`]).
+        text_encoder (`nn.Module`): the encoder half of the text backbone.
+    """
+
+    def __init__(self, config: GGMConfig, text_encoder: nn.Module):
+        super().__init__(config)
+        vision_size, text_size = hidden_size_of(config.vision_config), hidden_size_of(config.text_config)
+        self.text_encoder = text_encoder
+        self.vision_encoder = build_tower(config.vision_config, "vision")
+        self.video_grounding = CrossModalAttention(config, target_size=text_size, source_size=vision_size)
+        self.audio_encoder = None
+        if config.audio_config is not None:
+            self.audio_encoder = build_tower(config.audio_config, "audio")
+            self.audio_grounding = CrossModalAttention(
+                config, target_size=vision_size, source_size=hidden_size_of(config.audio_config)
+            )
+        self.frame_positions = None
+        if config.frame_position_embedding == "learned":
+            self.frame_positions = nn.Embedding(config.max_frames, vision_size)
+
+    def get_input_embeddings(self):
+        return self.text_encoder.get_input_embeddings()
+
+    def encode_frames(self, pixel_values_videos: torch.Tensor) -> torch.Tensor:
+        """
+        Encodes every frame alone and joins the frames of a video.
+
+        Args:
+            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
+
+        Raises:
+            InputError: more frames than learned frame positions.
+        """
+        batch_size, num_frames = pixel_values_videos.shape[:2]
+        frames = pixel_values_videos.flatten(0, 1).to(self.vision_encoder.dtype)
+        states = self.vision_encoder(pixel_values=frames).last_hidden_state
+        states = states.view(batch_size, num_frames, *states.shape[1:])
+        if self.frame_positions is not None:
+            if num_frames > self.config.max_frames:
+                raise InputError(
+                    f"`pixel_values_videos` has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; "
+                    "sample fewer frames or train with a larger `max_frames`."
+                )
+            positions = torch.arange(num_frames, device=states.device)
+            states = states + self.frame_positions(positions)[None, :, None]
+        return states.flatten(1, 2)
+
+    def encode_audio(self, input_features: torch.Tensor) -> torch.Tensor:
+        """
+        Encodes the sound.
+
+        Args:
+            input_features (`torch.FloatTensor` of shape `(batch, ...)`): as the audio backbone's feature extractor
+                makes them.
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3.
+        """
+        name = self.audio_encoder.main_input_name
+        states = self.audio_encoder(**{name: input_features.to(self.audio_encoder.dtype)}).last_hidden_state
+        if states.ndim == 4:  # CLAP: (batch, channels, frequency, time)
+            states = states.flatten(2).transpose(1, 2)
+        return states
+
+    def ground_video_in_audio(
+        self, video: torch.Tensor, input_features: torch.Tensor | None, audio_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """v = CAM(w, a, a) + w (equation 3); v = w in a row without sound."""
+        if self.audio_encoder is None or input_features is None:
+            return video
+        audio = self.encode_audio(input_features)
+        if audio_mask is None:
+            return self.audio_grounding(video, audio)
+        return self.audio_grounding(video, audio, audio_mask[:, None].expand(-1, audio.shape[1]))
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        input_features: torch.FloatTensor | None = None,
+        audio_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutput:
+        r"""
+        The arguments are those of [`GGMModel`].
+
+        Returns:
+            `BaseModelOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4, `hidden_states`
+            and `attentions` are those of the text encoder.
+        """
+        text = self.text_encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        states = text.last_hidden_state
+        if pixel_values_videos is not None:
+            video = self.encode_frames(pixel_values_videos)
+            patch_mask = None
+            if frame_mask is not None:
+                patches_per_frame = video.shape[1] // pixel_values_videos.shape[1]
+                patch_mask = frame_mask.repeat_interleave(patches_per_frame, dim=1)
+            video = self.ground_video_in_audio(video, input_features, audio_mask)
+            states = self.video_grounding(states, video, patch_mask)
+        return BaseModelOutput(last_hidden_state=states, hidden_states=text.hidden_states, attentions=text.attentions)
+
+
+class GGMModel(GGMPreTrainedModel):
+    r"""
+    The GGM encoder and decoder without a language-model head.
+
+    Args:
+        config ([`GGMConfig`]): the backbones and how they are joined. Weights are random; see
+            [`GGMForHashtagGeneration.from_backbones_pretrained`] for pretrained ones.
+    """
+
+    _tied_weights_keys = {
+        "encoder.text_encoder.embed_tokens.weight": "shared.weight",
+        "decoder.embed_tokens.weight": "shared.weight",
+    }
+
+    def __init__(self, config: GGMConfig):
+        super().__init__(config)
+        text_model = AutoModel.from_config(config.text_config)
+        self.shared = text_model.shared
+        self.encoder = GGMEncoder(config, text_model.encoder)
+        self.decoder = text_model.decoder
+        self.post_init()
+
+    def get_input_embeddings(self):
+        return self.shared
+
+    def set_input_embeddings(self, value):
+        self.shared = value
+        self.encoder.text_encoder.embed_tokens = value
+        self.decoder.embed_tokens = value
+
+    def get_encoder(self, modality: str | None = None):
+        if modality is None:
+            return self.encoder
+        return self.encoder.audio_encoder if modality == "audio" else self.encoder.vision_encoder
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        input_features: torch.FloatTensor | None = None,
+        audio_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.LongTensor | None = None,
+        decoder_attention_mask: torch.Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        decoder_inputs_embeds: torch.FloatTensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs,
+    ) -> Seq2SeqModelOutput | tuple:
+        r"""
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, text_length)`): "description [sep] guidance".
+            attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
+            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
+                normalised frames; without them the model is exactly its text backbone.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
+                without any frame is read as text alone.
+            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it.
+            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
+            decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
+            encoder_outputs (`BaseModelOutput`, *optional*): the encoder's output, if it ran before; the inputs of
+                the encoder are not looked at then.
+            past_key_values (`Cache`, *optional*): keys and values of the decoder's earlier steps.
+
+        Returns:
+            `Seq2SeqModelOutput` with `last_hidden_state` of shape `(batch, target_length, d_model)`.
+        """
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        if encoder_outputs is None:
+            encoder_outputs = self.encoder(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                pixel_values_videos=pixel_values_videos,
+                frame_mask=frame_mask,
+                input_features=input_features,
+                audio_mask=audio_mask,
+                inputs_embeds=inputs_embeds,
+                output_attentions=output_attentions,
+                output_hidden_states=output_hidden_states,
+            )
+        elif not isinstance(encoder_outputs, BaseModelOutput):
+            encoder_outputs = BaseModelOutput(*encoder_outputs)
+        decoded = self.decoder(
+            input_ids=decoder_input_ids,
+            attention_mask=decoder_attention_mask,
+            encoder_hidden_states=encoder_outputs.last_hidden_state,
+            encoder_attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=decoder_inputs_embeds,
+            use_cache=use_cache,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        output = Seq2SeqModelOutput(
+            last_hidden_state=decoded.last_hidden_state,
+            past_key_values=decoded.past_key_values,
+            decoder_hidden_states=decoded.hidden_states,
+            decoder_attentions=decoded.attentions,
+            cross_attentions=decoded.cross_attentions,
+            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
+            encoder_hidden_states=encoder_outputs.hidden_states,
+            encoder_attentions=encoder_outputs.attentions,
+        )
+        return output if return_dict else output.to_tuple()
+
+
+class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
+    r"""
+    GGM with a language-model head: frames, sound, description and guidance in, hashtags out.
+
+    Args:
+        config ([`GGMConfig`]): the backbones and how they are joined. Weights are random.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from transformers import BartConfig, ViTConfig
+    >>> from transformers_ggm import GGMConfig, GGMForHashtagGeneration
+
+    >>> vision = ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+    ...                    image_size=32, patch_size=16)
+    >>> text = BartConfig(vocab_size=50, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+    ...                   decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32)
+    >>> model = GGMForHashtagGeneration(GGMConfig(vision, text))
+    >>> labels = torch.tensor([[5, 6, 2]])
+    >>> output = model(torch.tensor([[0, 7, 8, 2]]), pixel_values_videos=torch.rand(1, 4, 3, 32, 32), labels=labels)
+    >>> output.logits.shape
+    torch.Size([1, 3, 50])
+
+    ```
+    """
+
+    _tied_weights_keys = {"lm_head.weight": "model.shared.weight"}
+    _keys_to_ignore_on_load_missing = ["final_logits_bias"]
+
+    def __init__(self, config: GGMConfig):
+        super().__init__(config)
+        self.model = GGMModel(config)
+        vocab_size = config.text_config.vocab_size
+        self.register_buffer("final_logits_bias", torch.zeros((1, vocab_size)))
+        self.lm_head = nn.Linear(hidden_size_of(config.text_config), vocab_size, bias=False)
+        self.post_init()
+
+    @classmethod
+    def from_backbones_pretrained(
+        cls, vision: str, text: str, audio: str | None = None, **config_overrides
+    ) -> "GGMForHashtagGeneration":
+        r"""
+        Puts a model together from pretrained backbones. The cross-modal attentions are new; with the default
+        `fusion_init="zero"` the model starts as exactly its text backbone.
+
+        Args:
+            vision (`str`): folder or Hub id of an image backbone, e.g. `"google/vit-base-patch16-224-in21k"`; of a
+                dual encoder such as CLIP, SigLIP or a trained [`HashtagRetriever`] the vision tower is taken.
+            text (`str`): folder or Hub id of a BART or mBART, e.g. `"facebook/bart-base"`.
+            audio (`str`, *optional*): folder or Hub id of an audio backbone, e.g. `"laion/clap-htsat-unfused"`.
+            config_overrides: any argument of [`GGMConfig`]. `generation_config` starts with the paper's decoding: 5
+                beams, `no_repeat_ngram_size=3`, `max_length=32`.
+
+        Raises:
+            CheckpointError: a checkpoint lacks the weights of the encoder that it should give.
+
+        Example:
+
+        ```python
+        >>> model = GGMForHashtagGeneration.from_backbones_pretrained(
+        ...     vision="google/vit-base-patch16-224-in21k", text="facebook/bart-base", audio="laion/clap-htsat-unfused"
+        ... )  # doctest: +SKIP
+
+        ```
+        """
+        audio_config = None if audio is None else tower_config_from_pretrained(audio, "audio")
+        config = GGMConfig(
+            vision_config=tower_config_from_pretrained(vision, "vision"),
+            text_config=AutoConfig.from_pretrained(text),
+            audio_config=audio_config,
+            **config_overrides,
+        )
+        model = cls(config)
+        load_tower_weights(model.model.encoder.vision_encoder, vision, "vision")
+        if audio is not None:
+            load_tower_weights(model.model.encoder.audio_encoder, audio, "audio")
+        text_model = AutoModel.from_pretrained(text)
+        model.model.encoder.text_encoder.load_state_dict(text_model.encoder.state_dict())
+        model.model.decoder.load_state_dict(text_model.decoder.state_dict())
+        model.model.shared.load_state_dict(text_model.shared.state_dict())
+        model.tie_weights()
+        model.use_published_decoding()
+        return model
+
+    def use_published_decoding(self, max_length: int = 32) -> None:
+        """Sets `generation_config` to the paper's decoding: 5 beams, no repeated trigram, at most `max_length` tokens."""
+        self.generation_config.update(
+            num_beams=5, no_repeat_ngram_size=3, max_length=max_length, early_stopping=False, length_penalty=1.0
+        )
+
+    def get_encoder(self, modality: str | None = None):
+        return self.model.get_encoder(modality)
+
+    def get_decoder(self):
+        return self.model.decoder
+
+    def get_output_embeddings(self):
+        return self.lm_head
+
+    def set_output_embeddings(self, new_embeddings):
+        self.lm_head = new_embeddings
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
+    ) -> nn.Embedding:
+        """As in transformers; the logits' bias grows with the embeddings."""
+        embeddings = super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
+        missing = embeddings.weight.shape[0] - self.final_logits_bias.shape[1]
+        self.final_logits_bias = nn.functional.pad(self.final_logits_bias, (0, missing))
+        return embeddings
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        input_features: torch.FloatTensor | None = None,
+        audio_mask: torch.Tensor | None = None,
+        decoder_input_ids: torch.LongTensor | None = None,
+        decoder_attention_mask: torch.Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        decoder_inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> Seq2SeqLMOutput | tuple:
+        r"""
+        Takes the arguments of [`GGMModel`], and
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch, target_length)`, *optional*): target tokens, -100 on padding.
+            num_items_in_batch (`int`, *optional*): number of target tokens that the loss is divided by; given by
+                `Trainer` so that accumulated and distributed batches weigh every token alike.
+
+        Returns:
+            `Seq2SeqLMOutput` with `logits` `(batch, target_length, vocab_size)` and, given `labels`, `loss`: the mean
+            cross-entropy of the target tokens (equation 6).
+        """
+        return_dict = self.config.return_dict if return_dict is None else return_dict
+        if labels is not None:
+            use_cache = False
+            if decoder_input_ids is None and decoder_inputs_embeds is None:
+                decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            pixel_values_videos=pixel_values_videos,
+            frame_mask=frame_mask,
+            input_features=input_features,
+            audio_mask=audio_mask,
+            decoder_input_ids=decoder_input_ids,
+            decoder_attention_mask=decoder_attention_mask,
+            encoder_outputs=encoder_outputs,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            decoder_inputs_embeds=decoder_inputs_embeds,
+            use_cache=use_cache,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+        )
+        logits = self.lm_head(outputs.last_hidden_state) + self.final_logits_bias
+        loss = None
+        if labels is not None:
+            reduction = "mean" if num_items_in_batch is None else "sum"
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction=reduction)
+            if num_items_in_batch is not None:
+                loss = loss / num_items_in_batch
+        # The decoder's and encoder's states go by the same names in both outputs.
+        output = Seq2SeqLMOutput(loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"})
+        return output if return_dict else output.to_tuple()
+
+    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
+        """`labels` shifted right behind the decoder's start token; -100 becomes padding."""
+        return shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
+
+    def _prepare_encoder_decoder_kwargs_for_generation(self, inputs_tensor, model_kwargs, *args, **kwargs):
+        model_kwargs = super()._prepare_encoder_decoder_kwargs_for_generation(
+            inputs_tensor, model_kwargs, *args, **kwargs
+        )
+        # The encoder has run, once per video: its inputs must not be copied once more for every beam.
+        for name in ("pixel_values_videos", "frame_mask", "input_features", "audio_mask"):
+            model_kwargs.pop(name, None)
+        return model_kwargs
+
+
+__all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

@@ -1,0 +1,211 @@
+"""The retriever: videos and hashtags in one space (Yu et al., ACL 2023, section 3.1)."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import AutoModel, PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import ModelOutput
+
+from .configuration_hashtag_retriever import HashtagRetrieverConfig
+
+
+@dataclass
+class HashtagRetrieverOutput(ModelOutput):
+    """
+    Args:
+        loss (`torch.FloatTensor` of shape `(1,)`, *optional*): see [`hashtag_contrastive_loss`].
+        video_embeds (`torch.FloatTensor` of shape `(videos, projection_dim)`): unit vectors.
+        hashtag_embeds (`torch.FloatTensor` of shape `(hashtags, projection_dim)`): unit vectors.
+        logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
+    """
+
+    loss: torch.FloatTensor | None = None
+    video_embeds: torch.FloatTensor | None = None
+    hashtag_embeds: torch.FloatTensor | None = None
+    logit_scale: torch.FloatTensor | None = None
+
+
+def hashtag_contrastive_loss(
+    video_embeds: torch.Tensor,
+    hashtag_embeds: torch.Tensor,
+    logit_scale: torch.Tensor,
+    is_true: torch.Tensor | None = None,
+) -> torch.Tensor:
+    r"""
+    CLIP's symmetric contrastive loss on pairs of a video and one of its hashtags, in which a hashtag that is true of
+    another row's video is not that row's negative.
+
+    Args:
+        video_embeds (`torch.FloatTensor` of shape `(batch, dim)`): unit vectors.
+        hashtag_embeds (`torch.FloatTensor` of shape `(batch, dim)`): unit vectors; row i is a hashtag of video i.
+        logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
+        is_true (`torch.BoolTensor` of shape `(batch, batch)`, *optional*): entry (i, j) says that hashtag j is true of
+            video i. `None`: only the pairs on the diagonal are.
+
+    Returns:
+        `torch.FloatTensor` of shape `()`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from transformers_ggm.modeling import hashtag_contrastive_loss
+    >>> vectors = torch.eye(2)
+    >>> both_true = torch.ones(2, 2, dtype=torch.bool)
+    >>> hashtag_contrastive_loss(vectors, vectors, torch.tensor(1.0), both_true).item()  # no negatives are left
+    0.0
+
+    ```
+    """
+    logits = logit_scale * video_embeds @ hashtag_embeds.T
+    pairs = torch.arange(len(logits), device=logits.device)
+    if is_true is not None:
+        false_negatives = is_true.clone()
+        false_negatives[pairs, pairs] = False
+        logits = logits.masked_fill(false_negatives, float("-inf"))
+    return (nn.functional.cross_entropy(logits, pairs) + nn.functional.cross_entropy(logits.T, pairs)) / 2
+
+
+class HashtagRetriever(PreTrainedModel):
+    r"""
+    A dual encoder of videos and hashtags. A video's vector is the mean of its frames' vectors; video and hashtag are
+    compared by cosine similarity.
+
+    Args:
+        config ([`HashtagRetrieverConfig`]): weights are random; see [`HashtagRetriever.from_backbone_pretrained`].
+    """
+
+    config: HashtagRetrieverConfig
+    config_class = HashtagRetrieverConfig
+    base_model_prefix = "backbone"
+    main_input_name = "pixel_values_videos"
+    input_modalities = ("video", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: HashtagRetrieverConfig):
+        super().__init__(config)
+        self.backbone = AutoModel.from_config(config.backbone_config)
+        if hasattr(self.backbone, "logit_scale"):
+            # Not used here: left trainable, it would be a parameter without a gradient in distributed training.
+            self.backbone.logit_scale.requires_grad_(False)
+        self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
+        self.post_init()
+
+    def _init_weights(self, module):
+        super()._init_weights(module)
+        if isinstance(module, HashtagRetriever):
+            init.constant_(module.logit_scale, self.config.logit_scale_init_value)
+
+    @classmethod
+    def from_backbone_pretrained(cls, name_or_path: str, **config_overrides) -> "HashtagRetriever":
+        """
+        Makes a retriever from a pretrained dual encoder, keeping its temperature.
+
+        Args:
+            name_or_path (`str`): folder or Hub id, e.g. `"openai/clip-vit-base-patch32"`.
+            config_overrides: any argument of [`HashtagRetrieverConfig`].
+        """
+        backbone = AutoModel.from_pretrained(name_or_path)
+        model = cls(HashtagRetrieverConfig(backbone_config=backbone.config, **config_overrides))
+        model.backbone.load_state_dict(backbone.state_dict())
+        if hasattr(backbone, "logit_scale") and "logit_scale_init_value" not in config_overrides:
+            model.logit_scale.data.copy_(backbone.logit_scale.detach().squeeze())
+        return model
+
+    def get_video_features(
+        self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
+    ) -> torch.FloatTensor:
+        """
+        Args:
+            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`): normalised frames.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding.
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors, the normalised mean of the frames'
+            vectors; zeros for a row without frames.
+        """
+        batch_size, num_frames = pixel_values_videos.shape[:2]
+        frames = pixel_values_videos.flatten(0, 1).to(self.dtype)
+        features = _pooled(self.backbone.get_image_features(pixel_values=frames))
+        features = nn.functional.normalize(features, dim=-1).view(batch_size, num_frames, -1)
+        if frame_mask is not None:
+            features = features * frame_mask[..., None].to(features.dtype)
+        return nn.functional.normalize(features.sum(dim=1), dim=-1)
+
+    def get_hashtag_features(
+        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.FloatTensor:
+        """
+        Args:
+            input_ids (`torch.LongTensor` of shape `(hashtags, length)`): tokens of the bare hashtags.
+            attention_mask (`torch.Tensor` of shape `(hashtags, length)`, *optional*): 1 on tokens, 0 on padding.
+
+        Returns:
+            `torch.FloatTensor` of shape `(hashtags, projection_dim)`: unit vectors.
+        """
+        features = self.backbone.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
+        return nn.functional.normalize(_pooled(features), dim=-1)
+
+    def forward(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        input_ids: torch.LongTensor,
+        frame_mask: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        is_true: torch.BoolTensor | None = None,
+        return_loss: bool = False,
+    ) -> HashtagRetrieverOutput:
+        """
+        Args:
+            pixel_values_videos, frame_mask: see [`HashtagRetriever.get_video_features`].
+            input_ids, attention_mask: see [`HashtagRetriever.get_hashtag_features`]; row i is a hashtag of video i.
+            is_true (`torch.BoolTensor` of shape `(batch, batch)`, *optional*): see [`hashtag_contrastive_loss`].
+            return_loss (`bool`, *optional*, defaults to `False`): whether to compute the contrastive loss.
+
+        Returns:
+            [`HashtagRetrieverOutput`].
+        """
+        video_embeds = self.get_video_features(pixel_values_videos, frame_mask)
+        hashtag_embeds = self.get_hashtag_features(input_ids, attention_mask)
+        logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale)
+        loss = None
+        if return_loss:
+            loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, logit_scale, is_true)
+        return HashtagRetrieverOutput(
+            loss=loss, video_embeds=video_embeds, hashtag_embeds=hashtag_embeds, logit_scale=logit_scale
+        )
+
+    def fingerprint(self) -> str:
+        """
+        Hexadecimal SHA-256 of the weights, which a hashtag pool keeps to know its retriever. Weights are hashed as
+        float16, so that storing a float32 model in half precision keeps its fingerprint; a model loaded in a narrower
+        type than it was saved in answers with the fingerprint of the saved one.
+        """
+        half_or_full = (torch.float16, torch.float32, torch.float64)
+        if self.config.fingerprint and any(tensor.dtype not in half_or_full for tensor in self.parameters()):
+            return self.config.fingerprint
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            if tensor.is_floating_point():
+                tensor = tensor.to(torch.float16)
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """As in transformers, with the fingerprint of the weights written into the configuration."""
+        self.config.fingerprint = self.fingerprint()
+        return super().save_pretrained(save_directory, **kwargs)
+
+
+def _pooled(features) -> torch.Tensor:
+    """The projected vectors: older models of transformers return them bare, newer ones in an output object."""
+    return features if torch.is_tensor(features) else features.pooler_output
+
+
+__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "hashtag_contrastive_loss"]

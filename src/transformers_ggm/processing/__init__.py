@@ -1,0 +1,21 @@
+"""Processors: media, hashtags and text in, tensors out, and generated tokens back to hashtags."""
+
+from .hashtags import extract_hashtags, is_valid_hashtag, join_hashtags, normalize_hashtag, remove_hashtags
+from .media import Media, MediaLimits, decode_media
+from .processing_ggm import GGMProcessor
+from .processing_hashtag_retriever import HashtagRetrieverProcessor
+from .video_processing_ggm import GGMVideoProcessor
+
+__all__ = [
+    "GGMProcessor",
+    "GGMVideoProcessor",
+    "HashtagRetrieverProcessor",
+    "Media",
+    "MediaLimits",
+    "decode_media",
+    "extract_hashtags",
+    "is_valid_hashtag",
+    "join_hashtags",
+    "normalize_hashtag",
+    "remove_hashtags",
+]

@@ -1,0 +1,324 @@
+"""Processor of the generator: clips, sounds, descriptions, guidance and targets to a batch, and tokens to hashtags."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import AutoFeatureExtractor, AutoTokenizer
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.processing_utils import ProcessorMixin
+
+from ..errors import InputError
+from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, pad_tokens
+from .hashtags import remove_hashtags
+from .media import DEFAULT_LIMITS, Media, MediaLimits
+from .sound_features import list_sounds, sound_features, sound_waveform
+from .sources import is_media_source
+from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
+
+LABEL_PADDING = -100
+
+
+class GGMProcessor(ProcessorMixin):
+    """A [`GGMVideoProcessor`], a tokenizer and, for models that hear, a feature extractor in one.
+
+    Args:
+        video_processor ([`GGMVideoProcessor`]): Makes `pixel_values_videos` and `frame_mask`.
+        tokenizer (`PreTrainedTokenizerBase`): Of the text backbone (BART, mBART, ...).
+        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, ...).
+            Without one, sound is not even decoded.
+        num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
+        max_text_length (`int`, defaults to 512): Tokens of description and guidance together.
+        max_target_length (`int`, defaults to 32): Tokens of the target hashtags (the paper: 32 for the short set, 64
+            for the long one).
+        max_audio_seconds (`float`, defaults to 10.0): Seconds of sound that are heard, from the start.
+
+    Example:
+
+    ```python
+    from transformers_ggm import GGMProcessor
+
+    processor = GGMProcessor.from_pretrained("path-or-hub-id")
+    batch = processor(videos=["a.mp4"], text=["first snow in toronto"], guidance=[["snow", "winter"]])
+    processor.decode_hashtags(model.generate(**batch))
+    ```
+    """
+
+    def __init__(
+        self,
+        video_processor=None,
+        tokenizer=None,
+        feature_extractor=None,
+        num_guidance=50,
+        max_text_length=512,
+        max_target_length=32,
+        max_audio_seconds=10.0,
+    ):
+        super().__init__(video_processor, tokenizer)
+        if feature_extractor is not None and not isinstance(feature_extractor, SequenceFeatureExtractor):
+            raise InputError(
+                f"feature_extractor is a {type(feature_extractor).__name__}: pass a SequenceFeatureExtractor, such as"
+                " AutoFeatureExtractor gives for an audio model, or None for a model without sound."
+            )
+        self.feature_extractor = feature_extractor
+        self.num_guidance = num_guidance
+        self.max_text_length = max_text_length
+        self.max_target_length = max_target_length
+        self.max_audio_seconds = max_audio_seconds
+
+    def __call__(
+        self,
+        videos=None,
+        audio=None,
+        text: str | Sequence[str | None] | None = None,
+        guidance: Sequence | None = None,
+        hashtags: Sequence | None = None,
+        sampling_rate: int | None = None,
+        audio_from_video: bool = True,
+        blank_video: bool = False,
+        padding: bool | str = "longest",
+        return_tensors: str = "pt",
+        videos_kwargs: dict | None = None,
+    ) -> BatchFeature:
+        """Makes a batch of b rows. Each argument is one row's value or a list with one value per row.
+
+        Args:
+            videos: What [`GGMVideoProcessor`] takes, `None` for a row without video. A clip is read once for frames
+                and sound; a [`Media`] gives both without reading.
+            audio: Instead of the clips' own sound: a waveform (n,) or (channels, n) with values from -1 to 1, the
+                path, URL or bytes of a sound file, or `None` for a silent row.
+            text (`str` or `list[str]`): Descriptions. Hashtags in them are removed.
+            guidance (`list[str]` or `list[list[str]]`): Retrieved hashtags, best first; the first `num_guidance` are
+                used. With them a row reads "description [sep] #first #second ...".
+            hashtags (`list[str]` or `list[list[str]]`): Target hashtags, in the order in which they are to be written.
+            sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
+            audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
+            blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
+                can be used: the model hears through what it sees.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_text_length`, targets
+                to `max_target_length` and videos to `num_frames`.
+            return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
+            videos_kwargs (`dict`, *optional*): Settings of the video processor for this call, such as
+                `{"do_resize": False}`.
+
+        Returns:
+            `BatchFeature` with
+
+            - `input_ids`, `attention_mask` (b, n) int64;
+            - `pixel_values_videos` (b, f, 3, h, w) float32 and `frame_mask` (b, f) int64, absent when no row has a
+              video;
+            - `input_features` as the audio backbone wants them and `audio_mask` (b,) int64, 1 where the row has sound;
+              absent without a feature extractor and where neither clips nor sounds are given;
+            - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
+
+        Raises:
+            `InputError`: Nothing is given, arguments differ in length, or a row has neither words nor a video.
+            `HashtagError`: A hashtag is none, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
+        """
+        rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
+        rows.check_usable(blank_video)
+        with_sound = self.feature_extractor is not None and audio is None and audio_from_video
+        videos_kwargs = videos_kwargs or {}
+        clips = [self._read(video, with_sound, videos_kwargs) for video in rows.videos]
+        data = self._encode_texts(rows.text, rows.guidance, padding)
+        if blank_video or any(clip is not None for clip in clips):
+            data.update(self._encode_videos(clips, blank_video, padding, videos_kwargs))
+        if self.feature_extractor is not None:
+            data.update(self._encode_sounds(rows, clips, with_sound, sampling_rate))
+        if hashtags is not None:
+            data["labels"] = self._encode_targets(rows.hashtags, padding)
+        return BatchFeature(data, tensor_type=return_tensors)
+
+    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS) -> Media:
+        """Reads a clip once, at this processor's frame rule and, if the model hears, sampling rate.
+
+        The result can be given to the processor as a video, any number of times.
+
+        Args:
+            source: Path, URL, bytes or binary file object.
+            limits ([`MediaLimits`]): What the clip may be at most.
+
+        Raises:
+            `MediaError`: The clip cannot be read.
+        """
+        return self.video_processor.decode(
+            source, sampling_rate=self.sampling_rate, max_audio_seconds=self.max_audio_seconds, limits=limits
+        )
+
+    def decode_hashtags(self, ids) -> list[list[str]]:
+        """Reads hashtags from generated tokens: normalised, valid, each once per row, in order, without `#`.
+
+        Args:
+            ids (`torch.Tensor` or `list`): (b, m) token ids, or (m,) for one row. Special tokens and -100 are skipped.
+
+        Returns:
+            `list[list[str]]`: One list per row.
+        """
+        rows = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        if not rows or not isinstance(rows[0], (list, tuple, torch.Tensor, np.ndarray)):
+            rows = [rows]
+        return [HashtagTokens(self.tokenizer, row).hashtags() for row in rows]
+
+    def hashtag_spans(self, ids) -> list[tuple[str, list[int]]]:
+        """Tells which tokens spell each hashtag, for scores per hashtag.
+
+        Args:
+            ids (`torch.Tensor` or `list`): (m,) token ids of one sequence.
+
+        Returns:
+            `list[tuple[str, list[int]]]`: The hashtags as `decode_hashtags` gives them, each with the positions in
+            `ids` of its `#` and of its own pieces (of its first occurrence). Special tokens belong to none.
+        """
+        return HashtagTokens(self.tokenizer, ids.tolist() if hasattr(ids, "tolist") else ids).spans()
+
+    @property
+    def sampling_rate(self) -> int | None:
+        """Rate of the sound that the audio backbone wants, in Hz; `None` for a model without sound."""
+        return None if self.feature_extractor is None else self.feature_extractor.sampling_rate
+
+    @property
+    def model_input_names(self) -> list[str]:
+        names = ["input_ids", "attention_mask", "pixel_values_videos", "frame_mask"]
+        return names if self.feature_extractor is None else [*names, "input_features", "audio_mask"]
+
+    def _read(self, video, with_sound: bool, videos_kwargs: dict):
+        """Reads what is a clip; gives frames, `Media` and `None` back as they are."""
+        if not is_media_source(video):
+            return video
+        return self.video_processor.decode(
+            video,
+            sampling_rate=self.sampling_rate if with_sound else None,
+            max_audio_seconds=self.max_audio_seconds,
+            **{name: value for name, value in videos_kwargs.items() if name in FRAME_RULE},
+        )
+
+    def _encode_texts(self, texts: Sequence[str], guidance: Sequence[Sequence[str]], padding) -> dict:
+        encoded = [
+            encode_text(self.tokenizer, text, tags[: self.num_guidance], self.max_text_length)
+            for text, tags in zip(texts, guidance)
+        ]
+        length = self.max_text_length if padding == "max_length" else None
+        input_ids = pad_tokens(encoded, self.tokenizer.pad_token_id, length, self.tokenizer.padding_side)
+        mask = pad_tokens([[1] * len(ids) for ids in encoded], 0, length, self.tokenizer.padding_side)
+        return {"input_ids": input_ids, "attention_mask": mask}
+
+    def _encode_videos(self, clips: list, blank_video: bool, padding, videos_kwargs: dict) -> dict:
+        if blank_video:
+            clips = [self._black_frame() if clip is None else clip for clip in clips]
+        padding = "max_length" if padding == "max_length" else "longest"
+        return dict(self.video_processor(clips, **{"padding": padding, **videos_kwargs}))
+
+    def _black_frame(self) -> torch.Tensor:
+        size = self.video_processor.crop_size
+        return torch.zeros(1, 3, size["height"], size["width"], dtype=torch.uint8)
+
+    def _encode_sounds(self, rows: "_Rows", clips: list, with_sound: bool, sampling_rate: int | None) -> dict:
+        if with_sound:
+            sounds = [clip if isinstance(clip, Media) else None for clip in clips]
+            is_wanted = any(clip is not None for clip in clips)
+        else:
+            sounds, is_wanted = rows.audio, rows.is_given("audio")
+        if not is_wanted:
+            return {}
+        waveforms = [
+            sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, index)
+            for index, sound in enumerate(sounds)
+        ]
+        audio_mask = torch.tensor([waveform is not None for waveform in waveforms], dtype=torch.int64)
+        return {"input_features": sound_features(self.feature_extractor, waveforms), "audio_mask": audio_mask}
+
+    def _encode_targets(self, rows: Sequence[Sequence[str]], padding) -> torch.Tensor:
+        encoded = [encode_targets(self.tokenizer, tags, self.max_target_length, row) for row, tags in enumerate(rows)]
+        length = self.max_target_length if padding == "max_length" else None
+        return pad_tokens(encoded, LABEL_PADDING, length, "right")
+
+    @classmethod
+    def get_attributes(cls) -> list[str]:
+        # The base class wants every attribute it knows to be there. The feature extractor may be None, and is saved
+        # and loaded by this class.
+        return ["video_processor", "tokenizer"]
+
+    @classmethod
+    def _get_arguments_from_pretrained(cls, pretrained_model_name_or_path, processor_dict=None, **kwargs):
+        has_sound = bool((processor_dict or {}).get("feature_extractor"))
+        return [
+            # The base class asks AutoVideoProcessor, which knows our class only after registration.
+            GGMVideoProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs),
+            AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs),
+            AutoFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs) if has_sound else None,
+        ]
+
+    @classmethod
+    def from_args_and_dict(cls, args, processor_dict, **kwargs):
+        settings = {name: value for name, value in processor_dict.items() if name != "feature_extractor"}
+        return super().from_args_and_dict(args, settings, **kwargs)
+
+
+class _Rows:
+    """The arguments of one call as lists with one entry per row; those not given are filled up."""
+
+    def __init__(self, **arguments):
+        listed = {name: _LISTERS[name](value) for name, value in arguments.items() if value is not None}
+        if not listed:
+            raise InputError("Nothing to process: pass `videos`, `audio`, `text` or `guidance`.")
+        first = next(iter(listed))
+        for name, values in listed.items():
+            if len(values) != len(listed[first]):
+                raise InputError(
+                    f"`{first}` has {len(listed[first])} rows, but `{name}` has {len(values)}: give one value per row"
+                    " in each."
+                )
+        self._given = listed
+        self._count = len(listed[first])
+        if not self._count:
+            raise InputError(f"`{first}` is an empty list: pass at least one row.")
+        self.videos = self._column("videos")
+        self.audio = self._column("audio")
+        self.text = [remove_hashtags(text or "") for text in self._column("text")]
+        self.guidance = [tags or [] for tags in self._column("guidance")]
+        self.hashtags = [tags or [] for tags in self._column("hashtags")]
+
+    def is_given(self, name: str) -> bool:
+        return name in self._given
+
+    def check_usable(self, blank_video: bool) -> None:
+        """Raises when a row gives the model nothing to go by."""
+        for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
+            if video is None and not text and not guidance and not blank_video:
+                raise InputError(
+                    f"Row {index} has an empty description, no video and no guidance: there is nothing to make hashtags"
+                    " from. Leave the row out, or pass blank_video=True to go by its sound."
+                )
+
+    def _column(self, name: str) -> list:
+        return self._given.get(name, [None] * self._count)
+
+
+def _list_texts(text) -> list:
+    rows = [text] if isinstance(text, str) else list(text)
+    for index, row in enumerate(rows):
+        if not isinstance(row, (str, type(None))):
+            raise InputError(f"text[{index}] is a {type(row).__name__}: a description must be a string.")
+    return rows
+
+
+def _list_hashtag_rows(rows) -> list:
+    if isinstance(rows, str):
+        raise InputError(f"{rows!r} is a string where a list of hashtags is needed: pass [{rows!r}].")
+    rows = list(rows)
+    if all(isinstance(row, str) for row in rows):
+        return [rows]
+    for index, row in enumerate(rows):
+        if isinstance(row, str):
+            raise InputError(f"Row {index} of the hashtags is the string {row!r}: pass a list of hashtags per row.")
+    return [None if row is None else list(row) for row in rows]
+
+
+_LISTERS = {
+    "videos": list_videos,
+    "audio": list_sounds,
+    "text": _list_texts,
+    "guidance": _list_hashtag_rows,
+    "hashtags": _list_hashtag_rows,
+}

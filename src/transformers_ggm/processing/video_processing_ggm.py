@@ -1,0 +1,318 @@
+"""Video processor: clips to the frames a vision encoder sees, by the frame rule of the paper."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling
+from transformers.processing_utils import VideosKwargs
+from transformers.video_processing_utils import BaseVideoProcessor
+
+from ..errors import InputError
+from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media
+from .sources import is_media_source
+
+# The settings that say which frames are taken of a clip.
+FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
+
+
+class GGMVideosKwargs(VideosKwargs, total=False):
+    """What [`GGMVideoProcessor`] takes beside the common `VideosKwargs`.
+
+    Args:
+        frames_per_second (`float`): How many frames are taken of each second of a short video.
+        long_video_seconds (`float`): From this length on, a video gives `num_frames` frames.
+        padding (`bool` or `str`): `True` or `"longest"` pads to the longest row, `"max_length"` to `num_frames`.
+    """
+
+    frames_per_second: float | None
+    long_video_seconds: float | None
+    padding: bool | str | None
+
+
+class GGMVideoProcessor(BaseVideoProcessor):
+    """Turns videos into `pixel_values_videos` (b, f, 3, h, w) float32 and `frame_mask` (b, f) int64.
+
+    Frames (Yu et al., ACL 2023, section 4.1): `frames_per_second` of them when the video is shorter than
+    `long_video_seconds`, else `num_frames` spread evenly. They are resized, cropped in the middle, scaled to 0..1 and
+    normalised. The defaults fit ViT (`google/vit-base-patch16-224-in21k`);
+    `GGMVideoProcessor.from_pretrained("openai/clip-vit-base-patch32")` takes over sizes, mean and deviation of any
+    image model.
+
+    Args:
+        size (`dict` or `int`, defaults to `{"shortest_edge": 224}`): Size after resizing, `{"shortest_edge"}` or
+            `{"height", "width"}`. A number means the shorter side where frames are cropped, else both sides.
+        crop_size (`dict` or `int`, defaults to the square or rectangle that `size` names): Size after cropping.
+        do_resize, do_center_crop, do_rescale, do_normalize (`bool`, default to `True`): Steps; each can be turned off
+            in one call too.
+        resample (`PILImageResampling`, defaults to `BICUBIC`): Filter of the resizing, always with antialiasing.
+        rescale_factor (`float`, defaults to 1/255): Factor from 0..255 to the range of `image_mean`.
+        image_mean, image_std (`list[float]`, default to 0.5 each): Normalisation, per channel.
+        frames_per_second (`float`, defaults to 2.0): Frames per second of a short video.
+        num_frames (`int`, defaults to 15): Frames of a long video, and the most a row can have.
+        long_video_seconds (`float`, defaults to 7.0): Length in seconds from which a video is long.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from transformers_ggm.processing import GGMVideoProcessor
+
+    >>> processor = GGMVideoProcessor()
+    >>> clips = [np.zeros((4, 240, 320, 3), np.uint8), np.zeros((2, 320, 240, 3), np.uint8)]
+    >>> batch = processor(clips)
+    >>> tuple(batch["pixel_values_videos"].shape)
+    (2, 4, 3, 224, 224)
+    >>> batch["frame_mask"].tolist()
+    [[1, 1, 1, 1], [1, 1, 0, 0]]
+
+    ```
+    """
+
+    valid_kwargs = GGMVideosKwargs
+    model_input_names = ["pixel_values_videos", "frame_mask"]
+
+    size = {"shortest_edge": 224}
+    default_to_square = False
+    resample = PILImageResampling.BICUBIC
+    do_resize = True
+    do_center_crop = True
+    do_rescale = True
+    rescale_factor = 1 / 255
+    do_normalize = True
+    image_mean = IMAGENET_STANDARD_MEAN
+    image_std = IMAGENET_STANDARD_STD
+    frames_per_second = 2.0
+    num_frames = 15
+    long_video_seconds = 7.0
+
+    def __init__(self, **kwargs):
+        super().__init__(**_with_fitting_sizes(kwargs, self.size))
+
+    def __call__(self, videos, **kwargs) -> BatchFeature:
+        """See [`GGMVideoProcessor.preprocess`]."""
+        return self.preprocess(videos, **kwargs)
+
+    def preprocess(self, videos, **kwargs) -> BatchFeature:
+        """Decodes, samples, resizes and normalises one video or a list of videos.
+
+        Args:
+            videos: One video or a list of them. A video is a path, a URL, bytes, a binary file object, a
+                [`Media`], an array or tensor (f, h, w, 3) or (f, 3, h, w) uint8, a list of PIL images or of arrays
+                (h, w, 3) uint8, or `None` for a row that has no video. Frames given as such are all used when there
+                are at most `num_frames`, else `num_frames` of them spread evenly.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads to `num_frames` frames instead.
+            return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
+            **kwargs: Any argument of the constructor, for this call alone.
+
+        Returns:
+            `BatchFeature`: `pixel_values_videos` (b, f, 3, h, w) float32, zero where a row has no frame, and
+            `frame_mask` (b, f) int64, 1 where it has one. Both are the same in any batch, but for padding.
+
+        Raises:
+            `MediaError`: A clip cannot be read.
+            `InputError`: There is no video at all, something else than a video, or frames of unequal sizes.
+        """
+        settings = self._settings(kwargs)
+        rows = [
+            None if video is None else self._normalized(video, settings, index)
+            for index, video in enumerate(list_videos(videos))
+        ]
+        present = [row for row in rows if row is not None]
+        if not present:
+            raise InputError("videos: every row is None. Pass at least one video, or leave `videos` out.")
+        if len({row.shape[1:] for row in present}) > 1:
+            sizes = sorted({tuple(row.shape[-2:]) for row in present})
+            raise InputError(
+                f"videos: the frames have sizes {sizes} after resizing and cropping, and cannot be one batch. Leave"
+                " do_resize and do_center_crop on, or pass frames of one size."
+            )
+        length = settings["num_frames"] if settings["padding"] == "max_length" else max(len(row) for row in present)
+        pixel_values = present[0].new_zeros(len(rows), length, *present[0].shape[1:])
+        frame_mask = torch.zeros(len(rows), length, dtype=torch.int64, device=pixel_values.device)
+        for index, row in enumerate(rows):
+            if row is not None:
+                pixel_values[index, : len(row)] = row
+                frame_mask[index, : len(row)] = 1
+        data = {"pixel_values_videos": pixel_values, "frame_mask": frame_mask}
+        return BatchFeature(data=data, tensor_type=settings["return_tensors"])
+
+    def sample_timestamps(self, duration: float, **kwargs) -> list[float]:
+        """The times of the frames that are taken of a video (Yu et al., ACL 2023, section 4.1).
+
+        The video is cut into equal segments, `duration * frames_per_second` rounded (1 at least, `num_frames` at
+        most) when it is shorter than `long_video_seconds`, else `num_frames`; a frame is taken at each one's centre.
+
+        Args:
+            duration (`float`): Length of the video in seconds.
+            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds`, instead of this processor's.
+
+        Returns:
+            `list[float]`: Seconds after the first frame, ascending.
+
+        Example:
+
+        ```python
+        >>> from transformers_ggm.processing import GGMVideoProcessor
+
+        >>> GGMVideoProcessor().sample_timestamps(2.0)
+        [0.25, 0.75, 1.25, 1.75]
+        >>> len(GGMVideoProcessor().sample_timestamps(60.0))
+        15
+
+        ```
+        """
+        settings = self._settings(kwargs)
+        count = settings["num_frames"]
+        if duration < settings["long_video_seconds"]:
+            count = min(count, max(1, round(duration * settings["frames_per_second"])))
+        return [duration * (2 * index + 1) / (2 * count) for index in range(count)]
+
+    def decode(
+        self,
+        source,
+        sampling_rate: int | None = None,
+        max_audio_seconds: float = 10.0,
+        limits: MediaLimits = DEFAULT_LIMITS,
+        **kwargs,
+    ) -> Media:
+        """Reads a clip at this processor's frame rule; see [`decode_media`] for arguments and errors.
+
+        Args:
+            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds`, instead of this processor's.
+        """
+        return decode_media(
+            source,
+            sample_timestamps=lambda duration: self.sample_timestamps(duration, **kwargs),
+            sampling_rate=sampling_rate,
+            max_audio_seconds=max_audio_seconds,
+            limits=limits,
+        )
+
+    def resize_frames(self, frames: torch.Tensor, **kwargs) -> torch.Tensor:
+        """Resizes and crops frames, and leaves them as bytes: what is worth keeping on disk.
+
+        Passing the result through the processor later (with `do_resize=False, do_center_crop=False`, or without: both
+        steps leave a frame of the right size alone) gives bit for bit what one call on `frames` gives.
+
+        Args:
+            frames (`torch.Tensor`): (f, 3, H, W) uint8.
+            **kwargs: `do_resize`, `size`, `resample`, `do_center_crop`, `crop_size`, instead of this processor's.
+
+        Returns:
+            `torch.Tensor`: (f, 3, h, w) uint8.
+        """
+        return self._resize_frames(frames.contiguous(), self._settings(kwargs))
+
+    def _resize_frames(self, frames: torch.Tensor, settings: dict) -> torch.Tensor:
+        if settings["do_resize"]:
+            frames = self.resize(frames, size=settings["size"], resample=settings["resample"])
+        if settings["do_center_crop"]:
+            frames = self.center_crop(frames, settings["crop_size"])
+        return frames.contiguous()
+
+    def _normalized(self, video, settings: dict, index: int) -> torch.Tensor:
+        """One video as (f, 3, h, w) float32. Each is treated alone, so that the batch around it cannot matter."""
+        if is_media_source(video):
+            video = self.decode(video, **{name: settings[name] for name in FRAME_RULE})
+        frames = video.frames if isinstance(video, Media) else _frames_tensor(video, index)
+        frames = spread_evenly(frames, settings["num_frames"])
+        if settings["device"] is not None:
+            frames = frames.to(settings["device"])
+        frames = self._resize_frames(frames, settings)
+        normalized = self.rescale_and_normalize(
+            frames,
+            *(settings[name] for name in ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")),
+        )
+        return normalized.to(torch.float32)
+
+    def _settings(self, overrides: dict) -> dict:
+        """This processor's settings with those of one call, in the form that the steps take them."""
+        unknown = sorted(set(overrides) - set(self.valid_kwargs.__annotations__))
+        if unknown:
+            raise InputError(f"GGMVideoProcessor knows no argument {', '.join(unknown)}: check the spelling.")
+        settings = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__}
+        settings |= {"return_tensors": "pt", "padding": "longest", "device": None}
+        sizes = {name: value for name, value in overrides.items() if name in ("size", "crop_size", "do_center_crop")}
+        settings |= overrides | (_with_fitting_sizes(sizes, self.size) if "size" in sizes else {})
+        if settings["num_frames"] < 1:
+            raise InputError(f"num_frames is {settings['num_frames']}, but a video needs one frame at least.")
+        return self._standardize_kwargs(**settings)
+
+
+def list_videos(videos) -> list:
+    """One video or several as a list of videos (of rows): a list of images is one video, a 5-d array several."""
+    if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5:
+        return list(videos)
+    if not isinstance(videos, (list, tuple)):
+        return [videos]
+    if not len(videos):
+        raise InputError("videos: the list is empty. Pass at least one video.")
+    return [list(videos)] if _is_image(videos[0]) else list(videos)
+
+
+def spread_evenly(frames: torch.Tensor, count: int) -> torch.Tensor:
+    """At most `count` of the frames (f, ...), those in the middle of `count` equal runs."""
+    if len(frames) <= count:
+        return frames
+    return frames[[(2 * index + 1) * len(frames) // (2 * count) for index in range(count)]]
+
+
+def _is_image(value) -> bool:
+    return isinstance(value, Image.Image) or (isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 3)
+
+
+def _frames_tensor(video, index: int) -> torch.Tensor:
+    """Frames in any of the accepted forms as (f, 3, h, w) uint8."""
+    if isinstance(video, (list, tuple)):
+        video = _stack_images(video, index)
+    if isinstance(video, np.ndarray):
+        video = torch.from_numpy(np.ascontiguousarray(video))
+    if not isinstance(video, torch.Tensor) or video.ndim != 4 or 3 not in (video.shape[1], video.shape[-1]):
+        found = f"shape {tuple(video.shape)}" if isinstance(video, torch.Tensor) else f"a {type(video).__name__}"
+        raise InputError(
+            f"videos[{index}] is {found}: pass a path, URL, bytes, file object, an array (f, h, w, 3) or (f, 3, h, w),"
+            " or a list of images."
+        )
+    if video.dtype != torch.uint8:
+        raise InputError(f"videos[{index}] is {video.dtype}: frames must be uint8 with values from 0 to 255.")
+    if 0 in video.shape:
+        raise InputError(
+            f"videos[{index}] has shape {tuple(video.shape)}, no pixel: pass None for a row without video."
+        )
+    return (video if video.shape[1] == 3 else video.permute(0, 3, 1, 2)).contiguous()
+
+
+def _stack_images(images: Sequence, index: int) -> np.ndarray:
+    if not len(images):
+        raise InputError(f"videos[{index}] is an empty list: pass None for a row without video.")
+    arrays = [np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image) for image in images]
+    if len({array.shape for array in arrays}) > 1:
+        shapes = sorted({array.shape for array in arrays})
+        raise InputError(
+            f"videos[{index}] has images of unequal shapes {shapes}: give all frames of a video one size."
+        )
+    return np.stack(arrays)
+
+
+def _with_fitting_sizes(kwargs: dict, default_size: dict) -> dict:
+    """The arguments with `size` as a dict, and with a `crop_size` that fits it where none is given.
+
+    Configurations of image processors that do not crop (ViT, SigLIP) name no crop size, and old ones give one number
+    as `size`: the shorter side where the processor crops (CLIP), both sides where it does not (ViT).
+    """
+    kwargs = dict(kwargs)
+    size = kwargs.get("size")
+    if isinstance(size, int):
+        crops = kwargs.get("crop_size") is not None or kwargs.get("do_center_crop")
+        kwargs["size"] = size = {"shortest_edge": size} if crops else {"height": size, "width": size}
+    if kwargs.get("crop_size") is None:
+        size = dict(size if size is not None else default_size)
+        edge = size.get("shortest_edge")
+        if edge is not None:
+            kwargs["crop_size"] = {"height": edge, "width": edge}
+        elif size.get("height") is not None:
+            kwargs["crop_size"] = {"height": size["height"], "width": size["width"]}
+    return kwargs

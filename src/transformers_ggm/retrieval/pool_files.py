@@ -1,0 +1,244 @@
+"""The files of a hashtag pool: written whole or not at all, and refused where they do not belong together."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.torch
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import EntryNotFoundError
+
+import transformers_ggm
+
+from ..errors import CheckpointError
+from ..files import written_whole
+
+POOL_FILE = "pool.json"
+HASHTAGS_FILE = "hashtags.parquet"
+EMBEDDINGS_FILE = "embeddings.safetensors"
+POOL_FILES = (POOL_FILE, HASHTAGS_FILE, EMBEDDINGS_FILE)
+# What the Hub keeps beside the pool's own files; saving over a pool carries these over.
+COMPANION_FILES = ("README.md", ".gitattributes")
+FORMAT_VERSION = 1
+_EMBEDDINGS_KEY = "embeddings"
+
+
+@dataclass(frozen=True)
+class PoolContents:
+    """
+    What a pool's folder holds.
+
+    Attributes:
+        hashtags (`list[str]`): `n` hashtags without `#`, in pool order.
+        counts (`list[int]`): How often each one was seen.
+        embeddings (`torch.Tensor` of shape `(n, d)`, float16): Their vectors.
+        retriever_fingerprint (`str`): The fingerprint of the retriever that made the vectors, `""` if unknown.
+    """
+
+    hashtags: list[str]
+    counts: list[int]
+    embeddings: torch.Tensor
+    retriever_fingerprint: str
+
+
+@dataclass(frozen=True)
+class _PoolDescription:
+    """`pool.json`. The digests tie the two other files to it: files of two saves can agree in size only."""
+
+    format_version: int
+    transformers_ggm_version: str
+    retriever_fingerprint: str
+    size: int
+    dim: int
+    sha256: dict
+
+
+def write_pool(folder: str | os.PathLike, contents: PoolContents) -> None:
+    """
+    Writes a pool's three files into `folder`, which is replaced as a whole: until the last moment an older pool there
+    stays readable, and a failure leaves it as it was.
+
+    Raises:
+        CheckpointError: `folder` is a file, or holds files that are not a pool's, which replacing it would delete.
+    """
+    target = Path(folder).resolve()
+    kept = _companions(target)
+    with written_whole(target) as temporary:
+        _write_files(temporary, contents)
+        for file in kept:
+            shutil.copy2(file, temporary / file.name)
+
+
+def _companions(target: Path) -> list[Path]:
+    if target.exists() and not target.is_dir():
+        raise CheckpointError(f"{target} is a file: a hashtag pool is saved as a folder, give another name.")
+    files = list(target.iterdir()) if target.exists() else []
+    foreign = sorted(file.name for file in files if file.name not in POOL_FILES + COMPANION_FILES)
+    if foreign:
+        raise CheckpointError(
+            f"{target} holds other files ({_some(foreign)}), which saving a hashtag pool there would delete: "
+            f"give the pool a folder of its own, for instance {target / 'hashtag_pool'}."
+        )
+    return [file for file in files if file.name in COMPANION_FILES]
+
+
+def _write_files(folder: Path, contents: PoolContents) -> None:
+    embeddings = contents.embeddings.contiguous()
+    safetensors.torch.save_file({_EMBEDDINGS_KEY: embeddings}, folder / EMBEDDINGS_FILE, metadata={"format": "pt"})
+    table = pa.table(
+        {"hashtag": pa.array(contents.hashtags, pa.string()), "count": pa.array(contents.counts, pa.int64())}
+    )
+    pq.write_table(table, folder / HASHTAGS_FILE)
+    description = _PoolDescription(
+        format_version=FORMAT_VERSION,
+        transformers_ggm_version=transformers_ggm.__version__,
+        retriever_fingerprint=contents.retriever_fingerprint,
+        size=embeddings.shape[0],
+        dim=embeddings.shape[1],
+        sha256={name: _sha256(folder / name) for name in (HASHTAGS_FILE, EMBEDDINGS_FILE)},
+    )
+    (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
+
+
+def fetch_pool(
+    path_or_hub_id: str | os.PathLike,
+    *,
+    subfolder: str = "",
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """
+    Gives the local folder of a pool, downloading its three files (and nothing else) where it is on the Hub.
+
+    Raises:
+        CheckpointError: Neither a folder nor a repository that can be read.
+    """
+    name = os.fspath(path_or_hub_id)
+    if os.path.isdir(name):
+        return Path(name) / subfolder
+    prefix = f"{subfolder.strip('/')}/" if subfolder else ""
+    try:
+        snapshot = snapshot_download(
+            name,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+            allow_patterns=[prefix + file for file in POOL_FILES],
+        )
+    except (OSError, ValueError, EntryNotFoundError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(
+            f"{name!r} is not a local folder, and no hashtag pool could be fetched from the Hub under that name: "
+            f"check the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
+        ) from error
+    return Path(snapshot) / prefix
+
+
+def read_pool(folder: Path) -> PoolContents:
+    """
+    Reads a pool's three files from a local folder.
+
+    Raises:
+        CheckpointError: A file is missing or unreadable, or the three were not saved together.
+    """
+    description = _read_description(folder)
+    for name in (HASHTAGS_FILE, EMBEDDINGS_FILE):
+        _check_digest(_existing(folder, name), description)
+    embeddings = _read_embeddings(folder / EMBEDDINGS_FILE, description)
+    hashtags, counts = _read_hashtags(folder / HASHTAGS_FILE, description)
+    return PoolContents(hashtags, counts, embeddings, description.retriever_fingerprint)
+
+
+def _existing(folder: Path, name: str) -> Path:
+    file = folder / name
+    if file.is_file():
+        return file
+    message = f"{folder} is not a hashtag pool: it has no {name}."
+    if (folder / "hashtag_pool" / POOL_FILE).is_file():
+        raise CheckpointError(f"{message} It is a checkpoint with a pool inside: pass subfolder='hashtag_pool'.")
+    raise CheckpointError(f"{message} A pool holds {', '.join(POOL_FILES)}: save or download it again.")
+
+
+def _read_description(folder: Path) -> _PoolDescription:
+    file = _existing(folder, POOL_FILE)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: save or download the pool again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} holds no JSON object: save or download the pool again.")
+    version = content.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{file} has format version {version}, newer than the {FORMAT_VERSION} that transformers-ggm "
+            f"{transformers_ggm.__version__} reads: upgrade with `pip install --upgrade transformers-ggm`."
+        )
+    for field, kind in _PoolDescription.__annotations__.items():
+        if type(content.get(field)) is not kind:
+            raise CheckpointError(
+                f"{file} has no usable field {field!r} (expected {kind.__name__}, got {content.get(field)!r}): "
+                "save or download the pool again."
+            )
+    return _PoolDescription(**{field: content[field] for field in _PoolDescription.__annotations__})
+
+
+def _check_digest(file: Path, description: _PoolDescription) -> None:
+    if _sha256(file) != description.sha256.get(file.name):
+        raise CheckpointError(
+            f"{file} is not the file that {POOL_FILE} was saved with (its SHA-256 differs): it was changed, cut short "
+            "or taken from another pool. Save or download the pool again."
+        )
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_embeddings(file: Path, description: _PoolDescription) -> torch.Tensor:
+    try:
+        embeddings = safetensors.torch.load_file(file).get(_EMBEDDINGS_KEY)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{file} is not a safetensors file: save or download the pool again.") from error
+    if embeddings is None:
+        raise CheckpointError(f"{file} has no tensor {_EMBEDDINGS_KEY!r}: save or download the pool again.")
+    if embeddings.dtype != torch.float16 or tuple(embeddings.shape) != (description.size, description.dim):
+        raise CheckpointError(
+            f"{file} holds {embeddings.dtype} of shape {tuple(embeddings.shape)}, while {POOL_FILE} speaks of "
+            f"torch.float16 of shape {(description.size, description.dim)}: save or download the pool again."
+        )
+    return embeddings
+
+
+def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[list[str], list[int]]:
+    try:
+        with pq.ParquetFile(file) as parquet:
+            table = parquet.read(columns=["hashtag", "count"])
+        hashtags, counts = table["hashtag"].to_pylist(), table["count"].to_pylist()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise CheckpointError(
+            f"{file} is not a Parquet file with the columns 'hashtag' and 'count': save or download the pool again."
+        ) from error
+    if len(hashtags) != description.size:
+        raise CheckpointError(
+            f"{file} holds {len(hashtags)} hashtags, while {POOL_FILE} speaks of {description.size}: "
+            "save or download the pool again."
+        )
+    return hashtags, counts
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -1,0 +1,119 @@
+"""Arguments of `train.py`, one dataclass per subject."""
+
+from dataclasses import dataclass, field
+
+from transformers import Seq2SeqTrainingArguments
+
+STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
+
+
+@dataclass
+class ModelArguments:
+    """Which backbones to start from, and how they are joined."""
+
+    vision: str = field(
+        default="google/vit-base-patch16-224-in21k", metadata={"help": "Image backbone: a folder or Hub id."}
+    )
+    text: str = field(default="facebook/bart-base", metadata={"help": "BART or mBART: a folder or Hub id."})
+    audio: str | None = field(
+        default="laion/clap-htsat-unfused",
+        metadata={"help": "Audio backbone: a folder or Hub id; 'none' for a model without sound."},
+    )
+    retriever: str = field(
+        default="openai/clip-vit-base-patch32", metadata={"help": "Dual encoder to start the retriever from."}
+    )
+    scratch_config: str | None = field(
+        default=None,
+        metadata={
+            "help": "JSON file that describes small backbones to train from random weights (see examples/configs); "
+            "takes the place of the four backbones above."
+        },
+    )
+    vision_from_retriever: bool = field(
+        default=False, metadata={"help": "Start the vision encoder from the trained retriever's vision tower."}
+    )
+    freeze_vision: bool = field(default=False, metadata={"help": "Keep the vision encoder's weights as they are."})
+    frame_position_embedding: str = field(
+        default="none", metadata={"help": "'none' as published, or 'learned': lets the model know the frames' order."}
+    )
+    fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
+    num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})
+    max_text_length: int = field(default=512, metadata={"help": "Tokens of description and guidance together."})
+    max_target_length: int = field(default=32, metadata={"help": "Tokens of the hashtags (the paper: 32, or 64)."})
+
+    def __post_init__(self):
+        if self.audio is not None and self.audio.lower() in ("none", ""):
+            self.audio = None
+
+
+@dataclass
+class DataArguments:
+    """The shorts, and what training does to them."""
+
+    data_dir: str = field(metadata={"help": "Folder with train/, validation/ and test/, a metadata.jsonl in each."})
+    decoding_workers: int = field(default=2, metadata={"help": "Processes that decode clips."})
+    on_error: str = field(
+        default="raise", metadata={"help": "What to do with a clip that cannot be read: 'raise', or 'skip' and list."}
+    )
+    guidance_dropout: float = field(
+        default=1 / 3, metadata={"help": "Share of true hashtags that are taken out of the training guidance."}
+    )
+    frame_dropout: float = field(default=0.0, metadata={"help": "Share of training clips shown as one black frame."})
+    audio_dropout: float = field(default=0.0, metadata={"help": "Share of training clips without their sound."})
+    description_dropout: float = field(default=0.0, metadata={"help": "Share of training clips without their words."})
+
+
+@dataclass
+class RetrieverArguments:
+    """Training of the retriever. What is not named here (seed, devices, precision, ...) is the generator's."""
+
+    retriever_learning_rate: float = field(default=1e-5, metadata={"help": "Peak learning rate of AdamW."})
+    retriever_num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs."})
+    retriever_per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
+    retriever_warmup_steps: int = field(default=20, metadata={"help": "Steps of linear warm-up."})
+    retriever_weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
+    retriever_frames_per_clip: int = field(
+        default=0, metadata={"help": "Frames drawn from a clip at every training step; 0 takes all."}
+    )
+    retriever_rare_hashtag_power: float = field(
+        default=0.0,
+        metadata={"help": "A clip's hashtag is drawn with weight count**-power: 0 is uniform, 1 favours rare ones."},
+    )
+
+
+@dataclass
+class StageArguments:
+    """Which stages run."""
+
+    stages: list[str] = field(default_factory=lambda: list(STAGES), metadata={"help": f"Some of {', '.join(STAGES)}."})
+    overwrite_stages: list[str] = field(
+        default_factory=list, metadata={"help": "Stages to run again although their output is there."}
+    )
+    num_best_checkpoints: int = field(
+        default=3, metadata={"help": "Best checkpoints kept; final figures are means over them (the paper: 3)."}
+    )
+
+    def __post_init__(self):
+        for name in ("stages", "overwrite_stages"):
+            unknown = sorted(set(getattr(self, name)) - set(STAGES))
+            if unknown:
+                raise ValueError(f"`{name}` has unknown stages {unknown}; choose from {list(STAGES)}.")
+
+
+@dataclass
+class GGMTrainingArguments(Seq2SeqTrainingArguments):
+    """`Seq2SeqTrainingArguments` with the defaults of the released research code."""
+
+    learning_rate: float = field(default=5e-5, metadata={"help": "Peak learning rate of the generator."})
+    num_train_epochs: float = field(default=30.0, metadata={"help": "Epochs of the generator."})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "Clips per process."})
+    per_device_eval_batch_size: int = field(default=8, metadata={"help": "Clips per process in evaluation."})
+    warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate on the validation split."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save; must equal eval_strategy."})
+    predict_with_generate: bool = field(default=True, metadata={"help": "Generate hashtags in evaluation."})
+    metric_for_best_model: str = field(default="rouge1", metadata={"help": "Validation figure that decides."})
+    greater_is_better: bool = field(default=True, metadata={"help": "Whether more of it is better."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
+    report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
+    ddp_timeout: int = field(default=36_000, metadata={"help": "Seconds that processes wait for the one that writes."})

@@ -1,0 +1,128 @@
+"""Stage 5: the generator learns to write hashtags (section 3.3)."""
+
+import copy
+
+import numpy as np
+from transformers import Seq2SeqTrainer, set_seed
+
+from ..data import DataCollatorForHashtagGeneration, PreparedShorts
+from ..evaluation import hashtag_metrics
+from ..files import written_whole
+from ..modeling import GGMForHashtagGeneration
+from ..modeling.backbones import load_tower_weights
+from ..processing import GGMProcessor
+from .callbacks import EpochCallback, KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .guidance import load_guidance
+from .run import Run
+from .scratch import ScratchConfig
+
+
+class HashtagGenerationTrainer(Seq2SeqTrainer):
+    """`Seq2SeqTrainer` with a second collator for evaluation, where nothing is shuffled or dropped."""
+
+    def __init__(self, *args, eval_data_collator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.train_data_collator = self.data_collator
+        self.eval_data_collator = eval_data_collator
+
+    def _with_eval_collator(self, make_loader, dataset):
+        self.data_collator = self.eval_data_collator
+        try:
+            return make_loader(dataset)
+        finally:
+            self.data_collator = self.train_data_collator
+
+    def get_eval_dataloader(self, eval_dataset=None):
+        return self._with_eval_collator(super().get_eval_dataloader, eval_dataset)
+
+    def get_test_dataloader(self, test_dataset):
+        return self._with_eval_collator(super().get_test_dataloader, test_dataset)
+
+
+def make_generator(run: Run) -> GGMForHashtagGeneration:
+    """The generator before training."""
+    set_seed(run.training.seed)
+    arguments = run.model
+    overrides = {
+        "frame_position_embedding": arguments.frame_position_embedding,
+        "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
+    }
+    retriever = str(run.retriever_dir)
+    if arguments.scratch_config is not None:
+        config = ScratchConfig.from_json(arguments.scratch_config)
+        model = GGMForHashtagGeneration(
+            config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
+        )
+        if arguments.vision_from_retriever:
+            load_tower_weights(model.get_encoder("video"), retriever, "vision")
+    else:
+        vision = retriever if arguments.vision_from_retriever else arguments.vision
+        model = GGMForHashtagGeneration.from_backbones_pretrained(vision, arguments.text, arguments.audio, **overrides)
+    model.use_published_decoding(max_length=arguments.max_target_length)
+    if arguments.freeze_vision:
+        model.get_encoder("video").requires_grad_(False)
+    return model
+
+
+def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]:
+    """Hashtags of a padded array of token ids, in which the Trainer marks padding with -100."""
+    return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
+
+
+def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationTrainer:
+    """A trainer on the prepared training and validation splits with their guidance."""
+    processor = run.processor
+    arguments = copy.copy(run.training)
+    arguments.output_dir = str(run.generator_run_dir)
+    arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
+    arguments.save_total_limit = None
+    collator = DataCollatorForHashtagGeneration(
+        processor,
+        guidance_dropout=run.data.guidance_dropout,
+        frame_dropout=run.data.frame_dropout,
+        audio_dropout=run.data.audio_dropout,
+        description_dropout=run.data.description_dropout,
+        seed=run.training.seed,
+    )
+
+    def compute_metrics(prediction) -> dict[str, float]:
+        return hashtag_metrics(
+            decode_hashtags(processor, prediction.predictions), decode_hashtags(processor, prediction.label_ids)
+        )
+
+    return HashtagGenerationTrainer(
+        model,
+        arguments,
+        train_dataset=PreparedShorts(run.prepared("train"), load_guidance(run, "train")),
+        eval_dataset=PreparedShorts(run.prepared("validation"), load_guidance(run, "validation")),
+        data_collator=collator,
+        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False),
+        compute_metrics=compute_metrics,
+        callbacks=[
+            EpochCallback(collator),
+            KeepBestCheckpoints(run.stage.num_best_checkpoints, arguments.metric_for_best_model),
+        ],
+    )
+
+
+def train_generator(run: Run) -> None:
+    """Writes the best model by the validation figure, and its processor, into `checkpoint/`."""
+    if run.is_done("generator", run.checkpoint_dir / "config.json"):
+        return
+    model = make_generator(run)
+    trainer = make_trainer(run, model)
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
+    if run.process.is_main_process:
+        best = best_checkpoints(run.generator_run_dir, run.training.metric_for_best_model, 1)[0]
+        with written_whole(run.output_dir / "runs" / "best") as folder:
+            GGMForHashtagGeneration.from_pretrained(best).save_pretrained(folder)
+            run.processor.save_pretrained(folder)
+        publish_files(run.output_dir / "runs" / "best", run.checkpoint_dir)
+    run.process.wait_for_everyone()
+
+
+def publish_files(source, target) -> None:
+    """Moves the files of a finished folder into the checkpoint; `config.json`, which says that all is there, last."""
+    for file in sorted(source.iterdir(), key=lambda file: file.name == "config.json"):
+        file.replace(target / file.name)
+    source.rmdir()

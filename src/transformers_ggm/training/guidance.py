@@ -1,0 +1,93 @@
+"""Stages 3 and 4: the pool of training hashtags, and the hashtags retrieved from it for every clip."""
+
+import json
+
+import torch
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from ..data import PreparedShorts
+from ..data.shorts import SPLITS
+from ..evaluation import recall_at_k
+from ..files import written_whole
+from ..modeling import HashtagRetriever
+from ..processing import HashtagRetrieverProcessor
+from ..retrieval import HashtagPool
+from .run import Run
+
+
+def load_retriever(run: Run) -> HashtagRetriever:
+    """The trained retriever, on this process's device."""
+    return HashtagRetriever.from_pretrained(run.retriever_dir).to(run.process.device).eval()
+
+
+def build_pool(run: Run) -> None:
+    """Writes `checkpoint/hashtag_pool`: every hashtag of the training split, with its count."""
+    if run.is_done("pool", run.pool_dir):
+        return
+    if run.process.is_main_process:
+        pool = HashtagPool.build(run.hashtag_counts, load_retriever(run), run.retriever_processor)
+        pool.save_pretrained(run.pool_dir)
+    run.process.wait_for_everyone()
+
+
+@torch.inference_mode()
+def retrieve(
+    shorts: PreparedShorts,
+    retriever: HashtagRetriever,
+    processor: HashtagRetrieverProcessor,
+    pool: HashtagPool,
+    k: int,
+    batch_size: int = 32,
+    description: str = "Retrieving guidance",
+) -> list[list[str]]:
+    """
+    The pool's hashtags nearest to each clip.
+
+    Args:
+        shorts ([`PreparedShorts`]): decoded clips.
+        retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]), pool ([`HashtagPool`]).
+        k (`int`): how many; as many as there are where the pool has fewer.
+        batch_size (`int`, *optional*, defaults to 32): clips per pass.
+
+    Returns:
+        `list[list[str]]`: nearest first; empty for a row without a video.
+    """
+    found: list[list[str]] = []
+    loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list)
+    for rows in tqdm(loader, desc=description, unit="batch"):
+        videos = [row["retriever_frames"] for row in rows]
+        hashtags = iter(())
+        if any(video is not None for video in videos):
+            inputs = processor(videos=[video for video in videos if video is not None], return_tensors="pt")
+            queries = retriever.get_video_features(**inputs.to(retriever.device))
+            hashtags = iter(pool.search(queries, min(k, len(pool)))[1])
+        found += [[] if video is None else next(hashtags) for video in videos]
+    return found
+
+
+def retrieve_guidance(run: Run) -> None:
+    """Writes `guidance/<split>.json`: for each row of the prepared split, its hashtags; and the recall@k reached."""
+    if run.is_done("guidance", run.guidance_dir):
+        return
+    if run.process.is_main_process:
+        retriever = load_retriever(run)
+        pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
+        with written_whole(run.guidance_dir) as folder:
+            for split in SPLITS:
+                shorts = PreparedShorts(run.prepared(split))
+                # 100: the largest k of Table 4, so that the recall figures need no second retrieval.
+                found = retrieve(
+                    shorts, retriever, run.retriever_processor, pool, k=max(100, run.model.num_guidance),
+                    description=f"Retrieving guidance ({split})",
+                )  # fmt: skip
+                recall = recall_at_k(found, shorts.dataset["hashtags"], ks=(1, 5, 10, 25, 50, 100))
+                (folder / f"{split}_recall.json").write_text(json.dumps(recall))
+                guidance = [tags[: run.model.num_guidance] for tags in found]
+                (folder / f"{split}.json").write_text(json.dumps(guidance))
+    run.process.wait_for_everyone()
+
+
+def load_guidance(run: Run, split: str) -> list[list[str]]:
+    """The hashtags retrieved for each row of a prepared split."""
+    return json.loads((run.guidance_dir / f"{split}.json").read_text())

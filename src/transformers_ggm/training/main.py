@@ -1,0 +1,64 @@
+"""The stages in turn: what `train.py` calls."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from transformers import HfArgumentParser
+
+from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .evaluate import evaluate
+from .generator import train_generator
+from .guidance import build_pool, retrieve_guidance
+from .prepare import prepare
+from .retriever import train_retriever
+from .run import Run
+
+RUN_STAGE = {
+    "prepare": prepare,
+    "retriever": train_retriever,
+    "pool": build_pool,
+    "guidance": retrieve_guidance,
+    "generator": train_generator,
+    "evaluate": evaluate,
+}
+
+
+def parse_arguments(argv: Sequence[str]) -> Run:
+    """
+    Reads command-line arguments; the first may be a YAML file with any of them, which later ones override.
+
+    Args:
+        argv (`list[str]`): without the program's name.
+
+    Raises:
+        ValueError: the YAML file is no mapping of argument names to values.
+    """
+    parser = HfArgumentParser(
+        (ModelArguments, DataArguments, RetrieverArguments, GGMTrainingArguments, StageArguments)
+    )
+    arguments = list(argv)
+    if arguments and arguments[0].endswith((".yaml", ".yml")):
+        arguments = yaml_arguments(arguments[0]) + arguments[1:]
+    return Run(*parser.parse_args_into_dataclasses(arguments))
+
+
+def yaml_arguments(path: str) -> list[str]:
+    """The contents of a YAML file as command-line arguments."""
+    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must map argument names to values, one a line, such as `data_dir: shorts`.")
+    arguments = []
+    for name, value in content.items():
+        values = value if isinstance(value, list) else [value]
+        arguments += [f"--{name}", *(str(item) for item in values)]
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the stages that the arguments ask for."""
+    run = parse_arguments(sys.argv[1:] if argv is None else argv)
+    for name, run_stage in RUN_STAGE.items():
+        if name in run.stage.stages:
+            run_stage(run)

@@ -1,0 +1,133 @@
+"""Stage 2: the retriever learns which hashtags lie near a video (section 3.1)."""
+
+import copy
+
+import torch
+import torch.distributed.nn.functional as distributed
+from transformers import Trainer, set_seed
+
+from ..data import DataCollatorForHashtagRetrieval, PreparedShorts
+from ..data.collator import is_true_of
+from ..files import written_whole
+from ..modeling import HashtagRetriever, hashtag_contrastive_loss
+from .arguments import GGMTrainingArguments
+from .callbacks import EpochCallback, last_checkpoint
+from .run import Run
+from .scratch import ScratchConfig
+
+
+class HashtagRetrieverTrainer(Trainer):
+    """
+    Trains with the contrastive loss over the batches of all processes, so that the loss depends on the global batch
+    and not on how many processes share it.
+    """
+
+    def __init__(self, *args, eval_data_collator, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.train_data_collator = self.data_collator
+        self.eval_data_collator = eval_data_collator
+
+    def get_train_dataloader(self):
+        # Processes exchange their vectors, which takes batches of one size.
+        self.args.dataloader_drop_last = True
+        try:
+            return super().get_train_dataloader()
+        finally:
+            self.args.dataloader_drop_last = False
+
+    def get_eval_dataloader(self, eval_dataset=None):
+        self.data_collator = self.eval_data_collator
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = self.train_data_collator
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
+        outputs = model(**inputs)
+        video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
+        if model.training and self.args.world_size > 1:
+            # With gradients: each process holds the loss of the whole batch, and their mean is its gradient.
+            video_embeds = torch.cat(distributed.all_gather(video_embeds))
+            hashtag_embeds = torch.cat(distributed.all_gather(hashtag_embeds))
+            hashtag_ids = self.accelerator.gather(hashtag_ids)
+            true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
+        is_true = is_true_of(hashtag_ids, true_hashtag_ids)
+        loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, outputs.logit_scale, is_true)
+        return (loss, outputs) if return_outputs else loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        with torch.no_grad():
+            loss = self.compute_loss(model, self._prepare_inputs(inputs))
+        return loss.detach(), None, None
+
+
+def make_retriever(run: Run) -> HashtagRetriever:
+    """The retriever before training."""
+    set_seed(run.training.seed)
+    if run.model.scratch_config is not None:
+        config = ScratchConfig.from_json(run.model.scratch_config)
+        return HashtagRetriever(config.retriever_config(run.retriever_processor.tokenizer))
+    return HashtagRetriever.from_backbone_pretrained(run.model.retriever)
+
+
+def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
+    """The generator's training arguments with what is the retriever's own."""
+    arguments = copy.copy(run.training)
+    arguments.output_dir = str(run.retriever_run_dir)
+    arguments.learning_rate = run.retriever.retriever_learning_rate
+    arguments.num_train_epochs = run.retriever.retriever_num_train_epochs
+    arguments.max_steps = -1
+    arguments.per_device_train_batch_size = run.retriever.retriever_per_device_train_batch_size
+    arguments.per_device_eval_batch_size = run.retriever.retriever_per_device_train_batch_size
+    arguments.gradient_accumulation_steps = 1  # in-batch negatives do not add up over accumulated batches
+    arguments.warmup_steps = run.retriever.retriever_warmup_steps
+    arguments.weight_decay = run.retriever.retriever_weight_decay
+    arguments.predict_with_generate = False
+    arguments.load_best_model_at_end = True
+    arguments.metric_for_best_model = "eval_loss"
+    arguments.greater_is_better = False
+    arguments.save_total_limit = 1
+    arguments.push_to_hub = False
+    return arguments
+
+
+def rows_with_pairs(dataset) -> list[int]:
+    """Rows that have both a video and a hashtag."""
+    return [i for i, (video, tags) in enumerate(zip(dataset["video"], dataset["hashtags"])) if video and tags]
+
+
+def train_retriever(run: Run) -> None:
+    """Writes `checkpoint/retriever`."""
+    if run.is_done("retriever", run.retriever_dir):
+        return
+    model = make_retriever(run)
+    splits = {}
+    for split in ("train", "validation"):
+        dataset = run.prepared(split)
+        splits[split] = PreparedShorts(dataset.select(rows_with_pairs(dataset)))
+    arguments = retriever_training_arguments(run)
+    global_batch = len(splits["train"]) // run.process.num_processes
+    arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
+    settings = {
+        "processor": run.retriever_processor,
+        "counts": run.hashtag_counts,
+        "rare_hashtag_power": run.retriever.retriever_rare_hashtag_power,
+        "seed": run.training.seed,
+    }
+    collator = DataCollatorForHashtagRetrieval(**settings, frames_per_clip=run.retriever.retriever_frames_per_clip)
+    trainer = HashtagRetrieverTrainer(
+        model,
+        arguments,
+        train_dataset=splits["train"],
+        eval_dataset=splits["validation"],
+        data_collator=collator,
+        eval_data_collator=DataCollatorForHashtagRetrieval(**settings),
+        callbacks=[EpochCallback(collator)],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
+    if run.process.is_main_process:
+        with written_whole(run.retriever_dir) as folder:
+            trainer.accelerator.unwrap_model(model).save_pretrained(folder)
+            run.retriever_processor.save_pretrained(folder)
+    run.process.wait_for_everyone()

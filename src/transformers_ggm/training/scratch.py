@@ -1,0 +1,133 @@
+"""Small backbones with random weights and a tokenizer of their own, for data that pretrained ones do not fit."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import BartConfig, CLIPConfig, PreTrainedTokenizerFast, WhisperFeatureExtractor
+
+from ..evaluation.words import split_words
+from ..modeling import GGMConfig, HashtagRetrieverConfig
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+
+# CLIP's text tower treats end-of-sequence id 2, BART's usual one, as a mark of old checkpoints; hence 3 here.
+SPECIAL_TOKENS = {"bos_token": "<s>", "pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "</s>"}
+
+
+@dataclass(frozen=True)
+class ScratchConfig:
+    """
+    What a scratch configuration file holds, as dicts of keyword arguments.
+
+    Args:
+        vocab_size (`int`): tokens of the tokenizer that is trained on the training split.
+        text (`dict`): for `BartConfig`, the generator's text backbone.
+        vision (`dict`): for `CLIPVisionConfig`, the vision tower of the retriever and of the generator.
+        retriever_text (`dict`): for `CLIPTextConfig`, the retriever's text tower.
+        projection_dim (`int`): width of the retriever's vectors.
+        video_processor (`dict`): for [`GGMVideoProcessor`].
+        audio (`dict`, *optional*): configuration of the audio backbone with its `model_type`; `None` for no sound.
+        feature_extractor (`dict`, *optional*): arguments of `WhisperFeatureExtractor`.
+    """
+
+    vocab_size: int
+    text: dict[str, Any]
+    vision: dict[str, Any]
+    retriever_text: dict[str, Any]
+    projection_dim: int
+    video_processor: dict[str, Any]
+    audio: dict[str, Any] | None = None
+    feature_extractor: dict[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> "ScratchConfig":
+        """
+        Reads a scratch configuration file.
+
+        Raises:
+            ValueError: the file is missing, no JSON object, or has missing or unknown keys.
+        """
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, json.JSONDecodeError, TypeError) as error:
+            raise ValueError(f"`scratch_config` {path} cannot be used: {error}") from error
+
+    def generator_config(self, tokenizer: PreTrainedTokenizerFast, **kwargs) -> GGMConfig:
+        """Configuration of the generator for a trained tokenizer."""
+        special = _special_ids(tokenizer)
+        text = BartConfig(
+            **self.text,
+            **special,
+            vocab_size=len(tokenizer),
+            decoder_start_token_id=special["eos_token_id"],
+            forced_eos_token_id=None,
+        )
+        vision = {**self.vision, "model_type": "clip_vision_model"}
+        return GGMConfig(vision_config=vision, text_config=text, audio_config=self.audio, **kwargs)
+
+    def retriever_config(self, tokenizer: PreTrainedTokenizerFast) -> HashtagRetrieverConfig:
+        """Configuration of the retriever for a trained tokenizer."""
+        text = {**self.retriever_text, **_special_ids(tokenizer), "vocab_size": len(tokenizer)}
+        return HashtagRetrieverConfig(
+            CLIPConfig(text_config=text, vision_config=self.vision, projection_dim=self.projection_dim)
+        )
+
+    def processors(
+        self, descriptions: Iterable[str], hashtags: Iterable[str], **kwargs
+    ) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
+        """Trains the tokenizer and makes both processors; `kwargs` are those of [`GGMProcessor`]."""
+        tokenizer = train_tokenizer(descriptions, hashtags, self.vocab_size)
+        video_processor = GGMVideoProcessor(**self.video_processor)
+        feature_extractor = None
+        if self.feature_extractor is not None:
+            feature_extractor = WhisperFeatureExtractor(**self.feature_extractor)
+        processor = GGMProcessor(video_processor, tokenizer, feature_extractor, **kwargs)
+        return processor, HashtagRetrieverProcessor(GGMVideoProcessor(**self.video_processor), tokenizer)
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    return {f"{name}_id": getattr(tokenizer, f"{name}_id") for name in ("bos_token", "pad_token", "eos_token")}
+
+
+def train_tokenizer(
+    descriptions: Iterable[str], hashtags: Iterable[str], vocab_size: int
+) -> PreTrainedTokenizerFast:
+    """
+    Trains a byte-level unigram tokenizer on descriptions and on the words that hashtags are made of. Hashtags are
+    split into words first, so that `#bluesquare` is written with the pieces of `#blue` and `#square` and a hashtag
+    that never occurred is spelled with known pieces.
+
+    Args:
+        descriptions (`Iterable[str]`): texts of the training split.
+        hashtags (`Iterable[str]`): hashtags of the training split, without '#', repeated as they occur.
+        vocab_size (`int`): at most so many tokens.
+
+    Returns:
+        `PreTrainedTokenizerFast` that frames texts as BART does: `<s> A </s>`, pairs as `<s> A </s></s> B </s>`.
+    """
+    words = Counter(word for tag in hashtags for word in split_words(tag))
+    corpus = list(descriptions) + [f"#{word}" for word, count in sorted(words.items()) for _ in range(count)]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS.values()),
+        unk_token=SPECIAL_TOKENS["unk_token"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    bos, eos = SPECIAL_TOKENS["bos_token"], SPECIAL_TOKENS["eos_token"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{bos} $A {eos}",
+        pair=f"{bos} $A {eos} {eos} $B {eos}",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in (bos, eos)],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, **SPECIAL_TOKENS, sep_token=eos, cls_token=bos, model_max_length=512
+    )

@@ -1,0 +1,36 @@
+"""What every test shares: no network, one thread, fixed seeds, and the way to the shared data."""
+
+import os
+
+# Before anything imports huggingface_hub, which reads it once: no test may wait for a network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Sums come out the same bit for bit whatever the number of cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    """Every test starts from the same random state, in whatever order tests run."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder `shared/data` beside the repository, with real data and conformance cases."""
+    folder = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the folder shared/data beside the repository, which is not there")
+    return folder
