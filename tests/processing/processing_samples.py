@@ -26,6 +26,7 @@ def write_clip(
     with av.open(str(path), "w", options=options or {}) as container:
         video = container.add_stream(video_codec, rate=25)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.bit_rate = 4_000_000
         video.codec_context.time_base = Fraction(1, 1000)
         if rotation:
             video.set_display_rotation(rotation)

@@ -38,6 +38,27 @@ def test_frames_are_chosen_by_timestamp(tmp_path, suffix):
     assert 1.6 < media.duration <= 2.0
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+@pytest.mark.parametrize(
+    "times", [UNEVEN, [0.0, 1.5, 1.54, 1.58, 1.62, 1.66, 1.7], [0.0, 3.0, 3.04, 8.0, 8.04, 8.08, 8.12]]
+)
+def test_the_length_is_measured_where_it_is_stated_wrongly(tmp_path, suffix, times):
+    """MP4 states a wrong length where frames come unevenly, so the end of the clip is never seen, or is refused."""
+    path = write_clip(tmp_path / f"uneven.{suffix}", times, times[-1] + 0.04)
+    media = decode_media(path, sample_timestamps=lambda duration: [0.0, duration])
+    assert media.duration == pytest.approx(times[-1] + 0.04, abs=0.1)
+    assert media.timestamps.tolist() == pytest.approx([0.0, times[-1]], abs=2e-3)
+
+
+def test_times_count_from_the_first_frame(tmp_path):
+    """A clip that was cut out of a longer one, whose clock does not start at zero, gives its first frame only."""
+    times = [0.5 + index / 10 for index in range(15)]
+    path = write_clip(tmp_path / "late.mp4", times, 2.0)
+    media = decode_media(path, sample_timestamps=at(0.0, 1.0))
+    assert media.timestamps.tolist() == pytest.approx([0.0, 1.0], abs=2e-3)
+    assert shown_times(media, times) == pytest.approx([0.5, 1.5])
+
+
 def test_shapes_and_types(clip):
     """The decoded clip has not the documented shapes and dtypes."""
     media = decode_media(clip, sample_timestamps=at(0.0, 1.0, 1.0), sampling_rate=16_000)

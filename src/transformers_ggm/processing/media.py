@@ -93,26 +93,88 @@ def decode_media(
     ```
     """
     name = source_name(source)
+    sound = None if sampling_rate is None else (sampling_rate, max_audio_seconds)
     with open_source(source, limits.max_bytes) as file:
         try:
-            with _MeasuredContainer(file, name, limits) as container:
-                picker = _FramePicker(sample_timestamps(container.duration), name, limits)
-                sound = SoundCollector(sampling_rate, max_audio_seconds) if sampling_rate else None
-                _decode(container.container, name, picker, sound)
+            clip = _read_clip(file, name, sample_timestamps, sound, limits)
         except av.FFmpegError as error:
             raise MediaError(
                 f"{name} cannot be read as a video ({error.strerror}): the file is damaged, cut short or no video."
             ) from error
         except OSError as error:
             raise MediaError(f"{name} cannot be read ({error}).") from error
-    audio = sound.waveform() if sound else None
+    audio = clip.sound.waveform() if clip.sound else None
     return Media(
-        frames=torch.from_numpy(np.stack(picker.frames)),
-        timestamps=torch.tensor(picker.timestamps, dtype=torch.float64),
+        frames=torch.from_numpy(np.stack(clip.picker.frames)),
+        timestamps=torch.tensor(clip.picker.timestamps, dtype=torch.float64),
         audio=audio,
         sampling_rate=None if audio is None else sampling_rate,
-        duration=container.duration,
+        duration=clip.duration,
     )
+
+
+@dataclass
+class _Clip:
+    """What one pass over a file takes: frames for a length in seconds, perhaps sound, and how far the file reaches."""
+
+    duration: float
+    picker: "_FramePicker"
+    sound: SoundCollector | None
+    extent: "_Extent"
+
+
+def _read_clip(file, name: str, sample_timestamps, sound: tuple[int, float] | None, limits: MediaLimits) -> _Clip:
+    """One pass where the file states the length of its video, and states it rightly; else, as in WebM, two.
+
+    Statements are wrong in MP4 files whose frames come at uneven times and are stored in another order than shown:
+    there the length is a sum over the order of storage.
+    """
+    with _open_container(file) as container:
+        video = _video_stream(container, name, limits)
+        if video.duration:
+            stated = float(video.duration * video.time_base)
+            clip = _decode(container, video, name, stated, sample_timestamps, sound, limits)
+            if clip.extent.agrees_with(stated):
+                return clip
+            extent = clip.extent
+        else:
+            extent = _scan(container, video, name, limits)
+    file.seek(0)
+    with _open_container(file) as container:
+        video = _video_stream(container, name, limits)
+        return _decode(container, video, name, extent.duration, sample_timestamps, sound, limits)
+
+
+def _decode(container, video, name: str, duration: float, sample_timestamps, sound, limits: MediaLimits) -> _Clip:
+    """Reads all packets, and decodes them until the last wanted frame and the last wanted sample are there."""
+    _check_length(duration, name, limits)
+    collector = SoundCollector(*sound) if sound else None
+    clip = _Clip(duration, _FramePicker(sample_timestamps(duration), name, limits), collector, _Extent(video))
+    video.thread_type = "AUTO"
+    clock = _FrameClock(video)
+    for packet in container.demux(_streams(container, video)):
+        clip.extent.add(packet)
+        if packet.stream is video:
+            for frame in packet.decode() if not clip.picker.is_done else ():
+                clip.picker.add(frame, clock.seconds(frame))
+        elif collector and not collector.is_full:
+            for frame in packet.decode():
+                collector.add(frame)
+    _check_complete(container, clip.extent, name)
+    clip.picker.finish()
+    if collector:
+        collector.add(None)
+    return clip
+
+
+def _scan(container, video, name: str, limits: MediaLimits) -> "_Extent":
+    """Reads all packets without decoding, to see how far the file reaches."""
+    extent = _Extent(video)
+    for packet in container.demux(_streams(container, video)):
+        extent.add(packet)
+        _check_length(extent.duration, name, limits)
+    _check_complete(container, extent, name)
+    return extent
 
 
 class _FramePicker:
@@ -136,12 +198,11 @@ class _FramePicker:
 
     def add(self, frame: av.VideoFrame, seconds: float) -> None:
         """Takes a decoded frame and the time at which it is shown, in seconds of the file's clock."""
-        self._check(frame)
+        _check_pixels(frame.width, frame.height, self._name, self._limits)
         if self._start is None:
             self._start = seconds
         seconds -= self._start
-        if seconds > self._limits.max_seconds:
-            raise MediaError(_too_long(self._name, seconds, self._limits))
+        _check_length(seconds, self._name, self._limits)
         while not self.is_done and self._wanted[len(self.frames)] <= seconds:
             wanted = self._wanted[len(self.frames)]
             earlier_is_nearer = self._previous is not None and wanted - self._previous[1] <= seconds - wanted
@@ -166,40 +227,11 @@ class _FramePicker:
         self.frames.append(image)
         self.timestamps.append(seconds)
 
-    def _check(self, frame: av.VideoFrame) -> None:
-        _check_pixels(frame.width, frame.height, self._name, self._limits)
-
 
 def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     """The frame as (3, h, w) uint8, turned as the file says: phones film sideways and note it in the file."""
     image = frame.to_ndarray(format="rgb24").transpose(2, 0, 1)
     return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90), axes=(1, 2)))
-
-
-def _decode(
-    container: av.container.InputContainer, name: str, picker: _FramePicker, sound: SoundCollector | None
-) -> None:
-    """The one pass: reads packets until the last wanted frame and the last wanted sample are there."""
-    video = _video_stream(container, name)
-    video.thread_type = "AUTO"
-    audio = _audio_stream(container) if sound else None
-    clock = _FrameClock(video)
-    end = 0.0
-    for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
-        end = max(end, _packet_end(packet))
-        if packet.stream is audio:
-            for frame in packet.decode() if not sound.is_full else ():
-                sound.add(frame)
-        elif not picker.is_done:
-            for frame in packet.decode():
-                picker.add(frame, clock.seconds(frame))
-        if picker.is_done and (audio is None or sound.is_full):
-            break
-    else:
-        _check_complete(container, video, end, name)
-    picker.finish()
-    if audio is not None:
-        sound.add(None)
 
 
 class _FrameClock:
@@ -216,86 +248,104 @@ class _FrameClock:
         return seconds
 
 
-class _MeasuredContainer:
-    """An open container and the length of its video in seconds: what the stream states, else, as in WebM, what the
-    times of its packets say, after which the file is opened anew."""
+class _Extent:
+    """From when to when the packets of a file reach, in seconds of its clock."""
 
-    def __init__(self, file, name: str, limits: MediaLimits):
-        self.container = _open_container(file)
-        try:
-            stream = _video_stream(self.container, name)
-            _check_pixels(stream.codec_context.width, stream.codec_context.height, name, limits)
-            if stream.duration:
-                self.duration = float(stream.duration * stream.time_base)
-            else:
-                self.duration = _scan_duration(self.container, stream, name, limits)
-                self.container.close()
-                file.seek(0)
-                self.container = _open_container(file)
-            if self.duration > limits.max_seconds:
-                raise MediaError(_too_long(name, self.duration, limits))
-        except BaseException:
-            self.container.close()
-            raise
+    def __init__(self, video):
+        self.video = video
+        self.end_of_all = 0.0
+        self._first, self._last, self._before_last = math.inf, -math.inf, -math.inf
+        self._last_lasts = 0.0
+        self._first_stored, self._end_stored = math.inf, -math.inf
+        self._is_reordered = False
 
-    def __enter__(self):
-        return self
+    @property
+    def duration(self) -> float:
+        """Length of the video as shown."""
+        if self._last < self._first:
+            return 0.0
+        lasts = self._last_lasts
+        if self._is_reordered and self._before_last >= self._first:
+            # Where frames are stored in another order, MP4 says when the next one stored comes, not the next shown.
+            lasts = min(lasts, self._last - self._before_last)
+        return self._last - self._first + lasts
 
-    def __exit__(self, *_):
-        self.container.close()
+    @property
+    def stored_duration(self) -> float:
+        """Length of the video in order of storage, which is what MP4 states."""
+        return max(0.0, self._end_stored - self._first_stored)
+
+    def add(self, packet: av.Packet) -> None:
+        if packet.pts is None:
+            return
+        seconds, lasts = float(packet.pts * packet.time_base), float((packet.duration or 0) * packet.time_base)
+        self.end_of_all = max(self.end_of_all, seconds + lasts)
+        if packet.stream is not self.video:
+            return
+        if packet.dts is not None:
+            stored = float(packet.dts * packet.time_base)
+            self._first_stored = min(self._first_stored, stored)
+            self._end_stored = max(self._end_stored, stored + lasts)
+        # An edit list can hide the beginning of a video, which is read all the same.
+        if not packet.is_discard:
+            self._add_shown(seconds, lasts)
+
+    def _add_shown(self, seconds: float, lasts: float) -> None:
+        self._first = min(self._first, seconds)
+        if seconds > self._last:
+            self._last, self._before_last, self._last_lasts = seconds, self._last, lasts
+        else:
+            self._is_reordered = True
+            self._before_last = max(self._before_last, seconds)
+
+    def agrees_with(self, stated: float) -> bool:
+        # The last packet often does not say how long it lasts.
+        gap = 1.5 / float(self.video.average_rate or 25)
+        return abs(self.duration - stated) <= max(0.1, 0.05 * stated, gap)
 
 
-def _scan_duration(container, video, name: str, limits: MediaLimits) -> float:
-    start, video_end, end = math.inf, 0.0, 0.0
-    for packet in container.demux([stream for stream in (video, _audio_stream(container)) if stream is not None]):
-        end = max(end, _packet_end(packet))
-        if packet.stream is video and packet.pts is not None:
-            start = min(start, float(packet.pts * packet.time_base))
-            video_end = max(video_end, _packet_end(packet))
-        if video_end - start > limits.max_seconds:
-            break
-    else:
-        _check_complete(container, video, end, name)
-    return max(0.0, video_end - start)
-
-
-def _packet_end(packet: av.Packet) -> float:
-    """When what is in the packet stops being shown or heard, in seconds; 0 for the empty packet at the end."""
-    if packet.pts is None:
-        return 0.0
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+def _streams(container, video) -> list:
+    audio = next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+    return [video] if audio is None else [video, audio]
 
 
 def _open_container(file) -> av.container.InputContainer:
     return av.open(file, options={"format_whitelist": f"{_FORMATS},{_SOUND_ONLY_FORMATS}"})
 
 
-def _video_stream(container, name: str):
+def _video_stream(container, name: str, limits: MediaLimits):
     # The cover picture of a music file is a video stream to FFmpeg, but no video.
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise MediaError(f"{name} has no video stream: pass sound alone as `audio`.")
-    if streams[0].codec_context is None:
+    context = streams[0].codec_context
+    if context is None:
         raise MediaError(f"{name} has video of a kind that cannot be decoded: convert it to H.264, VP9 or AV1.")
+    _check_pixels(context.width, context.height, name, limits)
     return streams[0]
 
 
-def _audio_stream(container):
-    return next((s for s in container.streams.audio if s.codec_context is not None), None)
-
-
-def _check_complete(container, video, end: float, name: str) -> None:
-    """Raises when the file states a longer video than there is: FFmpeg reads a file that was cut short in silence."""
-    stated, slack = 0.0, 0.0
-    if "mp4" in container.format.name and video.duration:
-        stated = float((video.duration + (video.start_time or 0)) * video.time_base)
+def _check_complete(container, extent: _Extent, name: str) -> None:
+    """Raises when the file states more than there is: FFmpeg reads a file that was cut short in silence."""
+    if "mp4" in container.format.name and extent.video.duration:
+        stated, found = float(extent.video.duration * extent.video.time_base), extent.stored_duration
         slack = max(0.25, 0.05 * stated)
     elif "webm" in container.format.name and container.duration:
         # Stated for the longest of all streams, some of which are not read here.
-        stated = (container.duration + max(0, container.start_time or 0)) / av.time_base
+        stated, found = (container.duration + max(0, container.start_time or 0)) / av.time_base, extent.end_of_all
         slack = max(0.5, 0.1 * stated)
-    if end < stated - slack:
-        raise MediaError(f"{name} is cut short: it states {stated:.2f} s, but there are {end:.2f} s of it.")
+    else:
+        return
+    if found < stated - slack:
+        raise MediaError(f"{name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it.")
+
+
+def _check_length(seconds: float, name: str, limits: MediaLimits) -> None:
+    if seconds > limits.max_seconds:
+        raise MediaError(
+            f"{name} is at least {seconds:.1f} s long, more than the {limits.max_seconds} s allowed: pass a shorter"
+            " clip or raise MediaLimits.max_seconds."
+        )
 
 
 def _check_pixels(width: int, height: int, name: str, limits: MediaLimits) -> None:
@@ -304,10 +354,3 @@ def _check_pixels(width: int, height: int, name: str, limits: MediaLimits) -> No
             f"{name} has frames of {width}x{height}, more than the {limits.max_pixels} pixels allowed: pass a smaller"
             " clip or raise MediaLimits.max_pixels."
         )
-
-
-def _too_long(name: str, seconds: float, limits: MediaLimits) -> str:
-    return (
-        f"{name} is at least {seconds:.1f} s long, more than the {limits.max_seconds} s allowed: pass a shorter clip"
-        " or raise MediaLimits.max_seconds."
-    )

@@ -37,6 +37,7 @@ class ModelArguments:
         default="none", metadata={"help": "'none' as published, or 'learned': lets the model know the frames' order."}
     )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
+    fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
     num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})
     max_text_length: int = field(default=512, metadata={"help": "Tokens of description and guidance together."})
     max_target_length: int = field(default=32, metadata={"help": "Tokens of the hashtags (the paper: 32, or 64)."})

@@ -46,6 +46,7 @@ def make_generator(run: Run) -> GGMForHashtagGeneration:
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
+        "fusion_dropout": arguments.fusion_dropout,
     }
     retriever = str(run.retriever_dir)
     if arguments.scratch_config is not None:
