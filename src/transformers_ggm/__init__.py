@@ -7,10 +7,12 @@ from transformers import (
     AutoProcessor,
     AutoVideoProcessor,
 )
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .data import DataCollatorForHashtagGeneration, load_shorts
 from .errors import MediaError
 from .modeling import GGMConfig, GGMForHashtagGeneration, GGMModel, HashtagRetriever, HashtagRetrieverConfig
+from .pipelines import DEMO_CHECKPOINT, AutoModelOfCheckpoint, HashtagGenerationPipeline, accept_demo_checkpoint
 from .processing import (
     GGMProcessor,
     GGMVideoProcessor,
@@ -32,6 +34,14 @@ AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
 AutoVideoProcessor.register(HashtagRetrieverConfig, GGMVideoProcessor)
 AutoProcessor.register(GGMConfig, GGMProcessor)
 AutoProcessor.register(HashtagRetrieverConfig, HashtagRetrieverProcessor)
+PIPELINE_REGISTRY.register_pipeline(
+    "hashtag-generation",
+    pipeline_class=HashtagGenerationPipeline,
+    pt_model=AutoModelOfCheckpoint,
+    default={"model": (DEMO_CHECKPOINT, None)},
+    type="multimodal",
+)
+accept_demo_checkpoint()
 
 __all__ = [
     "DataCollatorForHashtagGeneration",
@@ -40,6 +50,7 @@ __all__ = [
     "GGMModel",
     "GGMProcessor",
     "GGMVideoProcessor",
+    "HashtagGenerationPipeline",
     "HashtagPool",
     "HashtagRetriever",
     "HashtagRetrieverConfig",

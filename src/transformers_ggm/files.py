@@ -1,10 +1,12 @@
-"""Writing whole folders or nothing."""
+"""Writing whole folders and files, or nothing."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -29,6 +31,8 @@ def written_whole(folder: str | Path) -> Iterator[Path]:
     folder = Path(folder)
     temporary = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     replaced = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
+    for leftover in (temporary, replaced):  # of a killed process that had the same number, as is common in containers
+        shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -41,3 +45,19 @@ def written_whole(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Writes a JSON file whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -5,6 +5,9 @@ from processing_samples import TOKENIZERS, bart_like_fast, write_clip
 
 from transformers_ggm.processing import GGMVideoProcessor
 
+# Doctest collection would import this file a second time, under the name that other folders' files have too.
+collect_ignore = ["conftest.py"]
+
 
 @pytest.fixture(params=sorted(TOKENIZERS))
 def any_tokenizer(request):

@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BartTokenizer, PreTrainedTokenizerFast
+from transformers import BartTokenizer, MBartTokenizer, PreTrainedTokenizerFast
 
 TEXTS = ["#snow #winter #toronto first snow in toronto", "a dog in the park #dog #park", "#트위터 #café"]
 CODECS = {"mp4": ("libx264", "aac"), "webm": ("libvpx", "libopus"), "avi": ("mpeg4", "mp3")}
@@ -114,6 +114,12 @@ def sentencepiece_like():
 def _unigram_pieces():
     letters = sorted(set("".join(TEXTS).replace(" ", "▁")) | set("abcdefghijklmnopqrstuvwxyz"))
     return [*letters, "▁#", "▁#snow", "winter", "▁in"]
+
+
+def mbart():
+    specials = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    vocab = specials + [(piece, -1.0) for piece in _unigram_pieces()]
+    return MBartTokenizer(vocab=vocab, src_lang="en_XX", tgt_lang="de_DE")
 
 
 TOKENIZERS = {

@@ -8,7 +8,7 @@ import soundfile
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from processing_samples import TOKENIZERS, write_clip
+from processing_samples import TOKENIZERS, mbart, write_clip
 from transformers import (
     ASTFeatureExtractor,
     ClapFeatureExtractor,
@@ -211,6 +211,17 @@ def test_labels(any_tokenizer, video_processor):
         kept = row[row != -100]
         assert kept[-1] == any_tokenizer.eos_token_id
         assert (row[len(kept) :] == -100).all()
+
+
+def test_mbart(video_processor):
+    """The language codes of mBART get into the hashtags or lose them, or guidance runs into the description."""
+    processor = GGMProcessor(video_processor, mbart(), max_target_length=9)
+    batch = processor(text="first snow", guidance=["winter"], hashtags=["snow", "dog", "park"])
+    tokens = processor.tokenizer.convert_ids_to_tokens(batch["input_ids"][0])
+    assert tokens.count("</s>") == 2
+    assert tokens[-1] == "en_XX"
+    assert batch["labels"][0, -2:].tolist() == processor.tokenizer.convert_tokens_to_ids(["</s>", "de_DE"])
+    assert processor.decode_hashtags(batch["labels"]) == [["snow", "dog"]]
 
 
 def test_labels_end_at_a_whole_hashtag(any_tokenizer, video_processor):

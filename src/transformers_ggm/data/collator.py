@@ -4,11 +4,13 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.sound_features import sound_features
 
 
 def row_generator(seed: int, epoch: int, index: int) -> random.Random:
@@ -65,10 +67,14 @@ class DataCollatorForHashtagGeneration:
         sounds = [row["input_features"] for row in rows]
         heard = [sound for sound in sounds if sound is not None]
         if heard:
-            silence = torch.zeros_like(heard[0])
-            batch["input_features"] = torch.stack([silence if sound is None else sound for sound in sounds])
+            batch["input_features"] = torch.stack([self.silence if sound is None else sound for sound in sounds])
             batch["audio_mask"] = torch.tensor([int(sound is not None) for sound in sounds])
         return batch
+
+    @cached_property
+    def silence(self) -> torch.Tensor:
+        """The sound of a row without one, as the processor gives it: not heard, but part of the batch."""
+        return sound_features(self.processor.feature_extractor, [None])[0]
 
     def _vary(self, row: Mapping[str, Any]) -> dict[str, Any]:
         generator = row_generator(self.seed, self.epoch, row["index"])

@@ -12,7 +12,7 @@ from datasets.arrow_writer import ArrowWriter
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from ..errors import MediaError
+from ..errors import DatasetError, MediaError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
 
@@ -114,10 +114,16 @@ def prepare_split(
 
     Raises:
         MediaError: a clip cannot be read (with `on_error="raise"`), or none can.
+        DatasetError: `dataset` has no rows.
+        ValueError: an unknown `on_error`.
     """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"`on_error` is {on_error!r}: choose 'raise' or 'skip'.")
     path = Path(path)
     if path.is_file():
         return Dataset.from_file(str(path))
+    if not len(dataset):
+        raise DatasetError(f"There is no row to prepare for {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     decoder = ClipDecoder(dataset, processor, retriever_processor)
     loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
@@ -137,7 +143,8 @@ def prepare_split(
         if len(rejected) == len(dataset):
             raise MediaError(f"None of the {len(rejected)} clips can be read; the first: {rejected[0]['error']}")
         writer.finalize()
-    path.with_suffix(".rejected.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rejected))
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
+    path.with_suffix(".rejected.jsonl").write_text(lines, encoding="utf-8")
     os.replace(temporary, path)
     return Dataset.from_file(str(path))
 

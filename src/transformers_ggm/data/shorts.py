@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from datasets import Dataset, DatasetDict
 
 from ..errors import DatasetError, HashtagError
@@ -12,6 +13,10 @@ from ..processing.hashtags import normalize_hashtag
 
 SPLITS = ("train", "validation", "test")
 METADATA = "metadata.jsonl"
+# Columns that prepared rows have beside those of the metadata.
+RESERVED = {"video", "error"} | {
+    f"{name}{suffix}" for name in ("frames", "retriever_frames", "input_features") for suffix in ("", "_shape")
+}
 
 
 def load_shorts(data_dir: str | Path) -> DatasetDict:
@@ -29,8 +34,8 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
         further fields.
 
     Raises:
-        DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, or
-            a row without its file; names file and line.
+        DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, a
+            field whose type differs between rows, or a row without its file; names file and, but for types, line.
         HashtagError: a hashtag that is none; names file and line.
 
     Example:
@@ -54,14 +59,25 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
     splits = {split: data_dir / split / METADATA for split in SPLITS if (data_dir / split).is_dir()}
     if not splits:
         raise DatasetError(f"{data_dir} has none of the folders {', '.join(SPLITS)}.")
-    return DatasetDict({split: Dataset.from_list(list(_read_rows(path))) for split, path in splits.items()})
+    return DatasetDict({split: _to_dataset(list(_read_rows(path)), path) for split, path in splits.items()})
+
+
+def _to_dataset(rows: list[dict[str, Any]], metadata: Path) -> Dataset:
+    # Dataset.from_list takes the columns of the first row: a further field need not be in that one.
+    columns = dict.fromkeys(name for row in rows for name in row)
+    try:
+        return Dataset.from_dict({name: [row.get(name) for row in rows] for name in columns})
+    except (pa.ArrowException, OverflowError) as error:
+        raise DatasetError(f"{metadata}: a field has values of different types in different rows: {error}") from error
 
 
 def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
     if not metadata.is_file():
-        raise DatasetError(f"{metadata.parent} has no {METADATA}; see the README on how to lay out a folder of shorts.")
+        raise DatasetError(
+            f"{metadata.parent} has no {METADATA}; see the README on how to lay out a folder of shorts."
+        )
     count = 0
-    with metadata.open(encoding="utf-8") as lines:
+    with metadata.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 count += 1
@@ -70,23 +86,27 @@ def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{metadata} has no rows.")
 
 
-def _read_row(line: str, place: str, folder: Path) -> dict[str, Any]:
+def _read_row(line: bytes, place: str, folder: Path) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DatasetError(f"{place} is not valid JSON: {error}.") from error
     if not isinstance(row, dict):
         raise DatasetError(f"{place} is not a JSON object.")
     file_name = row.pop("file_name", None)
-    description = row.pop("description", None) or ""
+    description = row.pop("description", None)
     hashtags = row.pop("hashtags", None)
     if not isinstance(hashtags, list) or not all(isinstance(tag, str) for tag in hashtags):
         raise DatasetError(f"{place}: `hashtags` must be a list of strings.")
-    if not isinstance(description, str):
+    if not isinstance(description, (str, type(None))):
         raise DatasetError(f"{place}: `description` must be a string.")
+    if not isinstance(file_name, (str, type(None))):
+        raise DatasetError(f"{place}: `file_name` must be a string.")
+    if reserved := sorted(RESERVED.intersection(row)):
+        raise DatasetError(f"{place}: rename the field {reserved[0]!r}, a name that prepared data use themselves.")
     video = None
     if file_name is not None:
-        video = folder / str(file_name)
+        video = folder / file_name
         if not video.is_file():
             raise DatasetError(f"{place}: the file {video} does not exist.")
         video = str(video.absolute())
@@ -94,4 +114,4 @@ def _read_row(line: str, place: str, folder: Path) -> dict[str, Any]:
         hashtags = list(dict.fromkeys(normalize_hashtag(tag) for tag in hashtags))
     except HashtagError as error:
         raise HashtagError(f"{place}: {error}") from error
-    return {"video": video, "description": description, "hashtags": hashtags, **row}
+    return {"video": video, "description": description or "", "hashtags": hashtags, **row}

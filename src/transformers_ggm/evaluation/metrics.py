@@ -63,7 +63,9 @@ def _rouge(predicted: Sequence[str], true: Sequence[str]) -> dict[str, float]:
         raise ImportError("ROUGE needs `pip install transformers-ggm[eval]`.") from error
     scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=_HashtagTokenizer())
     # The order of hashtags means nothing: both sides are sorted, so that ROUGE-2 does not depend on it.
-    scores = scorer.score(*(" ".join(word for tag in sorted(tags) for word in split_words(tag)) for tags in (true, predicted)))
+    scores = scorer.score(
+        *(" ".join(word for tag in sorted(tags) for word in split_words(tag)) for tags in (true, predicted))
+    )
     return {name: score.fmeasure for name, score in scores.items()}
 
 
@@ -83,9 +85,10 @@ def recall_by_cause(
     """
     hits, totals = defaultdict(int), defaultdict(int)
     for predicted, by_cause in zip(predictions, causes):
-        for cause, hashtags in by_cause.items():
-            totals[cause] += len(hashtags)
-            hits[cause] += len(set(hashtags) & set(predicted))
+        for cause, hashtags in (by_cause or {}).items():
+            true = set(hashtags or ())  # a data set's column has None where a row lacks a cause that others have
+            totals[cause] += len(true)
+            hits[cause] += len(true & set(predicted))
     return {cause: 100 * hits[cause] / total for cause, total in totals.items() if total}
 
 
@@ -99,6 +102,11 @@ def recall_at_k(
         retrieved (`list[list[str]]`): hashtags of the pool, nearest first.
         references (`list[list[str]]`): the author's hashtags.
         ks (`list[int]`): numbers of hashtags to look at.
+
+    Raises:
+        ValueError: no video has a hashtag.
     """
     pairs = [(found, set(true)) for found, true in zip(retrieved, references) if true]
+    if not pairs:
+        raise ValueError("No video of `references` has a hashtag: there is no recall.")
     return {k: 100 * sum(len(true & set(found[:k])) / len(true) for found, true in pairs) / len(pairs) for k in ks}

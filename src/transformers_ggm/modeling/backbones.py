@@ -1,12 +1,36 @@
 """Building and loading the backbones that a GGM or a retriever is put together from."""
 
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, ClapAudioConfig, ClapAudioModel, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForSeq2SeqLM,
+    ClapAudioConfig,
+    ClapAudioModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from ..errors import CheckpointError
+from .configuration_ggm import TEXT_BACKBONES
 
 # transformers knows CLAP as a whole in its Auto classes, but not its audio tower, which is what GGM needs.
 AutoModel.register(ClapAudioConfig, ClapAudioModel, exist_ok=True)
+
+INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values")}
+
+
+def build_backbone(config: PreTrainedConfig) -> PreTrainedModel:
+    """
+    A randomly initialised backbone in the type of the model around it, whatever type its own configuration was saved
+    with: all parts have to agree.
+    """
+    if config.model_type == "clap_audio_model":
+        config._attn_implementation = "eager"  # the only one it has; another asked of the whole model would raise
+    return AutoModel.from_config(config, dtype=torch.get_default_dtype())
 
 
 def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
@@ -18,7 +42,7 @@ def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
         model (`PreTrainedModel`): any backbone that `AutoModel` gives.
         modality (`str`): `"vision"` or `"audio"`.
     """
-    if hasattr(model, "backbone"):  # our own retriever
+    if model.config.model_type == "hashtag_retriever":
         model = model.backbone
     tower = getattr(model, f"{modality}_model", None)
     if tower is not None and getattr(model.config, f"{modality}_config", None) is not None:
@@ -26,22 +50,81 @@ def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
     return model.get_encoder() if model.config.is_encoder_decoder else model
 
 
-def tower_config_of(config: PreTrainedConfig, modality: str) -> PreTrainedConfig:
-    """The configuration of one modality's tower of a backbone, or `config` itself where it has no towers."""
-    config = getattr(config, "backbone_config", config)
-    tower_config = getattr(config, f"{modality}_config", None)
-    return config if tower_config is None else tower_config
-
-
-def build_tower(config: PreTrainedConfig, modality: str) -> PreTrainedModel:
-    """A randomly initialised encoder of one modality, without pooling layers, which GGM never uses."""
-    tower = tower_of(AutoModel.from_config(config), modality)
-    if isinstance(getattr(tower, "pooler", None), nn.Module):
+def drop_pooling(tower: PreTrainedModel) -> PreTrainedModel:
+    """Removes pooling layers, which GGM never uses and which would be parameters without a gradient."""
+    pooler = getattr(tower, "pooler", None)
+    if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         tower.pooler = None
+    if getattr(tower, "use_head", False):  # SigLIP
+        tower.use_head, tower.head = False, None
     return tower
 
 
-def load_tower_weights(tower: PreTrainedModel, name_or_path: str, modality: str, **kwargs) -> None:
+def flatten_pooling(tower: PreTrainedModel | None) -> None:
+    """Makes a convolutional tower (ResNet, RegNet) pool to (n, c), as transformers' dual encoder wants, not (n, c, 1, 1)."""
+    if isinstance(getattr(tower, "pooler", None), nn.AdaptiveAvgPool2d):
+        tower.pooler = nn.Sequential(tower.pooler, nn.Flatten())
+
+
+def as_tokens(states: torch.Tensor) -> torch.Tensor:
+    """A backbone's states as `(n, tokens, c)`; convolutional ones and CLAP return a map `(n, c, height, width)`."""
+    return states.flatten(2).transpose(1, 2) if states.ndim == 4 else states
+
+
+def build_tower(config: PreTrainedConfig, modality: str) -> PreTrainedModel:
+    """A randomly initialised encoder of one modality, without pooling layers."""
+    return drop_pooling(tower_of(build_backbone(config), modality))
+
+
+def load_backbone(name_or_path: str, auto_class: Any = AutoModel) -> tuple[PreTrainedModel, set[str]]:
+    """
+    Loads a pretrained backbone.
+
+    Args:
+        name_or_path (`str`): folder or Hub id.
+        auto_class (*optional*, defaults to `AutoModel`): the Auto class to load it with.
+
+    Returns:
+        The model, and the names of its weights that the checkpoint lacks.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it cannot be read.
+    """
+    try:
+        model, info = auto_class.from_pretrained(name_or_path, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{name_or_path} cannot be loaded as a pretrained backbone: {error}") from error
+    return model, set(info["missing_keys"])
+
+
+def load_tower(name_or_path: str, modality: str) -> PreTrainedModel:
+    """
+    Loads a pretrained encoder of one modality, without pooling layers.
+
+    Args:
+        name_or_path (`str`): folder or Hub id of the backbone: the tower alone, or a model that contains it.
+        modality (`str`): `"vision"` or `"audio"`.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, is no backbone of that modality, or lacks weights.
+    """
+    backbone, missing = load_backbone(name_or_path)
+    tower = tower_of(backbone, modality)
+    if tower.main_input_name not in INPUT_NAMES[modality]:
+        raise CheckpointError(
+            f"{name_or_path} is a {type(backbone).__name__}, which has no {modality} encoder; choose a backbone that "
+            f"reads {' or '.join(INPUT_NAMES[modality])}."
+        )
+    prefix = next(f"{name}." if name else "" for name, module in backbone.named_modules() if module is tower)
+    lacking = [key for key in drop_pooling(tower).state_dict() if prefix + key in missing]
+    if lacking:
+        raise CheckpointError(
+            f"{name_or_path} lacks the weights {lacking[:3]} ({len(lacking)} in all) of its {modality} encoder."
+        )
+    return tower
+
+
+def load_tower_weights(tower: PreTrainedModel, name_or_path: str, modality: str) -> None:
     """
     Copies the weights of a pretrained backbone's tower into `tower`.
 
@@ -51,21 +134,38 @@ def load_tower_weights(tower: PreTrainedModel, name_or_path: str, modality: str,
         modality (`str`): `"vision"` or `"audio"`.
 
     Raises:
-        CheckpointError: the checkpoint lacks weights that the tower needs.
+        CheckpointError: see [`load_tower`]; also if the encoder is not of the same kind and size as `tower`.
     """
-    pretrained = tower_of(AutoModel.from_pretrained(name_or_path, **kwargs), modality)
-    weights = {key.removeprefix(f"{modality}_model."): value for key, value in pretrained.state_dict().items()}
-    prefix = f"{modality}_model."
-    needed = tower.state_dict()
-    missing = [key for key in needed if key.removeprefix(prefix) not in weights]
-    if missing:
+    copy_tower_weights(tower, load_tower(name_or_path, modality), name_or_path)
+
+
+def copy_tower_weights(tower: PreTrainedModel, pretrained: PreTrainedModel, name_or_path: str) -> None:
+    """Copies the weights of a tower that was loaded from `name_or_path` into another of the same kind and size."""
+    weights = pretrained.state_dict()
+    needed = {key: value.shape for key, value in tower.state_dict().items()}
+    if needed != {key: value.shape for key, value in weights.items()}:
         raise CheckpointError(
-            f"{name_or_path} has no weights for {missing[:3]} ({len(missing)} in all) of its {modality} encoder. "
-            f"Is it a {modality} backbone?"
+            f"{name_or_path} holds a {type(pretrained).__name__} that does not fit the {type(tower).__name__} it is "
+            "loaded into; take the encoder's configuration from the same checkpoint."
         )
-    tower.load_state_dict({key: weights[key.removeprefix(prefix)] for key in needed})
+    tower.load_state_dict(weights)
 
 
-def tower_config_from_pretrained(name_or_path: str, modality: str, **kwargs) -> PreTrainedConfig:
-    """Configuration of one modality's tower of a pretrained backbone."""
-    return tower_config_of(AutoConfig.from_pretrained(name_or_path, **kwargs), modality)
+def load_text_backbone(name_or_path: str) -> PreTrainedModel:
+    """
+    Loads a pretrained BART or mBART with its language-model head.
+
+    Args:
+        name_or_path (`str`): folder or Hub id.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, is of another family, or lacks weights.
+    """
+    model, missing = load_backbone(name_or_path, AutoModelForSeq2SeqLM)
+    if model.config.model_type not in TEXT_BACKBONES:
+        raise CheckpointError(
+            f"{name_or_path} is a {model.config.model_type!r} checkpoint; the text backbone must be one of {TEXT_BACKBONES}."
+        )
+    if missing:
+        raise CheckpointError(f"{name_or_path} lacks the weights {sorted(missing)[:3]} ({len(missing)} in all).")
+    return model

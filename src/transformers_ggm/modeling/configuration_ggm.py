@@ -6,6 +6,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
+TEXT_BACKBONES = ("bart", "mbart")
 
 
 def as_config(config: PreTrainedConfig | dict[str, Any] | None, default_model_type: str | None, name: str):
@@ -51,8 +52,8 @@ class GGMConfig(PreTrainedConfig):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion_init` or `frame_position_embedding`, a backbone dict without `model_type`, or a
-            number of heads that does not divide a backbone's width.
+        ValueError: an unknown `fusion_init` or `frame_position_embedding`, a backbone dict without `model_type`, a
+            backbone that cannot be used, or a number of heads that does not divide a backbone's width.
 
     Example:
 
@@ -69,7 +70,7 @@ class GGMConfig(PreTrainedConfig):
 
     model_type = "ggm"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "audio_config": AutoConfig}
-    has_no_defaults_at_init = False
+    keys_to_ignore_at_inference = ["past_key_values"]
 
     def __init__(
         self,
@@ -109,6 +110,10 @@ class GGMConfig(PreTrainedConfig):
                 f"`frame_position_embedding` must be one of {FRAME_POSITION_EMBEDDINGS}, "
                 f"got {self.frame_position_embedding!r}."
             )
+        if self.text_config.model_type not in TEXT_BACKBONES:
+            raise ValueError(
+                f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."
+            )
         widths = {"text_config": hidden_size_of(self.text_config)}
         if self.audio_config is not None:
             widths["vision_config"] = hidden_size_of(self.vision_config)
@@ -124,6 +129,11 @@ def hidden_size_of(config: PreTrainedConfig) -> int:
     """Width of a backbone's `last_hidden_state`."""
     if config.model_type == "clap_audio_model":  # its `hidden_size` is not derived from the stages it really has
         return config.patch_embeds_hidden_size * 2 ** (len(config.depths) - 1)
+    if not hasattr(config, "hidden_size"):
+        raise ValueError(
+            f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give the "
+            "configuration of one, e.g. `CLIPConfig().vision_config`."
+        )
     return config.hidden_size
 
 

@@ -19,6 +19,9 @@ class HashtagRetrieverConfig(PreTrainedConfig):
             The inverse temperature is learned, but never larger than this (CLIP's limit).
         fingerprint (`str`, *optional*):
             Hash of the weights, written by `save_pretrained`; tells whether a hashtag pool belongs to the retriever.
+        bfloat16_digest (`str`, *optional*):
+            Hash of the weights in bfloat16, written by `save_pretrained`; tells whether a model loaded in that type
+            still has the weights that `fingerprint` is of.
     """
 
     model_type = "hashtag_retriever"
@@ -30,18 +33,22 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         logit_scale_init_value=2.6592,
         max_logit_scale=100.0,
         fingerprint=None,
+        bfloat16_digest=None,
         **kwargs,
     ):
         self.backbone_config = as_config(backbone_config, "clip", "backbone_config")
         self.logit_scale_init_value = logit_scale_init_value
         self.max_logit_scale = max_logit_scale
         self.fingerprint = fingerprint
+        self.bfloat16_digest = bfloat16_digest
         super().__init__(**kwargs)
 
     @property
     def projection_dim(self) -> int:
         """Width of the vectors that videos and hashtags are compared by."""
-        return self.backbone_config.projection_dim
+        if hasattr(self.backbone_config, "projection_dim"):
+            return self.backbone_config.projection_dim
+        return self.backbone_config.text_config.projection_size  # SigLIP projects texts only
 
 
 __all__ = ["HashtagRetrieverConfig"]

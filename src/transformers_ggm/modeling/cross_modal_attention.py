@@ -30,6 +30,13 @@ def eager_attention_forward(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
 
 
+class OutputProjection(nn.Linear):
+    """
+    The last layer of [`CrossModalAttention`]. It has a class of its own because `_init_weights` must know it when it
+    comes by: transformers does not call it for modules that, as the attention itself, have no weights of their own.
+    """
+
+
 class CrossModalAttention(GradientCheckpointingLayer):
     """
     `CAM(Q, K, V) = softmax(QKᵀ / √d) V`, multi-headed, with key and value projected from the source's width to the
@@ -53,7 +60,7 @@ class CrossModalAttention(GradientCheckpointingLayer):
         self.q_proj = nn.Linear(target_size, target_size)
         self.k_proj = nn.Linear(source_size, target_size)
         self.v_proj = nn.Linear(source_size, target_size)
-        self.out_proj = nn.Linear(target_size, target_size)
+        self.out_proj = OutputProjection(target_size, target_size)
 
     def _split_heads(self, states: torch.Tensor) -> torch.Tensor:
         return states.view(*states.shape[:-1], self.num_heads, self.head_dim).transpose(1, 2)
@@ -93,5 +100,5 @@ class CrossModalAttention(GradientCheckpointingLayer):
         states = self.out_proj(states.reshape(target.shape))
         states = nn.functional.dropout(states, p=self.dropout, training=self.training)
         if attended is not None:
-            states = torch.where(attended, states, torch.zeros_like(states))
+            states = states.masked_fill(~attended, 0.0)
         return target + states

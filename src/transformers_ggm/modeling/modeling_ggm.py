@@ -4,14 +4,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, GenerationMixin, PreTrainedModel
+from transformers import GenerationMixin, PreTrainedModel
 from transformers import initialization as init
+from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
+from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
 
 from ..errors import InputError
-from .backbones import build_tower, load_tower_weights, tower_config_from_pretrained
+from .backbones import as_tokens, build_backbone, build_tower, copy_tower_weights, load_text_backbone, load_tower
 from .configuration_ggm import GGMConfig, hidden_size_of
-from .cross_modal_attention import CrossModalAttention
+from .cross_modal_attention import CrossModalAttention, OutputProjection
 
 
 def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int) -> torch.Tensor:
@@ -19,6 +21,14 @@ def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_to
     shifted = torch.roll(labels, shifts=1, dims=-1)
     shifted[:, 0] = decoder_start_token_id
     return shifted.masked_fill(shifted == -100, pad_token_id)
+
+
+def blank_where_masked(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """`values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past attention."""
+    if mask is None:
+        return values
+    mask = mask.view(*mask.shape, *[1] * (values.ndim - mask.ndim))
+    return values.masked_fill(mask == 0, 0.0)
 
 
 class GGMPreTrainedModel(PreTrainedModel):
@@ -30,8 +40,9 @@ class GGMPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     input_modalities = ("video", "audio", "text")
     supports_gradient_checkpointing = True
+    # No flash attention: transformers' version of it cuts the mask of the source down to the target's length, which is
+    # wrong in cross-attention. The backbones may use it: `attn_implementation={"vision_config": "flash_attention_2"}`.
     _supports_sdpa = True
-    _supports_flash_attn = True
     _no_split_modules = ["CrossModalAttention"]
     _skip_keys_device_placement = ["past_key_values"]
 
@@ -39,9 +50,8 @@ class GGMPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, GGMForHashtagGeneration):
             init.zeros_(module.final_logits_bias)
-        elif isinstance(module, CrossModalAttention) and self.config.fusion_init == "zero":
-            init.zeros_(module.out_proj.weight)
-            init.zeros_(module.out_proj.bias)
+        elif isinstance(module, OutputProjection) and self.config.fusion_init == "zero":
+            init.zeros_(module.weight)
 
 
 class GGMEncoder(GGMPreTrainedModel):
@@ -68,16 +78,26 @@ class GGMEncoder(GGMPreTrainedModel):
         self.frame_positions = None
         if config.frame_position_embedding == "learned":
             self.frame_positions = nn.Embedding(config.max_frames, vision_size)
+        self.post_init()
 
     def get_input_embeddings(self):
         return self.text_encoder.get_input_embeddings()
 
-    def encode_frames(self, pixel_values_videos: torch.Tensor) -> torch.Tensor:
+    def train(self, mode: bool = True):
+        """As in PyTorch, but a frozen vision encoder stays in evaluation mode: no dropout, no batch statistics."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.vision_encoder.parameters()):
+            self.vision_encoder.eval()
+        return self
+
+    def encode_frames(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None = None) -> torch.Tensor:
         """
         Encodes every frame alone and joins the frames of a video.
 
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding, whose content
+                is not looked at.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
@@ -86,8 +106,8 @@ class GGMEncoder(GGMPreTrainedModel):
             InputError: more frames than learned frame positions.
         """
         batch_size, num_frames = pixel_values_videos.shape[:2]
-        frames = pixel_values_videos.flatten(0, 1).to(self.vision_encoder.dtype)
-        states = self.vision_encoder(pixel_values=frames).last_hidden_state
+        frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.vision_encoder.dtype)
+        states = as_tokens(self.vision_encoder(pixel_values=frames).last_hidden_state)
         states = states.view(batch_size, num_frames, *states.shape[1:])
         if self.frame_positions is not None:
             if num_frames > self.config.max_frames:
@@ -99,22 +119,25 @@ class GGMEncoder(GGMPreTrainedModel):
             states = states + self.frame_positions(positions)[None, :, None]
         return states.flatten(1, 2)
 
-    def encode_audio(self, input_features: torch.Tensor) -> torch.Tensor:
+    def encode_audio(self, input_features: torch.Tensor, audio_mask: torch.Tensor | None = None) -> torch.Tensor:
         """
         Encodes the sound.
 
         Args:
             input_features (`torch.FloatTensor` of shape `(batch, ...)`): as the audio backbone's feature extractor
                 makes them.
+            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound; the features of
+                other rows are not looked at.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3.
         """
-        name = self.audio_encoder.main_input_name
-        states = self.audio_encoder(**{name: input_features.to(self.audio_encoder.dtype)}).last_hidden_state
-        if states.ndim == 4:  # CLAP: (batch, channels, frequency, time)
-            states = states.flatten(2).transpose(1, 2)
-        return states
+        features = blank_where_masked(input_features, audio_mask).to(self.audio_encoder.dtype)
+        inputs = {self.audio_encoder.main_input_name: features}
+        if getattr(self.audio_encoder.config, "enable_fusion", False):
+            # CLAP with feature fusion: no clip is longer than the ten seconds that its first channel holds.
+            inputs["is_longer"] = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
+        return as_tokens(self.audio_encoder(**inputs).last_hidden_state)
 
     def ground_video_in_audio(
         self, video: torch.Tensor, input_features: torch.Tensor | None, audio_mask: torch.Tensor | None
@@ -122,7 +145,7 @@ class GGMEncoder(GGMPreTrainedModel):
         """v = CAM(w, a, a) + w (equation 3); v = w in a row without sound."""
         if self.audio_encoder is None or input_features is None:
             return video
-        audio = self.encode_audio(input_features)
+        audio = self.encode_audio(input_features, audio_mask)
         if audio_mask is None:
             return self.audio_grounding(video, audio)
         return self.audio_grounding(video, audio, audio_mask[:, None].expand(-1, audio.shape[1]))
@@ -157,7 +180,7 @@ class GGMEncoder(GGMPreTrainedModel):
         )
         states = text.last_hidden_state
         if pixel_values_videos is not None:
-            video = self.encode_frames(pixel_values_videos)
+            video = self.encode_frames(pixel_values_videos, frame_mask)
             patch_mask = None
             if frame_mask is not None:
                 patches_per_frame = video.shape[1] // pixel_values_videos.shape[1]
@@ -183,7 +206,7 @@ class GGMModel(GGMPreTrainedModel):
 
     def __init__(self, config: GGMConfig):
         super().__init__(config)
-        text_model = AutoModel.from_config(config.text_config)
+        text_model = build_backbone(config.text_config)
         self.shared = text_model.shared
         self.encoder = GGMEncoder(config, text_model.encoder)
         self.decoder = text_model.decoder
@@ -220,7 +243,6 @@ class GGMModel(GGMPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-        **kwargs,
     ) -> Seq2SeqModelOutput | tuple:
         r"""
         Args:
@@ -230,7 +252,8 @@ class GGMModel(GGMPreTrainedModel):
                 normalised frames; without them the model is exactly its text backbone.
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
                 without any frame is read as text alone.
-            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it.
+            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
+                through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
@@ -310,6 +333,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
 
     _tied_weights_keys = {"lm_head.weight": "model.shared.weight"}
     _keys_to_ignore_on_load_missing = ["final_logits_bias"]
+    accepts_loss_kwargs = True  # tells `Trainer` that `forward` takes `num_items_in_batch`
 
     def __init__(self, config: GGMConfig):
         super().__init__(config)
@@ -336,7 +360,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
                 beams, `no_repeat_ngram_size=3`, `max_length=32`.
 
         Raises:
-            CheckpointError: a checkpoint lacks the weights of the encoder that it should give.
+            CheckpointError: a checkpoint cannot be read, is of another kind, or lacks weights that it should give.
 
         Example:
 
@@ -347,22 +371,28 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
 
         ```
         """
-        audio_config = None if audio is None else tower_config_from_pretrained(audio, "audio")
-        config = GGMConfig(
-            vision_config=tower_config_from_pretrained(vision, "vision"),
-            text_config=AutoConfig.from_pretrained(text),
-            audio_config=audio_config,
-            **config_overrides,
+        vision_tower = load_tower(vision, "vision")
+        audio_tower = None if audio is None else load_tower(audio, "audio")
+        text_model = load_text_backbone(text)
+        model = cls(
+            GGMConfig(
+                vision_config=vision_tower.config,
+                text_config=text_model.config,
+                audio_config=None if audio_tower is None else audio_tower.config,
+                **config_overrides,
+            )
         )
-        model = cls(config)
-        load_tower_weights(model.model.encoder.vision_encoder, vision, "vision")
-        if audio is not None:
-            load_tower_weights(model.model.encoder.audio_encoder, audio, "audio")
-        text_model = AutoModel.from_pretrained(text)
-        model.model.encoder.text_encoder.load_state_dict(text_model.encoder.state_dict())
-        model.model.decoder.load_state_dict(text_model.decoder.state_dict())
-        model.model.shared.load_state_dict(text_model.shared.state_dict())
+        copy_tower_weights(model.model.encoder.vision_encoder, vision_tower, vision)
+        if audio_tower is not None:
+            copy_tower_weights(model.model.encoder.audio_encoder, audio_tower, audio)
+        model.model.encoder.text_encoder.load_state_dict(text_model.model.encoder.state_dict())
+        model.model.decoder.load_state_dict(text_model.model.decoder.state_dict())
+        model.model.shared.load_state_dict(text_model.model.shared.state_dict())
+        model.lm_head.load_state_dict(text_model.lm_head.state_dict())
+        model.final_logits_bias.copy_(text_model.final_logits_bias)
         model.tie_weights()
+        for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
+            setattr(model.generation_config, name, getattr(text_model.generation_config, name))
         model.use_published_decoding()
         return model
 
@@ -413,7 +443,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
-        **kwargs,
     ) -> Seq2SeqLMOutput | tuple:
         r"""
         Takes the arguments of [`GGMModel`], and
@@ -453,26 +482,28 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         logits = self.lm_head(outputs.last_hidden_state) + self.final_logits_bias
         loss = None
         if labels is not None:
-            reduction = "mean" if num_items_in_batch is None else "sum"
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction=reduction)
-            if num_items_in_batch is not None:
-                loss = loss / num_items_in_batch
+            labels = labels.to(logits.device)
+            loss = fixed_cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), num_items_in_batch)
         # The decoder's and encoder's states go by the same names in both outputs.
-        output = Seq2SeqLMOutput(loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"})
+        output = Seq2SeqLMOutput(
+            loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"}
+        )
         return output if return_dict else output.to_tuple()
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
-        """`labels` shifted right behind the decoder's start token; -100 becomes padding."""
+        """
+        `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
+        of the target, its language code, instead.
+        """
+        if self.config.text_config.model_type == "mbart":
+            return wrap_last_token(labels, self.config.pad_token_id)
         return shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
 
-    def _prepare_encoder_decoder_kwargs_for_generation(self, inputs_tensor, model_kwargs, *args, **kwargs):
-        model_kwargs = super()._prepare_encoder_decoder_kwargs_for_generation(
-            inputs_tensor, model_kwargs, *args, **kwargs
-        )
+    def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
         for name in ("pixel_values_videos", "frame_mask", "input_features", "audio_mask"):
             model_kwargs.pop(name, None)
-        return model_kwargs
+        return super()._expand_inputs_for_generation(*args, **model_kwargs)
 
 
 __all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

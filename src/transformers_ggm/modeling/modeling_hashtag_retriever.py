@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
+from ..errors import CheckpointError
+from .backbones import build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 
 
@@ -80,7 +82,8 @@ class HashtagRetriever(PreTrainedModel):
 
     config: HashtagRetrieverConfig
     config_class = HashtagRetrieverConfig
-    base_model_prefix = "backbone"
+    # Not "backbone": `from_pretrained` would take `logit_scale` for `backbone.logit_scale` and swap the two.
+    base_model_prefix = "hashtag_retriever"
     main_input_name = "pixel_values_videos"
     input_modalities = ("video", "text")
     supports_gradient_checkpointing = True
@@ -89,10 +92,12 @@ class HashtagRetriever(PreTrainedModel):
 
     def __init__(self, config: HashtagRetrieverConfig):
         super().__init__(config)
-        self.backbone = AutoModel.from_config(config.backbone_config)
-        if hasattr(self.backbone, "logit_scale"):
+        self.backbone = build_backbone(config.backbone_config)
+        flatten_pooling(getattr(self.backbone, "vision_model", None))
+        for name in ("logit_scale", "logit_bias"):
             # Not used here: left trainable, it would be a parameter without a gradient in distributed training.
-            self.backbone.logit_scale.requires_grad_(False)
+            if hasattr(self.backbone, name):
+                getattr(self.backbone, name).requires_grad_(False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
         self.post_init()
 
@@ -109,8 +114,16 @@ class HashtagRetriever(PreTrainedModel):
         Args:
             name_or_path (`str`): folder or Hub id, e.g. `"openai/clip-vit-base-patch32"`.
             config_overrides: any argument of [`HashtagRetrieverConfig`].
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read, is no dual encoder, or lacks weights.
         """
-        backbone = AutoModel.from_pretrained(name_or_path)
+        backbone, missing = load_backbone(name_or_path)
+        if missing or not (hasattr(backbone, "get_image_features") and hasattr(backbone, "get_text_features")):
+            lack = f"lacks the weights {sorted(missing)[:3]}" if missing else f"is a {type(backbone).__name__}"
+            raise CheckpointError(
+                f"{name_or_path} {lack}; the retriever needs a dual encoder of images and texts, such as CLIP."
+            )
         model = cls(HashtagRetrieverConfig(backbone_config=backbone.config, **config_overrides))
         model.backbone.load_state_dict(backbone.state_dict())
         if hasattr(backbone, "logit_scale") and "logit_scale_init_value" not in config_overrides:
@@ -130,6 +143,8 @@ class HashtagRetriever(PreTrainedModel):
             vectors; zeros for a row without frames.
         """
         batch_size, num_frames = pixel_values_videos.shape[:2]
+        if frame_mask is not None:  # NaN in padding would get past the mask below
+            pixel_values_videos = pixel_values_videos.masked_fill(frame_mask[..., None, None, None] == 0, 0.0)
         frames = pixel_values_videos.flatten(0, 1).to(self.dtype)
         features = _pooled(self.backbone.get_image_features(pixel_values=frames))
         features = nn.functional.normalize(features, dim=-1).view(batch_size, num_frames, -1)
@@ -183,23 +198,31 @@ class HashtagRetriever(PreTrainedModel):
     def fingerprint(self) -> str:
         """
         Hexadecimal SHA-256 of the weights, which a hashtag pool keeps to know its retriever. Weights are hashed as
-        float16, so that storing a float32 model in half precision keeps its fingerprint; a model loaded in a narrower
-        type than it was saved in answers with the fingerprint of the saved one.
+        float16, so that storing a float32 model in half precision keeps its fingerprint; a model loaded in bfloat16
+        answers with the fingerprint of the saved one as long as its weights are those that were loaded.
         """
-        half_or_full = (torch.float16, torch.float32, torch.float64)
-        if self.config.fingerprint and any(tensor.dtype not in half_or_full for tensor in self.parameters()):
-            return self.config.fingerprint
+        config = self.config
+        if self.dtype == torch.bfloat16 and config.fingerprint and config.bfloat16_digest == self._digest(self.dtype):
+            return config.fingerprint
+        return self._digest(torch.float16)
+
+    def _digest(self, dtype: torch.dtype) -> str:
         digest = hashlib.sha256()
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(name.encode())
             if tensor.is_floating_point():
-                tensor = tensor.to(torch.float16)
+                tensor = tensor.to(dtype)
             digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    def keep_fingerprint(self) -> None:
+        """Writes the fingerprint of the weights into the configuration, so that it outlives rounding to bfloat16."""
+        self.config.fingerprint = self.fingerprint()
+        self.config.bfloat16_digest = self._digest(torch.bfloat16)
+
     def save_pretrained(self, save_directory, **kwargs):
         """As in transformers, with the fingerprint of the weights written into the configuration."""
-        self.config.fingerprint = self.fingerprint()
+        self.keep_fingerprint()
         return super().save_pretrained(save_directory, **kwargs)
 
 

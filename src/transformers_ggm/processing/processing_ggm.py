@@ -119,13 +119,10 @@ class GGMProcessor(ProcessorMixin):
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
         rows.check_usable(blank_video)
         with_sound = self.feature_extractor is not None and audio is None and audio_from_video
-        videos_kwargs = videos_kwargs or {}
-        clips = [self._read(video, with_sound, videos_kwargs) for video in rows.videos]
+        clips = [self._read(video, with_sound, videos_kwargs or {}) for video in rows.videos]
         data = self._encode_texts(rows.text, rows.guidance, padding)
-        if blank_video or any(clip is not None for clip in clips):
-            data.update(self._encode_videos(clips, blank_video, padding, videos_kwargs))
-        if self.feature_extractor is not None:
-            data.update(self._encode_sounds(rows, clips, with_sound, sampling_rate))
+        data.update(self._encode_videos(clips, blank_video, padding, videos_kwargs or {}))
+        data.update(self._encode_sounds(rows, clips, with_sound, sampling_rate))
         if hashtags is not None:
             data["labels"] = self._encode_targets(rows.hashtags, padding)
         return BatchFeature(data, tensor_type=return_tensors)
@@ -206,6 +203,8 @@ class GGMProcessor(ProcessorMixin):
     def _encode_videos(self, clips: list, blank_video: bool, padding, videos_kwargs: dict) -> dict:
         if blank_video:
             clips = [self._black_frame() if clip is None else clip for clip in clips]
+        if all(clip is None for clip in clips):
+            return {}
         padding = "max_length" if padding == "max_length" else "longest"
         return dict(self.video_processor(clips, **{"padding": padding, **videos_kwargs}))
 
@@ -219,7 +218,7 @@ class GGMProcessor(ProcessorMixin):
             is_wanted = any(clip is not None for clip in clips)
         else:
             sounds, is_wanted = rows.audio, rows.is_given("audio")
-        if not is_wanted:
+        if not is_wanted or self.feature_extractor is None:
             return {}
         waveforms = [
             sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, index)

@@ -99,6 +99,8 @@ class StageArguments:
             unknown = sorted(set(getattr(self, name)) - set(STAGES))
             if unknown:
                 raise ValueError(f"`{name}` has unknown stages {unknown}; choose from {list(STAGES)}.")
+        if self.num_best_checkpoints < 1:
+            raise ValueError(f"`num_best_checkpoints` is {self.num_best_checkpoints}, but one is needed at least.")
 
 
 @dataclass
@@ -118,3 +120,11 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
     remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
     report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
     ddp_timeout: int = field(default=36_000, metadata={"help": "Seconds that processes wait for the one that writes."})
+
+    def __post_init__(self):
+        super().__post_init__()
+        if "no" in (self.eval_strategy, self.save_strategy):
+            raise ValueError(
+                "`eval_strategy` and `save_strategy` cannot be 'no': the best checkpoints by the validation figure are "
+                "the result. Choose 'epoch' or 'steps' for both."
+            )

@@ -24,19 +24,23 @@ class KeepBestCheckpoints(TrainerCallback):
 
     Args:
         num_best (`int`): how many of the best ones to keep.
-        metric (`str`): the figure, e.g. `"rouge1"`; more is better.
+        metric (`str`): the figure, e.g. `"rouge1"`.
+        greater_is_better (`bool`, *optional*, defaults to `True`): whether more of it is better.
     """
 
-    def __init__(self, num_best: int, metric: str):
+    def __init__(self, num_best: int, metric: str, greater_is_better: bool = True):
         self.num_best = num_best
-        self.metric = f"eval_{metric}"
+        self.metric = metric
+        self.greater_is_better = greater_is_better
 
     def on_save(self, args, state, control, **kwargs):
         if not state.is_world_process_zero:
             return
-        keep = {step for step, _ in best_steps(state.log_history, self.metric)[: self.num_best]} | {state.global_step}
-        for folder in Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
-            if step_of(folder) not in keep:
+        folders = {step_of(folder): folder for folder in Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*")}
+        ranked = [step for step, _ in best_steps(state.log_history, self.metric, self.greater_is_better)]
+        keep = set([step for step in ranked if step in folders][: self.num_best]) | {state.global_step}
+        for step, folder in folders.items():
+            if step not in keep:
                 shutil.rmtree(folder)
 
 
@@ -45,19 +49,29 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rsplit("-", 1)[1])
 
 
-def best_steps(log_history: list[dict], metric: str) -> list[tuple[int, float]]:
-    """Steps and figures of every evaluation, best first; the earlier of two equal ones comes first."""
-    figures = {entry["step"]: entry[metric] for entry in log_history if metric in entry}
-    return sorted(figures.items(), key=lambda item: (-item[1], item[0]))
+def best_steps(log_history: list[dict], metric: str, greater_is_better: bool = True) -> list[tuple[int, float]]:
+    """
+    Steps and figures of every evaluation, best first; the earlier of two equal ones comes first.
+
+    Args:
+        log_history (`list[dict]`): of the Trainer's state.
+        metric (`str`): the figure's name, with or without the Trainer's `eval_`.
+        greater_is_better (`bool`, *optional*, defaults to `True`): whether more of it is better.
+    """
+    name = f"eval_{metric.removeprefix('eval_')}"
+    sign = -1 if greater_is_better else 1
+    figures = {entry["step"]: entry[name] for entry in log_history if name in entry}
+    return sorted(figures.items(), key=lambda item: (sign * item[1], item[0]))
 
 
-def best_checkpoints(run_dir: Path, metric: str, num_best: int) -> list[Path]:
-    """Folders of the best checkpoints of a finished run, best first."""
+def best_checkpoints(run_dir: Path, metric: str, num_best: int, greater_is_better: bool = True) -> list[Path]:
+    """Folders of the best checkpoints of a run, best first; see [`best_steps`]."""
     newest = last_checkpoint(run_dir)
     if newest is None:
         return []
     history = json.loads((newest / "trainer_state.json").read_text())["log_history"]
-    folders = [run_dir / f"{PREFIX_CHECKPOINT_DIR}-{step}" for step, _ in best_steps(history, f"eval_{metric}")]
+    ranked = best_steps(history, metric, greater_is_better)
+    folders = [run_dir / f"{PREFIX_CHECKPOINT_DIR}-{step}" for step, _ in ranked]
     return [folder for folder in folders if folder.is_dir()][:num_best]
 
 

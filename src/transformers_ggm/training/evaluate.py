@@ -1,25 +1,15 @@
 """Stage 6: figures on the test split, and the checkpoint's card."""
 
 import json
-import os
-from pathlib import Path
-from typing import Any
 
 from ..data import PreparedShorts
 from ..evaluation import hashtag_metrics, recall_by_cause
+from ..files import write_json
 from ..hub_cards import write_model_card
 from ..modeling import GGMForHashtagGeneration
-from .callbacks import best_checkpoints
 from .generator import decode_hashtags, make_trainer
 from .guidance import load_guidance
 from .run import Run
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a JSON file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def figures_of(predictions: list[list[str]], dataset) -> dict[str, float]:
@@ -36,11 +26,8 @@ def evaluate(run: Run) -> None:
     if run.is_done("evaluate", run.evaluation_dir / "test.json"):
         return
     test = PreparedShorts(run.prepared("test"), load_guidance(run, "test"))
-    checkpoints = best_checkpoints(
-        run.generator_run_dir, run.training.metric_for_best_model, run.stage.num_best_checkpoints
-    )
     figures, best_predictions = [], None
-    for checkpoint in checkpoints:
+    for checkpoint in run.best_generators() or [run.checkpoint_dir]:
         trainer = make_trainer(run, GGMForHashtagGeneration.from_pretrained(checkpoint))
         output = trainer.predict(test, num_beams=5)
         predictions = decode_hashtags(run.processor, output.predictions)
@@ -49,11 +36,15 @@ def evaluate(run: Run) -> None:
     if run.process.is_main_process:
         run.evaluation_dir.mkdir(exist_ok=True)
         with (run.evaluation_dir / "predictions.jsonl").open("w", encoding="utf-8") as lines:
-            for row, predicted in zip(test.dataset.select_columns(["video", "description", "hashtags"]), best_predictions):
+            for row, predicted in zip(
+                test.dataset.select_columns(["video", "description", "hashtags"]), best_predictions
+            ):
                 lines.write(json.dumps({**row, "predicted": predicted}, ensure_ascii=False) + "\n")
         summary = {
             "best_checkpoint": figures[0],
-            f"mean_of_best_{len(figures)}": {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]},
+            f"mean_of_best_{len(figures)}": {
+                name: sum(f[name] for f in figures) / len(figures) for name in figures[0]
+            },
             "retrieval_recall_at_k": json.loads((run.guidance_dir / "test_recall.json").read_text()),
             "test_videos": len(test),
         }

@@ -11,7 +11,7 @@ from ..files import written_whole
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
-from .callbacks import EpochCallback, KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
 from .guidance import load_guidance
 from .run import Run
 from .scratch import ScratchConfig
@@ -24,6 +24,11 @@ class HashtagGenerationTrainer(Seq2SeqTrainer):
         super().__init__(*args, **kwargs)
         self.train_data_collator = self.data_collator
         self.eval_data_collator = eval_data_collator
+
+    def evaluation_loop(self, *args, **kwargs):
+        # Seq2SeqTrainer keeps the rows that fill up the last batch of several processes: they would count twice.
+        self.gather_function = self.accelerator.gather_for_metrics
+        return super().evaluation_loop(*args, **kwargs)
 
     def _with_eval_collator(self, make_loader, dataset):
         self.data_collator = self.eval_data_collator
@@ -101,20 +106,23 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),
-            KeepBestCheckpoints(run.stage.num_best_checkpoints, arguments.metric_for_best_model),
+            KeepBestCheckpoints(
+                run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
+            ),
         ],
     )
 
 
 def train_generator(run: Run) -> None:
     """Writes the best model by the validation figure, and its processor, into `checkpoint/`."""
-    if run.is_done("generator", run.checkpoint_dir / "config.json"):
+    if run.is_done("generator", run.checkpoint_dir / "config.json", run.generator_run_dir):
         return
     model = make_generator(run)
     trainer = make_trainer(run, model)
+    run.write_record(run.generator_run_dir)
     trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
     if run.process.is_main_process:
-        best = best_checkpoints(run.generator_run_dir, run.training.metric_for_best_model, 1)[0]
+        best = run.best_generators()[0]
         with written_whole(run.output_dir / "runs" / "best") as folder:
             GGMForHashtagGeneration.from_pretrained(best).save_pretrained(folder)
             run.processor.save_pretrained(folder)

@@ -8,6 +8,7 @@ from tqdm.auto import tqdm
 
 from ..data import PreparedShorts
 from ..data.shorts import SPLITS
+from ..errors import DatasetError
 from ..evaluation import recall_at_k
 from ..files import written_whole
 from ..modeling import HashtagRetriever
@@ -90,4 +91,7 @@ def retrieve_guidance(run: Run) -> None:
 
 def load_guidance(run: Run, split: str) -> list[list[str]]:
     """The hashtags retrieved for each row of a prepared split."""
-    return json.loads((run.guidance_dir / f"{split}.json").read_text())
+    path = run.guidance_dir / f"{split}.json"
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
+    return json.loads(path.read_text())

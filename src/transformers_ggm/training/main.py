@@ -1,5 +1,6 @@
 """The stages in turn: what `train.py` calls."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ def parse_arguments(argv: Sequence[str]) -> Run:
         argv (`list[str]`): without the program's name.
 
     Raises:
-        ValueError: the YAML file is no mapping of argument names to values.
+        ValueError: the YAML file is missing, or no mapping of argument names to values.
     """
     parser = HfArgumentParser(
         (ModelArguments, DataArguments, RetrieverArguments, GGMTrainingArguments, StageArguments)
@@ -46,13 +47,17 @@ def parse_arguments(argv: Sequence[str]) -> Run:
 
 def yaml_arguments(path: str) -> list[str]:
     """The contents of a YAML file as command-line arguments."""
-    content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ValueError(f"The configuration {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must map argument names to values, one a line, such as `data_dir: shorts`.")
     arguments = []
     for name, value in content.items():
         values = value if isinstance(value, list) else [value]
-        arguments += [f"--{name}", *(str(item) for item in values)]
+        # A mapping, such as lr_scheduler_kwargs, is JSON on the command line.
+        arguments += [f"--{name}", *(json.dumps(item) if isinstance(item, dict) else str(item) for item in values)]
     return arguments
 
 

@@ -6,7 +6,7 @@ from ..data import prepare_split
 from ..data.shorts import SPLITS
 from ..files import written_whole
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
-from .run import Run
+from .run import Run, remove
 from .scratch import ScratchConfig
 
 
@@ -26,7 +26,9 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
     processor = GGMProcessor(
-        GGMVideoProcessor.from_pretrained(arguments.retriever if arguments.vision_from_retriever else arguments.vision),
+        GGMVideoProcessor.from_pretrained(
+            arguments.retriever if arguments.vision_from_retriever else arguments.vision
+        ),
         AutoTokenizer.from_pretrained(arguments.text),
         feature_extractor,
         **lengths,
@@ -37,6 +39,8 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
 def prepare(run: Run) -> None:
     """Writes `prepared/processor`, `prepared/retriever_processor` and one Arrow file per split."""
     if run.process.is_main_process:
+        if "prepare" in run.stage.overwrite_stages:
+            remove(run.prepared_dir)
         if not (run.prepared_dir / "retriever_processor").is_dir():
             processor, retriever_processor = make_processors(run)
             with written_whole(run.prepared_dir / "processor") as folder:

@@ -8,6 +8,7 @@ from transformers import Trainer, set_seed
 
 from ..data import DataCollatorForHashtagRetrieval, PreparedShorts
 from ..data.collator import is_true_of
+from ..errors import DatasetError
 from ..files import written_whole
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
 from .arguments import GGMTrainingArguments
@@ -99,13 +100,18 @@ def rows_with_pairs(dataset) -> list[int]:
 
 def train_retriever(run: Run) -> None:
     """Writes `checkpoint/retriever`."""
-    if run.is_done("retriever", run.retriever_dir):
+    if run.is_done("retriever", run.retriever_dir, run.retriever_run_dir):
         return
     model = make_retriever(run)
     splits = {}
     for split in ("train", "validation"):
         dataset = run.prepared(split)
         splits[split] = PreparedShorts(dataset.select(rows_with_pairs(dataset)))
+        if len(splits[split]) < run.process.num_processes:
+            raise DatasetError(
+                f"The split '{split}' has {len(splits[split])} rows with both a video and a hashtag: too few to train "
+                f"the retriever in {run.process.num_processes} process(es)."
+            )
     arguments = retriever_training_arguments(run)
     global_batch = len(splits["train"]) // run.process.num_processes
     arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
@@ -125,6 +131,7 @@ def train_retriever(run: Run) -> None:
         eval_data_collator=DataCollatorForHashtagRetrieval(**settings),
         callbacks=[EpochCallback(collator)],
     )
+    run.write_record(run.retriever_run_dir)
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
     if run.process.is_main_process:
         with written_whole(run.retriever_dir) as folder:

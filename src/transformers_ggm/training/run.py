@@ -1,10 +1,13 @@
 """What the stages of one training share: arguments, folders and prepared data."""
 
+import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict
@@ -12,10 +15,16 @@ from transformers.utils import logging
 
 from ..data import load_shorts
 from ..errors import DatasetError
+from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.hashtags import remove_hashtags
 from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .callbacks import best_checkpoints
 
 logger = logging.get_logger(__name__)
+
+RECORD = "arguments.json"
+PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers", "accelerate")
 
 
 @dataclass
@@ -53,7 +62,13 @@ class Run:
         missing = {"train", "validation", "test"} - set(shorts)
         if missing:
             raise DatasetError(f"{self.data.data_dir} lacks the split folders {sorted(missing)}.")
-        return shorts.filter(bool, input_columns="hashtags", desc="Leaving out rows without hashtags")
+        shorts = shorts.filter(_is_usable, desc="Leaving out rows without hashtags, and without a clip and words")
+        for split, rows in shorts.items():
+            if not len(rows):
+                raise DatasetError(
+                    f"No row of {self.data.data_dir}/{split} has hashtags, and a clip or a description."
+                )
+        return shorts
 
     @cached_property
     def hashtag_counts(self) -> Counter:
@@ -63,30 +78,75 @@ class Run:
 
     def prepared(self, split: str) -> Dataset:
         """A split's decoded clips."""
-        path = self.prepared_dir / f"{split}.arrow"
-        if not path.is_file():
+        return Dataset.from_file(str(self._prepared(f"{split}.arrow")))
+
+    def _prepared(self, name: str) -> Path:
+        path = self.prepared_dir / name
+        if not path.exists():
             raise DatasetError(f"{path} is missing: run the stage 'prepare' first.")
-        return Dataset.from_file(str(path))
+        return path
 
     @cached_property
     def processor(self) -> GGMProcessor:
-        return GGMProcessor.from_pretrained(self.prepared_dir / "processor")
+        return GGMProcessor.from_pretrained(self._prepared("processor"))
 
     @cached_property
     def retriever_processor(self) -> HashtagRetrieverProcessor:
-        return HashtagRetrieverProcessor.from_pretrained(self.prepared_dir / "retriever_processor")
+        return HashtagRetrieverProcessor.from_pretrained(self._prepared("retriever_processor"))
 
-    def is_done(self, stage: str, output: Path) -> bool:
+    def write_record(self, run_dir: Path) -> None:
+        """Writes down what a training is run with, beside its checkpoints: the card of the result tells it."""
+        if self.process.is_main_process:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            content = {
+                "model": asdict(self.model),
+                "data": asdict(self.data),
+                "retriever": asdict(self.retriever),
+                "training": self.training.to_sanitized_dict(),
+                "num_processes": self.process.num_processes,
+                "versions": {name: version(name) for name in PACKAGES},
+            }
+            write_json(run_dir / RECORD, content)
+
+    def read_record(self, run_dir: Path) -> dict[str, Any] | None:
+        """What [`Run.write_record`] wrote, or `None` where there is nothing."""
+        path = run_dir / RECORD
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    def best_generators(self) -> list[Path]:
+        """Folders of the best checkpoints of the generator's training, best first; empty before it."""
+        return best_checkpoints(
+            self.generator_run_dir,
+            self.training.metric_for_best_model,
+            self.stage.num_best_checkpoints,
+            self.training.greater_is_better,
+        )
+
+    def is_done(self, stage: str, output: Path, run_dir: Path | None = None) -> bool:
         """
         Whether a stage can be skipped because its finished output is there. Removes the output of a stage that is to
-        run again.
+        run again, and the checkpoints in `run_dir`, from which it would go on.
         """
         if stage in self.stage.overwrite_stages:
-            if self.process.is_main_process and output.exists():
-                shutil.rmtree(output) if output.is_dir() else output.unlink()
+            if self.process.is_main_process:
+                remove(output)
+                remove(run_dir)
             self.process.wait_for_everyone()
-        if output.exists():
+        is_done = output.exists()
+        self.process.wait_for_everyone()  # before any process goes on and writes the output
+        if is_done:
             logger.warning(f"Stage '{stage}': skipped, {output} is there (--overwrite_stages {stage} runs it again).")
             return True
         logger.warning(f"Stage '{stage}': begins.")
         return False
+
+
+def _is_usable(row: dict[str, Any]) -> bool:
+    """Whether a row has hashtags to learn, and anything that they could be learnt from."""
+    return bool(row["hashtags"]) and (row["video"] is not None or bool(remove_hashtags(row["description"])))
+
+
+def remove(path: Path | None) -> None:
+    """Removes a file or folder, if it is there."""
+    if path is not None and path.exists():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,6 +1,7 @@
 """Small backbones with random weights and a tokenizer of their own, for data that pretrained ones do not fit."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import BartConfig, CLIPConfig, PreTrainedTokenizerFast, WhisperFeatureExtractor
+from transformers import BartConfig, PreTrainedTokenizerFast, VisionTextDualEncoderConfig, WhisperFeatureExtractor
 
 from ..evaluation.words import split_words
 from ..modeling import GGMConfig, HashtagRetrieverConfig
@@ -26,8 +27,8 @@ class ScratchConfig:
     Args:
         vocab_size (`int`): tokens of the tokenizer that is trained on the training split.
         text (`dict`): for `BartConfig`, the generator's text backbone.
-        vision (`dict`): for `CLIPVisionConfig`, the vision tower of the retriever and of the generator.
-        retriever_text (`dict`): for `CLIPTextConfig`, the retriever's text tower.
+        vision (`dict`): vision tower of the retriever and of the generator, with its `model_type` (default: CLIP's).
+        retriever_text (`dict`): the retriever's text tower, with its `model_type` (default: CLIP's).
         projection_dim (`int`): width of the retriever's vectors.
         video_processor (`dict`): for [`GGMVideoProcessor`].
         audio (`dict`, *optional*): configuration of the audio backbone with its `model_type`; `None` for no sound.
@@ -66,15 +67,21 @@ class ScratchConfig:
             decoder_start_token_id=special["eos_token_id"],
             forced_eos_token_id=None,
         )
-        vision = {**self.vision, "model_type": "clip_vision_model"}
-        return GGMConfig(vision_config=vision, text_config=text, audio_config=self.audio, **kwargs)
+        return GGMConfig(vision_config=self._vision, text_config=text, audio_config=self.audio, **kwargs)
 
     def retriever_config(self, tokenizer: PreTrainedTokenizerFast) -> HashtagRetrieverConfig:
         """Configuration of the retriever for a trained tokenizer."""
-        text = {**self.retriever_text, **_special_ids(tokenizer), "vocab_size": len(tokenizer)}
+        text = {"model_type": "clip_text_model", **self.retriever_text, **_special_ids(tokenizer)}
+        text["vocab_size"] = len(tokenizer)
         return HashtagRetrieverConfig(
-            CLIPConfig(text_config=text, vision_config=self.vision, projection_dim=self.projection_dim)
+            VisionTextDualEncoderConfig(
+                text_config=text, vision_config=self._vision, projection_dim=self.projection_dim
+            )
         )
+
+    @property
+    def _vision(self) -> dict[str, Any]:
+        return {"model_type": "clip_vision_model", **self.vision}
 
     def processors(
         self, descriptions: Iterable[str], hashtags: Iterable[str], **kwargs
@@ -93,13 +100,14 @@ def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
     return {f"{name}_id": getattr(tokenizer, f"{name}_id") for name in ("bos_token", "pad_token", "eos_token")}
 
 
-def train_tokenizer(
-    descriptions: Iterable[str], hashtags: Iterable[str], vocab_size: int
-) -> PreTrainedTokenizerFast:
+def train_tokenizer(descriptions: Iterable[str], hashtags: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """
-    Trains a byte-level unigram tokenizer on descriptions and on the words that hashtags are made of. Hashtags are
-    split into words first, so that `#bluesquare` is written with the pieces of `#blue` and `#square` and a hashtag
-    that never occurred is spelled with known pieces.
+    Trains a byte-level tokenizer on descriptions and on the words that hashtags are made of. Hashtags are split into
+    words first, so that `#bluesquare` is written with the pieces of `#blue` and `#square` and a hashtag that never
+    occurred is spelled with known pieces.
+
+    Byte-pair encoding finds the pieces. Its own way of cutting a word joins letters across the words of a compound
+    (`blu|es|quare`), so the pieces then serve a unigram model, which takes the likeliest cut (`blue|square`).
 
     Args:
         descriptions (`Iterable[str]`): texts of the training split.
@@ -109,19 +117,26 @@ def train_tokenizer(
     Returns:
         `PreTrainedTokenizerFast` that frames texts as BART does: `<s> A </s>`, pairs as `<s> A </s></s> B </s>`.
     """
-    words = Counter(word for tag in hashtags for word in split_words(tag))
-    corpus = list(descriptions) + [f"#{word}" for word, count in sorted(words.items()) for _ in range(count)]
-    tokenizer = Tokenizer(models.Unigram())
+    words = [word for tag in hashtags for word in split_words(tag)]
+    corpus = [*descriptions, *(f"#{word} #{word}" for word in words)]
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces.train_from_iterator(
+        corpus,
+        trainers.BpeTrainer(
+            vocab_size=vocab_size - len(SPECIAL_TOKENS),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    counts = Counter(piece for encoding in pieces.encode_batch(corpus) for piece in encoding.tokens)
+    total = sum(counts.values())
+    likelihoods = [(piece, math.log(max(counts[piece], 0.1) / total)) for piece in sorted(pieces.get_vocab())]
+    specials = [(token, 0.0) for token in SPECIAL_TOKENS.values()]
+    tokenizer = Tokenizer(models.Unigram(specials + likelihoods, unk_id=2))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS.values()))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=vocab_size,
-        special_tokens=list(SPECIAL_TOKENS.values()),
-        unk_token=SPECIAL_TOKENS["unk_token"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(corpus, trainer)
     bos, eos = SPECIAL_TOKENS["bos_token"], SPECIAL_TOKENS["eos_token"]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{bos} $A {eos}",

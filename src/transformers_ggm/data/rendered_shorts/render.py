@@ -20,8 +20,9 @@ from .recipes import FRAMES_PER_SECOND, SPLITS, ClipRecipe, sample_recipes
 from .sounds import SAMPLING_RATE, synthesize
 
 _CHUNK = 16
-# Threads would change x264's output with the machine's load.
-_VIDEO_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1"}
+# Threads would change x264's output with the machine's load. So does its macroblock tree in frames this small: with it
+# the same frames gave other bytes depending on what the process had in memory before.
+_VIDEO_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params": "mbtree=0"}
 _AUDIO_BITS_PER_SECOND = 48_000
 
 

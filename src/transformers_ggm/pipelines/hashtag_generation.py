@@ -1,0 +1,416 @@
+"""The pipeline: short videos in, hashtags with scores out."""
+
+import difflib
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from torch.utils.data import DataLoader, Dataset
+from transformers import GenerationConfig, Pipeline
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
+from transformers.utils import logging
+
+from ..errors import CheckpointError, InputError, MediaError
+from ..files import written_whole
+from ..modeling import HashtagRetriever
+from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.sources import is_media_source
+from ..retrieval import HashtagPool
+from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts, retrieve
+from .inputs import item_name, load_item, read_fields
+from .scores import hashtag_scores, token_log_probs
+
+logger = logging.get_logger(__name__)
+
+_ON_ERROR = ("raise", "skip")
+_OWN_ARGUMENTS = ("description", "top_n", "on_error", "num_guidance", "blank_video", "generate_kwargs")
+_DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
+# What the pipeline itself hands to `generate`.
+_RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
+
+
+class HashtagGenerationPipeline(Pipeline):
+    """Suggests hashtags for short videos.
+
+    ```python
+    from transformers import pipeline
+    import transformers_ggm
+
+    suggest = pipeline("hashtag-generation", model="path-or-hub-id")
+    suggest("clip.mp4", description="first snow in toronto")
+    # [{"hashtag": "#snowstorm", "score": 0.41, "novel": False, "guided": True}, ...]
+    suggest([{"video": "a.mp4", "description": "..."}, {"description": "..."}], batch_size=8)
+    ```
+
+    A clip is decoded once. The retriever finds the pool's hashtags nearest to it, which the model sees beside the
+    description (Yu et al., ACL 2023, figure 2). Each hashtag comes with
+
+    - `hashtag` (`str`): lower case, with `#`;
+    - `score` (`float`): the exponential of the mean log-probability of its own tokens in the best sequence, by the
+      model itself, whatever the way of decoding;
+    - `novel` (`bool`): whether it is not in the pool; `None` where the pipeline has no pool;
+    - `guided` (`bool`): whether it was among the retrieved ones that the model saw.
+
+    `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
+    and the reason. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
+    `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): The generator.
+        processor ([`GGMProcessor`]): Its processor.
+        retriever ([`HashtagRetriever`] or `str`, *optional*): The retriever, or its folder or Hub id. Defaults to the
+            folder `retriever` of the checkpoint that was named as `model`, on the Hub at the same commit. One that is
+            given is moved to the model's device and type.
+        retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
+        hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
+            `hashtag_pool` of that checkpoint.
+        local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
+        **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
+            all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
+            pool are needed.
+
+    Raises:
+        `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
+        `RetrieverMismatchError`: The pool was made by another retriever.
+        `InputError`: An argument is not known.
+    """
+
+    _load_processor = True
+    _load_tokenizer = False
+    _load_feature_extractor = False
+    _load_image_processor = False
+    _load_video_processor = False
+    # Decoding arguments go to `generate` as they are. What the base class does with them differs between versions.
+    _pipeline_calls_generate = False
+
+    def __init__(
+        self,
+        *args,
+        retriever: HashtagRetriever | str | Path | None = None,
+        retriever_processor: HashtagRetrieverProcessor | None = None,
+        hashtag_pool: HashtagPool | str | Path | None = None,
+        local_files_only: bool = False,
+        **kwargs,
+    ):
+        if not isinstance(kwargs.get("processor"), GGMProcessor):
+            found = type(kwargs.get("processor")).__name__
+            raise InputError(f"`processor` is a {found}: pass the model's GGMProcessor.")
+        self.skipped: list[tuple[str, str]] = []
+        super().__init__(*args, **kwargs)
+        self.model.eval()
+        parts = GuidanceParts(
+            self.model,
+            self.device,
+            wanted=self._forward_params.get("num_guidance", self.processor.num_guidance) > 0,
+            retriever=retriever,
+            retriever_processor=retriever_processor,
+            hashtag_pool=hashtag_pool,
+            local_files_only=local_files_only,
+        )
+        self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
+
+    @property
+    def hashtag_pool(self) -> HashtagPool | None:
+        """The hashtags that guidance is taken from. Another one must have been made by the same retriever."""
+        return self._hashtag_pool
+
+    @hashtag_pool.setter
+    def hashtag_pool(self, pool: HashtagPool) -> None:
+        if self.retriever is not None:
+            pool.check_retriever(self.retriever)
+        self._hashtag_pool = pool
+
+    def __call__(self, inputs, **kwargs) -> list[dict[str, Any]] | list[list[dict[str, Any]]] | Iterator:
+        """Suggests hashtags.
+
+        Args:
+            inputs: An item, a list or tuple of items, or a generator or dataset of items (`datasets` or torch). An
+                item is a clip (path, URL, bytes, file object, [`Media`], frames as an array (f, h, w, 3) uint8), or a
+                dict with
+
+                - `video`: a clip, `None` or missing for words alone;
+                - `description` (`str`): the author's words, may be missing; hashtags in them are not used;
+                - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
+                - `sampling_rate` (`int`): of the waveform, in Hz.
+            description (`str`, *optional*): The words for items without any.
+            top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes.
+            num_guidance (`int`, *optional*): How many retrieved hashtags the model sees, up to the processor's
+                `num_guidance`, which is the default; 0 switches guidance off.
+            on_error (`str`, defaults to `"raise"`): `"skip"` gives `[]` for an item that cannot be read, warns, and
+                lists it in `skipped`.
+            blank_video (`bool`, defaults to `True`): Whether an item with sound but no picture gets one black frame:
+                the model hears through what it sees.
+            batch_size (`int`, defaults to 1), num_workers (`int`, defaults to 0): Items at a time, and processes that
+                decode.
+            generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
+                `max_new_tokens`, `do_sample`, ...) can be given directly. With `num_return_sequences` the hashtags of
+                all sequences are merged, each with its best score.
+
+        Returns:
+            `list[dict]` for an item, best score first; a list of such lists for a list or tuple; an iterator over
+            them for a generator or dataset.
+
+        Raises:
+            `MediaError`: A clip cannot be read.
+            `InputError`: An item gives nothing to go by, or an argument is unknown or out of range.
+        """
+        self.skipped = []
+        if isinstance(inputs, (list, tuple)) and not inputs:
+            return []
+        return super().__call__(_as_items(inputs), **kwargs)
+
+    def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
+        return next(iter(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params)))
+
+    def get_iterator(
+        self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
+    ) -> PipelineIterator:
+        """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
+        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
+        if num_guidance and (self.retriever is None or self.hashtag_pool is None):
+            raise CheckpointError(
+                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
+                " anew without num_guidance=0."
+            )
+        preprocess_params = {**preprocess_params, "guided": num_guidance > 0}
+        forward_params = {**forward_params, "num_guidance": num_guidance}
+        # Not attributes, so that iterators of several calls do not count together.
+        forward_params |= {"positions": itertools.count(), "skipped": self.skipped}
+        if hasattr(inputs, "__len__"):
+            items = PipelineDataset(inputs, self.preprocess, preprocess_params)
+        else:
+            # Several workers would each go through all of it.
+            num_workers = min(num_workers, 1)
+            items = PipelineIterator(inputs, self.preprocess, preprocess_params)
+        loader = DataLoader(items, num_workers=num_workers, batch_size=batch_size, collate_fn=_collate)
+        batches = PipelineIterator(loader, self.forward, forward_params)
+        # Given as an argument, 1 would mean that a batch is not taken apart.
+        batches.loader_batch_size = batch_size
+        return PipelineIterator(batches, self.postprocess, postprocess_params)
+
+    def get_inference_context(self):
+        return torch.inference_mode
+
+    def _sanitize_parameters(
+        self,
+        description: str | None = None,
+        top_n: int | None = None,
+        on_error: str | None = None,
+        num_guidance: int | None = None,
+        blank_video: bool | None = None,
+        generate_kwargs: Mapping[str, Any] | None = None,
+        **decoding,
+    ) -> tuple[dict, dict, dict]:
+        _check_known(decoding)
+        decoding = {**(generate_kwargs or {}), **decoding}
+        if reserved := sorted(_RESERVED & set(decoding)):
+            raise InputError(f"{', '.join(reserved)}: the pipeline makes these from the items itself; leave them out.")
+        if description is not None and not isinstance(description, str):
+            raise InputError(
+                f"`description` is a {type(description).__name__}: pass one string for all items, or items of the form"
+                ' {"video": ..., "description": ...}.'
+            )
+        if on_error is not None and on_error not in _ON_ERROR:
+            raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
+        _check_whole("top_n", top_n, 1, None)
+        _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
+        preprocess = {"description": description, "blank_video": blank_video}
+        forward = {"on_error": on_error, "num_guidance": num_guidance}
+        return _given(preprocess), _given(forward) | decoding, _given({"top_n": top_n})
+
+    def preprocess(
+        self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
+    ) -> dict[str, Any]:
+        """Decodes an item. What is wrong with it is kept as `error`: workers hand on exceptions as mere text."""
+        retriever_video_processor = self.retriever_processor.video_processor if guided else None
+        name = item_name(input_)
+        try:
+            fields = read_fields(input_, description)
+            row = load_item(fields, self.processor, retriever_video_processor, blank_video)
+        except (MediaError, InputError) as error:
+            return {"name": name, "error": error}
+        return {"name": name, "error": None, **row}
+
+    def _forward(
+        self,
+        model_inputs: dict[str, list[dict[str, Any]]],
+        num_guidance: int,
+        positions: Iterator[int],
+        skipped: list[tuple[str, str]],
+        on_error: str = "raise",
+        **decoding,
+    ) -> dict[str, list[dict[str, Any] | None]]:
+        readable = []
+        for row in model_inputs["rows"]:
+            position = next(positions)
+            if row["error"] is None:
+                readable.append(row)
+            else:
+                _report(row, position, on_error, skipped)
+        outputs = iter(self._generate(readable, num_guidance, decoding) if readable else ())
+        return {"rows": [next(outputs) if row["error"] is None else None for row in model_inputs["rows"]]}
+
+    def postprocess(self, model_outputs: dict[str, Any], top_n: int | None = None) -> list[dict[str, Any]]:
+        row = model_outputs["rows"]
+        if row is None:
+            return []
+        scores = hashtag_scores(self.processor, row["sequences"], row["log_probs"])
+        return [
+            {
+                "hashtag": f"#{tag}",
+                "score": score,
+                "novel": None if self.hashtag_pool is None else tag not in self.hashtag_pool,
+                "guided": tag in row["guidance"],
+            }
+            for tag, score in itertools.islice(scores.items(), top_n)
+        ]
+
+    def _generate(self, rows: list[dict[str, Any]], num_guidance: int, decoding: Mapping[str, Any]) -> list[dict]:
+        """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
+        guidance = [[] for _ in rows]
+        if num_guidance:
+            videos = [row["retriever_frames"] for row in rows]
+            guidance = retrieve(videos, self.retriever, self.retriever_processor, self.hashtag_pool, num_guidance)
+        inputs = self._encode(rows, guidance)
+        mask = inputs["attention_mask"]
+        states = self.model.get_encoder()(**inputs, return_dict=True).last_hidden_state
+        sequences = self.model.generate(
+            input_ids=inputs["input_ids"],
+            attention_mask=mask,
+            # A new object, since `generate` repeats the states in it for every beam.
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            **_with_one_length(decoding),
+        )
+        sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
+        repeats = len(sequences) // len(rows)
+        states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
+        log_probs = token_log_probs(self.model, states, mask, sequences)
+        return [
+            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, input_ids)}
+            for ids, probs, tags, input_ids in zip(
+                sequences.split(repeats), log_probs.split(repeats), guidance, inputs["input_ids"]
+            )
+        ]
+
+    def _encode(self, rows: list[dict[str, Any]], guidance: list[list[str]]) -> dict[str, torch.Tensor]:
+        frames = [row["frames"] for row in rows]
+        sounds = [row["waveform"] for row in rows]
+        has_video = any(video is not None for video in frames)
+        # The model hears through what it sees.
+        has_sound = has_video and any(sound is not None for sound in sounds)
+        batch = self.processor(
+            videos=frames if has_video else None,
+            audio=sounds if has_sound else None,
+            text=[row["description"] for row in rows],
+            guidance=guidance,
+            sampling_rate=self.processor.sampling_rate,
+            audio_from_video=False,
+            videos_kwargs={"do_resize": False, "do_center_crop": False},
+        )
+        return dict(batch.to(self.device))
+
+    def _seen(self, guidance: list[str], input_ids: torch.Tensor) -> list[str]:
+        """The retrieved hashtags that were not cut off for want of room."""
+        if len(input_ids) < self.processor.max_text_length:
+            return guidance
+        read = set(self.processor.decode_hashtags(input_ids)[0])
+        return [tag for tag in guidance if tag in read]
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
+        """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
+        `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
+        folder stay.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): Made where it does not exist.
+            **kwargs: Those of `PreTrainedModel.save_pretrained`, for the generator.
+        """
+        target = Path(save_directory)
+        if target.is_file():
+            raise CheckpointError(f"{target} is a file: a checkpoint is saved as a folder, give another name.")
+        target.mkdir(parents=True, exist_ok=True)
+        if self.retriever is not None:
+            with written_whole(target / RETRIEVER_FOLDER) as folder:
+                self.retriever.save_pretrained(folder)
+                self.retriever_processor.save_pretrained(folder)
+        if self.hashtag_pool is not None:
+            self.hashtag_pool.save_pretrained(target / POOL_FOLDER)
+        with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
+            self.model.save_pretrained(folder, **kwargs)
+            self.processor.save_pretrained(folder)
+            # The configuration, without which nothing is loaded, comes last.
+            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == "config.json"):
+                os.replace(file, target / file.name)
+
+
+class _Items(Dataset):
+    """A `datasets.Dataset` as one of torch, which the base class knows to go through."""
+
+    def __init__(self, dataset: datasets.Dataset):
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.dataset[index]
+
+
+def _as_items(inputs: Any) -> Any:
+    """Inputs as the base class takes several items: a list, a torch dataset or a generator; one item as it is."""
+    if isinstance(inputs, tuple):
+        return list(inputs)
+    if isinstance(inputs, datasets.Dataset):
+        return _Items(inputs)
+    if isinstance(inputs, datasets.IterableDataset) or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
+        return (item for item in inputs)
+    return inputs
+
+
+def _collate(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    return {"rows": rows}
+
+
+def _report(row: dict[str, Any], position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:
+    """Raises the error of a row, or notes and warns that the row is left out."""
+    error, name = row["error"], row["name"] or f"item {position}"
+    message = str(error) if name in str(error) else f"{name}: {error}"
+    if on_error == "raise":
+        raise type(error)(message) from error
+    skipped.append((name, message))
+    logger.warning(f"Left out {name}: {message}")
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _check_known(decoding: dict[str, Any]) -> None:
+    known = [*_OWN_ARGUMENTS, *_DECODING_ARGUMENTS, "generation_config"]
+    for name in decoding:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."
+            raise InputError(f"{name} is not an argument of the hashtag-generation pipeline: {hint}")
+
+
+def _check_whole(name: str, value: Any, least: int, most: int | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        limits = f"{least} or more" if most is None else f"from {least} to {most}, the processor's own {name}"
+        raise InputError(f"{name}={value!r}: pass a whole number, {limits}.")
+
+
+def _with_one_length(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """`max_new_tokens` as `max_length`: the checkpoint has one, and `generate` warns where it sees both."""
+    decoding = dict(decoding)
+    if "max_new_tokens" in decoding and not {"max_length", "generation_config"} & set(decoding):
+        decoding["max_length"] = decoding.pop("max_new_tokens") + 1
+    return decoding

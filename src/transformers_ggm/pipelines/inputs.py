@@ -1,0 +1,151 @@
+"""One item of the pipeline's input, in any of its forms, as frames, sound and words."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
+from ..processing.sound_features import sound_waveform
+from ..processing.sources import is_media_source
+
+FIELDS = ("video", "description", "audio", "sampling_rate")
+
+
+@dataclass(frozen=True)
+class ItemFields:
+    """What an item says.
+
+    Attributes:
+        video: What [`GGMVideoProcessor`] takes as one video, or `None`.
+        description (`str`): The author's words, possibly empty.
+        audio: Sound to be used instead of the video's own, or `None`.
+        sampling_rate (`int` or `None`): Rate of `audio` in Hz, where it is a waveform.
+    """
+
+    video: Any
+    description: str
+    audio: Any
+    sampling_rate: int | None
+
+
+def read_fields(item: Any, description: str = "") -> ItemFields:
+    """Reads the fields of an item.
+
+    Args:
+        item: A dict with some of `FIELDS` (others are not looked at), or a video.
+        description (`str`): For an item without one.
+
+    Raises:
+        `InputError`: The item is `None`, a dict without any of the fields, or its description is no string.
+    """
+    if item is None:
+        raise InputError("The item is None: pass a clip, or a dict with a `video` or a `description`.")
+    if not isinstance(item, Mapping) or _is_stored_file(item):
+        return ItemFields(_unpacked(item), description, None, None)
+    if not any(name in item for name in FIELDS):
+        raise InputError(f"The item has the fields {sorted(map(str, item))}, but needs a `video` or a `description`.")
+    words = item.get("description")
+    words = description if words is None else words
+    if not isinstance(words, str):
+        raise InputError(f"`description` is a {type(words).__name__}: it must be a string.")
+    audio, sampling_rate = item.get("audio"), item.get("sampling_rate")
+    if isinstance(audio, Mapping) and "array" in audio:
+        audio, sampling_rate = audio["array"], audio.get("sampling_rate", sampling_rate)
+    return ItemFields(_unpacked(item.get("video")), words, _unpacked(audio), sampling_rate)
+
+
+def item_name(item: Any) -> str | None:
+    """The path or URL by which an item can be named, if it has one."""
+    video = _unpacked(item.get("video", item) if isinstance(item, Mapping) else item)
+    return os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
+
+
+def load_item(
+    fields: ItemFields,
+    processor: GGMProcessor,
+    retriever_video_processor: GGMVideoProcessor | None,
+    blank_video: bool = True,
+) -> dict[str, Any]:
+    """Decodes an item once, and resizes its frames for the generator and, where it sees others, for the retriever.
+
+    Args:
+        fields ([`ItemFields`]): The item.
+        processor ([`GGMProcessor`]): Frame rule, frame size and sampling rate.
+        retriever_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the retriever; `None` where no
+            guidance is wanted.
+        blank_video (`bool`, defaults to `True`): Whether sound without picture gets one black frame.
+
+    Returns:
+        `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `waveform` (n,) float32 at the processor's
+        rate, each `None` where there is none, and `description` (`str`).
+
+    Raises:
+        `MediaError`: The clip or the sound cannot be read.
+        `InputError`: There is neither a video nor a description, or one of the fields is of a wrong kind.
+    """
+    hears = processor.feature_extractor is not None
+    video = fields.video
+    if is_media_source(video):
+        own_sound = hears and fields.audio is None
+        video = processor.decode_media(video) if own_sound else processor.video_processor.decode(video)
+    waveform = None
+    if hears:
+        sound = video if fields.audio is None and isinstance(video, Media) else fields.audio
+        waveform = sound_waveform(sound, processor.sampling_rate, fields.sampling_rate, processor.max_audio_seconds, 0)
+    frames = retriever_frames = None
+    if video is not None:
+        frames = retriever_frames = resized_frames(video, processor.video_processor)
+        if retriever_video_processor is None:
+            retriever_frames = None
+        elif not same_geometry(processor.video_processor, retriever_video_processor):
+            retriever_frames = resized_frames(video, retriever_video_processor)
+    elif waveform is not None and blank_video:
+        size = processor.video_processor.crop_size
+        frames = torch.zeros(1, 3, size["height"], size["width"], dtype=torch.uint8)
+    if frames is None and not remove_hashtags(fields.description):
+        raise InputError(
+            "The item has no video and its description is empty (hashtags in it do not count): give it a `video` or a"
+            " `description`, or leave it out."
+        )
+    return {
+        "frames": frames,
+        "retriever_frames": retriever_frames,
+        "waveform": waveform,
+        "description": fields.description,
+    }
+
+
+def resized_frames(video: Any, video_processor: GGMVideoProcessor) -> torch.Tensor:
+    """The frames of a video in any form, resized and cropped, (f, 3, h, w) uint8."""
+    # Without rescaling and normalisation, the values are whole numbers from 0 to 255.
+    batch = video_processor([video], do_rescale=False, do_normalize=False)
+    return batch["pixel_values_videos"][0].to(torch.uint8)
+
+
+def same_geometry(first: GGMVideoProcessor, second: GGMVideoProcessor) -> bool:
+    """Tells whether two video processors make the same frames, up to normalisation."""
+    return _geometry(first) == _geometry(second)
+
+
+def _geometry(video_processor: GGMVideoProcessor) -> tuple:
+    sizes = tuple(
+        sorted((name, value) for name, value in dict(size or {}).items() if value is not None)
+        for size in (video_processor.size, video_processor.crop_size)
+    )
+    names = ("do_resize", "resample", "do_center_crop", "num_frames")
+    return (*sizes, *(getattr(video_processor, name) for name in names))
+
+
+def _is_stored_file(value: Any) -> bool:
+    # A `Video` or `Audio` column of `datasets` that is not decoded.
+    return isinstance(value, Mapping) and bool(value) and set(value) <= {"path", "bytes"}
+
+
+def _unpacked(value: Any) -> Any:
+    if not _is_stored_file(value):
+        return value
+    return value["bytes"] if value.get("bytes") is not None else value.get("path")

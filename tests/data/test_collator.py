@@ -1,0 +1,247 @@
+import random
+from collections import Counter
+from itertools import combinations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transformers_ggm import DataCollatorForHashtagGeneration
+from transformers_ggm.data import DataCollatorForHashtagRetrieval
+from transformers_ggm.data.collator import hashtag_id, is_true_of
+
+WORDS = ["rain", "snow", "lake", "dog", "cat", "song"]
+
+
+def row_of(index=0, hashtags=WORDS, guidance=(), frames=True, description="first snow"):
+    """A prepared row without sound; every pixel tells its frame."""
+    clip = torch.arange(4, dtype=torch.uint8).repeat_interleave(3 * 32 * 32).view(4, 3, 32, 32) if frames else None
+    return {
+        "index": index,
+        "frames": clip,
+        "retriever_frames": clip,
+        "input_features": None,
+        "description": description,
+        "hashtags": list(hashtags),
+        "guidance": list(guidance),
+    }
+
+
+def written(collator, batch):
+    """The target hashtags of each row, in order."""
+    ids = batch["labels"].masked_fill(batch["labels"] == -100, collator.processor.tokenizer.pad_token_id)
+    return collator.processor.decode_hashtags(ids)
+
+
+def seen_guidance(collator, batch):
+    """The guidance that each row shows."""
+    texts = collator.processor.tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=False)
+    return [[word for word in text.replace("</s>", " ").split() if word.startswith("#")] for text in texts]
+
+
+@pytest.fixture
+def processor(processors):
+    return processors[0]
+
+
+def test_targets_are_shuffled_per_epoch_and_row(processor):
+    """Would fail if targets came in the author's order, in the same one in every epoch or row, or one were lost."""
+    collator = DataCollatorForHashtagGeneration(processor)
+    orders = []
+    for epoch in range(3):
+        collator.set_epoch(epoch)
+        orders += written(collator, collator([row_of(0), row_of(1)]))
+    assert all(sorted(order) == sorted(WORDS) for order in orders)
+    assert len({tuple(order) for order in orders}) == len(orders)
+
+
+def test_every_place_is_as_likely(processor):
+    """Would fail if the shuffle preferred an order."""
+    collator = DataCollatorForHashtagGeneration(processor)
+    rows = [row_of(index, hashtags=WORDS[:3], frames=False) for index in range(600)]
+    first = Counter(tags[0] for tags in written(collator, collator(rows)))
+    assert all(160 < first[word] < 240 for word in WORDS[:3])  # 200 expected, standard deviation 11.5
+
+
+def test_same_seed_and_epoch_give_the_same_batch(processor):
+    """Would fail if a resumed training saw other batches than the one that was killed."""
+    row = row_of(guidance=WORDS)
+    first, second = (DataCollatorForHashtagGeneration(processor, seed=7, epoch=3) for _ in range(2))
+    random.seed(1)
+    torch.manual_seed(1)
+    batch, again, other = (
+        first([row]),
+        second([row]),
+        DataCollatorForHashtagGeneration(processor, seed=8, epoch=3)([row]),
+    )
+    assert all(torch.equal(batch[name], again[name]) for name in batch)
+    assert not torch.equal(batch["labels"], other["labels"])
+
+
+def test_rows_do_not_depend_on_their_batch(processor):
+    """Would fail if a row's randomness changed with batch size, processes or workers."""
+    collator = DataCollatorForHashtagGeneration(
+        processor, guidance_dropout=0.5, frame_dropout=0.5, description_dropout=0.5, epoch=2
+    )
+    rows = [row_of(index, guidance=WORDS) for index in range(6)]
+    together, backwards = collator(rows), collator(rows[::-1])
+    for index, row in enumerate(rows):
+        alone = collator([row])
+        for batch, place in ((together, index), (backwards, 5 - index)):
+            assert torch.equal(batch["frame_mask"][place].sum(), alone["frame_mask"].sum())
+            assert written(collator, batch)[place] == written(collator, alone)[0]
+            assert seen_guidance(collator, batch)[place] == seen_guidance(collator, alone)[0]
+
+
+def test_rows_themselves_stay_as_they_are(processor):
+    """Would fail if the collator changed a cached row, so that what is dropped once stayed away."""
+    row = row_of(guidance=WORDS)
+    DataCollatorForHashtagGeneration(
+        processor, guidance_dropout=1.0, frame_dropout=1.0, audio_dropout=1.0, description_dropout=1.0
+    )([row])
+    assert row["hashtags"] == WORDS and row["guidance"] == WORDS and len(row["frames"]) == 4
+    assert row["description"] == "first snow"
+
+
+def test_guidance_dropout_takes_out_true_hashtags_only(processor):
+    """Would fail if wrong hashtags were taken out as well, true ones at another rate, or the order changed."""
+    guidance = ["wrong", "rain", "false", "snow", "untrue", "lake"]
+    true = {"#rain", "#snow", "#lake"}
+    rows = [row_of(index, hashtags=WORDS[:3], guidance=guidance, frames=False) for index in range(400)]
+    collator = DataCollatorForHashtagGeneration(processor)
+    shown = seen_guidance(collator, collator(rows))
+    assert all([tag for tag in tags if tag not in true] == ["#wrong", "#false", "#untrue"] for tags in shown)
+    assert all(tags == [f"#{tag}" for tag in guidance if f"#{tag}" in tags] for tags in shown)
+    share = sum(tag in true for tags in shown for tag in tags) / 1200
+    assert abs(share - 2 / 3) < 0.05  # standard deviation 0.0136
+    everything = DataCollatorForHashtagGeneration(processor, guidance_dropout=0.0)
+    assert seen_guidance(everything, everything(rows[:3])) == [[f"#{tag}" for tag in guidance]] * 3
+    nothing = DataCollatorForHashtagGeneration(processor, guidance_dropout=1.0)
+    assert seen_guidance(nothing, nothing(rows[:3])) == [["#wrong", "#false", "#untrue"]] * 3
+
+
+def test_frame_dropout(processor):
+    """Would fail if a dropped clip were not one black frame, kept its guidance, or were dropped at another rate."""
+    collator = DataCollatorForHashtagGeneration(processor, frame_dropout=0.25, guidance_dropout=0.0)
+    batch = collator([row_of(index, guidance=["wrong"]) for index in range(400)])
+    dropped = batch["frame_mask"].sum(dim=1) == 1
+    assert 70 < dropped.sum() < 130  # 100 expected, standard deviation 8.7
+    black = processor.video_processor(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))["pixel_values_videos"][0, 0]
+    for index in range(400):
+        assert bool(seen_guidance(collator, {"input_ids": batch["input_ids"][index : index + 1]})[0]) != dropped[index]
+        if dropped[index]:
+            assert torch.equal(batch["pixel_values_videos"][index, 0], black)
+
+
+def test_audio_dropout(processor, prepared):
+    """Would fail if a clip's sound were not taken away, or reached the model all the same."""
+    rows = [{**prepared[2], "index": index} for index in range(100)]
+    batch = DataCollatorForHashtagGeneration(processor, audio_dropout=0.5)(rows)
+    assert 30 < batch["audio_mask"].sum() < 70
+    for features, heard in zip(batch["input_features"], batch["audio_mask"]):
+        assert torch.equal(features, rows[0]["input_features"]) == bool(heard)
+    assert "input_features" not in DataCollatorForHashtagGeneration(processor, audio_dropout=1.0)(rows[:2])
+
+
+def test_description_dropout(processor):
+    """Would fail if words were not taken away, or taken from a row that has nothing else."""
+    collator = DataCollatorForHashtagGeneration(processor, description_dropout=1.0, guidance_dropout=0.0)
+    rows = [row_of(0), row_of(1, guidance=["wrong"], frames=False), row_of(2, frames=False)]
+    texts = processor.tokenizer.batch_decode(collator(rows)["input_ids"], skip_special_tokens=True)
+    assert ["first snow" in text for text in texts] == [False, False, True]
+
+
+@pytest.mark.parametrize("text_only", [False, True])
+def test_every_dropout_at_once_leaves_usable_rows(processor, text_only):
+    """Would fail if a training could end in a row with nothing to go by."""
+    collator = DataCollatorForHashtagGeneration(
+        processor, guidance_dropout=1.0, frame_dropout=1.0, audio_dropout=1.0, description_dropout=1.0
+    )
+    rows = [row_of(index, guidance=["rain"], frames=not text_only) for index in range(4)]
+    assert len(collator(rows)["input_ids"]) == 4
+
+
+def test_evaluation_varies_nothing(processor):
+    """Would fail if validation figures depended on chance."""
+    collator = DataCollatorForHashtagGeneration(
+        processor, training=False, guidance_dropout=1.0, frame_dropout=1.0, audio_dropout=1.0, description_dropout=1.0
+    )
+    batch = collator([row_of(guidance=["rain", "wrong"])])
+    assert written(collator, batch) == [WORDS]
+    assert seen_guidance(collator, batch) == [["#rain", "#wrong"]]
+    assert batch["frame_mask"].tolist() == [[1, 1, 1, 1]]
+
+
+TAGS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True), min_size=1, max_size=6)
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows=TAGS, epoch=st.integers(0, 3))
+def test_true_hashtag_masks(processors, rows, epoch):
+    """Would fail if a hashtag that is true of another row's video were its negative, or a false one were not."""
+    collator = DataCollatorForHashtagRetrieval(processors[1], epoch=epoch)
+    drawn = []
+    collator._draw_hashtag = lambda tags, generator: drawn.append(generator.choice(tags)) or drawn[-1]
+    batch = collator([row_of(index, hashtags=tags) for index, tags in enumerate(rows)])
+    masks = is_true_of(batch["hashtag_ids"], batch["true_hashtag_ids"])
+    assert masks.tolist() == [[tag in tags for tag in drawn] for tags in rows]
+
+
+def test_drawn_hashtag_is_the_rows_own(processors):
+    """Would fail if a pair's words were not a hashtag of its video, or always the same one."""
+    collator = DataCollatorForHashtagRetrieval(processors[1])
+    tokenizer = processors[1].tokenizer
+    found = set()
+    for epoch in range(40):
+        collator.set_epoch(epoch)
+        batch = collator([row_of(hashtags=["rain", "snow"])])
+        text = tokenizer.decode(batch["input_ids"][0], skip_special_tokens=True)
+        assert batch["hashtag_ids"].tolist() == [hashtag_id(text)]
+        found.add(text)
+    assert found == {"rain", "snow"}
+
+
+@pytest.mark.parametrize("power, expected", [(0.0, 1 / 2), (0.5, 3 / 4), (1.0, 9 / 10)])
+def test_rare_hashtag_power(processors, power, expected):
+    """Would fail if a hashtag were not drawn with weight count ** -power."""
+    collator = DataCollatorForHashtagRetrieval(processors[1], counts={"rain": 9, "snow": 1}, rare_hashtag_power=power)
+    rows = [row_of(index, hashtags=["rain", "snow"]) for index in range(1500)]
+    rows = [{**row, "retriever_frames": row["retriever_frames"][:1, :, :1, :1]} for row in rows]
+    collator.processor = _HashtagsOnly()
+    share = (collator(rows)["hashtag_ids"] == hashtag_id("snow")).float().mean()
+    assert abs(share - expected) < 0.04  # standard deviation at most 0.013
+
+
+class _HashtagsOnly:
+    def __call__(self, **inputs):
+        return {}
+
+
+def test_frames_per_clip(processors):
+    """Would fail if frames were drawn twice, out of order, always the same, or a short clip failed."""
+    collator = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2)
+    drawn = set()
+    for epoch in range(60):
+        collator.set_epoch(epoch)
+        pixels = collator([row_of()])["pixel_values_videos"][0, :, 0, 0, 0]
+        drawn.add(tuple(((pixels * 0.5 + 0.5) * 255).round().int().tolist()))
+    assert drawn == set(combinations(range(4), 2))
+    for number in (0, 4, 9):
+        everything = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=number)
+        assert everything([row_of()])["frame_mask"].tolist() == [[1, 1, 1, 1]]
+
+
+def test_more_true_hashtags_than_are_exchanged(processors):
+    """Would fail if a row with very many hashtags broke the fixed number that processes exchange."""
+    tags = [f"tag{index}" for index in range(70)]
+    batch = DataCollatorForHashtagRetrieval(processors[1])([row_of(hashtags=tags), row_of(1)])
+    assert batch["true_hashtag_ids"].shape == (2, 64)
+    assert batch["true_hashtag_ids"][1].tolist() == [hashtag_id(tag) for tag in WORDS] + [-1] * 58
+
+
+def test_hashtag_id_is_a_fixed_number():
+    """Would fail if the number of a hashtag differed between processes, was negative like padding, or was shared."""
+    assert hashtag_id("snow") == 7733074984362577813
+    ids = {hashtag_id(f"tag{index}") for index in range(1000)}
+    assert len(ids) == 1000 and all(0 <= number < 2**63 for number in ids)

@@ -1,0 +1,174 @@
+import json
+
+import pytest
+import torch
+from data_samples import make_processors, video_processor, write_metadata
+from datasets.arrow_writer import ArrowWriter
+
+from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
+from transformers_ggm.data import DataCollatorForHashtagRetrieval, PreparedShorts, prepare_split
+from transformers_ggm.errors import DatasetError, MediaError
+
+GUIDANCE = [["rain"], [], ["bluesquare", "rain"], ["lakelife"]]
+
+
+@pytest.fixture
+def with_bad_clip(shorts, tmp_path):
+    """`shorts`, with a file in third place that is no video."""
+    (tmp_path / "bad.mp4").write_bytes(b"no video at all")
+    rows = shorts.to_list()
+    rows[2] = {**rows[2], "file_name": str(tmp_path / "bad.mp4")}
+    lines = [{name: value for name, value in row.items() if name != "video"} for row in rows]
+    for line, row in zip(lines, rows):
+        line.setdefault("file_name", row["video"])
+    write_metadata(tmp_path / "data" / "train", lines)
+    return load_shorts(tmp_path / "data")["train"]
+
+
+def decodings(monkeypatch):
+    """Counts how often a clip is decoded from now on."""
+    decoded = []
+    decode = GGMProcessor.decode_media
+    monkeypatch.setattr(
+        GGMProcessor, "decode_media", lambda self, source: decoded.append(source) or decode(self, source)
+    )
+    return decoded
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        assert first[name].dtype == second[name].dtype, name
+        assert torch.equal(first[name], second[name]), name
+
+
+@pytest.mark.parametrize("rows", [[0], [2], [3], [0, 2, 3], [3, 1, 0], [0, 1]])
+def test_prepared_rows_give_the_batch_of_raw_files(shorts, processors, prepared, rows):
+    """Would fail if training read other frames, sound or text than the processor makes of the raw clips."""
+    processor = processors[0]
+    shorts_with_guidance = PreparedShorts(prepared.dataset, GUIDANCE)
+    batch = DataCollatorForHashtagGeneration(processor, training=False)([shorts_with_guidance[i] for i in rows])
+    raw = shorts.select(rows)
+    expected = processor(
+        videos=list(raw["video"]),
+        text=list(raw["description"]),
+        guidance=[GUIDANCE[i] for i in rows],
+        hashtags=list(raw["hashtags"]),
+    )
+    if not expected["audio_mask"].any():  # a batch without any sound leaves it out, which is the same to the model
+        del expected["audio_mask"], expected["input_features"]
+    assert_same(dict(batch), dict(expected))
+
+
+def test_retriever_frames_are_those_of_its_processor(shorts, prepared, processors, tmp_path):
+    """Would fail if a retriever of another frame size were trained on the generator's frames."""
+    processor, other = make_processors(retriever_size=16)[0], make_processors(retriever_size=16)[1]
+    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", processor, other))
+    batch = DataCollatorForHashtagRetrieval(other)([split[0], split[2]])
+    expected = other(videos=[shorts[0]["video"], shorts[2]["video"]])
+    assert batch["pixel_values_videos"].shape[-2:] == (16, 16)
+    assert_same({name: batch[name] for name in expected}, dict(expected))
+    assert split[0]["frames"].shape[-2:] == (32, 32)
+    assert torch.equal(prepared[0]["retriever_frames"], prepared[0]["frames"])
+
+
+def test_rows_without_video_or_sound(prepared, shorts):
+    """Would fail if a row without a clip got frames, or a silent clip got sound."""
+    assert shorts[1]["video"] is None
+    assert prepared[1]["frames"] is None and prepared[1]["retriever_frames"] is None
+    assert [row["input_features"] is not None for row in (prepared[i] for i in range(4))] == [False, False, True, True]
+    assert prepared[1]["description"] == "words alone"
+
+
+def test_split_without_any_video(processors, tmp_path):
+    """Would fail if data of words alone could not be prepared."""
+    write_metadata(tmp_path / "data" / "train", [{"description": "words", "hashtags": ["rain"]}] * 3)
+    shorts = load_shorts(tmp_path / "data")["train"]
+    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", *processors))
+    batch = DataCollatorForHashtagGeneration(processors[0])([split[i] for i in range(3)])
+    assert set(batch) == {"input_ids", "attention_mask", "labels"}
+
+
+def test_processor_without_sound(shorts, processors, tmp_path):
+    """Would fail if sound were stored for a model that does not hear."""
+    deaf = GGMProcessor(video_processor(32), processors[0].tokenizer)
+    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", deaf, processors[1]))
+    assert all(split[i]["input_features"] is None for i in range(4))
+
+
+def test_further_columns_are_kept(shorts, prepared):
+    """Would fail if the causes of hashtags were not there any more when figures are computed."""
+    assert prepared.dataset["causes"][:] == shorts["causes"][:]
+    assert prepared.dataset["hashtags"][:] == shorts["hashtags"][:]
+
+
+def test_existing_file_is_used(shorts, processors, tmp_path, monkeypatch):
+    """Would fail if a finished split were decoded again."""
+    decoded = decodings(monkeypatch)
+    path = tmp_path / "train.arrow"
+    first = prepare_split(shorts, path, *processors)
+    assert len(decoded) == 3
+    modified = path.stat().st_mtime_ns
+    second = prepare_split(shorts, path, *processors)
+    assert len(decoded) == 3 and path.stat().st_mtime_ns == modified
+    assert first.to_list() == second.to_list()
+
+
+def test_workers_change_nothing(prepared, shorts, processors, tmp_path):
+    """Would fail if worker processes changed the rows or their order."""
+    split = prepare_split(shorts, tmp_path / "train.arrow", *processors, num_workers=2)
+    assert split.to_list() == prepared.dataset.to_list()
+
+
+def test_bad_clip_raises(with_bad_clip, processors, tmp_path):
+    """Would fail if a clip that cannot be read went unnoticed, or half a file stayed behind."""
+    with pytest.raises(MediaError, match=r"bad\.mp4.*on_error='skip'"):
+        prepare_split(with_bad_clip, tmp_path / "out" / "train.arrow", *processors)
+    assert not (tmp_path / "out" / "train.arrow").exists()
+
+
+def test_bad_clip_is_skipped_and_listed(with_bad_clip, processors, prepared, tmp_path):
+    """Would fail if one bad clip stopped the preparation, was not listed, or took a good row with it."""
+    path = tmp_path / "out" / "train.arrow"
+    split = prepare_split(with_bad_clip, path, *processors, on_error="skip")
+    assert split["frames"][:] == [prepared.dataset["frames"][i] for i in (0, 1, 3)]
+    rejected = [json.loads(line) for line in (path.parent / "train.rejected.jsonl").read_text().splitlines()]
+    assert [row["video"] for row in rejected] == [with_bad_clip[2]["video"]]
+    assert "bad.mp4" in rejected[0]["error"]
+
+
+def test_bad_clip_in_a_worker(with_bad_clip, processors, tmp_path):
+    """Would fail if a bad clip ended the worker process that reads it."""
+    split = prepare_split(with_bad_clip, tmp_path / "train.arrow", *processors, num_workers=2, on_error="skip")
+    assert len(split) == 3
+
+
+def test_all_clips_bad(with_bad_clip, processors, tmp_path):
+    """Would fail if a folder of which nothing can be read gave an empty split."""
+    with pytest.raises(MediaError, match="None of the 1 clips can be read"):
+        prepare_split(with_bad_clip.select([2]), tmp_path / "train.arrow", *processors, on_error="skip")
+    assert not (tmp_path / "train.arrow").exists()
+
+
+@pytest.mark.parametrize("step", ["write", "finalize"])
+def test_interrupted_write(shorts, processors, prepared, tmp_path, monkeypatch, step):
+    """Would fail if a full disk or a kill left something under the final name, or in the way of the next attempt."""
+
+    def fail(*args, **kwargs):
+        raise OSError("No space left on device")
+
+    path = tmp_path / "train.arrow"
+    with monkeypatch.context() as patched:
+        patched.setattr(ArrowWriter, step, fail)
+        with pytest.raises(OSError, match="No space left"):
+            prepare_split(shorts, path, *processors)
+    assert not path.exists()
+    assert prepare_split(shorts, path, *processors).to_list() == prepared.dataset.to_list()
+
+
+def test_unusable_arguments(shorts, processors, tmp_path):
+    """Would fail if a misspelt `on_error` meant 'skip', or a split without rows ended in an IndexError."""
+    with pytest.raises(ValueError, match="on_error"):
+        prepare_split(shorts, tmp_path / "train.arrow", *processors, on_error="ignore")
+    with pytest.raises(DatasetError, match="no row"):
+        prepare_split(shorts.select([]), tmp_path / "train.arrow", *processors)

@@ -1,0 +1,330 @@
+"""The retriever: vectors of videos and hashtags, its loss, and the fingerprint of its weights."""
+
+import copy
+
+import pytest
+import torch
+from modeling_samples import (
+    VISION_CONFIGS,
+    VOCAB_SIZE,
+    clip_config,
+    randomize,
+    same_tensors,
+    siglip_config,
+)
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    CLIPConfig,
+    CLIPModel,
+    SiglipModel,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
+    ViTModel,
+)
+from transformers.models.clip.modeling_clip import image_text_contrastive_loss
+
+from transformers_ggm import HashtagRetriever, HashtagRetrieverConfig
+from transformers_ggm.errors import CheckpointError
+from transformers_ggm.modeling import hashtag_contrastive_loss
+
+
+def dual_encoder_config():
+    text = BertConfig(
+        vocab_size=VOCAB_SIZE,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=12,
+    )
+    return VisionTextDualEncoderConfig(
+        vision_config=VISION_CONFIGS["vit"].to_dict(), text_config=text.to_dict(), projection_dim=20
+    )
+
+
+BACKBONES = {
+    "clip": (CLIPModel, clip_config, 12),
+    "siglip": (SiglipModel, siglip_config, 24),
+    "dual encoder": (VisionTextDualEncoderModel, dual_encoder_config, 20),
+}
+
+
+def make_retriever(kind="clip", **kwargs) -> HashtagRetriever:
+    model = HashtagRetriever(HashtagRetrieverConfig(BACKBONES[kind][1](), **kwargs)).eval()
+    scale = model.logit_scale.detach().clone()
+    randomize(model, 0.3)
+    model.logit_scale.data.copy_(scale)
+    return model
+
+
+def make_inputs(batch_size=3, frames=2, length=6):
+    ids = torch.randint(4, VOCAB_SIZE, (batch_size, length))
+    ids[:, -1] = 3
+    return {
+        "pixel_values_videos": torch.randn(batch_size, frames, 3, 16, 16),
+        "frame_mask": torch.ones(batch_size, frames, dtype=torch.long),
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+    }
+
+
+def unit_vectors(count, dim=8):
+    return torch.nn.functional.normalize(torch.randn(count, dim), dim=-1)
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_projection_dim(kind):
+    """Else a pool would be made for vectors of another width than the retriever's."""
+    model, inputs = make_retriever(kind), make_inputs()
+    output = model(**inputs)
+    assert model.config.projection_dim == BACKBONES[kind][2]
+    assert output.video_embeds.shape == output.hashtag_embeds.shape == (3, model.config.projection_dim)
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_features_are_the_backbones(kind):
+    """Else a video's vector would not be the mean of its frames' vectors, or a hashtag's not its text's."""
+    model, inputs = make_retriever(kind), make_inputs(frames=3)
+    inputs["frame_mask"][1, 2:] = 0
+    with torch.no_grad():
+        video, hashtag = model(**inputs).video_embeds, model(**inputs).hashtag_embeds
+        for row, frames, mask in zip(video, inputs["pixel_values_videos"], inputs["frame_mask"]):
+            vectors = model.backbone.get_image_features(pixel_values=frames[mask.bool()]).pooler_output
+            mean = (vectors / vectors.norm(dim=-1, keepdim=True)).mean(0)
+            torch.testing.assert_close(row, mean / mean.norm(), atol=1e-5, rtol=1e-5)
+        vectors = model.backbone.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
+        torch.testing.assert_close(hashtag, vectors / vectors.norm(dim=-1, keepdim=True), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0.0, 1e4, float("nan")])
+def test_padding_changes_nothing(padding):
+    """Else a video's nearest hashtags would depend on the videos beside it, or on what its padding holds."""
+    model, inputs = make_retriever(), make_inputs()
+    padded = torch.cat([inputs["pixel_values_videos"], torch.full((3, 2, 3, 16, 16), padding)], dim=1)
+    mask = torch.cat([inputs["frame_mask"], torch.zeros(3, 2, dtype=torch.long)], dim=1)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            model.get_video_features(padded, mask),
+            model.get_video_features(inputs["pixel_values_videos"]),
+            atol=1e-5,
+            rtol=1e-5,
+        )
+        ids = torch.cat([inputs["input_ids"], torch.full((3, 2), 1)], dim=1)
+        words = torch.cat([inputs["attention_mask"], torch.zeros(3, 2, dtype=torch.long)], dim=1)
+        torch.testing.assert_close(
+            model.get_hashtag_features(ids, words),
+            model.get_hashtag_features(inputs["input_ids"]),
+            atol=1e-5,
+            rtol=1e-5,
+        )
+
+
+def test_video_without_frames():
+    """Else a row without a video would be NaN, and its gradient would make every weight NaN."""
+    model, inputs = make_retriever(), make_inputs()
+    inputs["frame_mask"][1] = 0
+    output = model(**inputs, return_loss=True)
+    assert not output.video_embeds[1].any()
+    output.loss.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_loss_is_clips():
+    """Else training without known false negatives would not be CLIP's."""
+    model, inputs = make_retriever(), make_inputs(batch_size=5, frames=1)
+    output = model(**inputs, return_loss=True)
+    clip = model.backbone
+    clip.logit_scale.data.copy_(model.logit_scale)
+    theirs = clip(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        pixel_values=inputs["pixel_values_videos"][:, 0],
+        return_loss=True,
+    )
+    torch.testing.assert_close(output.loss, theirs.loss)
+    similarity = output.logit_scale * output.hashtag_embeds @ output.video_embeds.T
+    torch.testing.assert_close(output.loss, image_text_contrastive_loss(similarity))
+    own_pairs = torch.eye(5, dtype=torch.bool)
+    torch.testing.assert_close(model(**inputs, is_true=own_pairs, return_loss=True).loss, output.loss)
+
+
+def test_loss_with_false_negatives_is_the_written_sum():
+    """Else a hashtag that is true of a video would be counted among those it must be told apart from."""
+    videos, hashtags, scale = unit_vectors(4), unit_vectors(4), torch.tensor(7.0)
+    is_true = torch.tensor([[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 1, 1], [0, 0, 0, 1]]).bool()
+    total = torch.tensor(0.0)
+    for i in range(4):
+        own = scale * videos[i] @ hashtags[i]
+        others = [j for j in range(4) if j != i and not is_true[i, j]]
+        total += torch.stack([own, *(scale * videos[i] @ hashtags[j] for j in others)]).logsumexp(0) - own
+        others = [j for j in range(4) if j != i and not is_true[j, i]]
+        total += torch.stack([own, *(scale * videos[j] @ hashtags[i] for j in others)]).logsumexp(0) - own
+    torch.testing.assert_close(hashtag_contrastive_loss(videos, hashtags, scale, is_true), total / 8)
+
+
+def test_true_hashtag_of_another_row_is_not_pushed_away():
+    """Else training would push a video from a hashtag that is true of it: here the only pairs that could are masked."""
+    videos, hashtags = unit_vectors(3).requires_grad_(), unit_vectors(3).requires_grad_()
+    is_true = torch.eye(3, dtype=torch.bool)
+    is_true[0, 1:] = True  # both other hashtags are true of video 0
+    is_true[1:, 0] = True  # and hashtag 0 is true of both other videos
+    hashtag_contrastive_loss(videos, hashtags, torch.tensor(5.0), is_true).backward()
+    # Nothing is left to tell video 0 and hashtag 0 apart from, so neither is moved; the others still are.
+    assert not videos.grad[0].any() and not hashtags.grad[0].any()
+    assert videos.grad[1].any() and hashtags.grad[2].any()
+
+
+def test_is_true_is_not_changed():
+    """Else the caller's mask would lose its diagonal and the next use of it would be wrong."""
+    is_true = torch.ones(3, 3, dtype=torch.bool)
+    hashtag_contrastive_loss(unit_vectors(3), unit_vectors(3), torch.tensor(1.0), is_true)
+    assert is_true.all()
+
+
+def test_temperature_is_learned_up_to_its_limit():
+    """Else the temperature would stay where it started, or grow until training falls apart."""
+    model, inputs = make_retriever(max_logit_scale=20.0), make_inputs()
+    output = model(**inputs, return_loss=True)
+    torch.testing.assert_close(output.logit_scale, torch.tensor(2.6592).exp())
+    output.loss.backward()
+    assert model.logit_scale.grad.abs() > 0
+    model.logit_scale.data.fill_(10.0)
+    assert model(**inputs).logit_scale == 20.0
+
+
+def test_gradient_reaches_every_trainable_parameter():
+    """Else distributed training would stop at a parameter without a gradient, such as the backbone's temperature."""
+    for kind in ("clip", "siglip"):
+        model = make_retriever(kind)
+        model(**make_inputs(), return_loss=True).loss.backward()
+        assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_comes_back_as_it_was(tmp_path, kind):
+    """Else a trained retriever would be silently initialised anew when it is loaded."""
+    model = make_retriever(kind)
+    model.logit_scale.data.fill_(3.25)
+    model.save_pretrained(tmp_path)
+    for loader in (HashtagRetriever, AutoModel):
+        loaded, info = loader.from_pretrained(tmp_path, output_loading_info=True)
+        assert type(loaded) is HashtagRetriever
+        assert not info["missing_keys"] and not info["unexpected_keys"]
+        assert same_tensors(loaded, model)
+    config = AutoConfig.from_pretrained(tmp_path)
+    assert isinstance(config, HashtagRetrieverConfig)
+    assert type(config.backbone_config) is type(model.config.backbone_config)
+    assert config.projection_dim == model.config.projection_dim
+    assert HashtagRetrieverConfig.from_dict(config.to_dict()).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_from_backbone(tmp_path, kind):
+    """Else a pretrained dual encoder would lose weights or its temperature on the way into the retriever."""
+    model_class, config, _ = BACKBONES[kind]
+    source = randomize(model_class(config()))
+    source.logit_scale.data.fill_(1.5)
+    source.save_pretrained(tmp_path)
+    model = HashtagRetriever.from_backbone_pretrained(str(tmp_path))
+    assert same_tensors(model.backbone, source)
+    assert model.logit_scale.item() == 1.5
+    assert model.logit_scale.shape == ()
+    fixed = HashtagRetriever.from_backbone_pretrained(str(tmp_path), logit_scale_init_value=2.0)
+    assert fixed.logit_scale.item() == 2.0
+    source.half().save_pretrained(tmp_path)
+    model = HashtagRetriever.from_backbone_pretrained(str(tmp_path))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_from_no_dual_encoder(tmp_path):
+    """Else a picture encoder alone would be taken, and fail only when the first hashtag is encoded."""
+    ViTModel(VISION_CONFIGS["vit"]).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="dual encoder"):
+        HashtagRetriever.from_backbone_pretrained(str(tmp_path))
+    with pytest.raises(CheckpointError, match="nowhere"):
+        HashtagRetriever.from_backbone_pretrained(str(tmp_path / "nowhere"))
+
+
+def test_default_configuration():
+    """Else a retriever without arguments would not be a CLIP."""
+    config = HashtagRetrieverConfig()
+    assert isinstance(config.backbone_config, CLIPConfig)
+    assert config.projection_dim == 512
+    assert HashtagRetrieverConfig(backbone_config={"model_type": "siglip"}).projection_dim == 768
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("saved_in", [torch.float32, torch.float16])
+def test_fingerprint_survives_saving_and_loading(tmp_path, dtype, saved_in):
+    """Else a retriever would be refused by its own pool."""
+    model = make_retriever()
+    expected = model.fingerprint()
+    assert expected == model.fingerprint() == copy.deepcopy(model).fingerprint()
+    model.to(saved_in).save_pretrained(tmp_path)
+    loaded = HashtagRetriever.from_pretrained(tmp_path, dtype=dtype)
+    assert loaded.dtype == dtype
+    assert loaded.fingerprint() == loaded.config.fingerprint == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_fingerprint_tells_weights_apart(tmp_path, dtype):
+    """Else a pool of another retriever would be taken for one's own."""
+    model = make_retriever()
+    model.save_pretrained(tmp_path)
+    model = HashtagRetriever.from_pretrained(tmp_path, dtype=dtype)
+    seen = {model.fingerprint()}
+    parameters = dict(model.named_parameters())
+    for name in ("logit_scale", "backbone.visual_projection.weight", "backbone.text_model.final_layer_norm.bias"):
+        parameters[name].data.view(-1)[0] += 0.25
+        seen.add(model.fingerprint())
+    assert len(seen) == 4
+
+
+def test_fingerprint_in_bfloat16_is_that_of_the_new_weights_after_training(tmp_path):
+    """Else a model trained on in bfloat16 would be saved with the fingerprint of the one it started from."""
+    make_retriever().save_pretrained(tmp_path)
+    model = HashtagRetriever.from_pretrained(tmp_path, dtype=torch.bfloat16)
+    model.backbone.visual_projection.weight.data += 0.5
+    model.save_pretrained(tmp_path / "new")
+    fingerprints = {
+        HashtagRetriever.from_pretrained(tmp_path / "new", dtype=dtype).fingerprint()
+        for dtype in (torch.bfloat16, torch.float32)
+    }
+    assert fingerprints == {model.fingerprint()}
+    assert model.fingerprint() != HashtagRetriever.from_pretrained(tmp_path).fingerprint()
+
+
+def test_bfloat16_is_close_to_float32():
+    """Else the retriever could not be run in half precision."""
+    model, inputs = make_retriever(), make_inputs()
+    expected = model(**inputs)
+    output = model.to(torch.bfloat16)(**inputs)
+    assert (output.video_embeds.float() * expected.video_embeds).sum(-1).min() > 0.99
+    assert (output.hashtag_embeds.float() * expected.hashtag_embeds).sum(-1).min() > 0.99
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+def test_attention_implementation_reaches_the_backbone(tmp_path, implementation):
+    """Else a choice of kernel would hold for the shell only."""
+    expected = make_retriever()
+    expected.save_pretrained(tmp_path)
+    model = HashtagRetriever.from_pretrained(tmp_path, attn_implementation=implementation)
+    assert model.backbone.vision_model.config._attn_implementation == implementation
+    assert model.backbone.text_model.config._attn_implementation == implementation
+    inputs = make_inputs()
+    torch.testing.assert_close(model(**inputs).video_embeds, expected(**inputs).video_embeds, atol=1e-5, rtol=1e-5)
+
+
+def test_gradient_checkpointing():
+    """Else saving memory would change what is learned, or no memory would be saved."""
+    model, inputs, calls = make_retriever().train(), make_inputs(), []
+    model.backbone.vision_model.encoder.layers[0].layer_norm1.register_forward_hook(lambda *_: calls.append(1))
+    model(**inputs, return_loss=True).loss.backward()
+    expected = model.backbone.visual_projection.weight.grad.clone()
+    model.zero_grad()
+    model.gradient_checkpointing_enable()
+    model(**inputs, return_loss=True).loss.backward()
+    assert len(calls) == 3
+    torch.testing.assert_close(model.backbone.visual_projection.weight.grad, expected)

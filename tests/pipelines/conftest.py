@@ -1,0 +1,58 @@
+"""A whole checkpoint with random weights, and clips for it."""
+
+import pytest
+import torch
+from checkpoint_samples import POOL_HASHTAGS, SCRATCH, write_hashtags_often
+
+from transformers_ggm import GGMForHashtagGeneration, HashtagPool, HashtagRetriever
+from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """A checkpoint folder: model, processor, retriever and pool; four hashtags of guidance."""
+    torch.manual_seed(int(__import__('os').environ.get('SEED','0')))
+    folder = tmp_path_factory.mktemp("checkpoint")
+    descriptions = ["cake for breakfast because I am a year older", "twelve hours on the highway"]
+    processor, retriever_processor = SCRATCH.processors(
+        descriptions, POOL_HASHTAGS, num_guidance=4, max_text_length=96, max_target_length=24
+    )
+    model = GGMForHashtagGeneration(SCRATCH.generator_config(processor.tokenizer, fusion_init="normal"))
+    model.use_published_decoding(max_length=24)
+    # Random weights in their usual size make a model that hardly looks at its inputs.
+    for parameter in model.parameters():
+        parameter.data.mul_(3.0)
+    write_hashtags_often(model, processor.tokenizer)
+    retriever = HashtagRetriever(SCRATCH.retriever_config(retriever_processor.tokenizer)).eval()
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    retriever.save_pretrained(folder / "retriever")
+    retriever_processor.save_pretrained(folder / "retriever")
+    counts = {tag: count for count, tag in enumerate(POOL_HASHTAGS, start=1)}
+    HashtagPool.build(counts, retriever, retriever_processor, progress_bar=False).save_pretrained(
+        folder / "hashtag_pool"
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory):
+    """Four rendered clips of 32 pixels, of unequal length, the last one silent: recipes by path."""
+    folder = tmp_path_factory.mktemp("clips")
+    candidates = sample_recipes("train", 60)
+    sounding = [recipe for recipe in candidates if recipe.sound is not None][:3]
+    silent = [recipe for recipe in candidates if recipe.sound is None][:1]
+    recipes = {str(folder / f"{recipe.id}.mp4"): recipe for recipe in sounding + silent}
+    for path, recipe in recipes.items():
+        render_clip(recipe, path, size=32)
+    return recipes
+
+
+@pytest.fixture
+def sounding(clips):
+    return [path for path, recipe in clips.items() if recipe.sound is not None]
+
+
+@pytest.fixture
+def silent(clips):
+    return next(path for path, recipe in clips.items() if recipe.sound is None)

@@ -1,0 +1,84 @@
+import os
+
+import pytest
+
+from transformers_ggm.files import write_json, write_text, written_whole
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_folder_appears_whole(tmp_path):
+    """Would fail if the folder were there before it is complete, or anything else stayed behind."""
+    with written_whole(tmp_path / "a" / "model") as folder:
+        (folder / "config.json").write_text("{}")
+        assert not (tmp_path / "a" / "model").exists()
+    assert names(tmp_path / "a") == ["model"] and names(tmp_path / "a" / "model") == ["config.json"]
+
+
+def test_old_folder_is_replaced(tmp_path):
+    """Would fail if a file of the old folder stayed in the new one."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").write_text("")
+    with written_whole(tmp_path / "model") as folder:
+        (folder / "new").write_text("")
+        assert names(tmp_path / "model") == ["old"]
+    assert names(tmp_path) == ["model"] and names(tmp_path / "model") == ["new"]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_failure_leaves_everything_as_it_was(tmp_path, error, is_there):
+    """Would fail if a failed or interrupted write left half a folder, or cost the one that was there."""
+    if is_there:
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "old").write_text("")
+    with pytest.raises(error), written_whole(tmp_path / "model") as folder:
+        (folder / "half").write_text("")
+        raise error
+    assert names(tmp_path) == (["model"] if is_there else [])
+    assert not is_there or names(tmp_path / "model") == ["old"]
+
+
+def test_failed_last_step_brings_the_old_folder_back(tmp_path, monkeypatch):
+    """Would fail if the old folder were gone when the new one cannot take its place."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "old").write_text("")
+    rename = type(tmp_path).rename
+
+    def failing(self, target):
+        if ".partial" in self.name:
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", failing)
+    with pytest.raises(OSError, match="no"), written_whole(tmp_path / "model") as folder:
+        (folder / "new").write_text("")
+    assert names(tmp_path) == ["model"] and names(tmp_path / "model") == ["old"]
+
+
+def test_leftovers_of_a_killed_process(tmp_path):
+    """Would fail if what a killed process with the same number left (in a container it is always 1) were in the way."""
+    (tmp_path / "model").mkdir()
+    for kind in ("partial", "replaced"):
+        leftover = tmp_path / f".model.{kind}-{os.getpid()}"
+        leftover.mkdir()
+        (leftover / "half").write_text("")
+    with written_whole(tmp_path / "model") as folder:
+        (folder / "new").write_text("")
+    assert names(tmp_path) == ["model"] and names(tmp_path / "model") == ["new"]
+
+
+def test_file_is_written_whole(tmp_path, monkeypatch):
+    """Would fail if a failed write left half a file, or cost the one that was there."""
+    write_json(tmp_path / "a.json", {"ü": 1})
+    assert (tmp_path / "a.json").read_text(encoding="utf-8") == '{\n  "ü": 1\n}\n'
+
+    def fail(*args):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no"):
+        write_text(tmp_path / "a.json", "other")
+    assert names(tmp_path) == ["a.json"] and "ü" in (tmp_path / "a.json").read_text(encoding="utf-8")
