@@ -28,6 +28,10 @@ POOL_HASHTAGS = ("bluesquare", "redcircle", "spin", "birthday", "roadtrip", "bou
 
 def write_hashtags_often(model, tokenizer):
     """Leans the output towards `#`, letters and length: random weights alone hardly ever write a hashtag."""
+    model.use_published_decoding(max_length=24)
+    # In their usual size, random weights hardly look at the inputs.
+    for parameter in model.parameters():
+        parameter.data.mul_(3.0)
     bias = model.final_logits_bias[0]
     letters = [index for index in range(len(tokenizer)) if tokenizer.decode([index]).strip("# ").isalpha()]
     signs = [index for index in range(len(tokenizer)) if tokenizer.decode([index]).strip().startswith("#")]

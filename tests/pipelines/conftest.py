@@ -11,17 +11,13 @@ from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
     """A checkpoint folder: model, processor, retriever and pool; four hashtags of guidance."""
-    torch.manual_seed(int(__import__('os').environ.get('SEED','0')))
+    torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("checkpoint")
     descriptions = ["cake for breakfast because I am a year older", "twelve hours on the highway"]
     processor, retriever_processor = SCRATCH.processors(
         descriptions, POOL_HASHTAGS, num_guidance=4, max_text_length=96, max_target_length=24
     )
     model = GGMForHashtagGeneration(SCRATCH.generator_config(processor.tokenizer, fusion_init="normal"))
-    model.use_published_decoding(max_length=24)
-    # Random weights in their usual size make a model that hardly looks at its inputs.
-    for parameter in model.parameters():
-        parameter.data.mul_(3.0)
     write_hashtags_often(model, processor.tokenizer)
     retriever = HashtagRetriever(SCRATCH.retriever_config(retriever_processor.tokenizer)).eval()
     model.save_pretrained(folder)

@@ -45,6 +45,7 @@ RETRIEVER_SETTINGS = {
         "retriever_rare_hashtag_power",
     ),
     "training": COMMON_SETTINGS,
+    "stage": ("weights_dtype",),
 }
 GENERATOR_SETTINGS = {
     "model": (
@@ -69,6 +70,7 @@ GENERATOR_SETTINGS = {
         "weight_decay",
         *COMMON_SETTINGS,
     ),
+    "stage": ("weights_dtype",),
 }
 
 
@@ -202,7 +204,10 @@ def shown_settings(record: dict[str, Any] | None, names: dict[str, Sequence[str]
     """
     if record is None:
         return {}
-    settings = {name: record[group][name] for group, group_names in names.items() for name in group_names}
+    recorded = (
+        (name, record.get(group, {}).get(name)) for group, group_names in names.items() for name in group_names
+    )
+    settings = dict(recorded)
     settings["processes"] = record["num_processes"]
     hidden = BACKBONES if is_scratch else ()
     return {name: _shown(value) for name, value in settings.items() if value is not None and name not in hidden}

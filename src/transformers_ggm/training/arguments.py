@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainingArguments
 
+from .weights import WEIGHTS_DTYPES
+
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
 
 
@@ -94,7 +96,14 @@ class StageArguments:
         default=3, metadata={"help": "Best checkpoints kept; final figures are means over them (the paper: 3)."}
     )
 
+    weights_dtype: str = field(
+        default="float32",
+        metadata={"help": f"Type that the finished weights are stored in: {', '.join(WEIGHTS_DTYPES)}."},
+    )
+
     def __post_init__(self):
+        if self.weights_dtype not in WEIGHTS_DTYPES:
+            raise ValueError(f"`weights_dtype` is {self.weights_dtype!r}; choose from {WEIGHTS_DTYPES}.")
         for name in ("stages", "overwrite_stages"):
             unknown = sorted(set(getattr(self, name)) - set(STAGES))
             if unknown:

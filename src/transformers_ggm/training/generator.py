@@ -15,6 +15,7 @@ from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
 from .guidance import load_guidance
 from .run import Run
 from .scratch import ScratchConfig
+from .weights import save_weights
 
 
 class HashtagGenerationTrainer(Seq2SeqTrainer):
@@ -124,7 +125,7 @@ def train_generator(run: Run) -> None:
     if run.process.is_main_process:
         best = run.best_generators()[0]
         with written_whole(run.output_dir / "runs" / "best") as folder:
-            GGMForHashtagGeneration.from_pretrained(best).save_pretrained(folder)
+            save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
             run.processor.save_pretrained(folder)
         publish_files(run.output_dir / "runs" / "best", run.checkpoint_dir)
     run.process.wait_for_everyone()

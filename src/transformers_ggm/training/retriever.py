@@ -15,6 +15,7 @@ from .arguments import GGMTrainingArguments
 from .callbacks import EpochCallback, last_checkpoint
 from .run import Run
 from .scratch import ScratchConfig
+from .weights import save_weights
 
 
 class HashtagRetrieverTrainer(Trainer):
@@ -135,6 +136,6 @@ def train_retriever(run: Run) -> None:
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
     if run.process.is_main_process:
         with written_whole(run.retriever_dir) as folder:
-            trainer.accelerator.unwrap_model(model).save_pretrained(folder)
+            save_weights(trainer.accelerator.unwrap_model(model), folder, run.stage.weights_dtype)
             run.retriever_processor.save_pretrained(folder)
     run.process.wait_for_everyone()

@@ -103,6 +103,7 @@ class Run:
                 "data": asdict(self.data),
                 "retriever": asdict(self.retriever),
                 "training": self.training.to_sanitized_dict(),
+                "stage": asdict(self.stage),
                 "num_processes": self.process.num_processes,
                 "versions": {name: version(name) for name in PACKAGES},
             }

@@ -1,0 +1,247 @@
+import json
+import os
+import re
+
+import pytest
+import torch
+import yaml
+from huggingface_hub import ModelCard
+from safetensors.torch import save_file
+
+from transformers_ggm import HashtagPool
+from transformers_ggm.hub_cards import write_model_card
+from transformers_ggm.training.main import parse_arguments
+from transformers_ggm.training.run import Run
+
+FIGURES = {"rouge1": 41.237, "rouge2": 12.0, "precision": 30.5, "recall": 28.25, "f1": 29.3}
+MEAN = {"rouge1": 40.111, "rouge2": 11.5, "precision": 30.0, "recall": 27.0, "f1": 28.4}
+SUMMARY = {
+    "best_checkpoint": FIGURES,
+    "mean_of_best_3": MEAN,
+    "retrieval_recall_at_k": {"1": 9.876, "50": 64.2},
+    "test_videos": 7,
+}
+DATA_CARD = """---
+license: apache-2.0
+pretty_name: Rendered shorts
+tags:
+- video
+- synthetic
+---
+
+# Another title
+
+Short clips made by
+code.
+
+More about them.
+"""
+
+
+@pytest.fixture(autouse=True)
+def prepared_rows(monkeypatch):
+    """Splits of 5, 2 and 7 rows."""
+    rows = {"train": range(5), "validation": range(2), "test": range(7)}
+    monkeypatch.setattr(Run, "prepared", lambda self, split: rows[split])
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A training whose checkpoint is there."""
+
+    def make(*arguments, frame_position_embedding="none", audio_config=None):
+        checkpoint = tmp_path / "out" / "checkpoint"
+        (checkpoint / "retriever").mkdir(parents=True, exist_ok=True)
+        config = {
+            "vision_config": {"model_type": "vit"}, "text_config": {"model_type": "bart"},
+            "audio_config": audio_config, "frame_position_embedding": frame_position_embedding,
+        }  # fmt: skip
+        (checkpoint / "config.json").write_text(json.dumps(config))
+        (checkpoint / "retriever" / "config.json").write_text('{"backbone_config": {"model_type": "clip"}}')
+        save_file({"a": torch.zeros(40, 30), "b": torch.zeros(34)}, checkpoint / "model.safetensors")
+        save_file({"a": torch.zeros(5)}, checkpoint / "retriever" / "model.safetensors")
+        pool = HashtagPool(["snow", "lake", "rain"], torch.eye(3), counts=[2, 9, 2])
+        pool.save_pretrained(checkpoint / "hashtag_pool")
+        (tmp_path / "shorts").mkdir(exist_ok=True)
+        common = ["--data_dir", str(tmp_path / "shorts"), "--output_dir", str(tmp_path / "out"), "--use_cpu", "True"]
+        return parse_arguments([*common, *arguments])
+
+    return make
+
+
+def write(run, summary=SUMMARY):
+    """The card's metadata and text."""
+    for folder in (run.generator_run_dir, run.retriever_run_dir):
+        run.write_record(folder)
+    write_model_card(run, summary)
+    content = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    _, header, text = content.split("---\n", 2)
+    return yaml.safe_load(header), text
+
+
+def table_value(text, name):
+    """The value beside a name in one of the card's tables."""
+    return re.search(rf"^\| `?{re.escape(name)}`? \| (.*?) \|", text, re.MULTILINE)[1]
+
+
+def test_metadata(make_run):
+    """Would fail if the Hub could not tell what the checkpoint is for, made of, and how good."""
+    metadata, _ = write(make_run())
+    assert (metadata["license"], metadata["library_name"]) == ("apache-2.0", "transformers")
+    assert metadata["pipeline_tag"] == "video-text-to-text"
+    assert {"hashtag-generation", "video", "ggm"} <= set(metadata["tags"])
+    assert metadata["base_model"] == [
+        "openai/clip-vit-base-patch32",
+        "google/vit-base-patch16-224-in21k",
+        "facebook/bart-base",
+        "laion/clap-htsat-unfused",
+    ]
+    (entry,) = metadata["model-index"]
+    (result,) = entry["results"]
+    assert result["dataset"] == {"name": "shorts", "type": "shorts", "split": "test"}
+    values = {metric["name"]: metric["value"] for metric in result["metrics"]}
+    assert values == {"ROUGE-1": 41.24, "ROUGE-2": 12.0, "Precision": 30.5, "Recall": 28.25, "F1": 29.3}
+
+
+def test_card_is_one_that_the_hub_reads(make_run):
+    """Would fail if the Hub's own reader found other figures in the card, or none."""
+    run = make_run()
+    write(run)
+    card = ModelCard.load(run.checkpoint_dir / "README.md")
+    assert [result.metric_value for result in card.data.eval_results] == [41.24, 12.0, 30.5, 28.25, 29.3]
+
+
+def test_facts(make_run):
+    """Would fail if a figure in the card were not the one that was found."""
+    _, text = write(make_run("--learning_rate", "3e-4", "--retriever_num_train_epochs", "7", "--seed", "11"))
+    assert [table_value(text, split) for split in ("train", "validation", "test")] == ["5", "2", "7"]
+    assert "| generator | `.` | 1,234 | `vit`, `bart` |" in text
+    assert "| retriever | `retriever` | 5 | `clip` |" in text
+    assert "#lake (9), #rain (2), #snow (2)." in text and "\n3 hashtags, those of the training split" in text
+    assert table_value(text, "learning_rate") == "0.0003" and table_value(text, "seed") == "11"
+    assert table_value(text, "retriever_num_train_epochs") == "7"
+    assert (
+        table_value(text, "torch") == torch.__version__.split("+")[0]
+        or table_value(text, "torch") in torch.__version__
+    )
+    assert "| ROUGE-1 | 41.24 | 40.11 |" in text and "mean of the best 3 checkpoints" in text
+    assert "On the 7 rows of the test split" in text
+    assert "| k | 1 | 50 |" in text and "| recall | 9.88 | 64.20 |" in text
+
+
+def test_sections(make_run):
+    """Would fail if the card said nothing of use, limits or where the method comes from, or had a hole."""
+    _, text = write(make_run())
+    for title in ("Use", "Training data", "Training", "Hashtag pool", "Test figures", "Intended use", "Citation"):
+        assert f"\n## {title}\n" in text
+    assert "Biased or offensive hashtags" in text and "sections 7 and 8" in text and "yu-etal-2023-generating" in text
+    assert not re.search(r"\{\{|\{%|\bNone\b|\bundefined\b|\n\n\n", text)
+    assert str(make_run().output_dir.parent) not in text
+
+
+def test_settings_are_those_of_the_training(make_run):
+    """Would fail if evaluating again with other arguments changed what the card says about the training."""
+    write(make_run("--learning_rate", "3e-4", "--retriever_learning_rate", "2e-4"))
+    run = make_run("--scratch_config", "other.json")
+    write_model_card(run, SUMMARY)
+    text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    assert table_value(text, "learning_rate") == "0.0003" and table_value(text, "retriever_learning_rate") == "0.0002"
+    assert "from scratch" not in text and "facebook/bart-base" in text
+
+
+def test_unknown_settings_are_left_out(make_run):
+    """Would fail if the card of a training that left no record of its arguments made some up."""
+    run = make_run()
+    write_model_card(run, SUMMARY)
+    text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    assert "learning_rate" not in text and "| torch |" not in text
+    assert "\n\n\n" not in text
+
+
+def test_trained_from_scratch(make_run):
+    """Would fail if a small model with a random start looked like one made from pretrained backbones."""
+    metadata, text = write(make_run("--scratch_config", "small.json"))
+    assert "base_model" not in metadata
+    assert "**Trained from scratch:**" in text and "random weights" in text
+    for name in ("openai/clip-vit-base-patch32", "google/vit-base-patch16-224-in21k", "facebook/bart-base"):
+        assert name in text
+    assert "`vision`" not in text
+
+
+def test_demonstration(make_run, tmp_path):
+    """Would fail if the card of the demonstration model did not say plainly that it knows rendered clips alone."""
+    run = make_run("--scratch_config", "small.json")
+    (tmp_path / "shorts" / "README.md").write_text(DATA_CARD)
+    metadata, text = write(run)
+    assert "**A demonstration.** This model was trained on the synthetic clips of Rendered shorts alone" in text
+    assert "> Short clips made by code.\n" in text and "More about them" not in text
+    assert "people who wrote" not in text and "Not for suggesting hashtags to people" in text
+    assert metadata["model-index"][0]["results"][0]["dataset"]["name"] == "Rendered shorts"
+    assert metadata["model-index"][0]["results"][0]["dataset"]["type"] == "rendered-shorts"
+
+
+NAMES = {
+    "# My clips\n\nOnes of mine.\n": "My clips",
+    "---\npretty_name: Other clips\n---\n": "Other clips",
+    "only words\n": "shorts",
+    "": "shorts",
+}
+
+
+@pytest.mark.parametrize("card, name", NAMES.items(), ids=["title", "pretty name", "no title", "empty"])
+def test_name_of_the_data(make_run, tmp_path, card, name):
+    """Would fail if the data's own title were not used, or a folder without one had no name."""
+    run = make_run()
+    (tmp_path / "shorts" / "README.md").write_text(card)
+    metadata, text = write(run)
+    assert metadata["model-index"][0]["name"] == f"GGM trained on {name}" and f"\n# GGM trained on {name}\n" in text
+    assert "A demonstration" not in text
+
+
+def test_what_the_model_cannot_do(make_run):
+    """Would fail if the card claimed senses that the model lacks, or limits that it does not have."""
+    _, deaf = write(make_run())
+    _, hearing = write(make_run(frame_position_embedding="learned", audio_config={"model_type": "whisper"}))
+    assert "does not hear the sound" in deaf and "no position in time" in deaf and "hears the sound" not in deaf
+    assert "does not hear the sound" not in hearing and "no position in time" not in hearing
+    assert "hears the sound" in hearing and "`whisper`" in hearing
+
+
+def test_backbones_that_were_not_used(make_run):
+    """Would fail if a backbone that did not go into the model were named as one."""
+    metadata, _ = write(make_run("--vision_from_retriever", "True", "--audio", "none"))
+    assert metadata["base_model"] == ["openai/clip-vit-base-patch32", "facebook/bart-base"]
+
+
+def test_one_checkpoint_has_no_mean(make_run):
+    """Would fail if the mean of one checkpoint were given as something of its own; or recall by cause got lost."""
+    figures = {**FIGURES, "recall_seen": 77.0}
+    summary = {**SUMMARY, "best_checkpoint": figures, "mean_of_best_1": figures}
+    del summary["mean_of_best_3"]
+    _, text = write(make_run(), summary)
+    assert "mean of the best" not in text and "| Recall of `seen` | 77.00 |\n" in text
+
+
+def test_hub_id(make_run):
+    """Would fail if the usage of a model that is pushed to the Hub did not name it."""
+    _, text = write(make_run("--hub_model_id", "someone/ggm"))
+    assert 'pipeline("hashtag-generation", model="someone/ggm")' in text
+
+
+def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
+    """Would fail if a failure cost the card that was there, or left half a one."""
+    run = make_run()
+    write(run)
+    before = (run.checkpoint_dir / "README.md").read_bytes()
+
+    def fail(*args):
+        raise OSError("no")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no"):
+        write_model_card(run, {**SUMMARY, "test_videos": 8})
+    assert (run.checkpoint_dir / "README.md").read_bytes() == before
+    assert not list(run.checkpoint_dir.glob(".*partial*"))
+    with pytest.raises(KeyError):
+        write_model_card(run, {})
+    assert (run.checkpoint_dir / "README.md").read_bytes() == before
