@@ -26,7 +26,7 @@ def hashtag_metrics(predictions: Sequence[Sequence[str]], references: Sequence[S
 
     ```python
     >>> from transformers_ggm.evaluation import hashtag_metrics
-    >>> figures = hashtag_metrics([["bluesquare", "rain"]], [["bluestar", "rain"]])
+    >>> figures = hashtag_metrics([["bluesquare", "rain"]], [["redsquare", "rain"]])
     >>> figures["f1"], round(figures["rouge1"], 1)
     (50.0, 66.7)
 
