@@ -9,20 +9,27 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 CHECKOUT := $(VENV)/.checkout
+DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
 
 # An editable install points to one checkout: an environment that another checkout used last is installed into again.
 ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 .PHONY: $(INSTALLED) $(INSTALLED_DEV)
 endif
 
-.PHONY: help demo test test-slow test-all quality clean
+.PHONY: help demo demo-checkpoint test test-slow test-all quality clean
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED)  ## install the package and suggest hashtags for a clip
 	@$(BIN)/python examples/demo.py
+
+demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpoint anew (within an hour on two cores)
+	@$(BIN)/python -m transformers_ggm.data.rendered_shorts --output_dir outputs/shorts
+	@$(BIN)/python train.py examples/configs/rendered_shorts.yaml --data_dir outputs/shorts --output_dir outputs/demo
+	@rm -rf $(DEMO_CHECKPOINT) && cp -r outputs/demo/checkpoint $(DEMO_CHECKPOINT)
+	@echo "Trained; $(DEMO_CHECKPOINT) is replaced"
 
 test: $(INSTALLED_DEV)  ## install what development needs and run the quick tests
 	@$(BIN)/python -m pytest -m "not slow"

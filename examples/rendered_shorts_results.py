@@ -9,6 +9,7 @@ hashtags out on both sides; their recall stands in columns of its own.
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from transformers_ggm import HashtagRetrieverProcessor, load_shorts
 from transformers_ggm.data import DataCollatorForHashtagGeneration, PreparedShorts, prepare_split
 from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE
 from transformers_ggm.evaluation import hashtag_metrics, recall_by_cause
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
 from transformers_ggm.training.guidance import retrieve
 
 NOT_COUNTED = {*MOVEMENTS, *NOISE}
@@ -94,12 +96,9 @@ def figures(predictions: list[list[str]], dataset) -> dict[str, float]:
     return values
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--checkpoint", required=True, help="folder that train.py wrote: OUT/checkpoint")
-    parser.add_argument("--data_dir", required=True, help="folder of rendered shorts")
-    arguments = parser.parse_args()
-    folder = Path(arguments.checkpoint)
+def measure(checkpoint: str | Path, data_dir: str | Path) -> Iterator[tuple[str, dict[str, float]]]:
+    """Name and figures of every setting, one after the other. Clips are decoded and retrieved for once."""
+    folder = Path(checkpoint)
     model = GGMForHashtagGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     processor = GGMProcessor.from_pretrained(folder)
     retriever = HashtagRetriever.from_pretrained(folder / "retriever", dtype=torch.float32).eval()
@@ -107,24 +106,31 @@ def main() -> None:
     pool = HashtagPool.from_pretrained(folder / "hashtag_pool", retriever=retriever)
     with tempfile.TemporaryDirectory() as cache:
         dataset = prepare_split(
-            load_shorts(arguments.data_dir)["test"], Path(cache, "test.arrow"), processor, retriever_processor, 2
+            load_shorts(data_dir)["test"], Path(cache, "test.arrow"), processor, retriever_processor, num_workers=2
         )
         shorts = PreparedShorts(dataset)
         rows = [shorts[i] for i in range(len(shorts))]
-    held_out = {tag for causes in dataset["causes"] for tag in causes["seen"] if tag not in pool}
-    guidance = {False: retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)}
-    pool.add(sorted(held_out), retriever, retriever_processor)
-    guidance[True] = retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)
+        held_out = {tag for causes in dataset["causes"] for tag in causes["seen"] if tag not in pool}
+        guidance = {False: retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)}
+        pool.add(sorted(held_out), retriever, retriever_processor)
+        guidance[True] = retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)
+        for setting in SETTINGS:
+            changed = [change(row, setting, found) for row, found in zip(rows, guidance[setting.held_out_in_pool])]
+            yield setting.name, figures(predict(model, processor, changed, setting.name), dataset)
 
-    names = None
-    for setting in SETTINGS:
-        changed = [change(row, setting, found) for row, found in zip(rows, guidance[setting.held_out_in_pool])]
-        values = figures(predict(model, processor, changed, setting.name), dataset)
-        if names is None:
-            names = list(values)
-            print("| input | " + " | ".join(name if name not in CAUSES else f"recall {name}" for name in names) + " |")
-            print("|---|" + "---|" * len(names))
-        print(f"| {setting.name} | " + " | ".join(f"{values[name]:.1f}" for name in names) + " |", flush=True)
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--checkpoint", default=DEMO_CHECKPOINT, help="OUT/checkpoint of train.py (default: the demo's)"
+    )
+    parser.add_argument("--data_dir", required=True, help="folder of rendered shorts")
+    arguments = parser.parse_args()
+    for number, (name, values) in enumerate(measure(arguments.checkpoint, arguments.data_dir)):
+        if not number:
+            print("| input | " + " | ".join(f"recall {key}" if key in CAUSES else key for key in values) + " |")
+            print("|---|" + "---|" * len(values))
+        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values.values()) + " |", flush=True)
 
 
 if __name__ == "__main__":

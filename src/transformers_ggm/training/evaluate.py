@@ -29,7 +29,7 @@ def evaluate(run: Run) -> None:
     figures, best_predictions = [], None
     for checkpoint in run.best_generators() or [run.checkpoint_dir]:
         trainer = make_trainer(run, GGMForHashtagGeneration.from_pretrained(checkpoint))
-        output = trainer.predict(test, num_beams=5)
+        output = trainer.predict(test, num_beams=trainer.model.generation_config.num_beams)
         predictions = decode_hashtags(run.processor, output.predictions)
         figures.append(figures_of(predictions, test.dataset))
         best_predictions = predictions if best_predictions is None else best_predictions

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--output_dir", required=True, help="folder to write")
-    parser.add_argument("--num_train", type=int, default=2400, help="clips in the train split")
+    parser.add_argument("--num_train", type=int, default=3000, help="clips in the train split")
     parser.add_argument("--num_validation", type=int, default=240, help="clips in the validation split")
     parser.add_argument("--num_test", type=int, default=600, help="clips in the test split")
     parser.add_argument("--seed", type=int, default=0, help="decides everything in the clips")

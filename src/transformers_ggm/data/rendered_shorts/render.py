@@ -66,7 +66,7 @@ def render_clip(recipe: ClipRecipe, path: str | os.PathLike, size: int = 96) -> 
 
 def render_shorts(
     output_dir: str | os.PathLike,
-    num_train: int = 2400,
+    num_train: int = 3000,
     num_validation: int = 240,
     num_test: int = 600,
     seed: int = 0,
@@ -81,7 +81,7 @@ def render_shorts(
 
     Args:
         output_dir (`str` or `os.PathLike`): Gets `README.md` and a folder per split with `metadata.jsonl` and clips.
-        num_train, num_validation, num_test (`int`, default to 2400, 240 and 600): Clips per split; 0 leaves it out.
+        num_train, num_validation, num_test (`int`, default to 3000, 240 and 600): Clips per split; 0 leaves it out.
         seed (`int`, defaults to 0): Decides everything; not negative.
         size (`int`, defaults to 96): Width and height in pixels, even and at least 32.
         num_workers (`int`, *optional*): Processes; as many as there are cores by default. Does not change the clips.

@@ -1,0 +1,47 @@
+"""`make demo`: what a newcomer sees first."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.py"
+
+
+def run_demo(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(DEMO), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return run_demo()
+
+
+def test_prints_suggestions_beside_the_authors(demo):
+    """Would fail if the demonstration broke, printed warnings of libraries, or the bundled model knew nothing."""
+    assert demo.returncode == 0, demo.stderr
+    assert not demo.stderr
+    assert demo.stdout.startswith("This is a demonstration model")
+    assert demo.stdout.count("author ") == demo.stdout.count("suggested ") == 5
+    hits = [line for line in demo.stdout.splitlines() if " * " in f"{line} "]
+    assert len(hits) > 5
+
+
+def test_clips_were_never_trained_on(load_example, tmp_path):
+    """Would fail if the demonstration showed clips of the training split, or none with a held-out compound."""
+    recipes = load_example("demo").demo_clips(tmp_path).values()
+    assert all(recipe.id.startswith("test-") for recipe in recipes)
+    assert any(recipe.unseen_compound for recipe in recipes)
+
+
+def test_file_that_is_no_clip(tmp_path):
+    """Would fail if a user's broken file ended in a stack of library internals."""
+    path = tmp_path / "notes.mp4"
+    path.write_text("not a clip")
+    result = run_demo(str(path))
+    assert result.returncode == 1
+    assert str(path) in result.stderr
+    assert "Traceback" not in result.stderr
