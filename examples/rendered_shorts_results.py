@@ -17,8 +17,14 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, HashtagPool, HashtagRetriever
-from transformers_ggm import HashtagRetrieverProcessor, load_shorts
+from transformers_ggm import (
+    GGMForHashtagGeneration,
+    GGMProcessor,
+    HashtagPool,
+    HashtagRetriever,
+    HashtagRetrieverProcessor,
+    load_shorts,
+)
 from transformers_ggm.data import DataCollatorForHashtagGeneration, PreparedShorts, prepare_split
 from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE
 from transformers_ggm.evaluation import hashtag_metrics, recall_by_cause

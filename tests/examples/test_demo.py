@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.py"
 
 

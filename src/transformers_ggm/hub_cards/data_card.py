@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from huggingface_hub import DatasetCard
 
 if TYPE_CHECKING:
-    from ..training import Run
+    from ..training.run import Run
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..retrieval import HashtagPool
 from .data_card import DataFacts, data_facts
 
 if TYPE_CHECKING:
-    from ..training import Run
+    from ..training.run import Run
 
 TEMPLATE = Path(__file__).with_name("model_card_template.md")
 TAGS = ["hashtag-generation", "video", "ggm", "retrieval-augmented-generation"]

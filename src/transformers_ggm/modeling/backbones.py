@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModel,
     AutoModelForSeq2SeqLM,
     ClapAudioConfig,
@@ -17,9 +18,6 @@ from transformers import (
 from ..errors import CheckpointError
 from .configuration_ggm import TEXT_BACKBONES
 
-# transformers knows CLAP as a whole in its Auto classes, but not its audio tower, which is what GGM needs.
-AutoModel.register(ClapAudioConfig, ClapAudioModel, exist_ok=True)
-
 INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values")}
 
 
@@ -28,8 +26,10 @@ def build_backbone(config: PreTrainedConfig) -> PreTrainedModel:
     A randomly initialised backbone in the type of the model around it, whatever type its own configuration was saved
     with: all parts have to agree.
     """
-    if config.model_type == "clap_audio_model":
+    if isinstance(config, ClapAudioConfig):
+        # `AutoModel` knows CLAP as a whole, but not its audio tower.
         config._attn_implementation = "eager"  # the only one it has; another asked of the whole model would raise
+        return ClapAudioModel._from_config(config, dtype=torch.get_default_dtype())
     return AutoModel.from_config(config, dtype=torch.get_default_dtype())
 
 
@@ -91,6 +91,8 @@ def load_backbone(name_or_path: str, auto_class: Any = AutoModel) -> tuple[PreTr
         CheckpointError: there is no such checkpoint, or it cannot be read.
     """
     try:
+        if isinstance(AutoConfig.from_pretrained(name_or_path), ClapAudioConfig):
+            auto_class = ClapAudioModel
         model, info = auto_class.from_pretrained(name_or_path, output_loading_info=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{name_or_path} cannot be loaded as a pretrained backbone: {error}") from error

@@ -26,6 +26,8 @@ class HashtagRetrieverConfig(PreTrainedConfig):
 
     model_type = "hashtag_retriever"
     sub_configs = {"backbone_config": AutoConfig}
+    # Saved whole, not as a difference from defaults: `VisionTextDualEncoderConfig` has none to differ from.
+    has_no_defaults_at_init = True
 
     def __init__(
         self,
