@@ -26,12 +26,13 @@ from transformers_ggm import (
     load_shorts,
 )
 from transformers_ggm.data import DataCollatorForHashtagGeneration, PreparedShorts, prepare_split
-from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE
+from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE, REVERSED_MOVEMENTS
 from transformers_ggm.evaluation import hashtag_metrics, recall_by_cause
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 from transformers_ggm.training.guidance import retrieve
 
 NOT_COUNTED = {*MOVEMENTS, *NOISE}
+OPPOSITES = REVERSED_MOVEMENTS | {tag: reverse for reverse, tag in REVERSED_MOVEMENTS.items()}
 CAUSES = ("seen", "heard", "words", "movement", "noise")
 
 
@@ -86,6 +87,17 @@ def counted(hashtags: list[list[str]]) -> list[list[str]]:
     return [[tag for tag in tags if tag not in NOT_COUNTED] for tags in hashtags]
 
 
+def direction_accuracy(predictions: list[list[str]], causes: list[dict[str, list[str]]]) -> float:
+    """Share of right ones where the model names one of two movements that only the order of frames tells apart."""
+    answers = []
+    for predicted, cause in zip(predictions, causes):
+        for tag in {*cause["movement"]} & {*OPPOSITES}:
+            named = {tag, OPPOSITES[tag]} & {*predicted}
+            if len(named) == 1:
+                answers.append(named == {tag})
+    return 100 * sum(answers) / len(answers) if answers else float("nan")
+
+
 def figures(predictions: list[list[str]], dataset) -> dict[str, float]:
     """F1 of all clips, of those with a compound known from training, and of the others; recall per cause."""
     seen, unseen = (
@@ -97,6 +109,7 @@ def figures(predictions: list[list[str]], dataset) -> dict[str, float]:
         values[name] = hashtag_metrics([guess[i] for i in rows], [truth[i] for i in rows])["f1"]
     values["ROUGE-1"] = hashtag_metrics(predictions, dataset["hashtags"])["rouge1"]
     values |= recall_by_cause(predictions, dataset["causes"])
+    values["direction"] = direction_accuracy(predictions, dataset["causes"])
     causes = [dataset["causes"][i] for i in unseen]
     values["held-out compounds"] = recall_by_cause([predictions[i] for i in unseen], causes)["seen"]
     return values
