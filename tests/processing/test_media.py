@@ -35,7 +35,7 @@ def test_frames_are_chosen_by_timestamp(tmp_path, suffix):
     nearest = [0.0, 0.4, 0.9, 1.5, 1.6]
     assert shown_times(media, UNEVEN) == nearest
     assert media.timestamps.tolist() == pytest.approx(nearest, abs=2e-3)
-    assert 1.6 < media.duration <= 2.0
+    assert 1.6 <= media.duration <= 2.0  # older encoders do not write how long the last frame lasts
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm"])
