@@ -25,7 +25,7 @@ from transformers_ggm import (
     HashtagRetrieverProcessor,
     load_shorts,
 )
-from transformers_ggm.data import DataCollatorForHashtagGeneration, PreparedShorts, prepare_split
+from transformers_ggm.data import DataCollatorForHashtagGeneration, DecodedShorts, decode_split
 from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE, REVERSED_MOVEMENTS
 from transformers_ggm.evaluation import hashtag_metrics, recall_by_cause
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
@@ -124,10 +124,10 @@ def measure(checkpoint: str | Path, data_dir: str | Path) -> Iterator[tuple[str,
     retriever_processor = HashtagRetrieverProcessor.from_pretrained(folder / "retriever")
     pool = HashtagPool.from_pretrained(folder / "hashtag_pool", retriever=retriever)
     with tempfile.TemporaryDirectory() as cache:
-        dataset = prepare_split(
+        dataset = decode_split(
             load_shorts(data_dir)["test"], Path(cache, "test.arrow"), processor, retriever_processor, num_workers=2
         )
-        shorts = PreparedShorts(dataset)
+        shorts = DecodedShorts(dataset)
         rows = [shorts[i] for i in range(len(shorts))]
         held_out = {tag for causes in dataset["causes"] for tag in causes["seen"] if tag not in pool}
         guidance = {False: retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)}

@@ -4,7 +4,7 @@ import pytest
 from data_samples import make_processors, write_shorts
 
 from transformers_ggm import load_shorts
-from transformers_ggm.data import PreparedShorts, prepare_split
+from transformers_ggm.data import DecodedShorts, decode_split
 
 # Doctest collection would import this file a second time, under the name that other folders' files have too.
 collect_ignore = ["conftest.py"]
@@ -22,6 +22,6 @@ def processors():
 
 
 @pytest.fixture(scope="session")
-def prepared(shorts, processors, tmp_path_factory):
-    """The split `shorts`, prepared."""
-    return PreparedShorts(prepare_split(shorts, tmp_path_factory.mktemp("prepared") / "train.arrow", *processors))
+def decoded(shorts, processors, tmp_path_factory):
+    """The split `shorts`, decoded."""
+    return DecodedShorts(decode_split(shorts, tmp_path_factory.mktemp("decoded") / "train.arrow", *processors))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
 
 from transformers_ggm import DataCollatorForHashtagGeneration
 from transformers_ggm.data import DataCollatorForHashtagRetrieval
@@ -15,7 +16,7 @@ WORDS = ["rain", "snow", "lake", "dog", "cat", "song"]
 
 
 def row_of(index=0, hashtags=WORDS, guidance=(), frames=True, description="first snow"):
-    """A prepared row without sound; every pixel tells its frame."""
+    """A decoded row without sound; every pixel tells its frame."""
     clip = torch.arange(4, dtype=torch.uint8).repeat_interleave(3 * 32 * 32).view(4, 3, 32, 32) if frames else None
     return {
         "index": index,
@@ -67,23 +68,36 @@ def test_every_place_is_as_likely(processor):
 def test_same_seed_and_epoch_give_the_same_batch(processor):
     """Would fail if a resumed training saw other batches than the one that was killed."""
     row = row_of(guidance=WORDS)
-    first, second = (DataCollatorForHashtagGeneration(processor, seed=7, epoch=3) for _ in range(2))
+    collators = [DataCollatorForHashtagGeneration(processor, seed=seed) for seed in (7, 7, 8)]
+    for collator in collators:
+        collator.set_epoch(3)
     random.seed(1)
     torch.manual_seed(1)
-    batch, again, other = (
-        first([row]),
-        second([row]),
-        DataCollatorForHashtagGeneration(processor, seed=8, epoch=3)([row]),
-    )
+    batch, again, other = (collator([row]) for collator in collators)
     assert all(torch.equal(batch[name], again[name]) for name in batch)
     assert not torch.equal(batch["labels"], other["labels"])
+
+
+def test_workers_that_stay_know_the_epoch(processor):
+    """Would fail if worker processes that outlive an epoch drew the first one's order and guidance for ever."""
+    collator = DataCollatorForHashtagGeneration(processor)
+    rows = [row_of(index, guidance=WORDS) for index in range(8)]
+    loader = DataLoader(rows, batch_size=8, collate_fn=collator, num_workers=1, persistent_workers=True)
+    drawn = {}
+    for epoch in (0, 1, 0):
+        collator.set_epoch(epoch)
+        (batch,) = loader
+        assert torch.equal(batch["labels"], drawn.setdefault(epoch, batch["labels"]))
+        assert torch.equal(batch["labels"], collator(rows)["labels"])
+    assert not torch.equal(drawn[0], drawn[1])
 
 
 def test_rows_do_not_depend_on_their_batch(processor):
     """Would fail if a row's randomness changed with batch size, processes or workers."""
     collator = DataCollatorForHashtagGeneration(
-        processor, guidance_dropout=0.5, frame_dropout=0.5, description_dropout=0.5, epoch=2
+        processor, guidance_dropout=0.5, frame_dropout=0.5, description_dropout=0.5
     )
+    collator.set_epoch(2)
     rows = [row_of(index, guidance=WORDS) for index in range(6)]
     together, backwards = collator(rows), collator(rows[::-1])
     for index, row in enumerate(rows):
@@ -134,9 +148,9 @@ def test_frame_dropout(processor):
             assert torch.equal(batch["pixel_values_videos"][index, 0], black)
 
 
-def test_audio_dropout(processor, prepared):
+def test_audio_dropout(processor, decoded):
     """Would fail if a clip's sound were not taken away, or reached the model all the same."""
-    rows = [{**prepared[2], "index": index} for index in range(100)]
+    rows = [{**decoded[2], "index": index} for index in range(100)]
     batch = DataCollatorForHashtagGeneration(processor, audio_dropout=0.5)(rows)
     assert 30 < batch["audio_mask"].sum() < 70
     for features, heard in zip(batch["input_features"], batch["audio_mask"]):
@@ -180,7 +194,8 @@ TAGS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=
 @given(rows=TAGS, epoch=st.integers(0, 3))
 def test_true_hashtag_masks(processors, rows, epoch):
     """Would fail if a hashtag that is true of another row's video were its negative, or a false one were not."""
-    collator = DataCollatorForHashtagRetrieval(processors[1], epoch=epoch)
+    collator = DataCollatorForHashtagRetrieval(processors[1])
+    collator.set_epoch(epoch)
     drawn = []
     collator._draw_hashtag = lambda tags, generator: drawn.append(generator.choice(tags)) or drawn[-1]
     batch = collator([row_of(index, hashtags=tags) for index, tags in enumerate(rows)])

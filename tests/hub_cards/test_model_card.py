@@ -42,7 +42,7 @@ More about them.
 def prepared_rows(monkeypatch):
     """Splits of 5, 2 and 7 rows."""
     rows = {"train": range(5), "validation": range(2), "test": range(7)}
-    monkeypatch.setattr(Run, "prepared", lambda self, split: rows[split])
+    monkeypatch.setattr(Run, "rows", lambda self, split: rows[split])
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from training_samples import CHECKPOINT_FILES, losses, weights, written_at
 
 import transformers_ggm
 from transformers_ggm import GGMForHashtagGeneration, HashtagPool, HashtagRetriever, load_shorts
-from transformers_ggm.data import prepared as prepared_module
+from transformers_ggm.data import decoded
 from transformers_ggm.errors import DatasetError
 from transformers_ggm.evaluation import hashtag_metrics, recall_at_k
 from transformers_ggm.training.arguments import STAGES
@@ -155,7 +155,7 @@ def test_evaluation_without_the_training(copy_of_finished, train):
 
 def test_preparation_decodes_once(copy_of_finished, train, monkeypatch):
     """Would fail if a second run, or a later stage, decoded clips again."""
-    monkeypatch.setattr(prepared_module.ClipDecoder, "_decode", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(decoded.ClipDecoder, "_decode", lambda *_: pytest.fail("decoded again"))
     train(copy_of_finished, overwrite_stages=["guidance", "evaluate"])
 
 

@@ -18,10 +18,25 @@ def row_generator(seed: int, epoch: int, index: int) -> random.Random:
     return random.Random(f"{seed}-{epoch}-{index}")
 
 
+class EpochAware:
+    """Knows which epoch the next rows are of, also in worker processes of a data loader that outlive an epoch."""
+
+    def __post_init__(self):
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Says which epoch the next rows are of."""
+        self._epoch.fill_(epoch)
+
+
 @dataclass
-class DataCollatorForHashtagGeneration:
+class DataCollatorForHashtagGeneration(EpochAware):
     r"""
-    Makes batches for [`GGMForHashtagGeneration`] from the rows of [`PreparedShorts`].
+    Makes batches for [`GGMForHashtagGeneration`] from the rows of [`PreparedShorts`] or [`DecodedShorts`].
 
     In training, as in the released research code, target hashtags are shuffled anew in every epoch, and each true
     hashtag is taken out of the guidance with probability `guidance_dropout`, so that the model cannot just copy. Call
@@ -47,11 +62,6 @@ class DataCollatorForHashtagGeneration:
     audio_dropout: float = 0.0
     description_dropout: float = 0.0
     seed: int = 0
-    epoch: int = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which epoch the next rows are of."""
-        self.epoch = epoch
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
         if self.training:
@@ -99,7 +109,7 @@ def hashtag_id(hashtag: str) -> int:
 
 
 @dataclass
-class DataCollatorForHashtagRetrieval:
+class DataCollatorForHashtagRetrieval(EpochAware):
     r"""
     Makes batches for [`HashtagRetriever`]: pairs of a video and one of its hashtags, drawn anew in every epoch.
 
@@ -123,11 +133,6 @@ class DataCollatorForHashtagRetrieval:
     frames_per_clip: int = 0
     max_hashtags: int = 64
     seed: int = 0
-    epoch: int = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Says which epoch the next rows are of."""
-        self.epoch = epoch
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         generators = [row_generator(self.seed, self.epoch, row["index"]) for row in rows]

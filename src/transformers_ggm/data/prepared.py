@@ -1,156 +1,81 @@
-"""Clips decoded once: frames and sound features in a memory-mapped Arrow file, from which training reads."""
+"""Prepared sets: Parquet shards of shorts whose clips were decoded once, and the rows that training reads from them."""
 
+import io
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
-from datasets import Dataset, Features, Value
-from datasets.arrow_writer import ArrowWriter
-from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
+from datasets import Audio, Dataset, DatasetDict, Features, Image, List, Value, load_dataset
+from torchvision.io import ImageReadMode, decode_image
 
-from ..errors import DatasetError, MediaError
+from ..errors import DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.sound_features import sound_features
+from ..processing.sound_features import sound_features, sound_waveform
 
-ARROW_BATCH = 64
-FRAME_FEATURES = Features(
-    {
-        "frames": Value("large_binary"),
-        "frames_shape": [Value("int32")],
-        "retriever_frames": Value("large_binary"),
-        "retriever_frames_shape": [Value("int32")],
-        "input_features": Value("large_binary"),
-        "input_features_shape": [Value("int32")],
-    }
-)
+# Says that a folder is a prepared set, and what it was prepared with. Written last.
+RECORD = "prepared.json"
 
 
-def _to_bytes(name: str, array: np.ndarray | None) -> dict[str, Any]:
-    if array is None:
-        return {name: None, f"{name}_shape": None}
-    return {name: np.ascontiguousarray(array).tobytes(), f"{name}_shape": list(array.shape)}
-
-
-def _from_bytes(row: dict[str, Any], name: str, dtype: type) -> torch.Tensor | None:
-    if row[name] is None:
-        return None
-    return torch.from_numpy(np.frombuffer(row[name], dtype=dtype).reshape(row[f"{name}_shape"]).copy())
-
-
-class ClipDecoder(torch.utils.data.Dataset):
+def clip_features(sampling_rate: int) -> Features:
     """
-    Decodes row i of a dataset of shorts: what [`prepare_split`] stores. A clip that cannot be read gives its row with
-    an `error` instead of an exception, so that one bad file does not end a worker process.
+    The columns that preparation makes of a clip; `None` in a row of words alone.
 
     Args:
-        dataset (`datasets.Dataset`): from [`load_shorts`].
-        processor ([`GGMProcessor`]): its frame rule, frame size and feature extractor.
-        retriever_processor ([`HashtagRetrieverProcessor`]): its frame size, if it is another one.
+        sampling_rate (`int`): rate of the stored sound in Hz.
     """
-
-    def __init__(self, dataset: Dataset, processor: GGMProcessor, retriever_processor: HashtagRetrieverProcessor):
-        self.dataset = dataset
-        self.processor = processor
-        self.retriever_processor = retriever_processor
-        self.same_frames = _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.dataset[index]
-        empty = _to_bytes("frames", None) | _to_bytes("retriever_frames", None) | _to_bytes("input_features", None)
-        if row["video"] is None:
-            return {**row, **empty, "error": None}
-        try:
-            return {**row, **empty, **self._decode(row["video"]), "error": None}
-        except MediaError as error:
-            return {**row, **empty, "error": str(error)}
-
-    def _decode(self, video: str) -> dict[str, Any]:
-        media = self.processor.decode_media(video)
-        stored = _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())
-        if not self.same_frames:
-            frames = self.retriever_processor.video_processor.resize_frames(media.frames)
-            stored |= _to_bytes("retriever_frames", frames.numpy())
-        if media.audio is not None and self.processor.feature_extractor is not None:
-            features = sound_features(self.processor.feature_extractor, [media.audio])[0]
-            stored |= _to_bytes("input_features", features.numpy())
-        return stored
+    return Features(
+        {
+            "frames": List(Image()),
+            "timestamps": List(Value("float64")),  # seconds after the first frame of the clip
+            "duration": Value("float64"),  # seconds
+            # Not decoded on access, which takes torchcodec and an FFmpeg of the system: soundfile reads these bytes.
+            "audio": Audio(sampling_rate=sampling_rate, decode=False),
+        }
+    )
 
 
-def _geometry(video_processor) -> tuple:
-    """What decides the pixels before normalisation, in a form that can be compared."""
-    names = ("do_resize", "size", "resample", "do_center_crop", "crop_size")
-    return tuple(str(getattr(video_processor, name)) for name in names)
+def is_prepared(data_dir: str | Path) -> bool:
+    """Whether a folder is a finished prepared set."""
+    return Path(data_dir, RECORD).is_file()
 
 
-def prepare_split(
-    dataset: Dataset,
-    path: str | Path,
-    processor: GGMProcessor,
-    retriever_processor: HashtagRetrieverProcessor,
-    num_workers: int = 0,
-    on_error: str = "raise",
-) -> Dataset:
+def read_record(data_dir: str | Path) -> dict[str, Any]:
+    """What a prepared set was prepared with, and what came out: the contents of its `prepared.json`."""
+    return json.loads(Path(data_dir, RECORD).read_text(encoding="utf-8"))
+
+
+def load_prepared(data_dir: str | Path) -> DatasetDict:
     """
-    Decodes every clip of a split once, and writes frames (uint8, resized and cropped) and sound features (float32)
-    beside the row's other fields into one Arrow file. The file appears under its name only when it is complete.
+    Loads a set that `python -m transformers_ggm.data.prepare` wrote.
 
     Args:
-        dataset (`datasets.Dataset`): from [`load_shorts`].
-        path (`str` or `Path`): the file to write, e.g. `"prepared/train.arrow"`. An existing one is used as it is.
-        processor ([`GGMProcessor`]), retriever_processor ([`HashtagRetrieverProcessor`]): frame rule, sizes, sound.
-        num_workers (`int`, *optional*, defaults to 0): processes that decode; 0 decodes in this one.
-        on_error (`str`, *optional*, defaults to `"raise"`): `"skip"` leaves out clips that cannot be read and lists
-            them with their reasons in `<name>.rejected.jsonl` beside the file.
+        data_dir (`str` or `Path`): its `output_dir`.
 
     Returns:
-        `datasets.Dataset`: memory-mapped.
+        `datasets.DatasetDict`: memory-mapped, one dataset per split with the columns `file_name`, `description`,
+        `hashtags`, the further columns of the source, `frames` (images), `timestamps`, `duration` (seconds) and
+        `audio` (undecoded).
 
     Raises:
-        MediaError: a clip cannot be read (with `on_error="raise"`), or none can.
-        DatasetError: `dataset` has no rows.
-        ValueError: an unknown `on_error`.
+        DatasetError: the folder is no finished prepared set.
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"`on_error` is {on_error!r}: choose 'raise' or 'skip'.")
-    path = Path(path)
-    if path.is_file():
-        return Dataset.from_file(str(path))
-    if not len(dataset):
-        raise DatasetError(f"There is no row to prepare for {path}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    decoder = ClipDecoder(dataset, processor, retriever_processor)
-    loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
-    rejected: list[dict[str, str]] = []
-    temporary = path.with_suffix(".partial")
-    with ArrowWriter(
-        path=str(temporary), features=Features({**dataset.features, **FRAME_FEATURES}), writer_batch_size=ARROW_BATCH
-    ) as writer:
-        for row in tqdm(loader, desc=f"Decoding {path.stem}", unit="clip"):
-            error = row.pop("error")
-            if error is None:
-                writer.write(row)
-            elif on_error == "raise":
-                raise MediaError(f"{error} (use on_error='skip' to leave out clips that cannot be read)")
-            else:
-                rejected.append({"video": row["video"], "error": error})
-        if len(rejected) == len(dataset):
-            raise MediaError(f"None of the {len(rejected)} clips can be read; the first: {rejected[0]['error']}")
-        writer.finalize()
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
-    path.with_suffix(".rejected.jsonl").write_text(lines, encoding="utf-8")
-    os.replace(temporary, path)
-    return Dataset.from_file(str(path))
-
-
-def _as_is(row: dict[str, Any]) -> dict[str, Any]:
-    return row
+    if not is_prepared(data_dir):
+        raise DatasetError(
+            f"{data_dir} has no {RECORD}: it is no prepared set, or its preparation was cut off. Run `python -m "
+            "transformers_ggm.data.prepare` with the same arguments again; it goes on where it was."
+        )
+    splits = read_record(data_dir)["splits"]
+    files = {
+        split: [str(path) for path in sorted(Path(data_dir, "data").glob(f"{split}-*.parquet"))] for split in splits
+    }
+    for split, paths in files.items():
+        if len(paths) != splits[split]["shards"]:
+            raise DatasetError(f"{data_dir}/data has {len(paths)} of {splits[split]['shards']} shards of '{split}'.")
+    return load_dataset("parquet", data_files=files)
 
 
 class PreparedShorts(torch.utils.data.Dataset):
@@ -158,7 +83,11 @@ class PreparedShorts(torch.utils.data.Dataset):
     Rows of a prepared split as the collators want them.
 
     Args:
-        dataset (`datasets.Dataset`): from [`prepare_split`].
+        dataset (`datasets.Dataset`): a split of [`load_prepared`], or the same columns from the Hub.
+        processor ([`GGMProcessor`], *optional*): its frame size and feature extractor; without one a row's `frames`
+            and `input_features` are `None`.
+        retriever_processor ([`HashtagRetrieverProcessor`], *optional*): its frame size; without one a row's
+            `retriever_frames` are `None`.
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
 
     Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
@@ -166,23 +95,59 @@ class PreparedShorts(torch.utils.data.Dataset):
     sound), `description`, `hashtags` and `guidance`.
     """
 
-    def __init__(self, dataset: Dataset, guidance: list[list[str]] | None = None):
-        self.dataset = dataset
+    def __init__(
+        self,
+        dataset: Dataset,
+        processor: GGMProcessor | None = None,
+        retriever_processor: HashtagRetrieverProcessor | None = None,
+        guidance: Sequence[Sequence[str]] | None = None,
+    ):
+        self.dataset = dataset.cast_column("frames", List(Image(decode=False)))
+        self.processor = processor
+        self.retriever_processor = retriever_processor
         self.guidance = guidance
 
     def __len__(self) -> int:
         return len(self.dataset)
 
+    def frame_counts(self) -> list[int]:
+        """How many frames each row has: what a row costs."""
+        return [0 if times is None else len(times) for times in self.dataset["timestamps"]]
+
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = self.dataset[index]
-        frames = _from_bytes(row, "frames", np.uint8)
-        retriever_frames = _from_bytes(row, "retriever_frames", np.uint8)
-        return {
+        item = {
             "index": index,
-            "frames": frames,
-            "retriever_frames": frames if retriever_frames is None else retriever_frames,
-            "input_features": _from_bytes(row, "input_features", np.float32),
+            "frames": None,
+            "retriever_frames": None,
+            "input_features": None,
             "description": row["description"],
             "hashtags": row["hashtags"],
             "guidance": [] if self.guidance is None else self.guidance[index],
         }
+        if row["frames"] is not None:
+            frames = torch.stack([decode_frame(frame["bytes"]) for frame in row["frames"]])
+            if self.processor is not None:
+                item["frames"] = self.processor.video_processor.resize_frames(frames)
+            if self.retriever_processor is not None:
+                item["retriever_frames"] = self.retriever_processor.video_processor.resize_frames(frames)
+        if row["audio"] is not None and self.processor is not None and self.processor.feature_extractor is not None:
+            item["input_features"] = self._sound(row["audio"]["bytes"], index)
+        return item
+
+    def _sound(self, encoded: bytes, index: int) -> torch.Tensor:
+        waveform, rate = decode_sound(encoded)
+        wanted, longest = self.processor.sampling_rate, self.processor.max_audio_seconds
+        return sound_features(
+            self.processor.feature_extractor, [sound_waveform(waveform, wanted, rate, longest, index)]
+        )[0]
+
+
+def decode_frame(encoded: bytes) -> torch.Tensor:
+    """A stored frame as (3, h, w) uint8."""
+    return decode_image(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), ImageReadMode.RGB)
+
+
+def decode_sound(encoded: bytes) -> tuple[np.ndarray, int]:
+    """A stored sound as a waveform (n,) float32 and its rate in Hz."""
+    return soundfile.read(io.BytesIO(encoded), dtype="float32")

@@ -30,7 +30,7 @@ class DataFacts:
 def data_facts(run: "Run") -> DataFacts:
     """The facts about a run's data folder, from its `README.md` if it has one."""
     data_dir = Path(run.data.data_dir)
-    rows = {split: len(run.prepared(split)) for split in ("train", "validation", "test")}
+    rows = {split: len(run.rows(split)) for split in ("train", "validation", "test")}
     readme = data_dir / "README.md"
     if not readme.is_file():
         return DataFacts(data_dir.resolve().name, "", False, rows)

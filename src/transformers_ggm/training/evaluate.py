@@ -2,13 +2,11 @@
 
 import json
 
-from ..data import PreparedShorts
 from ..evaluation import hashtag_metrics, recall_by_cause
 from ..files import write_json
 from ..hub_cards import write_model_card
 from ..modeling import GGMForHashtagGeneration
 from .generator import decode_hashtags, make_trainer
-from .guidance import load_guidance
 from .run import Run
 
 
@@ -25,7 +23,7 @@ def evaluate(run: Run) -> None:
     """Writes `evaluation/test.json`, `evaluation/predictions.jsonl` and `checkpoint/README.md`."""
     if run.is_done("evaluate", run.evaluation_dir / "test.json"):
         return
-    test = PreparedShorts(run.prepared("test"), load_guidance(run, "test"))
+    test = run.generator_shorts("test")
     figures, best_predictions = [], None
     for checkpoint in run.best_generators() or [run.checkpoint_dir]:
         trainer = make_trainer(run, GGMForHashtagGeneration.from_pretrained(checkpoint))
@@ -36,8 +34,9 @@ def evaluate(run: Run) -> None:
     if run.process.is_main_process:
         run.evaluation_dir.mkdir(exist_ok=True)
         with (run.evaluation_dir / "predictions.jsonl").open("w", encoding="utf-8") as lines:
+            name = "file_name" if run.is_prepared_set else "video"
             for row, predicted in zip(
-                test.dataset.select_columns(["video", "description", "hashtags"]), best_predictions
+                test.dataset.select_columns([name, "description", "hashtags"]), best_predictions
             ):
                 lines.write(json.dumps({**row, "predicted": predicted}, ensure_ascii=False) + "\n")
         summary = {

@@ -5,44 +5,26 @@ import copy
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
 
-from ..data import DataCollatorForHashtagGeneration, PreparedShorts
+from ..data import DataCollatorForHashtagGeneration
 from ..evaluation import hashtag_metrics
 from ..files import written_whole
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
-from .guidance import load_guidance
 from .run import Run
 from .scratch import ScratchConfig
+from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
 
-class HashtagGenerationTrainer(Seq2SeqTrainer):
-    """`Seq2SeqTrainer` with a second collator for evaluation, where nothing is shuffled or dropped."""
-
-    def __init__(self, *args, eval_data_collator, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.train_data_collator = self.data_collator
-        self.eval_data_collator = eval_data_collator
+class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
+    """`Seq2SeqTrainer` for shorts, with figures of every row just once."""
 
     def evaluation_loop(self, *args, **kwargs):
         # Seq2SeqTrainer keeps the rows that fill up the last batch of several processes: they would count twice.
         self.gather_function = self.accelerator.gather_for_metrics
         return super().evaluation_loop(*args, **kwargs)
-
-    def _with_eval_collator(self, make_loader, dataset):
-        self.data_collator = self.eval_data_collator
-        try:
-            return make_loader(dataset)
-        finally:
-            self.data_collator = self.train_data_collator
-
-    def get_eval_dataloader(self, eval_dataset=None):
-        return self._with_eval_collator(super().get_eval_dataloader, eval_dataset)
-
-    def get_test_dataloader(self, test_dataset):
-        return self._with_eval_collator(super().get_test_dataloader, test_dataset)
 
 
 def make_generator(run: Run) -> GGMForHashtagGeneration:
@@ -100,8 +82,8 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
     return HashtagGenerationTrainer(
         model,
         arguments,
-        train_dataset=PreparedShorts(run.prepared("train"), load_guidance(run, "train")),
-        eval_dataset=PreparedShorts(run.prepared("validation"), load_guidance(run, "validation")),
+        train_dataset=run.generator_shorts("train"),
+        eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
         eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False),
         compute_metrics=compute_metrics,

@@ -6,9 +6,8 @@ import torch
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from ..data import PreparedShorts
+from ..data import DecodedShorts, PreparedShorts
 from ..data.shorts import SPLITS
-from ..errors import DatasetError
 from ..evaluation import recall_at_k
 from ..files import written_whole
 from ..modeling import HashtagRetriever
@@ -34,7 +33,7 @@ def build_pool(run: Run) -> None:
 
 @torch.inference_mode()
 def retrieve(
-    shorts: PreparedShorts,
+    shorts: DecodedShorts | PreparedShorts,
     retriever: HashtagRetriever,
     processor: HashtagRetrieverProcessor,
     pool: HashtagPool,
@@ -46,7 +45,7 @@ def retrieve(
     The pool's hashtags nearest to each clip.
 
     Args:
-        shorts ([`PreparedShorts`]): decoded clips.
+        shorts ([`DecodedShorts`] or [`PreparedShorts`]): clips as the retriever reads them.
         retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]), pool ([`HashtagPool`]).
         k (`int`): how many; as many as there are where the pool has fewer.
         batch_size (`int`, *optional*, defaults to 32): clips per pass.
@@ -76,7 +75,7 @@ def retrieve_guidance(run: Run) -> None:
         pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
         with written_whole(run.guidance_dir) as folder:
             for split in SPLITS:
-                shorts = PreparedShorts(run.prepared(split))
+                shorts = run.retriever_shorts(split)
                 # 100: the largest k of Table 4, so that the recall figures need no second retrieval.
                 found = retrieve(
                     shorts, retriever, run.retriever_processor, pool, k=max(100, run.model.num_guidance),
@@ -87,11 +86,3 @@ def retrieve_guidance(run: Run) -> None:
                 guidance = [tags[: run.model.num_guidance] for tags in found]
                 (folder / f"{split}.json").write_text(json.dumps(guidance))
     run.process.wait_for_everyone()
-
-
-def load_guidance(run: Run, split: str) -> list[list[str]]:
-    """The hashtags retrieved for each row of a prepared split."""
-    path = run.guidance_dir / f"{split}.json"
-    if not path.is_file():
-        raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
-    return json.loads(path.read_text())

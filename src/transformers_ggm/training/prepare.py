@@ -1,8 +1,8 @@
-"""Stage 1: processors, and every clip decoded once."""
+"""Stage 1: processors, and every clip decoded once (a prepared set is read as it is)."""
 
 from transformers import AutoFeatureExtractor, AutoTokenizer
 
-from ..data import prepare_split
+from ..data import decode_split
 from ..data.shorts import SPLITS
 from ..files import written_whole
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
@@ -37,7 +37,7 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
 
 
 def prepare(run: Run) -> None:
-    """Writes `prepared/processor`, `prepared/retriever_processor` and one Arrow file per split."""
+    """Writes `prepared/processor`, `prepared/retriever_processor` and, of clips in files, one Arrow file per split."""
     if run.process.is_main_process:
         if "prepare" in run.stage.overwrite_stages:
             remove(run.prepared_dir)
@@ -47,8 +47,8 @@ def prepare(run: Run) -> None:
                 processor.save_pretrained(folder)
             with written_whole(run.prepared_dir / "retriever_processor") as folder:
                 retriever_processor.save_pretrained(folder)
-        for split in SPLITS:
-            prepare_split(
+        for split in () if run.is_prepared_set else SPLITS:
+            decode_split(
                 run.shorts[split],
                 run.prepared_dir / f"{split}.arrow",
                 run.processor,

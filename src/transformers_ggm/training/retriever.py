@@ -6,7 +6,7 @@ import torch
 import torch.distributed.nn.functional as distributed
 from transformers import Trainer, set_seed
 
-from ..data import DataCollatorForHashtagRetrieval, PreparedShorts
+from ..data import DataCollatorForHashtagRetrieval
 from ..data.collator import is_true_of
 from ..errors import DatasetError
 from ..files import written_whole
@@ -15,19 +15,15 @@ from .arguments import GGMTrainingArguments
 from .callbacks import EpochCallback, last_checkpoint
 from .run import Run
 from .scratch import ScratchConfig
+from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
 
-class HashtagRetrieverTrainer(Trainer):
+class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
     """
     Trains with the contrastive loss over the batches of all processes, so that the loss depends on the global batch
     and not on how many processes share it.
     """
-
-    def __init__(self, *args, eval_data_collator, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.train_data_collator = self.data_collator
-        self.eval_data_collator = eval_data_collator
 
     def get_train_dataloader(self):
         # Processes exchange their vectors, which takes batches of one size.
@@ -36,13 +32,6 @@ class HashtagRetrieverTrainer(Trainer):
             return super().get_train_dataloader()
         finally:
             self.args.dataloader_drop_last = False
-
-    def get_eval_dataloader(self, eval_dataset=None):
-        self.data_collator = self.eval_data_collator
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = self.train_data_collator
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
@@ -94,11 +83,6 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     return arguments
 
 
-def rows_with_pairs(dataset) -> list[int]:
-    """Rows that have both a video and a hashtag."""
-    return [i for i, (video, tags) in enumerate(zip(dataset["video"], dataset["hashtags"])) if video and tags]
-
-
 def train_retriever(run: Run) -> None:
     """Writes `checkpoint/retriever`."""
     if run.is_done("retriever", run.retriever_dir, run.retriever_run_dir):
@@ -106,8 +90,7 @@ def train_retriever(run: Run) -> None:
     model = make_retriever(run)
     splits = {}
     for split in ("train", "validation"):
-        dataset = run.prepared(split)
-        splits[split] = PreparedShorts(dataset.select(rows_with_pairs(dataset)))
+        splits[split] = run.retriever_shorts(split, only_pairs=True)
         if len(splits[split]) < run.process.num_processes:
             raise DatasetError(
                 f"The split '{split}' has {len(splits[split])} rows with both a video and a hashtag: too few to train "

@@ -13,7 +13,8 @@ from accelerate import PartialState
 from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
-from ..data import load_shorts
+from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
+from ..data.prepared import is_prepared
 from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
@@ -58,11 +59,15 @@ class Run:
     @cached_property
     def shorts(self) -> DatasetDict:
         """The data folder, which must have all three splits."""
-        shorts = load_shorts(self.data.data_dir)
+        shorts = load_prepared(self.data.data_dir) if self.is_prepared_set else load_shorts(self.data.data_dir)
         missing = {"train", "validation", "test"} - set(shorts)
         if missing:
             raise DatasetError(f"{self.data.data_dir} lacks the split folders {sorted(missing)}.")
-        shorts = shorts.filter(_is_usable, desc="Leaving out rows without hashtags, and without a clip and words")
+        shorts = shorts.filter(
+            _is_usable,
+            input_columns=["hashtags", "description", self.clip_column],
+            desc="Leaving out rows without hashtags, and without a clip and words",
+        )
         for split, rows in shorts.items():
             if not len(rows):
                 raise DatasetError(
@@ -76,9 +81,45 @@ class Run:
         counts = Counter(tag for tags in self.shorts["train"]["hashtags"] for tag in tags)
         return Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
 
-    def prepared(self, split: str) -> Dataset:
-        """A split's decoded clips."""
+    @cached_property
+    def is_prepared_set(self) -> bool:
+        """Whether the data folder holds clips that `transformers_ggm.data.prepare` decoded, instead of their files."""
+        return is_prepared(self.data.data_dir)
+
+    @property
+    def clip_column(self) -> str:
+        """A small column that is `None` in rows without a clip."""
+        return "duration" if self.is_prepared_set else "video"
+
+    def rows(self, split: str) -> Dataset:
+        """A split's decoded clips and their fields, as they are stored."""
+        if self.is_prepared_set:
+            return self.shorts[split]
         return Dataset.from_file(str(self._prepared(f"{split}.arrow")))
+
+    def guidance(self, split: str) -> list[list[str]]:
+        """The hashtags retrieved for each row of a split."""
+        path = self.guidance_dir / f"{split}.json"
+        if not path.is_file():
+            raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
+        return json.loads(path.read_text())
+
+    def generator_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
+        """A split as the generator reads it, with its guidance."""
+        rows = self.rows(split)
+        if self.is_prepared_set:
+            return PreparedShorts(rows, self.processor, guidance=self.guidance(split))
+        return DecodedShorts(rows, self.guidance(split))
+
+    def retriever_shorts(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
+        """A split as the retriever reads it; with `only_pairs` the rows that have both a clip and a hashtag."""
+        rows = self.rows(split)
+        if only_pairs:
+            pairs = zip(rows[self.clip_column], rows["hashtags"])
+            rows = rows.select([i for i, (clip, tags) in enumerate(pairs) if clip is not None and tags])
+        if self.is_prepared_set:
+            return PreparedShorts(rows, retriever_processor=self.retriever_processor)
+        return DecodedShorts(rows)
 
     def _prepared(self, name: str) -> Path:
         path = self.prepared_dir / name
@@ -142,9 +183,9 @@ class Run:
         return False
 
 
-def _is_usable(row: dict[str, Any]) -> bool:
+def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:
     """Whether a row has hashtags to learn, and anything that they could be learnt from."""
-    return bool(row["hashtags"]) and (row["video"] is not None or bool(remove_hashtags(row["description"])))
+    return bool(hashtags) and (clip is not None or bool(remove_hashtags(description)))
 
 
 def remove(path: Path | None) -> None:

@@ -6,7 +6,7 @@ from data_samples import make_processors, video_processor, write_metadata
 from datasets.arrow_writer import ArrowWriter
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
-from transformers_ggm.data import DataCollatorForHashtagRetrieval, PreparedShorts, prepare_split
+from transformers_ggm.data import DataCollatorForHashtagRetrieval, DecodedShorts, decode_split
 from transformers_ggm.errors import DatasetError, MediaError
 
 GUIDANCE = [["rain"], [], ["bluesquare", "rain"], ["lakelife"]]
@@ -27,12 +27,12 @@ def with_bad_clip(shorts, tmp_path):
 
 def decodings(monkeypatch):
     """Counts how often a clip is decoded from now on."""
-    decoded = []
+    paths = []
     decode = GGMProcessor.decode_media
     monkeypatch.setattr(
-        GGMProcessor, "decode_media", lambda self, source: decoded.append(source) or decode(self, source)
+        GGMProcessor, "decode_media", lambda self, source: paths.append(source) or decode(self, source)
     )
-    return decoded
+    return paths
 
 
 def assert_same(first, second):
@@ -43,10 +43,10 @@ def assert_same(first, second):
 
 
 @pytest.mark.parametrize("rows", [[0], [2], [3], [0, 2, 3], [3, 1, 0], [0, 1]])
-def test_prepared_rows_give_the_batch_of_raw_files(shorts, processors, prepared, rows):
+def test_decoded_rows_give_the_batch_of_raw_files(shorts, processors, decoded, rows):
     """Would fail if training read other frames, sound or text than the processor makes of the raw clips."""
     processor = processors[0]
-    shorts_with_guidance = PreparedShorts(prepared.dataset, GUIDANCE)
+    shorts_with_guidance = DecodedShorts(decoded.dataset, GUIDANCE)
     batch = DataCollatorForHashtagGeneration(processor, training=False)([shorts_with_guidance[i] for i in rows])
     raw = shorts.select(rows)
     expected = processor(
@@ -60,31 +60,31 @@ def test_prepared_rows_give_the_batch_of_raw_files(shorts, processors, prepared,
     assert_same(dict(batch), dict(expected))
 
 
-def test_retriever_frames_are_those_of_its_processor(shorts, prepared, processors, tmp_path):
+def test_retriever_frames_are_those_of_its_processor(shorts, decoded, processors, tmp_path):
     """Would fail if a retriever of another frame size were trained on the generator's frames."""
     processor, other = make_processors(retriever_size=16)[0], make_processors(retriever_size=16)[1]
-    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", processor, other))
+    split = DecodedShorts(decode_split(shorts, tmp_path / "train.arrow", processor, other))
     batch = DataCollatorForHashtagRetrieval(other)([split[0], split[2]])
     expected = other(videos=[shorts[0]["video"], shorts[2]["video"]])
     assert batch["pixel_values_videos"].shape[-2:] == (16, 16)
     assert_same({name: batch[name] for name in expected}, dict(expected))
     assert split[0]["frames"].shape[-2:] == (32, 32)
-    assert torch.equal(prepared[0]["retriever_frames"], prepared[0]["frames"])
+    assert torch.equal(decoded[0]["retriever_frames"], decoded[0]["frames"])
 
 
-def test_rows_without_video_or_sound(prepared, shorts):
+def test_rows_without_video_or_sound(decoded, shorts):
     """Would fail if a row without a clip got frames, or a silent clip got sound."""
     assert shorts[1]["video"] is None
-    assert prepared[1]["frames"] is None and prepared[1]["retriever_frames"] is None
-    assert [row["input_features"] is not None for row in (prepared[i] for i in range(4))] == [False, False, True, True]
-    assert prepared[1]["description"] == "words alone"
+    assert decoded[1]["frames"] is None and decoded[1]["retriever_frames"] is None
+    assert [row["input_features"] is not None for row in (decoded[i] for i in range(4))] == [False, False, True, True]
+    assert decoded[1]["description"] == "words alone"
 
 
 def test_split_without_any_video(processors, tmp_path):
-    """Would fail if data of words alone could not be prepared."""
+    """Would fail if data of words alone could not be decoded."""
     write_metadata(tmp_path / "data" / "train", [{"description": "words", "hashtags": ["rain"]}] * 3)
     shorts = load_shorts(tmp_path / "data")["train"]
-    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", *processors))
+    split = DecodedShorts(decode_split(shorts, tmp_path / "train.arrow", *processors))
     batch = DataCollatorForHashtagGeneration(processors[0])([split[i] for i in range(3)])
     assert set(batch) == {"input_ids", "attention_mask", "labels"}
 
@@ -92,46 +92,46 @@ def test_split_without_any_video(processors, tmp_path):
 def test_processor_without_sound(shorts, processors, tmp_path):
     """Would fail if sound were stored for a model that does not hear."""
     deaf = GGMProcessor(video_processor(32), processors[0].tokenizer)
-    split = PreparedShorts(prepare_split(shorts, tmp_path / "train.arrow", deaf, processors[1]))
+    split = DecodedShorts(decode_split(shorts, tmp_path / "train.arrow", deaf, processors[1]))
     assert all(split[i]["input_features"] is None for i in range(4))
 
 
-def test_further_columns_are_kept(shorts, prepared):
+def test_further_columns_are_kept(shorts, decoded):
     """Would fail if the causes of hashtags were not there any more when figures are computed."""
-    assert prepared.dataset["causes"][:] == shorts["causes"][:]
-    assert prepared.dataset["hashtags"][:] == shorts["hashtags"][:]
+    assert decoded.dataset["causes"][:] == shorts["causes"][:]
+    assert decoded.dataset["hashtags"][:] == shorts["hashtags"][:]
 
 
 def test_existing_file_is_used(shorts, processors, tmp_path, monkeypatch):
     """Would fail if a finished split were decoded again."""
     decoded = decodings(monkeypatch)
     path = tmp_path / "train.arrow"
-    first = prepare_split(shorts, path, *processors)
+    first = decode_split(shorts, path, *processors)
     assert len(decoded) == 3
     modified = path.stat().st_mtime_ns
-    second = prepare_split(shorts, path, *processors)
+    second = decode_split(shorts, path, *processors)
     assert len(decoded) == 3 and path.stat().st_mtime_ns == modified
     assert first.to_list() == second.to_list()
 
 
-def test_workers_change_nothing(prepared, shorts, processors, tmp_path):
+def test_workers_change_nothing(decoded, shorts, processors, tmp_path):
     """Would fail if worker processes changed the rows or their order."""
-    split = prepare_split(shorts, tmp_path / "train.arrow", *processors, num_workers=2)
-    assert split.to_list() == prepared.dataset.to_list()
+    split = decode_split(shorts, tmp_path / "train.arrow", *processors, num_workers=2)
+    assert split.to_list() == decoded.dataset.to_list()
 
 
 def test_bad_clip_raises(with_bad_clip, processors, tmp_path):
     """Would fail if a clip that cannot be read went unnoticed, or half a file stayed behind."""
     with pytest.raises(MediaError, match=r"bad\.mp4.*on_error='skip'"):
-        prepare_split(with_bad_clip, tmp_path / "out" / "train.arrow", *processors)
+        decode_split(with_bad_clip, tmp_path / "out" / "train.arrow", *processors)
     assert not (tmp_path / "out" / "train.arrow").exists()
 
 
-def test_bad_clip_is_skipped_and_listed(with_bad_clip, processors, prepared, tmp_path):
+def test_bad_clip_is_skipped_and_listed(with_bad_clip, processors, decoded, tmp_path):
     """Would fail if one bad clip stopped the preparation, was not listed, or took a good row with it."""
     path = tmp_path / "out" / "train.arrow"
-    split = prepare_split(with_bad_clip, path, *processors, on_error="skip")
-    assert split["frames"][:] == [prepared.dataset["frames"][i] for i in (0, 1, 3)]
+    split = decode_split(with_bad_clip, path, *processors, on_error="skip")
+    assert split["frames"][:] == [decoded.dataset["frames"][i] for i in (0, 1, 3)]
     rejected = [json.loads(line) for line in (path.parent / "train.rejected.jsonl").read_text().splitlines()]
     assert [row["video"] for row in rejected] == [with_bad_clip[2]["video"]]
     assert "bad.mp4" in rejected[0]["error"]
@@ -139,19 +139,19 @@ def test_bad_clip_is_skipped_and_listed(with_bad_clip, processors, prepared, tmp
 
 def test_bad_clip_in_a_worker(with_bad_clip, processors, tmp_path):
     """Would fail if a bad clip ended the worker process that reads it."""
-    split = prepare_split(with_bad_clip, tmp_path / "train.arrow", *processors, num_workers=2, on_error="skip")
+    split = decode_split(with_bad_clip, tmp_path / "train.arrow", *processors, num_workers=2, on_error="skip")
     assert len(split) == 3
 
 
 def test_all_clips_bad(with_bad_clip, processors, tmp_path):
     """Would fail if a folder of which nothing can be read gave an empty split."""
     with pytest.raises(MediaError, match="None of the 1 clips can be read"):
-        prepare_split(with_bad_clip.select([2]), tmp_path / "train.arrow", *processors, on_error="skip")
+        decode_split(with_bad_clip.select([2]), tmp_path / "train.arrow", *processors, on_error="skip")
     assert not (tmp_path / "train.arrow").exists()
 
 
 @pytest.mark.parametrize("step", ["write", "finalize"])
-def test_interrupted_write(shorts, processors, prepared, tmp_path, monkeypatch, step):
+def test_interrupted_write(shorts, processors, decoded, tmp_path, monkeypatch, step):
     """Would fail if a full disk or a kill left something under the final name, or in the way of the next attempt."""
 
     def fail(*args, **kwargs):
@@ -161,14 +161,14 @@ def test_interrupted_write(shorts, processors, prepared, tmp_path, monkeypatch, 
     with monkeypatch.context() as patched:
         patched.setattr(ArrowWriter, step, fail)
         with pytest.raises(OSError, match="No space left"):
-            prepare_split(shorts, path, *processors)
+            decode_split(shorts, path, *processors)
     assert not path.exists()
-    assert prepare_split(shorts, path, *processors).to_list() == prepared.dataset.to_list()
+    assert decode_split(shorts, path, *processors).to_list() == decoded.dataset.to_list()
 
 
 def test_unusable_arguments(shorts, processors, tmp_path):
     """Would fail if a misspelt `on_error` meant 'skip', or a split without rows ended in an IndexError."""
     with pytest.raises(ValueError, match="on_error"):
-        prepare_split(shorts, tmp_path / "train.arrow", *processors, on_error="ignore")
+        decode_split(shorts, tmp_path / "train.arrow", *processors, on_error="ignore")
     with pytest.raises(DatasetError, match="no row"):
-        prepare_split(shorts.select([]), tmp_path / "train.arrow", *processors)
+        decode_split(shorts.select([]), tmp_path / "train.arrow", *processors)

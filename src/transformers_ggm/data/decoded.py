@@ -1,0 +1,192 @@
+"""The clips of one training run decoded once, for its processors: pixels and sound features in a memory-mapped file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, Features, Value
+from datasets.arrow_writer import ArrowWriter
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from ..errors import DatasetError, MediaError
+from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.sound_features import sound_features
+
+ARROW_BATCH = 64
+FRAME_FEATURES = Features(
+    {
+        "frames": Value("large_binary"),
+        "frames_shape": [Value("int32")],
+        "retriever_frames": Value("large_binary"),
+        "retriever_frames_shape": [Value("int32")],
+        "input_features": Value("large_binary"),
+        "input_features_shape": [Value("int32")],
+    }
+)
+
+
+def _to_bytes(name: str, array: np.ndarray | None) -> dict[str, Any]:
+    if array is None:
+        return {name: None, f"{name}_shape": None}
+    return {name: np.ascontiguousarray(array).tobytes(), f"{name}_shape": list(array.shape)}
+
+
+def _from_bytes(row: dict[str, Any], name: str, dtype: type) -> torch.Tensor | None:
+    if row[name] is None:
+        return None
+    return torch.from_numpy(np.frombuffer(row[name], dtype=dtype).reshape(row[f"{name}_shape"]).copy())
+
+
+class ClipDecoder(torch.utils.data.Dataset):
+    """
+    Decodes row i of a dataset of shorts: what [`decode_split`] stores. A clip that cannot be read gives its row with
+    an `error` instead of an exception, so that one bad file does not end a worker process.
+
+    Args:
+        dataset (`datasets.Dataset`): from [`load_shorts`].
+        processor ([`GGMProcessor`]): its frame rule, frame size and feature extractor.
+        retriever_processor ([`HashtagRetrieverProcessor`]): its frame size, if it is another one.
+    """
+
+    def __init__(self, dataset: Dataset, processor: GGMProcessor, retriever_processor: HashtagRetrieverProcessor):
+        self.dataset = dataset
+        self.processor = processor
+        self.retriever_processor = retriever_processor
+        self.same_frames = _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self.dataset[index]
+        empty = _to_bytes("frames", None) | _to_bytes("retriever_frames", None) | _to_bytes("input_features", None)
+        if row["video"] is None:
+            return {**row, **empty, "error": None}
+        try:
+            return {**row, **empty, **self._decode(row["video"]), "error": None}
+        except MediaError as error:
+            return {**row, **empty, "error": str(error)}
+
+    def _decode(self, video: str) -> dict[str, Any]:
+        media = self.processor.decode_media(video)
+        stored = _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())
+        if not self.same_frames:
+            frames = self.retriever_processor.video_processor.resize_frames(media.frames)
+            stored |= _to_bytes("retriever_frames", frames.numpy())
+        if media.audio is not None and self.processor.feature_extractor is not None:
+            features = sound_features(self.processor.feature_extractor, [media.audio])[0]
+            stored |= _to_bytes("input_features", features.numpy())
+        return stored
+
+
+def _geometry(video_processor) -> tuple:
+    """What decides the pixels before normalisation, in a form that can be compared."""
+    names = ("do_resize", "size", "resample", "do_center_crop", "crop_size")
+    return tuple(str(getattr(video_processor, name)) for name in names)
+
+
+def decode_split(
+    dataset: Dataset,
+    path: str | Path,
+    processor: GGMProcessor,
+    retriever_processor: HashtagRetrieverProcessor,
+    num_workers: int = 0,
+    on_error: str = "raise",
+) -> Dataset:
+    """
+    Decodes every clip of a split once, and writes frames (uint8, resized and cropped) and sound features (float32)
+    beside the row's other fields into one Arrow file. The file appears under its name only when it is complete.
+
+    Args:
+        dataset (`datasets.Dataset`): from [`load_shorts`].
+        path (`str` or `Path`): the file to write, e.g. `"prepared/train.arrow"`. An existing one is used as it is.
+        processor ([`GGMProcessor`]), retriever_processor ([`HashtagRetrieverProcessor`]): frame rule, sizes, sound.
+        num_workers (`int`, *optional*, defaults to 0): processes that decode; 0 decodes in this one.
+        on_error (`str`, *optional*, defaults to `"raise"`): `"skip"` leaves out clips that cannot be read and lists
+            them with their reasons in `<name>.rejected.jsonl` beside the file.
+
+    Returns:
+        `datasets.Dataset`: memory-mapped.
+
+    Raises:
+        MediaError: a clip cannot be read (with `on_error="raise"`), or none can.
+        DatasetError: `dataset` has no rows.
+        ValueError: an unknown `on_error`.
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"`on_error` is {on_error!r}: choose 'raise' or 'skip'.")
+    path = Path(path)
+    if path.is_file():
+        return Dataset.from_file(str(path))
+    if not len(dataset):
+        raise DatasetError(f"There is no row to prepare for {path}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    decoder = ClipDecoder(dataset, processor, retriever_processor)
+    loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
+    rejected: list[dict[str, str]] = []
+    temporary = path.with_suffix(".partial")
+    with ArrowWriter(
+        path=str(temporary), features=Features({**dataset.features, **FRAME_FEATURES}), writer_batch_size=ARROW_BATCH
+    ) as writer:
+        for row in tqdm(loader, desc=f"Decoding {path.stem}", unit="clip"):
+            error = row.pop("error")
+            if error is None:
+                writer.write(row)
+            elif on_error == "raise":
+                raise MediaError(f"{error} (use on_error='skip' to leave out clips that cannot be read)")
+            else:
+                rejected.append({"video": row["video"], "error": error})
+        if len(rejected) == len(dataset):
+            raise MediaError(f"None of the {len(rejected)} clips can be read; the first: {rejected[0]['error']}")
+        writer.finalize()
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
+    path.with_suffix(".rejected.jsonl").write_text(lines, encoding="utf-8")
+    os.replace(temporary, path)
+    return Dataset.from_file(str(path))
+
+
+def _as_is(row: dict[str, Any]) -> dict[str, Any]:
+    return row
+
+
+class DecodedShorts(torch.utils.data.Dataset):
+    """
+    Rows of a decoded split as the collators want them.
+
+    Args:
+        dataset (`datasets.Dataset`): from [`decode_split`].
+        guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
+
+    Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
+    `(frames, 3, height, width)`, or `None` without a video), `input_features` (`torch.float32`, or `None` without
+    sound), `description`, `hashtags` and `guidance`.
+    """
+
+    def __init__(self, dataset: Dataset, guidance: list[list[str]] | None = None):
+        self.dataset = dataset
+        self.guidance = guidance
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def frame_counts(self) -> list[int]:
+        """How many frames each row has: what a row costs."""
+        return [0 if shape is None else shape[0] for shape in self.dataset["frames_shape"]]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self.dataset[index]
+        frames = _from_bytes(row, "frames", np.uint8)
+        retriever_frames = _from_bytes(row, "retriever_frames", np.uint8)
+        return {
+            "index": index,
+            "frames": frames,
+            "retriever_frames": frames if retriever_frames is None else retriever_frames,
+            "input_features": _from_bytes(row, "input_features", np.float32),
+            "description": row["description"],
+            "hashtags": row["hashtags"],
+            "guidance": [] if self.guidance is None else self.guidance[index],
+        }
