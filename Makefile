@@ -9,6 +9,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 CHECKOUT := $(VENV)/.checkout
+SEED ?= 1
+MUTATIONS ?= 20000
 DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
 
 # An editable install points to one checkout: an environment that another checkout used last is installed into again.
@@ -16,7 +18,7 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 .PHONY: $(INSTALLED) $(INSTALLED_DEV)
 endif
 
-.PHONY: help demo demo-checkpoint test test-slow test-all quality clean
+.PHONY: help demo demo-checkpoint test test-slow test-all fuzz quality clean
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -38,6 +40,9 @@ test-slow: $(INSTALLED_DEV)  ## run the tests that `make test` leaves out
 	@$(BIN)/python -m pytest -m slow
 
 test-all: test test-slow  ## run all tests
+
+fuzz: $(INSTALLED_DEV)  ## damage clips in many ways and see that reading them stays safe (SEED=, MUTATIONS=)
+	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest tests/processing/media/test_fuzzed_media.py
 
 quality: $(INSTALLED_DEV)  ## lint, and check the formatting
 	@$(BIN)/ruff check .

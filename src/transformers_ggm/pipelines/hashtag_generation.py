@@ -20,7 +20,7 @@ from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
 from ..modeling import HashtagRetriever
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.sources import is_media_source
+from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts, retrieve
 from .inputs import item_name, load_item, read_fields

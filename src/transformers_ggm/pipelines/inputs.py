@@ -9,8 +9,8 @@ import torch
 
 from ..errors import InputError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
+from ..processing.media import is_media_source
 from ..processing.sound_features import sound_waveform
-from ..processing.sources import is_media_source
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
 

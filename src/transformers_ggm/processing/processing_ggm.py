@@ -12,9 +12,8 @@ from transformers.processing_utils import ProcessorMixin
 from ..errors import InputError
 from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, pad_tokens
 from .hashtags import remove_hashtags
-from .media import DEFAULT_LIMITS, Media, MediaLimits
+from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .sound_features import list_sounds, sound_features, sound_waveform
-from .sources import is_media_source
 from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
 
 LABEL_PADDING = -100

@@ -1,15 +1,16 @@
 """Sounds in any form to the features an audio encoder wants, whichever feature extractor it has."""
 
 import inspect
+from functools import cache
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
 from ..errors import InputError
-from .audio import load_sound, resample
-from .media import DEFAULT_LIMITS, Media
-from .sources import is_media_source
+from .media import DEFAULT_LIMITS, Media, is_media_source
+from .media.audio import load_sound, resample
 
 # Shorter sounds are filled up with silence: no extractor can make a feature of less than one analysis window.
 _MIN_SECONDS = 0.1
@@ -72,9 +73,16 @@ def sound_features(feature_extractor: SequenceFeatureExtractor, waveforms: list[
     padding = inspect.signature(feature_extractor.__call__).parameters.get("padding")
     # Extractors that do not pad by themselves say so by this default.
     options = {"padding": True} if padding is not None and padding.default is False else {}
-    features = feature_extractor(filled, sampling_rate=rate, return_tensors="pt", **options)
+    # In worker processes beside one another, the threads that numpy starts in each would wait for each other.
+    with _numpy_threads().limit(limits=1, user_api="blas"):
+        features = feature_extractor(filled, sampling_rate=rate, return_tensors="pt", **options)
     name = "input_features" if "input_features" in features else "input_values"
     return features[name].to(torch.float32)
+
+
+@cache
+def _numpy_threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _mono(waveform, index: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Video processor: clips to the frames a vision encoder sees, by the frame rule of the paper."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,7 @@ from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..errors import InputError
-from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media
-from .sources import is_media_source
+from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
 
 # The settings that say which frames are taken of a clip.
 FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
@@ -117,7 +117,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
         """
         settings = self._settings(kwargs)
         rows = [
-            None if video is None else self._normalized(video, settings, index)
+            None if video is None else self._resized(video, settings, index)
             for index, video in enumerate(list_videos(videos))
         ]
         present = [row for row in rows if row is not None]
@@ -130,12 +130,15 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 " do_resize and do_center_crop on, or pass frames of one size."
             )
         length = settings["num_frames"] if settings["padding"] == "max_length" else max(len(row) for row in present)
-        pixel_values = present[0].new_zeros(len(rows), length, *present[0].shape[1:])
+        # This largest of all tensors is written once and changed in place.
+        pixel_values = _empty_batch((len(rows), length, *present[0].shape[1:]), present[0].device)
         frame_mask = torch.zeros(len(rows), length, dtype=torch.int64, device=pixel_values.device)
         for index, row in enumerate(rows):
-            if row is not None:
-                pixel_values[index, : len(row)] = row
-                frame_mask[index, : len(row)] = 1
+            count = 0 if row is None else len(row)
+            if count:
+                self._normalize_in_place(pixel_values[index, :count].copy_(row), settings)
+            pixel_values[index, count:] = 0.0
+            frame_mask[index, :count] = 1
         data = {"pixel_values_videos": pixel_values, "frame_mask": frame_mask}
         return BatchFeature(data=data, tensor_type=settings["return_tensors"])
 
@@ -204,7 +207,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
         Returns:
             `torch.Tensor`: (f, 3, h, w) uint8.
         """
-        return self._resize_frames(frames.contiguous(), self._settings(kwargs))
+        return self._resize_frames(frames, self._settings(kwargs))
 
     def _resize_frames(self, frames: torch.Tensor, settings: dict) -> torch.Tensor:
         if settings["do_resize"]:
@@ -213,20 +216,30 @@ class GGMVideoProcessor(BaseVideoProcessor):
             frames = self.center_crop(frames, settings["crop_size"])
         return frames.contiguous()
 
-    def _normalized(self, video, settings: dict, index: int) -> torch.Tensor:
-        """One video as (f, 3, h, w) float32. Each is treated alone, so that the batch around it cannot matter."""
+    def _resized(self, video, settings: dict, index: int) -> torch.Tensor:
+        """One video as (f, 3, h, w) uint8."""
         if is_media_source(video):
             video = self.decode(video, **{name: settings[name] for name in FRAME_RULE})
         frames = video.frames if isinstance(video, Media) else _frames_tensor(video, index)
         frames = spread_evenly(frames, settings["num_frames"])
         if settings["device"] is not None:
             frames = frames.to(settings["device"])
-        frames = self._resize_frames(frames, settings)
-        normalized = self.rescale_and_normalize(
-            frames,
-            *(settings[name] for name in ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")),
+        return self._resize_frames(frames, settings)
+
+    def _normalize_in_place(self, frames: torch.Tensor, settings: dict) -> None:
+        """Rescales and normalises frames (f, 3, h, w) float32. Each video alone, so that its batch cannot matter."""
+        mean, std, do_rescale = self._fuse_mean_std_and_rescale_factor(
+            do_normalize=settings["do_normalize"],
+            image_mean=settings["image_mean"],
+            image_std=settings["image_std"],
+            do_rescale=settings["do_rescale"],
+            rescale_factor=settings["rescale_factor"],
+            device=frames.device,
         )
-        return normalized.to(torch.float32)
+        if settings["do_normalize"]:
+            self.normalize(frames, mean, std, inplace=True)
+        elif do_rescale:
+            frames.mul_(settings["rescale_factor"])
 
     def _settings(self, overrides: dict) -> dict:
         """This processor's settings with those of one call, in the form that the steps take them."""
@@ -240,6 +253,15 @@ class GGMVideoProcessor(BaseVideoProcessor):
         if settings["num_frames"] < 1:
             raise InputError(f"num_frames is {settings['num_frames']}, but a video needs one frame at least.")
         return self._standardize_kwargs(**settings)
+
+
+def _empty_batch(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """A float32 tensor; in a worker process of a data loader in memory that is handed over without copying."""
+    if device.type != "cpu" or torch.utils.data.get_worker_info() is None:
+        return torch.empty(shape, dtype=torch.float32, device=device)
+    # As torch's own default_collate does.
+    storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
+    return torch.empty(0, dtype=torch.float32).set_(storage, 0, shape)
 
 
 def list_videos(videos) -> list:
@@ -282,7 +304,7 @@ def _frames_tensor(video, index: int) -> torch.Tensor:
         raise InputError(
             f"videos[{index}] has shape {tuple(video.shape)}, no pixel: pass None for a row without video."
         )
-    return (video if video.shape[1] == 3 else video.permute(0, 3, 1, 2)).contiguous()
+    return video if video.shape[1] == 3 else video.permute(0, 3, 1, 2)
 
 
 def _stack_images(images: Sequence, index: int) -> np.ndarray:

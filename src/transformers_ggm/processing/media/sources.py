@@ -6,14 +6,14 @@ FFmpeg is always handed such a file and never a name: a playlist or a crafted na
 import io
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
 
-from ..errors import MediaError
+from ...errors import MediaError
 
 MediaSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 
@@ -36,7 +36,9 @@ def source_name(source: MediaSource) -> str:
 
 
 @contextmanager
-def open_source(source: MediaSource, max_bytes: int) -> Iterator[BinaryIO]:
+def open_source(
+    source: MediaSource, max_bytes: int, check_time: Callable[[], None] = lambda: None
+) -> Iterator[BinaryIO]:
     """Opens a source as a seekable binary file at its first byte.
 
     Files this function opens are closed on leaving; a file object that was passed in stays open.
@@ -44,11 +46,13 @@ def open_source(source: MediaSource, max_bytes: int) -> Iterator[BinaryIO]:
     Args:
         source: Path, `http(s)` or other fsspec URL, bytes, or binary file object.
         max_bytes (`int`): The most bytes a source may have.
+        check_time (`Callable[[], None]`, *optional*): Called after each piece of a source that is read in pieces, to
+            raise when it takes too long.
 
     Raises:
         `MediaError`: The source is missing, unreadable, empty, no binary file, or larger than `max_bytes`.
     """
-    file = _open(source, max_bytes)
+    file = _open(source, max_bytes, check_time)
     try:
         size = file.seek(0, io.SEEK_END)
         _check_size(size, source, max_bytes)
@@ -59,30 +63,30 @@ def open_source(source: MediaSource, max_bytes: int) -> Iterator[BinaryIO]:
             file.close()
 
 
-def _open(source: MediaSource, max_bytes: int) -> BinaryIO:
+def _open(source: MediaSource, max_bytes: int, check_time: Callable[[], None]) -> BinaryIO:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
-        return _open_named(os.fspath(source), max_bytes)
+        return _open_named(os.fspath(source), max_bytes, check_time)
     if isinstance(source, io.TextIOBase) or not hasattr(source, "read"):
         raise MediaError(
             f"{source_name(source)} cannot be read as a clip: pass a path, a URL, bytes or a file opened with mode 'rb'."
         )
     if hasattr(source, "seek") and (not hasattr(source, "seekable") or source.seekable()):
         return source
-    return _read_all(source, source, max_bytes)
+    return _read_all(source, source, max_bytes, check_time)
 
 
-def _open_named(name: str, max_bytes: int) -> BinaryIO:
+def _open_named(name: str, max_bytes: int, check_time: Callable[[], None]) -> BinaryIO:
     scheme = name.split("://", 1)[0].lower() if "://" in name else ""
     try:
         if scheme in ("http", "https"):
             # Not through fsspec: its HTTP client is an extra that this package does not need otherwise.
             with urllib.request.build_opener().open(name, timeout=_TIMEOUT_SECONDS) as response:
-                return _read_all(response, name, max_bytes)
+                return _read_all(response, name, max_bytes, check_time)
         if scheme:
             with fsspec.open(name, "rb") as file:
-                return _read_all(file, name, max_bytes)
+                return _read_all(file, name, max_bytes, check_time)
         if Path(name).is_dir():
             raise MediaError(f"{name!r} is a folder, not a clip: pass the path of one file.")
         return open(name, "rb")
@@ -96,11 +100,14 @@ def _open_named(name: str, max_bytes: int) -> BinaryIO:
         raise MediaError(f"{name!r} is neither a path nor a URL that can be opened ({error}).") from error
 
 
-def _read_all(file, source: MediaSource, max_bytes: int) -> BinaryIO:
+def _read_all(file, source: MediaSource, max_bytes: int, check_time: Callable[[], None]) -> BinaryIO:
     buffer = io.BytesIO()
-    while chunk := file.read(_CHUNK_BYTES):
+    # `read1`, where there is one, gives what has come so far: a server that trickles is noticed within one piece.
+    read = getattr(file, "read1", file.read)
+    while chunk := read(_CHUNK_BYTES):
         buffer.write(chunk)
         _check_size(buffer.tell(), source, max_bytes)
+        check_time()
     return buffer
 
 

@@ -1,0 +1,120 @@
+"""Which frames are taken: of all frames shown, the one nearest to each wanted time."""
+
+from collections.abc import Sequence
+
+import av
+import numpy as np
+
+from ...errors import MediaError
+from .frame_images import upright_rgb
+from .limits import ClipGuard
+from .timeline import StreamClock
+
+
+def nearest_times(times: Sequence[float], wanted: Sequence[float]) -> list[int]:
+    """For each wanted time the index of the nearest of `times`, of two equally near ones the earlier.
+
+    Args:
+        times (`Sequence[float]`): Ascending, at least one.
+        wanted (`Sequence[float]`): Ascending.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.processing.media.frame_picking import nearest_times
+
+    >>> nearest_times([0.0, 1.0, 2.0], [0.4, 0.5, 0.6, 7.0])
+    [0, 0, 1, 2]
+
+    ```
+    """
+    indices = []
+    following = 0
+    for time in wanted:
+        while following < len(times) and times[following] < time:
+            following += 1
+        if following == len(times) or (following and time - times[following - 1] <= times[following] - time):
+            indices.append(following - 1)
+        else:
+            indices.append(following)
+    return indices
+
+
+class FramePicker:
+    """Takes from a run of decoded frames, in the order shown, the one nearest to each wanted time.
+
+    Only the frame before is held back, and only taken frames are converted to RGB: a long video costs no memory.
+
+    Args:
+        wanted (`Sequence[float]`): Times in seconds after the first frame, ascending.
+        guard (`ClipGuard`): The limits.
+    """
+
+    def __init__(self, wanted: Sequence[float], guard: ClipGuard):
+        self.frames: list[np.ndarray] = []
+        self.timestamps: list[float] = []
+        self._wanted = wanted
+        self._guard = guard
+        self._start: float | None = None
+        self._previous: tuple[av.VideoFrame, float] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return len(self.frames) == len(self._wanted)
+
+    @property
+    def has_begun(self) -> bool:
+        return self._start is not None
+
+    def add(self, frame: av.VideoFrame, seconds: float) -> None:
+        """Takes a decoded frame and the time at which it is shown, in seconds of the file's clock."""
+        self._guard.check_pixels(frame.width, frame.height)
+        if self._start is None:
+            self._start = seconds
+        seconds -= self._start
+        self._guard.check_length(seconds)
+        while not self.is_done and self._wanted[len(self.frames)] <= seconds:
+            wanted = self._wanted[len(self.frames)]
+            earlier_is_nearer = self._previous is not None and wanted - self._previous[1] <= seconds - wanted
+            self._take(*(self._previous if earlier_is_nearer else (frame, seconds)))
+        self._previous = (frame, seconds)
+
+    def finish(self) -> None:
+        """Gives the times after the last frame that frame."""
+        if self._previous is None:
+            raise MediaError(
+                f"{self._guard.name} has a video stream but not one frame: the file is empty or cut short."
+            )
+        while not self.is_done:
+            self._take(*self._previous)
+
+    def _take(self, frame: av.VideoFrame, seconds: float) -> None:
+        if self.timestamps and self.timestamps[-1] == seconds:
+            image = self.frames[-1]
+        else:
+            image = upright_rgb(frame)
+        if self.frames and image.shape != self.frames[0].shape:
+            image = upright_rgb(frame, *self.frames[0].shape[:2])
+        self.frames.append(image)
+        self.timestamps.append(seconds)
+
+
+class FrameTimes:
+    """The time at which a frame is shown, for frames without one too (some AVI files): then frame number / rate.
+
+    Args:
+        stream (`VideoStream`): The video.
+        has_times (`bool`): Whether the times that the file gives can be trusted.
+    """
+
+    def __init__(self, stream: av.video.stream.VideoStream, has_times: bool = True):
+        self._clock = StreamClock(stream)
+        self._has_times = has_times
+        self._gap = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+        self._next = 0.0
+
+    def seconds(self, frame: av.VideoFrame) -> float:
+        ticks = frame.dts if frame.pts is None else frame.pts
+        seconds = self._next if ticks is None or not self._has_times else self._clock.seconds(ticks)
+        self._next = seconds + self._gap
+        return seconds

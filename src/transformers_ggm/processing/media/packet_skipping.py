@@ -1,0 +1,87 @@
+"""Choosing the packets that wanted frames depend on, so that a long video costs little more than its frames.
+
+A video is stored as runs of packets that each start with a keyframe, from which on it can be decoded. Nothing is
+sought: packets outside the runs that hold wanted frames are read and not decoded, which works alike in every container
+and needs no index.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .frame_picking import nearest_times
+from .timeline import Timeline, VideoPacket
+
+# How many frames before a keyframe the frames shown before it, but stored after it, can depend on: as many as a decoder
+# holds at most.
+_MAX_HELD_FRAMES = 16
+# Fewer packets than these between two runs are decoded rather than skipped: ending a run idles the decoder's threads.
+_SHORT_GAP = 4
+
+
+@dataclass(frozen=True)
+class SkippingPlan:
+    """Which packets are decoded for which frames.
+
+    Args:
+        runs (`tuple[tuple[int, int], ...]`): First and last packet of each run, by their number in order of storage.
+        times (`dict[int, float]`): When the needed frames are shown, in seconds of the file's clock, by their ticks.
+            The first frame of the video is one of them.
+        timestamps (`tuple[float, ...]`): The frames that are nearest to the wanted times, in seconds after the first.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+    times: dict[int, float]
+    timestamps: tuple[float, ...]
+
+
+def plan_skipping(timeline: Timeline, wanted: Sequence[float]) -> SkippingPlan | None:
+    """Plans which packets to decode for the frames nearest to the wanted times.
+
+    Args:
+        timeline (`Timeline`): The video's packets.
+        wanted (`Sequence[float]`): Seconds after the first frame, ascending.
+
+    Returns:
+        `SkippingPlan` or `None`: `None` where the packets do not tell when their frames are shown.
+    """
+    packets = timeline.packets
+    numbers = {packet.ticks: number for number, packet in enumerate(packets) if not packet.is_hidden}
+    is_told = timeline.has_times and None not in numbers
+    if not is_told or not numbers or len(numbers) + sum(packet.is_hidden for packet in packets) != len(packets):
+        return None
+    ticks = sorted(numbers)
+    seconds = [timeline.clock.seconds(tick) for tick in ticks]
+    after_first = [second - seconds[0] for second in seconds]
+    chosen = nearest_times(after_first, wanted)
+    needed = sorted({0, *chosen})
+    runs = _merged([(_run_start(packets, numbers[ticks[index]]), numbers[ticks[index]]) for index in needed])
+    return SkippingPlan(
+        runs=runs,
+        times={ticks[index]: seconds[index] for index in needed},
+        timestamps=tuple(after_first[index] for index in chosen),
+    )
+
+
+def _run_start(packets: Sequence[VideoPacket], number: int) -> int:
+    """The keyframe from which on a packet can be decoded."""
+    start = _keyframe_before(packets, number)
+    if start and packets[number].ticks < packets[start].ticks:
+        # Shown before the keyframe that it is stored after: it can depend on frames before that keyframe.
+        start = _keyframe_before(packets, max(0, start - _MAX_HELD_FRAMES))
+    return start
+
+
+def _keyframe_before(packets: Sequence[VideoPacket], number: int) -> int:
+    while number and (not packets[number].is_keyframe or packets[number].ticks is None):
+        number -= 1
+    return number
+
+
+def _merged(runs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(runs):
+        if merged and first <= merged[-1][1] + 1 + _SHORT_GAP:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], last))
+        else:
+            merged.append((first, last))
+    return tuple(merged)

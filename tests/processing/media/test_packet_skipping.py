@@ -1,0 +1,188 @@
+"""Frames that are taken without decoding the whole clip, against decoding it from start to end."""
+
+import itertools
+from functools import cache
+
+import numpy as np
+import pytest
+from clip_samples import decoded_frames, write_video
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from transformers_ggm.processing import decode_media
+from transformers_ggm.processing.media import decoding, timeline
+from transformers_ggm.processing.media.frame_images import upright_rgb
+from transformers_ggm.processing.media.frame_picking import nearest_times
+from transformers_ggm.processing.media.limits import ClipGuard
+
+X264 = "keyint={}:min-keyint=1:scenecut=0:bframes={}:open-gop={}"
+X265 = "log-level=none:keyint={}:min-keyint=1:scenecut=0:bframes={}:open-gop={}"
+UNEVEN = [round(0.04 * index + 0.015 * (index % 3) + (1.5 if index > 40 else 0), 3) for index in range(60)]
+
+# Name: file name, and what `write_video` is told.
+KINDS = {
+    "h264": ("a.mp4", "libx264", {"options": {"x264-params": X264.format(12, 0, 0)}}),
+    "h264 b-frames": ("a.mp4", "libx264", {"options": {"x264-params": X264.format(12, 3, 0)}}),
+    "h264 open": ("a.mp4", "libx264", {"options": {"x264-params": X264.format(9, 3, 1)}}),
+    "h264 open mkv": ("a.mkv", "libx264", {"options": {"x264-params": X264.format(7, 3, 1) + ":ref=8"}}),
+    "h264 open ts": ("a.ts", "libx264", {"options": {"x264-params": X264.format(9, 3, 1)}}),
+    "h264 open mov": ("a.mov", "libx264", {"options": {"x264-params": X264.format(5, 2, 1) + ":b-pyramid=none"}}),
+    "h264 uneven": ("a.mp4", "libx264", {"options": {"x264-params": X264.format(12, 3, 0)}, "times": UNEVEN}),
+    "h264 interlaced": ("a.mp4", "libx264", {"options": {"x264-params": X264.format(12, 3, 0) + ":tff=1"}}),
+    "hevc": ("a.mp4", "libx265", {"options": {"x265-params": X265.format(12, 3, 0)}, "size": (64, 64)}),
+    "hevc open": ("a.mp4", "libx265", {"options": {"x265-params": X265.format(9, 4, 1)}, "size": (64, 64)}),
+    "hevc open mkv": ("a.mkv", "libx265", {"options": {"x265-params": X265.format(8, 3, 1)}, "size": (64, 64)}),
+    "vp8": ("a.webm", "libvpx", {"gop_size": 12, "options": {"auto-alt-ref": "1", "lag-in-frames": "8"}}),
+    "vp9": ("a.webm", "libvpx-vp9", {"gop_size": 12, "options": {"cpu-used": "8", "lag-in-frames": "8"}}),
+    "vp9 uneven": ("a.webm", "libvpx-vp9", {"gop_size": 12, "options": {"cpu-used": "8"}, "times": UNEVEN}),
+    "av1": ("a.mp4", "libsvtav1", {"gop_size": 12, "options": {"preset": "12"}, "size": (64, 64)}),
+    "mpeg4": ("a.avi", "mpeg4", {"gop_size": 12}),
+    "mpeg4 b-frames": ("a.mp4", "mpeg4", {"gop_size": 12, "max_b_frames": 2}),
+    "mpeg2 open": ("a.ts", "mpeg2video", {"gop_size": 12, "max_b_frames": 2}),
+    "mjpeg": ("a.mov", "mjpeg", {"pix_fmt": "yuvj420p"}),
+    "ffv1": ("a.mkv", "ffv1", {"gop_size": 12}),
+}
+# Keyframes that are none, no keyframes, and times that are none: nothing can be skipped, or it turns out wrong.
+HARD_KINDS = {
+    "h264 refresh": ("a.ts", "libx264", {"options": {"x264-params": X264.format(12, 0, 0) + ":intra-refresh=1"}}),
+    "h264 avi": ("a.avi", "libx264", {"options": {"x264-params": X264.format(12, 3, 0)}}),
+    "mpeg4 avi": ("a.avi", "mpeg4", {"gop_size": 12, "max_b_frames": 2}),
+    "gif": ("a.gif", "gif", {"pix_fmt": "rgb8"}),
+}
+
+
+@pytest.fixture(scope="module")
+def clip_of(tmp_path_factory):
+    """Gives the clip of a kind, and its frames in full as (seconds after the first, image)."""
+
+    @cache
+    def make(kind):
+        name, codec, told = (KINDS | HARD_KINDS)[kind]
+        path = write_video(tmp_path_factory.mktemp("clip") / name, codec, **told)
+        frames = decoded_frames(path)
+        return path, frames, [frame.time - frames[0].time for frame in frames]
+
+    return make
+
+
+def brute_force(times, wanted):
+    """The numbers of the frames that are nearest to the wanted times, the earlier of two."""
+    return [min(range(len(times)), key=lambda number: (abs(times[number] - time), times[number])) for time in wanted]
+
+
+def forbidden(video, **kwargs):
+    raise AssertionError("all of the clip is decoded")
+
+
+def check(path, frames, times, wanted):
+    taken = decode_media(path, sample_timestamps=lambda duration: wanted)
+    numbers = brute_force(times, wanted)
+    assert taken.timestamps.tolist() == [times[number] for number in numbers]
+    for image, number in zip(taken.frames.permute(0, 2, 3, 1).numpy(), numbers):
+        assert np.array_equal(image, upright_rgb(frames[number]))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(wanted=st.lists(st.floats(0.0, 4.2), min_size=1, max_size=4).map(sorted))
+def test_frames_are_those_of_decoding_all(clip_of, kind, wanted):
+    """A frame that is taken by skipping differs from what the clip shows at that time."""
+    path, frames, times = clip_of(kind)
+    with pytest.MonkeyPatch.context() as patch:
+        # Decoding all, when skipping failed, would hide that it did.
+        patch.setattr(decoding, "FullDecoder", forbidden)
+        check(path, frames, times, wanted)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_frame_can_be_taken_alone(clip_of, kind, monkeypatch):
+    """Some frame comes out wrong when the packets before it are skipped: one beside a keyframe, say."""
+    path, frames, times = clip_of(kind)
+    monkeypatch.setattr(decoding, "FullDecoder", forbidden)
+    for number in range(20, 44):
+        check(path, frames, times, [times[number]])
+
+
+@pytest.mark.parametrize("kind", ["h264 refresh", "mpeg4 avi", "gif"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.52, 0.77, 1.0])
+def test_frames_are_right_where_keyframes_are_not_what_they_seem(clip_of, kind, share):
+    """Decoding starts at a packet that is marked as a keyframe, or not, and gives a smeared frame."""
+    path, frames, times = clip_of(kind)
+    check(path, frames, times, [share * times[-1]])
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264", "libvpx-vp9"])
+def test_keyframes_that_are_none_are_noticed(tmp_path, codec):
+    """A file that calls every frame a keyframe, as bad writers do, gives grey or smeared frames."""
+    path = write_video(tmp_path / "a.mp4", codec, 40, gop_size=20)
+    # Without this table, all frames of an MP4 count as keyframes.
+    assert path.read_bytes().count(b"stss") == 1
+    path.write_bytes(path.read_bytes().replace(b"stss", b"free"))
+    frames = decoded_frames(path)
+    times = [frame.time - frames[0].time for frame in frames]
+    for number in (1, 13, 20, 27, 39):
+        check(path, frames, times, [times[number]])
+
+
+@pytest.mark.parametrize("plans", [True, False])
+def test_of_two_equally_near_frames_the_earlier_is_taken(clip_of, monkeypatch, plans):
+    """The choice between equally near frames depends on how the clip is decoded."""
+    path, frames, times = clip_of("vp8")
+    if not plans:
+        monkeypatch.setattr(decoding, "plan_skipping", lambda timeline, wanted: None)
+    check(path, frames, times, [0.0, 0.5, 0.52, 1.0, 1.5])
+    halves = [(a + b) / 2 for a, b in itertools.pairwise(times) if (a + b) / 2 - a == b - (a + b) / 2]
+    assert len(halves) > 10
+    check(path, frames, times, halves)
+
+
+def test_avi_shows_frames_in_the_order_shown(clip_of):
+    """AVI tells no times: frames that are stored in another order than shown are taken for their neighbours."""
+    path, frames, _ = clip_of("h264 avi")
+    times = [index / 25 for index in range(len(frames))]
+    for number in (0, 7, 20, 33, 59):
+        media = decode_media(path, sample_timestamps=lambda duration, number=number: [times[number]])
+        assert media.timestamps.tolist() == pytest.approx([times[number]])
+        assert np.array_equal(media.frames[0].permute(1, 2, 0).numpy(), upright_rgb(frames[number]))
+
+
+@pytest.mark.parametrize("kind", ["h264 open", "h264 open ts", "h264 refresh", "h264 avi", "vp9", "gif"])
+def test_clips_too_large_to_be_held_are_read_again(clip_of, kind, monkeypatch):
+    """A large file gives other frames or sound than one that fits into memory."""
+    path, _, times = clip_of(kind)
+    wanted = [0.1, 0.5 * times[-1], times[-1]]
+    expected = decode_media(path, sample_timestamps=lambda duration: wanted)
+    monkeypatch.setattr(timeline, "_MAX_HELD_BYTES", 100)
+    again = decode_media(path, sample_timestamps=lambda duration: wanted)
+    assert again.timestamps.tolist() == expected.timestamps.tolist()
+    assert np.array_equal(again.frames, expected.frames)
+
+
+def test_sound_of_clips_too_large_to_be_held(clip, monkeypatch):
+    """The sound of a large file is another than when it fits into memory, or is missing."""
+    expected = decode_media(clip, sample_timestamps=lambda duration: [0.0], sampling_rate=16_000)
+    monkeypatch.setattr(timeline, "_MAX_HELD_BYTES", 100)
+    again = decode_media(clip, sample_timestamps=lambda duration: [0.0], sampling_rate=16_000)
+    assert np.array_equal(again.audio, expected.audio)
+
+
+@given(
+    times=st.lists(st.integers(0, 40), min_size=1, max_size=12, unique=True).map(sorted),
+    wanted=st.lists(st.integers(-5, 90), max_size=6).map(sorted),
+)
+def test_nearest_times(times, wanted):
+    """The frame that is taken is not the nearest one, or the later of two."""
+    assert nearest_times(times, [time / 2 for time in wanted]) == brute_force(times, [time / 2 for time in wanted])
+
+
+def test_most_of_a_long_clip_is_not_decoded(clip_of, monkeypatch):
+    """Every frame of a long clip is decoded for the sake of a few."""
+    decoded = []
+    monkeypatch.setattr(ClipGuard, "count_decoded_frame", lambda guard: decoded.append(guard))
+    path, _, times = clip_of("mjpeg")
+    decode_media(path, sample_timestamps=lambda duration: [0.5, 1.0, 1.5])
+    assert len(decoded) == 4  # the first frame, from which times count, is the fourth
+    path, _, times = clip_of("vp9")
+    decoded.clear()
+    decode_media(path, sample_timestamps=lambda duration: [times[26], times[50]])
+    assert len(decoded) == 1 + 3 + 3
