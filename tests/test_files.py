@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from transformers_ggm.files import write_json, write_text, written_whole
+from transformers_ggm.files import write_json, write_lines, write_text, written_whole
 
 
 def names(folder):
@@ -82,3 +82,23 @@ def test_file_is_written_whole(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no"):
         write_text(tmp_path / "a.json", "other")
     assert names(tmp_path) == ["a.json"] and "ü" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+def test_lines_appear_together(tmp_path):
+    """Would fail if a list that was cut off passed for whole, or its length were told wrongly."""
+
+    def lines():
+        yield "first"
+        assert names(tmp_path) != ["list.txt"]
+        yield "zweite"
+
+    assert write_lines(tmp_path / "list.txt", lines()) == 2
+    assert names(tmp_path) == ["list.txt"] and (tmp_path / "list.txt").read_text() == "first\nzweite\n"
+
+    def broken():
+        yield "third"
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_lines(tmp_path / "list.txt", broken())
+    assert names(tmp_path) == ["list.txt"] and (tmp_path / "list.txt").read_text() == "first\nzweite\n"

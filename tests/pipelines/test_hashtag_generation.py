@@ -26,7 +26,7 @@ from transformers_ggm import (
 from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
 from transformers_ggm.pipelines import DEMO_CHECKPOINT, demo_checkpoint
 from transformers_ggm.processing import Media, extract_hashtags, video_processing_ggm
-from transformers_ggm.processing.audio import load_sound
+from transformers_ggm.processing.media.audio import load_sound
 
 WORDS = "twelve hours on the highway"
 

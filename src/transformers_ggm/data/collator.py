@@ -11,6 +11,7 @@ import torch
 
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
+from .prepared import StoredFrames
 
 
 def row_generator(seed: int, epoch: int, index: int) -> random.Random:
@@ -154,9 +155,9 @@ class DataCollatorForHashtagRetrieval(EpochAware):
             weights = [max(self.counts.get(tag, 1), 1) ** -self.rare_hashtag_power for tag in hashtags]
         return generator.choices(hashtags, weights)[0]
 
-    def _draw_frames(self, frames: torch.Tensor, generator: random.Random) -> torch.Tensor:
+    def _draw_frames(self, frames: torch.Tensor | StoredFrames, generator: random.Random) -> torch.Tensor:
         if not 0 < self.frames_per_clip < len(frames):
-            return frames
+            return frames[:]
         return frames[sorted(generator.sample(range(len(frames)), self.frames_per_clip))]
 
 

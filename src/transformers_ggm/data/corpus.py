@@ -42,16 +42,12 @@ class CorpusOptions:
 
     min_hashtag_count: int = field(default=5, metadata={"help": "Drop hashtags that fewer rows have."})
     train_share: float = field(default=0.8, metadata={"help": "Share of the rows for training."})
-    validation_share: float = field(
-        default=0.1, metadata={"help": "Share for validation; the rest is for testing."}
-    )
+    validation_share: float = field(default=0.1, metadata={"help": "Share for validation; the rest is for testing."})
     num_unseen_hashtags: int | None = field(
         default=None,
         metadata={"help": "Training hashtags to move to the split unseen_test. By default 500, at most 5%% of them."},
     )
-    keep_near_duplicates_together: bool = field(
-        default=False, metadata={"help": "Keep near-duplicates in one split."}
-    )
+    keep_near_duplicates_together: bool = field(default=False, metadata={"help": "Keep near-duplicates in one split."})
     seed: int = field(default=0, metadata={"help": "Of the split and of the choice of unseen hashtags."})
 
     def __post_init__(self):

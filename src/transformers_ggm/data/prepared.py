@@ -2,18 +2,21 @@
 
 import io
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import soundfile
 import torch
 from datasets import Audio, Dataset, DatasetDict, Features, Image, List, Value, load_dataset
 from torchvision.io import ImageReadMode, decode_image
 
 from ..errors import DatasetError
-from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features, sound_waveform
 
 # Says that a folder is a prepared set, and what it was prepared with. Written last.
@@ -90,9 +93,9 @@ class PreparedShorts(torch.utils.data.Dataset):
             `retriever_frames` are `None`.
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
 
-    Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
-    `(frames, 3, height, width)`, or `None` without a video), `input_features` (`torch.float32`, or `None` without
-    sound), `description`, `hashtags` and `guidance`.
+    Each item is a dict with `index` (`int`), `frames` (`torch.uint8` of shape `(frames, 3, height, width)`, or `None`
+    without a video), `retriever_frames` ([`StoredFrames`], of which the same can be taken with `[...]`, or `None`),
+    `input_features` (`torch.float32`, or `None` without sound), `description`, `hashtags` and `guidance`.
     """
 
     def __init__(
@@ -102,7 +105,8 @@ class PreparedShorts(torch.utils.data.Dataset):
         retriever_processor: HashtagRetrieverProcessor | None = None,
         guidance: Sequence[Sequence[str]] | None = None,
     ):
-        self.dataset = dataset.cast_column("frames", List(Image(decode=False)))
+        self.dataset = dataset
+        self._undecoded = dataset.with_format("arrow")
         self.processor = processor
         self.retriever_processor = retriever_processor
         self.guidance = guidance
@@ -112,30 +116,32 @@ class PreparedShorts(torch.utils.data.Dataset):
 
     def frame_counts(self) -> list[int]:
         """How many frames each row has: what a row costs."""
-        return [0 if times is None else len(times) for times in self.dataset["timestamps"]]
+        lengths = pc.list_value_length(self._undecoded.select_columns("timestamps")[:].column(0))
+        return pc.fill_null(lengths, 0).to_pylist()
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.dataset[index]
+        table = self._undecoded[index]
+        row = {name: table.column(name)[0] for name in table.column_names}
         item = {
             "index": index,
             "frames": None,
             "retriever_frames": None,
             "input_features": None,
-            "description": row["description"],
-            "hashtags": row["hashtags"],
+            "description": row["description"].as_py(),
+            "hashtags": row["hashtags"].as_py(),
             "guidance": [] if self.guidance is None else self.guidance[index],
         }
-        if row["frames"] is not None:
-            frames = torch.stack([decode_frame(frame["bytes"]) for frame in row["frames"]])
+        if row["frames"].is_valid:
+            files = [frame["bytes"].as_buffer() for frame in row["frames"]]
             if self.processor is not None:
-                item["frames"] = self.processor.video_processor.resize_frames(frames)
+                item["frames"] = StoredFrames(files, self.processor.video_processor)[:]
             if self.retriever_processor is not None:
-                item["retriever_frames"] = self.retriever_processor.video_processor.resize_frames(frames)
-        if row["audio"] is not None and self.processor is not None and self.processor.feature_extractor is not None:
-            item["input_features"] = self._sound(row["audio"]["bytes"], index)
+                item["retriever_frames"] = StoredFrames(files, self.retriever_processor.video_processor)
+        if row["audio"].is_valid and self.processor is not None and self.processor.feature_extractor is not None:
+            item["input_features"] = self._sound(row["audio"]["bytes"].as_buffer(), index)
         return item
 
-    def _sound(self, encoded: bytes, index: int) -> torch.Tensor:
+    def _sound(self, encoded: pa.Buffer, index: int) -> torch.Tensor:
         waveform, rate = decode_sound(encoded)
         wanted, longest = self.processor.sampling_rate, self.processor.max_audio_seconds
         return sound_features(
@@ -143,11 +149,39 @@ class PreparedShorts(torch.utils.data.Dataset):
         )[0]
 
 
-def decode_frame(encoded: bytes) -> torch.Tensor:
+class StoredFrames(Sequence):
+    """
+    The frames of a row, of which only those that are taken are decoded: training a retriever draws a few of them.
+
+    Args:
+        files (`list[pa.Buffer]`): JPEG or PNG files.
+        video_processor ([`GGMVideoProcessor`]): resizes and crops.
+    """
+
+    def __init__(self, files: Sequence[pa.Buffer], video_processor: GGMVideoProcessor):
+        self.files = files
+        self.video_processor = video_processor
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, which: slice | Sequence[int]) -> torch.Tensor:
+        """Some frames, by a slice or a list of numbers: (frames, 3, height, width) uint8."""
+        numbers = range(len(self))[which] if isinstance(which, slice) else which
+        # Colours lie side by side as they are decoded, which resizing likes best.
+        frames = torch.stack([decode_frame(self.files[number]).permute(1, 2, 0) for number in numbers])
+        return self.video_processor.resize_frames(frames.permute(0, 3, 1, 2))
+
+
+def decode_frame(encoded: pa.Buffer) -> torch.Tensor:
     """A stored frame as (3, h, w) uint8."""
-    return decode_image(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), ImageReadMode.RGB)
+    with warnings.catch_warnings():
+        # PyTorch warns of memory that cannot be written to, which nobody does here.
+        warnings.simplefilter("ignore", UserWarning)
+        file = torch.frombuffer(encoded, dtype=torch.uint8)
+    return decode_image(file, ImageReadMode.RGB)
 
 
-def decode_sound(encoded: bytes) -> tuple[np.ndarray, int]:
+def decode_sound(encoded: pa.Buffer) -> tuple[np.ndarray, int]:
     """A stored sound as a waveform (n,) float32 and its rate in Hz."""
     return soundfile.read(io.BytesIO(encoded), dtype="float32")

@@ -31,12 +31,31 @@ def data_facts(run: "Run") -> DataFacts:
     """The facts about a run's data folder, from its `README.md` if it has one."""
     data_dir = Path(run.data.data_dir)
     rows = {split: len(run.rows(split)) for split in ("train", "validation", "test")}
-    readme = data_dir / "README.md"
-    if not readme.is_file():
+    card = read_card(data_dir)
+    if card is None:
         return DataFacts(data_dir.resolve().name, "", False, rows)
-    card = DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True)
-    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", card.text) if part.strip()]
-    title = next((part.lstrip("# ") for part in paragraphs if part.startswith("# ")), None)
-    summary = next((part for part in paragraphs if re.match(r"[^\W_]", part)), "")
-    name = card.data.get("pretty_name") or title or data_dir.resolve().name
-    return DataFacts(str(name), summary, "synthetic" in (card.data.get("tags") or []), rows)
+    is_synthetic = "synthetic" in (card.data.get("tags") or [])
+    return DataFacts(card_name(card, data_dir.resolve().name), card_summary(card), is_synthetic, rows)
+
+
+def read_card(folder: str | Path) -> DatasetCard | None:
+    """The `README.md` of a data folder, or `None` where there is none."""
+    readme = Path(folder, "README.md")
+    if not readme.is_file():
+        return None
+    return DatasetCard(readme.read_text(encoding="utf-8"), ignore_metadata_errors=True)
+
+
+def card_name(card: DatasetCard, default: str) -> str:
+    """The title of a data card: in its metadata, or else its first heading."""
+    title = next((part.lstrip("# ") for part in _paragraphs(card) if part.startswith("# ")), default)
+    return str(card.data.get("pretty_name") or title)
+
+
+def card_summary(card: DatasetCard) -> str:
+    """The first paragraph of a data card that is no heading, list or table, `""` without one."""
+    return next((part for part in _paragraphs(card) if re.match(r"[^\W_]", part)), "")
+
+
+def _paragraphs(card: DatasetCard) -> list[str]:
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", card.text) if part.strip()]

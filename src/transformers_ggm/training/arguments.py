@@ -53,7 +53,16 @@ class ModelArguments:
 class DataArguments:
     """The shorts, and what training does to them."""
 
-    data_dir: str = field(metadata={"help": "Folder with train/, validation/ and test/, a metadata.jsonl in each."})
+    data_dir: str = field(
+        metadata={
+            "help": "Folder with train/, validation/ and test/, a metadata.jsonl in each; or a set that "
+            "`python -m transformers_ggm.data.prepare` wrote."
+        }
+    )
+    unseen_hashtags_in_pool: bool = field(
+        default=False,
+        metadata={"help": "Put the hashtags that a prepared corpus keeps away from training into the pool too."},
+    )
     decoding_workers: int = field(default=2, metadata={"help": "Processes that decode clips."})
     on_error: str = field(
         default="raise", metadata={"help": "What to do with a clip that cannot be read: 'raise', or 'skip' and list."}

@@ -22,11 +22,17 @@ def load_retriever(run: Run) -> HashtagRetriever:
 
 
 def build_pool(run: Run) -> None:
-    """Writes `checkpoint/hashtag_pool`: every hashtag of the training split, with its count."""
+    """
+    Writes `checkpoint/hashtag_pool`: every hashtag of the training split with its count, and on demand the unseen ones
+    of a prepared corpus, with a count of 0.
+    """
     if run.is_done("pool", run.pool_dir):
         return
     if run.process.is_main_process:
-        pool = HashtagPool.build(run.hashtag_counts, load_retriever(run), run.retriever_processor)
+        hashtags = run.hashtag_counts
+        if run.data.unseen_hashtags_in_pool:
+            hashtags = {**dict.fromkeys(run.unseen_hashtags, 0), **hashtags}
+        pool = HashtagPool.build(hashtags, load_retriever(run), run.retriever_processor)
         pool.save_pretrained(run.pool_dir)
     run.process.wait_for_everyone()
 
@@ -56,7 +62,7 @@ def retrieve(
     found: list[list[str]] = []
     loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list)
     for rows in tqdm(loader, desc=description, unit="batch"):
-        videos = [row["retriever_frames"] for row in rows]
+        videos = [None if row["retriever_frames"] is None else row["retriever_frames"][:] for row in rows]
         hashtags = iter(())
         if any(video is not None for video in videos):
             inputs = processor(videos=[video for video in videos if video is not None], return_tensors="pt")

@@ -14,7 +14,7 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
-from ..data.prepared import is_prepared
+from ..data.prepared import is_prepared, read_record
 from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
@@ -90,6 +90,16 @@ class Run:
     def clip_column(self) -> str:
         """A small column that is `None` in rows without a clip."""
         return "duration" if self.is_prepared_set else "video"
+
+    @cached_property
+    def unseen_hashtags(self) -> list[str]:
+        """The hashtags that a prepared corpus keeps away from training."""
+        if not self.is_prepared_set or not read_record(self.data.data_dir)["unseen_hashtags"]:
+            raise DatasetError(
+                f"{self.data.data_dir} has no unseen hashtags to put into the pool: prepare it as a corpus "
+                "(--build_corpus true), or leave --unseen_hashtags_in_pool out."
+            )
+        return read_record(self.data.data_dir)["unseen_hashtags"]
 
     def rows(self, split: str) -> Dataset:
         """A split's decoded clips and their fields, as they are stored."""

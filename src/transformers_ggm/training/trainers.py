@@ -1,5 +1,7 @@
 """What both trainings add to transformers' `Trainer`."""
 
+from torch.utils.data import SequentialSampler
+
 from ..data.sampling import SeededLengthGroupedSampler
 
 
@@ -34,3 +36,7 @@ class ShortsTrainerMixin:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return SeededLengthGroupedSampler(batch_size, dataset.frame_counts(), self.args.seed)
+
+    def _get_eval_sampler(self, eval_dataset):
+        # Predictions are wanted in the order of the rows. Several processes take turns in it by themselves.
+        return SequentialSampler(eval_dataset) if self.args.world_size == 1 else None

@@ -1,0 +1,66 @@
+"""Sharing a prepared set on the Hub."""
+
+from pathlib import Path
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+
+from ..errors import DatasetError
+from .prepared import RECORD, is_prepared
+
+# What a prepared set consists of. Lists of rejected clips, which name files of this machine, stay where they are.
+PREPARED_FILES = ("README.md", RECORD, "statistics.md", "*.png", "unseen_hashtags.txt", "data/*.parquet")
+
+
+def prepared_files(folder: str | Path) -> list[Path]:
+    """
+    The files of a prepared set, relative to its folder, in a fixed order.
+
+    Raises:
+        DatasetError: the folder is no finished prepared set.
+    """
+    folder = Path(folder)
+    if not is_prepared(folder):
+        raise DatasetError(f"{folder} has no {RECORD}: prepare it to the end before sharing it.")
+    found = {path.relative_to(folder) for pattern in PREPARED_FILES for path in folder.glob(pattern)}
+    return sorted(found)
+
+
+def push_prepared_to_hub(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    commit_message: str = "Upload prepared shorts",
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+) -> CommitInfo:
+    """
+    Uploads a prepared set to a dataset repository on the Hub in one commit, making the repository where there is none.
+
+    `load_dataset(repo_id)` then gives its splits.
+
+    Args:
+        folder (`str` or `Path`): what `python -m transformers_ggm.data.prepare` wrote.
+        repo_id (`str`): the repository, `"user/name"`.
+        commit_message, private, token, revision, create_pr: as in `datasets`' `push_to_hub`.
+
+    Returns:
+        `CommitInfo`: the commit, as `huggingface_hub` describes it.
+
+    Raises:
+        DatasetError: the folder is no finished prepared set.
+    """
+    files = prepared_files(folder)
+    api = HfApi(token=token)
+    repo_id = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True).repo_id
+    if revision is not None and not create_pr:
+        api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
+    return api.create_commit(
+        repo_id=repo_id,
+        repo_type="dataset",
+        operations=[CommitOperationAdd(file.as_posix(), Path(folder, file)) for file in files],
+        commit_message=commit_message,
+        revision=revision,
+        create_pr=create_pr,
+    )

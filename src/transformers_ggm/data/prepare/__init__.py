@@ -1,0 +1,6 @@
+"""Clips decoded once into Parquet shards: `python -m transformers_ggm.data.prepare`."""
+
+from .options import ClipOptions, WorkOptions
+from .preparation import prepare_shorts
+
+__all__ = ["ClipOptions", "WorkOptions", "prepare_shorts"]

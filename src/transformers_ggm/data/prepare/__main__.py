@@ -1,0 +1,112 @@
+"""Decodes the clips of a source once, into a set of Parquet shards to train on.
+
+```bash
+python -m transformers_ggm.data.prepare --data_dir shorts --output_dir prepared
+python train.py --data_dir prepared --output_dir outputs/ggm
+```
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import HfArgumentParser
+
+from ...errors import DatasetError, HashtagError, MediaError
+from ...processing import MediaLimits
+from ..corpus import CorpusOptions
+from ..hub import push_prepared_to_hub
+from .options import ClipOptions, WorkOptions
+from .preparation import prepare_shorts
+
+
+@dataclass
+class SourceArguments:
+    """What to prepare, and where to."""
+
+    data_dir: str = field(
+        metadata={
+            "help": "Folder in the Hub's convention, a CSV, JSONL or Parquet table (path or URL), or WebDataset tars "
+            "(one, a folder, or a pattern such as 'shards/{000..099}.tar')."
+        }
+    )
+    output_dir: str = field(metadata={"help": "Folder to write. Work that was cut off there is gone on with."})
+    columns: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Our column names and the source's, such as video=clip_url hashtags=tags split=fold; "
+            "nothing after the = leaves that column out."
+        },
+    )
+    build_corpus: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Drop rare hashtags and make splits, as section 4.1 of the paper does. By default only where the "
+            "source has no splits of its own."
+        },
+    )
+    push_to_hub: str | None = field(default=None, metadata={"help": "Dataset repository to upload the result to."})
+    private: bool = field(default=False, metadata={"help": "Make that repository private."})
+
+    def __post_init__(self):
+        if wrong := [pair for pair in self.columns if "=" not in pair]:
+            raise ValueError(f"`columns` has {wrong[0]!r}: write ours=theirs, such as hashtags=tags.")
+
+    @property
+    def column_names(self) -> dict[str, str | None]:
+        """By our name; `None` for a column to leave out."""
+        return {ours: theirs or None for ours, theirs in (pair.split("=", 1) for pair in self.columns)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """
+    Runs the command line.
+
+    Returns:
+        `int`: the exit status: 0, or 1 where nothing could be prepared (with a line on stderr that says why) or more
+        than `max_rejected_share` of the rows were rejected (the others are written all the same).
+    """
+    parser = HfArgumentParser(
+        (SourceArguments, ClipOptions, MediaLimits, CorpusOptions, WorkOptions),
+        prog="python -m transformers_ggm.data.prepare",
+        description="Decodes the clips of a source once, into a set of Parquet shards to train on.",
+    )
+    try:
+        source, clip, limits, corpus, work = parser.parse_args_into_dataclasses(argv)
+        record = prepare_shorts(
+            source.data_dir, source.output_dir, source.column_names, source.build_corpus, clip, limits, corpus, work
+        )
+        print(summary(record, source.output_dir))
+        if source.push_to_hub:
+            print(push_prepared_to_hub(source.output_dir, source.push_to_hub, private=source.private or None))
+    except (DatasetError, HashtagError, MediaError, ImportError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    share = record["rejected"] / record["read"]
+    if share > work.max_rejected_share:
+        print(
+            f"{share:.1%} of the rows were rejected, more than the {work.max_rejected_share:.1%} of "
+            f"--max_rejected_share: see {Path(source.output_dir, 'rejects.jsonl')}.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def summary(record: dict[str, Any], output_dir: str) -> str:
+    """What a preparation came to, in a few lines."""
+    lines = [f"{output_dir}: {record['read']} rows read, {record['rejected']} rejected, {record['dropped']} dropped"]
+    lines += [
+        f"  {name}: {split['rows']} rows in {split['shards']} shards" for name, split in record["splits"].items()
+    ]
+    if record["rejected"]:
+        lines.append(f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')}")
+    lines.append(f"Statistics and plots: {Path(output_dir, 'statistics.md')}")
+    lines.append(f"Next: python train.py --data_dir {output_dir} --output_dir outputs/ggm")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What `python -m transformers_ggm.data.prepare` can be told."""
+
+import os
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What is kept of a clip.
+
+    Args:
+        frames_per_second, num_frames, long_video_seconds: The paper's frame rule, as in [`GGMVideoProcessor`].
+        short_side (`int`, defaults to 256): Pixels of the shorter side of a stored frame; smaller frames stay as they
+            are.
+        jpeg_quality (`int`, defaults to 95): Of stored frames, 1 to 100.
+        sampling_rate (`int`, defaults to 48000): Rate of the stored sound in Hz: CLAP's. Training resamples where its
+            model wants another one.
+        max_audio_seconds (`float`, defaults to 10.0): Sound after this is left out.
+        lossless (`bool`, defaults to `False`): Stores frames as PNG at the clip's own size and sound as WAV with
+            32-bit floats. A model whose feature extractor has the stored `sampling_rate` then gets bit for bit what
+            the clip itself gives.
+
+    Raises:
+        `ValueError`: A value is out of range.
+    """
+
+    frames_per_second: float = field(default=2.0, metadata={"help": "Frames per second of a short clip."})
+    num_frames: int = field(default=15, metadata={"help": "Frames of a long clip, and the most that are kept."})
+    long_video_seconds: float = field(default=7.0, metadata={"help": "From this length on a clip is long."})
+    short_side: int = field(default=256, metadata={"help": "Pixels of a stored frame's shorter side, at most."})
+    jpeg_quality: int = field(default=95, metadata={"help": "Quality of stored frames, 1 to 100."})
+    sampling_rate: int = field(default=48_000, metadata={"help": "Rate of the stored sound in Hz (CLAP: 48000)."})
+    max_audio_seconds: float = field(default=10.0, metadata={"help": "Seconds of sound that are kept."})
+    lossless: bool = field(
+        default=False, metadata={"help": "Keep frames as PNG at the clip's own size, and sound as 32-bit floats."}
+    )
+
+    def __post_init__(self):
+        for name in ("frames_per_second", "num_frames", "short_side", "sampling_rate", "max_audio_seconds"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"`{name}` is {getattr(self, name)}, but must be more than 0.")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"`jpeg_quality` is {self.jpeg_quality}: choose a number from 1 to 100.")
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """How the work is done; nothing of it changes what is written, but for the number of clips in a file.
+
+    Args:
+        num_workers (`int`, defaults to the number of cores): Processes that decode.
+        clips_per_shard (`int`, defaults to 256): Clips in one Parquet file; what a kill can cost.
+        max_rejected_share (`float`, defaults to 0.1): Share of rejected clips from which the command ends with exit
+            status 1, though the others are written.
+
+    Raises:
+        `ValueError`: A value is out of range.
+    """
+
+    num_workers: int = field(default_factory=available_cores, metadata={"help": "Processes that decode."})
+    clips_per_shard: int = field(default=256, metadata={"help": "Clips in one Parquet file."})
+    max_rejected_share: float = field(
+        default=0.1, metadata={"help": "Share of rejected clips from which the exit status is 1."}
+    )
+
+    def __post_init__(self):
+        for name in ("num_workers", "clips_per_shard"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` is {getattr(self, name)}, but must be at least 1.")
+        if not 0 <= self.max_rejected_share <= 1:
+            raise ValueError(f"`max_rejected_share` is {self.max_rejected_share}: choose a number from 0 to 1.")

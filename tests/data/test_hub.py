@@ -1,0 +1,86 @@
+"""Sharing prepared sets: what would be pushed, and that it can be read again."""
+
+from pathlib import Path
+
+import pytest
+from data_samples import write_metadata
+from datasets import load_dataset
+from huggingface_hub import CommitOperationAdd, HfApi
+
+from transformers_ggm.data import push_prepared_to_hub
+from transformers_ggm.data.prepare import prepare_shorts
+from transformers_ggm.errors import DatasetError
+
+
+class Repository:
+    """Writes to a folder what `HfApi` is asked to commit, and notes the calls."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.calls = folder, []
+        monkeypatch.setattr(HfApi, "create_repo", self.create_repo)
+        monkeypatch.setattr(
+            HfApi, "create_branch", lambda _, repo_id, **options: self.calls.append(("branch", options))
+        )
+        monkeypatch.setattr(HfApi, "create_commit", self.create_commit)
+
+    def create_repo(self, repo_id, **options):
+        self.calls.append(("repository", options))
+        return type("Url", (), {"repo_id": f"someone/{repo_id}"})()
+
+    def create_commit(self, repo_id, operations, **options):
+        assert repo_id == "someone/lake"
+        self.calls.append(("commit", options))
+        for operation in operations:
+            assert isinstance(operation, CommitOperationAdd)
+            path = self.folder / operation.path_in_repo
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(Path(operation.path_or_fileobj).read_bytes())
+        return "the commit"
+
+
+@pytest.fixture
+def prepared_dir(tmp_path):
+    rows = [{"description": f"number {number}", "hashtags": ["lake", f"n{number}"]} for number in range(5)]
+    write_metadata(tmp_path / "raw" / "train", rows)
+    write_metadata(tmp_path / "raw" / "test", rows[:2])
+    prepare_shorts(tmp_path / "raw", tmp_path / "prepared")
+    return tmp_path / "prepared"
+
+
+def test_what_is_pushed_can_be_loaded(prepared_dir, tmp_path, monkeypatch):
+    """Would fail if a pushed set lacked a shard or its card, came in several commits, or told names of local files."""
+    (prepared_dir / "notes.txt").write_text("private")
+    repository = Repository(tmp_path / "hub", monkeypatch)
+    assert push_prepared_to_hub(prepared_dir, "lake", private=True) == "the commit"
+    assert [name for name, _ in repository.calls] == ["repository", "commit"]
+    assert repository.calls[0][1] == {"repo_type": "dataset", "private": True, "exist_ok": True}
+    assert repository.calls[1][1]["repo_type"] == "dataset"
+    pushed = {str(path.relative_to(tmp_path / "hub")) for path in (tmp_path / "hub").rglob("*") if path.is_file()}
+    assert pushed == {
+        "README.md", "prepared.json", "statistics.md", "hashtag_frequency.png", "words_per_hashtag.png",
+        "data/train-00000-of-00001.parquet", "data/test-00000-of-00001.parquet",
+    }  # fmt: skip
+    loaded = load_dataset(str(tmp_path / "hub"))
+    assert {name: len(split) for name, split in loaded.items()} == {"train": 5, "test": 2}
+    assert loaded["test"]["hashtags"][:] == [["lake", "n0"], ["lake", "n1"]]
+
+
+def test_revision_and_pull_request(prepared_dir, tmp_path, monkeypatch):
+    """Would fail if a push to a branch went to main, or a pull request made a branch."""
+    repository = Repository(tmp_path / "hub", monkeypatch)
+    push_prepared_to_hub(prepared_dir, "lake", revision="v2")
+    assert [name for name, _ in repository.calls] == ["repository", "branch", "commit"]
+    assert repository.calls[-1][1]["revision"] == "v2"
+    repository.calls.clear()
+    push_prepared_to_hub(prepared_dir, "lake", create_pr=True)
+    assert [name for name, _ in repository.calls] == ["repository", "commit"]
+    assert repository.calls[-1][1]["create_pr"] is True
+
+
+def test_unfinished_sets_are_not_pushed(prepared_dir, tmp_path, monkeypatch):
+    """Would fail if half a set were shared."""
+    repository = Repository(tmp_path / "hub", monkeypatch)
+    (prepared_dir / "prepared.json").unlink()
+    with pytest.raises(DatasetError, match="prepare it to the end"):
+        push_prepared_to_hub(prepared_dir, "lake")
+    assert not repository.calls
