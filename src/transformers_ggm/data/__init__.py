@@ -1,18 +1,25 @@
 """Folders of shorts, prepared sets and collators. Preparing is in `data.prepare`, which needs the extra `data`."""
 
 from .collator import DataCollatorForHashtagGeneration, DataCollatorForHashtagRetrieval
+from .corpus import Corpus, CorpusOptions, build_corpus
 from .decoded import DecodedShorts, decode_split
 from .hub import push_prepared_to_hub
 from .prepared import PreparedShorts, load_prepared
 from .shorts import load_shorts
+from .sources import ShortsSource, open_shorts
 
 __all__ = [
+    "Corpus",
+    "CorpusOptions",
     "DataCollatorForHashtagGeneration",
     "DataCollatorForHashtagRetrieval",
     "DecodedShorts",
     "PreparedShorts",
+    "ShortsSource",
+    "build_corpus",
     "decode_split",
     "load_prepared",
     "load_shorts",
+    "open_shorts",
     "push_prepared_to_hub",
 ]

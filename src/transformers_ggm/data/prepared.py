@@ -2,7 +2,6 @@
 
 import io
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -175,11 +174,8 @@ class StoredFrames(Sequence):
 
 def decode_frame(encoded: pa.Buffer) -> torch.Tensor:
     """A stored frame as (3, h, w) uint8."""
-    with warnings.catch_warnings():
-        # PyTorch warns of memory that cannot be written to, which nobody does here.
-        warnings.simplefilter("ignore", UserWarning)
-        file = torch.frombuffer(encoded, dtype=torch.uint8)
-    return decode_image(file, ImageReadMode.RGB)
+    # A copy, since PyTorch wants memory that can be written to.
+    return decode_image(torch.frombuffer(bytearray(encoded), dtype=torch.uint8), ImageReadMode.RGB)
 
 
 def decode_sound(encoded: pa.Buffer) -> tuple[np.ndarray, int]:

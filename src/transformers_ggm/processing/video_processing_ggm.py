@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling
 from transformers.processing_utils import VideosKwargs
@@ -237,7 +238,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
             device=frames.device,
         )
         if settings["do_normalize"]:
-            self.normalize(frames, mean, std, inplace=True)
+            # Not through `self.normalize`, which works in place in recent versions only.
+            functional.normalize(frames, mean, std, inplace=True)
         elif do_rescale:
             frames.mul_(settings["rescale_factor"])
 

@@ -34,7 +34,9 @@ class MediaLimits:
     max_bytes: int = field(default=512 * 1024 * 1024, metadata={"help": "Size of a clip's file, at most."})
     max_seconds: float = field(default=600.0, metadata={"help": "Length of a clip, at most."})
     max_pixels: int = field(default=4096 * 4096, metadata={"help": "Width times height of a frame, at most."})
-    max_frames: int = field(default=100_000, metadata={"help": "Frames that a clip has and that are decoded, at most."})
+    max_frames: int = field(
+        default=100_000, metadata={"help": "Frames that a clip has and that are decoded, at most."}
+    )
     max_wall_seconds: float = field(default=120.0, metadata={"help": "Time that reading a clip may take."})
 
 
