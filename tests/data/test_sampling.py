@@ -1,8 +1,10 @@
 """The order of training rows."""
 
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import BatchSampler
 
 from transformers_ggm.data.sampling import SeededLengthGroupedSampler
 
@@ -28,6 +30,17 @@ def test_order_depends_on_seed_and_epoch_alone():
     torch.manual_seed(2)
     assert order(lengths, epoch=2) == first
     assert order(lengths, epoch=3) != first and order(lengths, seed=1, epoch=2) != first
+
+
+def test_processes_share_the_rows():
+    """Would fail if data-parallel processes read the same rows, or left some out."""
+    lengths = [number % 15 for number in range(64)]
+    shares = []
+    for rank in range(2):
+        torch.manual_seed(rank)  # the processes' own random states may differ
+        batches = BatchSampler(SeededLengthGroupedSampler(8, lengths), batch_size=4, drop_last=False)
+        shares.append([row for batch in BatchSamplerShard(batches, 2, rank) for row in batch])
+    assert sorted(shares[0] + shares[1]) == list(range(64)) and len(shares[0]) == len(shares[1])
 
 
 def test_batches_are_of_like_length():

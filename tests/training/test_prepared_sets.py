@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
-from training_samples import history, losses, weights
+from training_samples import losses, weights
 
 from transformers_ggm import HashtagPool
+from transformers_ggm.data import load_prepared
 from transformers_ggm.data.corpus import CorpusOptions
 from transformers_ggm.data.prepare import ClipOptions, WorkOptions, prepare_shorts
+from transformers_ggm.data.sampling import SeededLengthGroupedSampler
 from transformers_ggm.errors import DatasetError
 
 
@@ -35,14 +37,20 @@ def test_prepared_set_trains_as_its_folder_does(finished, prepared_dir, train, t
     assert predictions[0]["file_name"].endswith(".mp4")
 
 
-def test_batches_of_like_length(prepared_dir, train, tmp_path):
-    """Would fail if grouping by length decoded every row to find its length, or did not reach the trainers."""
-    run = train(
-        data_dir=prepared_dir, train_sampling_strategy="group_by_length", num_train_epochs=1,
-        retriever_num_train_epochs=1, stages=["prepare", "retriever", "pool", "guidance", "generator"],
-    )  # fmt: skip
-    assert len(losses(run / "runs" / "generator")) == 2
-    assert history(run / "runs" / "retriever")
+def test_batches_of_like_length(prepared_dir, train, monkeypatch):
+    """Would fail if grouping by length decoded rows to find their length, or every epoch had the same batches."""
+    orders = []
+    draw = SeededLengthGroupedSampler.__iter__
+    monkeypatch.setattr(
+        SeededLengthGroupedSampler, "__iter__", lambda self: iter(orders.append(list(draw(self))) or orders[-1])
+    )
+    run = train(data_dir=prepared_dir, train_sampling_strategy="group_by_length")
+    assert len(orders) == 4  # two epochs of both trainings
+    assert orders[0] != orders[1] and orders[2] != orders[3]
+    assert len(losses(run / "runs" / "generator")) == 4
+    predictions = [json.loads(line) for line in (run / "evaluation" / "predictions.jsonl").read_text().splitlines()]
+    test = load_prepared(prepared_dir)["test"]
+    assert [row["file_name"] for row in predictions] == test["file_name"][:]
 
 
 def test_unseen_hashtags_in_the_pool(shorts_dir, prepared_dir, train, tmp_path):

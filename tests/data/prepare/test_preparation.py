@@ -291,6 +291,15 @@ def test_splits_of_the_source_are_kept(words_dir, tmp_path):
     }
 
 
+def test_split_names(tmp_path):
+    """Would fail if a set were prepared for hours that datasets then does not load."""
+    rows = Dataset.from_list(words_alone(4))
+    with pytest.raises(DatasetError, match="'my-split' cannot be the name of a split"):
+        prepare(DatasetDict({"my-split": rows}), tmp_path / "out")
+    prepare(DatasetDict({"fold_0": rows, "1": rows}), tmp_path / "out")
+    assert set(load_prepared(tmp_path / "out")) == {"fold_0", "1"}
+
+
 def test_every_shape_gives_the_same_set(shorts_dir, prepared_dir, tmp_path):
     """Would fail if clips given as bytes or as a stream were prepared in another way than files."""
     raw = load_shorts(shorts_dir)["train"]

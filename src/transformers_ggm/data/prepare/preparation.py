@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ def prepare_shorts(
     output_dir = Path(output_dir)
     limits = limits or MediaLimits()
     splits = open_shorts(source, columns, limits.max_bytes)
+    _check_split_names(splits)
     corpus = corpus or CorpusOptions()
     if build_corpus is None:
         build_corpus = list(splits) == [None]
@@ -207,6 +209,13 @@ def _check_packages() -> None:
             f"Preparing shorts needs {' and '.join(missing)}: pip install 'transformers-ggm[data]' (or, in a clone, "
             "pip install '.[data]')."
         )
+
+
+def _check_split_names(splits: Mapping[str | None, ShortsSource]) -> None:
+    """Raises for names that `datasets` would not load."""
+    wrong = [name for name in splits if name is not None and not re.fullmatch(r"\w+", name)]
+    if wrong:
+        raise DatasetError(f"{wrong[0]!r} cannot be the name of a split: use letters, digits and underscores only.")
 
 
 @contextmanager
