@@ -10,8 +10,8 @@ class ClipOptions:
 
     Args:
         frames_per_second, num_frames, long_video_seconds: The paper's frame rule, as in [`GGMVideoProcessor`].
-        short_side (`int`, defaults to 256): Pixels of the shorter side of a stored frame; smaller frames stay as they
-            are.
+        short_side (`int`, defaults to 256): Pixels of the shorter side of a stored frame, at least 16; smaller frames
+            stay as they are.
         jpeg_quality (`int`, defaults to 95): Of stored frames, 1 to 100.
         sampling_rate (`int`, defaults to 48000): Rate of the stored sound in Hz: CLAP's. Training resamples where its
             model wants another one.
@@ -36,7 +36,10 @@ class ClipOptions:
     )
 
     def __post_init__(self):
-        for name in ("frames_per_second", "num_frames", "short_side", "sampling_rate", "max_audio_seconds"):
+        # Smaller frames show nothing, and PyTorch cannot make frames of one pixel.
+        if self.short_side < 16:
+            raise ValueError(f"`short_side` is {self.short_side}, but must be at least 16 pixels.")
+        for name in ("frames_per_second", "num_frames", "sampling_rate", "max_audio_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"`{name}` is {getattr(self, name)}, but must be more than 0.")
         if not 1 <= self.jpeg_quality <= 100:
