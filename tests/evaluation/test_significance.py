@@ -61,8 +61,6 @@ def test_symmetric(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_p_is_never_zero(method):
     """Would fail if the observed difference did not count as a sample: p = 1 / (samples + 1) at best."""
-    rising = np.arange(200.0)
-    assert paired_test(rising + 50, rising, method="permutation", samples=99).p_value == 0.01
     far = np.random.default_rng(0).normal(50, 1, 200)
     assert paired_test(far, np.zeros(200), method=method, samples=99).p_value == 0.01
 
