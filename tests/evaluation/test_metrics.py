@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from transformers_ggm.evaluation import hashtag_metrics, recall_at_k, recall_by_cause
+from transformers_ggm.evaluation import hashtag_metrics, hashtag_metrics_per_video, mean_figures
 
 TAGS = ["bluesquare", "redsquare", "bluecircle", "rain", "snowday", "lakelife", "münchen", "東京"]
 SETS = st.lists(st.sampled_from(TAGS), max_size=5, unique=True)
@@ -34,18 +34,26 @@ def words_of(tags):
 def test_figures_agree_with_plain_python(videos):
     """Would fail if a figure were not the mean over videos of what its name says."""
     predictions, references = map(list, zip(*videos))
-    expected = dict.fromkeys(("rouge1", "rouge2", "precision", "recall", "f1"), 0.0)
+    rows = []
     for predicted, true in videos:
         hits = len(set(predicted) & set(true))
-        row = {
-            "rouge1": ngram_f1(words_of(predicted), words_of(true), 1),
-            "rouge2": ngram_f1(words_of(predicted), words_of(true), 2),
-            "precision": hits / max(len(predicted), 1),
-            "recall": hits / len(true),
-            "f1": 2 * hits / (len(predicted) + len(true)),
-        }
-        expected = {name: total + 100 * row[name] / len(videos) for name, total in expected.items()}
-    assert hashtag_metrics(predictions, references) == pytest.approx(expected)
+        rows.append(
+            {
+                "rouge1": 100 * ngram_f1(words_of(predicted), words_of(true), 1),
+                "rouge2": 100 * ngram_f1(words_of(predicted), words_of(true), 2),
+                "precision": 100 * hits / max(len(predicted), 1),
+                "recall": 100 * hits / len(true),
+                "f1": 200 * hits / (len(predicted) + len(true)),
+            }
+        )
+    expected = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    total = expected["precision"] + expected["recall"]
+    expected["f1_of_means"] = 2 * expected["precision"] * expected["recall"] / total if total else 0.0
+    assert hashtag_metrics(predictions, references, order="sorted") == pytest.approx(expected)
+    per_video = hashtag_metrics_per_video(predictions, references, order="sorted")
+    assert [{name: values[i] for name, values in per_video.items()} for i in range(len(rows))] == [
+        pytest.approx(row) for row in rows
+    ]
 
 
 @settings(deadline=None)
@@ -55,7 +63,7 @@ def test_rouge_agrees_with_rouge_score(predicted, true):
     ascii_only = [[tag for tag in tags if tag.isascii()] or ["rain"] for tags in (true, predicted)]
     texts = [" ".join(words_of(tags)) for tags in ascii_only]
     expected = RougeScorer(["rouge1", "rouge2"]).score(*texts)
-    figures = hashtag_metrics([ascii_only[1]], [ascii_only[0]])
+    figures = hashtag_metrics([ascii_only[1]], [ascii_only[0]], order="sorted")
     assert figures["rouge1"] == pytest.approx(100 * expected["rouge1"].fmeasure)
     assert figures["rouge2"] == pytest.approx(100 * expected["rouge2"].fmeasure)
 
@@ -65,7 +73,7 @@ def test_rouge_agrees_with_rouge_score(predicted, true):
 def test_perfect_predictions(references):
     """Would fail if the author's own hashtags did not score 100."""
     assert hashtag_metrics(references, references) == pytest.approx(
-        dict.fromkeys(("rouge1", "rouge2", "precision", "recall", "f1"), 100.0)
+        dict.fromkeys(("rouge1", "rouge2", "precision", "recall", "f1", "f1_of_means"), 100.0)
     )
 
 
@@ -105,39 +113,22 @@ def test_unequal_lengths(predictions, references):
         hashtag_metrics(predictions, references)
 
 
-def test_recall_by_cause():
-    """Would fail if a cause's recall were averaged per video, or a cause without hashtags counted."""
-    predictions = [["bluesquare", "rain"], ["rain"], []]
-    causes = [
-        {"seen": ["bluesquare"], "heard": ["rain"], "words": []},
-        {"seen": ["redsquare"], "heard": ["rain", "beeps"], "words": []},
-        {"seen": ["redcircle"], "heard": [], "words": []},
-    ]
-    assert recall_by_cause(predictions, causes) == pytest.approx({"seen": 100 / 3, "heard": 200 / 3})
+def test_both_f1():
+    """Would fail if the F1 of the released code were named as the mean of the videos' F1, or the reverse."""
+    figures = hashtag_metrics([["a"], ["a", "b", "c", "d"]], [["a", "b"], ["a"]])
+    assert figures["precision"] == 62.5 and figures["recall"] == 75.0
+    assert figures["f1"] == pytest.approx((200 / 3 + 40) / 2)
+    assert figures["f1_of_means"] == pytest.approx(2 * 62.5 * 75 / 137.5)
 
 
-def test_recall_by_cause_with_gaps():
-    """Would fail if a data set whose rows have different causes, which fills them with None, broke the figures."""
-    causes = [{"seen": ["a"], "heard": None}, None, {"seen": None, "heard": ["b", "b"]}]
-    assert recall_by_cause([["a"], ["a"], ["b"]], causes) == {"seen": 100.0, "heard": 100.0}
+def test_word_splitter_is_used():
+    """Would fail if the words were always wordninja's."""
+    tags = [["bluesquare"]], [["bluecircle"]]
+    assert hashtag_metrics(*tags, word_splitter="whole")["rouge1"] == 0.0
+    assert hashtag_metrics(*tags, word_splitter=lambda tag: [tag[:4], tag[4:]])["rouge1"] == pytest.approx(50.0)
+    assert hashtag_metrics([["東京"]], [["東北"]], word_splitter="characters")["rouge1"] == pytest.approx(50.0)
 
 
-@settings(deadline=None)
-@given(videos=VIDEOS, ks=st.lists(st.integers(1, 8), min_size=1, max_size=4, unique=True))
-def test_recall_at_k(videos, ks):
-    """Would fail if recall@k looked at other than the k nearest, fell with k, or counted rows without hashtags."""
-    retrieved, references = map(list, zip(*videos))
-    expected = {
-        k: sum(100 * sum(tag in found[:k] for tag in true) / len(true) for found, true in videos) / len(videos)
-        for k in ks
-    }
-    recall = recall_at_k(retrieved, references, ks)
-    assert recall == pytest.approx(expected)
-    assert recall_at_k([*retrieved, ["rain"]], [*references, []], ks) == pytest.approx(expected)
-    assert [recall[k] for k in sorted(ks)] == sorted(recall.values())
-
-
-def test_recall_at_k_without_hashtags():
-    """Would fail if there being nothing to find ended in a division by zero."""
-    with pytest.raises(ValueError, match="no recall"):
-        recall_at_k([["rain"]], [[]], [1])
+def test_means_without_precision():
+    """Would fail if figures other than these could not be averaged."""
+    assert mean_figures({"bertscore_f1": [50.0, 100.0]}) == {"bertscore_f1": 75.0}

@@ -20,6 +20,7 @@ SUMMARY = {
     "mean_of_best_3": MEAN,
     "retrieval_recall_at_k": {"1": 9.876, "50": 64.2},
     "test_videos": 7,
+    "word_splitter": "wordninja 2.0.0",
 }
 DATA_CARD = """---
 license: apache-2.0
@@ -125,7 +126,7 @@ def test_facts(make_run):
         or table_value(text, "torch") in torch.__version__
     )
     assert "| ROUGE-1 | 41.24 | 40.11 |" in text and "mean of the best 3 checkpoints" in text
-    assert "On the 7 rows of the test split" in text
+    assert "On the 7 rows of the test split" in text and "split into words\nby wordninja 2.0.0;" in text
     assert "| k | 1 | 50 |" in text and "| recall | 9.88 | 64.20 |" in text
 
 
@@ -215,11 +216,12 @@ def test_backbones_that_were_not_used(make_run):
 
 def test_one_checkpoint_has_no_mean(make_run):
     """Would fail if the mean of one checkpoint were given as something of its own; or recall by cause got lost."""
-    figures = {**FIGURES, "recall_seen": 77.0}
+    figures = {**FIGURES, "f1_of_means": 31.0, "recall_seen": 77.0}
     summary = {**SUMMARY, "best_checkpoint": figures, "mean_of_best_1": figures}
     del summary["mean_of_best_3"]
     _, text = write(make_run(), summary)
     assert "mean of the best" not in text and "| Recall of `seen` | 77.00 |\n" in text
+    assert "| F1 of mean precision and recall | 31.00 |\n" in text
 
 
 def test_hub_id(make_run):

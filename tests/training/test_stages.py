@@ -1,5 +1,6 @@
 import json
 import shutil
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -64,6 +65,8 @@ def test_figures_are_those_of_the_predictions(finished, shorts_dir):
     assert [row["video"] for row in rows] == test["video"][:] and summary["test_videos"] == 4
     figures = hashtag_metrics([row["predicted"] for row in rows], test["hashtags"][:])
     assert {name: summary["best_checkpoint"][name] for name in figures} == pytest.approx(figures)
+    assert summary["word_splitter"] == f"wordninja {version('wordninja')}"
+    assert summary["hashtag_order"] == {"order": "shuffled", "seed": 0}
     assert "recall_seen" in summary["best_checkpoint"] and "mean_of_best_2" in summary
 
 

@@ -1,6 +1,39 @@
-"""Metrics."""
+"""
+Metrics, intervals and paired tests.
 
-from .metrics import hashtag_metrics, recall_at_k, recall_by_cause
-from .words import split_words
+The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder)`.
+"""
 
-__all__ = ["hashtag_metrics", "recall_at_k", "recall_by_cause", "split_words"]
+from .bertscore import BertScorer, bert_score_per_video
+from .intervals import Interval, bootstrap_intervals
+from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
+from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
+from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
+from .report import hashtag_report
+from .rouge import order_hashtags, rouge_per_video
+from .significance import PairedTest, paired_test
+from .words import get_word_splitter, split_words, word_splitter_name
+
+__all__ = [
+    "BertScorer",
+    "Interval",
+    "PairedTest",
+    "bert_score_per_video",
+    "bootstrap_intervals",
+    "get_word_splitter",
+    "hashtag_metrics",
+    "hashtag_metrics_per_video",
+    "hashtag_report",
+    "mean_figures",
+    "novelty_gain_per_video",
+    "novelty_metrics",
+    "order_hashtags",
+    "paired_test",
+    "recall_at_k",
+    "recall_at_k_per_video",
+    "recall_by_cause",
+    "rouge_per_video",
+    "split_words",
+    "unseen_recalled",
+    "word_splitter_name",
+]

@@ -1,112 +1,108 @@
 """Figures that compare predicted hashtags with the author's (Yu et al., ACL 2023, section 4.2)."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from .words import split_words
+import numpy as np
+
+from .rouge import HashtagOrder, rouge_per_video
+from .words import WordSplitter
 
 
-def hashtag_metrics(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, float]:
+def hashtag_metrics(
+    predictions: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    *,
+    word_splitter: str | WordSplitter = "wordninja",
+    order: HashtagOrder = "shuffled",
+    seed: int = 0,
+) -> dict[str, float]:
     """
-    ROUGE-1 and ROUGE-2 F1 on hashtags split into words, and exact-match precision, recall and F1, each computed per
-    video and averaged, times 100.
+    ROUGE-1 and ROUGE-2 F1 on hashtags split into words, and exact-match precision, recall and F1, times 100.
 
     Args:
-        predictions (`list[list[str]]`): hashtags without '#', best first.
+        predictions (`list[list[str]]`): hashtags without '#'.
         references (`list[list[str]]`): the author's hashtags of the same videos.
+        word_splitter (`str` or callable, *optional*, defaults to `"wordninja"`): how hashtags become words, see
+            [`get_word_splitter`]; name it beside the figures with [`word_splitter_name`], as [`hashtag_report`] does.
+        order (`str`, *optional*, defaults to `"shuffled"`): in which order hashtags are read, see
+            [`order_hashtags`]. It matters to ROUGE-2 alone.
+        seed (`int`, *optional*, defaults to 0): of that order. The same arguments give the same figures.
 
     Returns:
-        `dict[str, float]` with the keys `rouge1`, `rouge2`, `precision`, `recall`, `f1`.
+        `dict[str, float]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, the means over videos of
+        [`hashtag_metrics_per_video`]; and `f1_of_means`, the harmonic mean of the mean precision and the mean recall,
+        which the released research code calls F1.
 
     Raises:
-        ValueError: no videos, or as many predictions as references there are not.
+        ValueError: no videos, as many predictions as references there are not, unknown `word_splitter` or `order`.
         ImportError: the `eval` extra is not installed.
 
     Example:
 
     ```python
     >>> from transformers_ggm.evaluation import hashtag_metrics
-    >>> figures = hashtag_metrics([["bluesquare", "rain"]], [["redsquare", "rain"]])
-    >>> figures["f1"], round(figures["rouge1"], 1)
-    (50.0, 66.7)
+    >>> figures = hashtag_metrics([["bluesquare", "rain"], ["rain"]], [["redsquare", "rain"], ["rain", "snow"]])
+    >>> {name: round(figure, 1) for name, figure in figures.items()}
+    {'rouge1': 66.7, 'rouge2': ..., 'precision': 75.0, 'recall': 50.0, 'f1': 58.3, 'f1_of_means': 60.0}
 
     ```
     """
-    if not references or len(predictions) != len(references):
-        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")
-    rows = [
-        _rouge(predicted, true) | _exact_match(set(predicted), set(true))
-        for predicted, true in zip(predictions, references)
-    ]
-    return {name: 100 * sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+    rows = hashtag_metrics_per_video(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
+    return mean_figures(rows)
 
 
-def _exact_match(predicted: set[str], true: set[str]) -> dict[str, float]:
-    hits = len(predicted & true)
-    precision = hits / len(predicted) if predicted else 0.0
-    recall = hits / len(true) if true else 0.0
-    f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
-    return {"precision": precision, "recall": recall, "f1": f1}
-
-
-class _HashtagTokenizer:
-    """Hands words that are split already to `rouge_score`, whose own tokenizer drops everything outside ASCII."""
-
-    def tokenize(self, text: str) -> list[str]:
-        return text.split()
-
-
-def _rouge(predicted: Sequence[str], true: Sequence[str]) -> dict[str, float]:
-    try:
-        from rouge_score.rouge_scorer import RougeScorer
-    except ImportError as error:
-        raise ImportError("ROUGE needs `pip install transformers-ggm[eval]`.") from error
-    scorer = RougeScorer(["rouge1", "rouge2"], tokenizer=_HashtagTokenizer())
-    # The order of hashtags means nothing: both sides are sorted, so that ROUGE-2 does not depend on it.
-    scores = scorer.score(
-        *(" ".join(word for tag in sorted(tags) for word in split_words(tag)) for tags in (true, predicted))
-    )
-    return {name: score.fmeasure for name, score in scores.items()}
-
-
-def recall_by_cause(
-    predictions: Sequence[Sequence[str]], causes: Sequence[Mapping[str, Sequence[str]]]
-) -> dict[str, float]:
+def hashtag_metrics_per_video(
+    predictions: Sequence[Sequence[str]],
+    references: Sequence[Sequence[str]],
+    *,
+    word_splitter: str | WordSplitter = "wordninja",
+    order: HashtagOrder = "shuffled",
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
     """
-    Share of true hashtags that were predicted, per cause, over all videos, times 100.
-
-    Args:
-        predictions (`list[list[str]]`): hashtags without '#'.
-        causes (`list[dict[str, list[str]]]`): for each video, its hashtags by what they come from, as the rendered
-            shorts' metadata has them: `{"seen": ["bluesquare"], "heard": ["rain"], ...}`.
+    What [`hashtag_metrics`] averages, times 100, for [`bootstrap_intervals`] and [`paired_test`]. Arguments and errors
+    are the same. Repeated hashtags count once in precision, recall and F1; a video without predicted or without true
+    hashtags has 0 in all three.
 
     Returns:
-        `dict[str, float]` from cause to recall; causes without any hashtag are left out.
+        `dict[str, np.ndarray]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, float64 of shape `(videos,)`.
     """
-    hits, totals = defaultdict(int), defaultdict(int)
-    for predicted, by_cause in zip(predictions, causes):
-        for cause, hashtags in (by_cause or {}).items():
-            true = set(hashtags or ())  # a data set's column has None where a row lacks a cause that others have
-            totals[cause] += len(true)
-            hits[cause] += len(true & set(predicted))
-    return {cause: 100 * hits[cause] / total for cause, total in totals.items() if total}
+    if not len(references) or len(predictions) != len(references):
+        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")
+    rouge = rouge_per_video(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
+    return rouge | _exact_match(predictions, references)
 
 
-def recall_at_k(
-    retrieved: Sequence[Sequence[str]], references: Sequence[Sequence[str]], ks: Sequence[int]
-) -> dict[int, float]:
+def _exact_match(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+    predicted, true = ([set(tags) for tags in videos] for videos in (predictions, references))
+    hits = np.array([len(a & b) for a, b in zip(predicted, true)])
+    num_predicted, num_true = (np.array([len(tags) for tags in videos]) for videos in (predicted, true))
+    return {
+        # Without hits the share is 0 whatever it is a share of, also of nothing.
+        "precision": 100 * hits / np.maximum(num_predicted, 1),
+        "recall": 100 * hits / np.maximum(num_true, 1),
+        "f1": 200 * hits / np.maximum(num_predicted + num_true, 1),
+    }
+
+
+def mean_figures(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
     """
-    Share of a video's hashtags among the k nearest ones, averaged over videos, times 100 (Table 4).
+    Means over videos, and `f1_of_means` where there are `precision` and `recall`.
 
     Args:
-        retrieved (`list[list[str]]`): hashtags of the pool, nearest first.
-        references (`list[list[str]]`): the author's hashtags.
-        ks (`list[int]`): numbers of hashtags to look at.
-
-    Raises:
-        ValueError: no video has a hashtag.
+        rows (`dict[str, np.ndarray]`): figures per video, times 100, each of shape `(videos,)`.
     """
-    pairs = [(found, set(true)) for found, true in zip(retrieved, references) if true]
-    if not pairs:
-        raise ValueError("No video of `references` has a hashtag: there is no recall.")
-    return {k: 100 * sum(len(true & set(found[:k])) / len(true) for found, true in pairs) / len(pairs) for k in ks}
+    means = {name: np.asarray(values).mean(axis=0, keepdims=True) for name, values in rows.items()}
+    return {name: float(value[0]) for name, value in with_f1_of_means(means).items()}
+
+
+def with_f1_of_means(means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Adds `f1_of_means` to means of any shape (one per bootstrap sample) that have `precision` and `recall`."""
+    if not {"precision", "recall"} <= means.keys():
+        return dict(means)
+    precision, recall = means["precision"], means["recall"]
+    total = precision + recall
+    return {
+        **means,
+        "f1_of_means": np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0),
+    }

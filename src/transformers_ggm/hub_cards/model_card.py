@@ -30,6 +30,7 @@ FIGURES = {
     "precision": ("precision", "Precision"),
     "recall": ("recall", "Recall"),
     "f1": ("f1", "F1"),
+    "f1_of_means": ("f1", "F1 of mean precision and recall"),
 }
 BACKBONES = ("retriever", "vision", "text", "audio")
 COMMON_SETTINGS = ("lr_scheduler_type", "max_grad_norm", "seed", "bf16", "fp16")
@@ -81,7 +82,7 @@ def write_model_card(run: "Run", summary: dict[str, Any]) -> None:
     Args:
         run ([`~transformers_ggm.training.Run`]): a training whose stages up to `generator` are finished.
         summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (figures by name),
-            `retrieval_recall_at_k` (recall by k) and `test_videos`.
+            `retrieval_recall_at_k` (recall by k), `test_videos`, and how words were split, `word_splitter`.
     """
     write_text(run.checkpoint_dir / "README.md", f"{make_model_card(run, summary)}\n")
 
@@ -235,6 +236,7 @@ def figure_rows(summary: dict[str, Any]) -> dict[str, Any]:
     names = {key: name for key, (_, name) in FIGURES.items()}
     return {
         "videos": summary["test_videos"],
+        "word_splitter": summary["word_splitter"],
         "num_best": int(mean_name.removeprefix("mean_of_best_")),
         "has_causes": any(key not in FIGURES for key in best),
         "rows": [

@@ -2,17 +2,20 @@
 
 import json
 
-from ..evaluation import hashtag_metrics, recall_by_cause
+from ..evaluation import hashtag_metrics, recall_by_cause, word_splitter_name
 from ..files import write_json
 from ..hub_cards import write_model_card
 from ..modeling import GGMForHashtagGeneration
 from .generator import decode_hashtags, make_trainer
 from .run import Run
 
+# Figures of different runs are comparable if these are the same.
+READING = {"word_splitter": "wordninja", "order": "shuffled", "seed": 0}
+
 
 def figures_of(predictions: list[list[str]], dataset) -> dict[str, float]:
     """Figures of a split's predictions; recall per cause where the metadata has `causes`."""
-    figures = hashtag_metrics(predictions, dataset["hashtags"])
+    figures = hashtag_metrics(predictions, dataset["hashtags"], **READING)
     if "causes" in dataset.column_names:
         causes = recall_by_cause(predictions, dataset["causes"])
         figures |= {f"recall_{cause}": recall for cause, recall in causes.items()}
@@ -46,6 +49,8 @@ def evaluate(run: Run) -> None:
             },
             "retrieval_recall_at_k": json.loads((run.guidance_dir / "test_recall.json").read_text()),
             "test_videos": len(test),
+            "word_splitter": word_splitter_name(READING["word_splitter"]),
+            "hashtag_order": {"order": READING["order"], "seed": READING["seed"]},
         }
         write_model_card(run, summary)
         write_json(run.evaluation_dir / "test.json", summary)
