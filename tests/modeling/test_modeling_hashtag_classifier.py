@@ -473,6 +473,9 @@ def test_gradient_checkpointing():
         torch.testing.assert_close(gradients[1][name], gradient, msg=name)
 
 
+CLASSIFIER = GGMForHashtagClassification(make_config(None, "bert"))
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.lists(st.lists(st.integers(-3, 3), min_size=5, max_size=5), min_size=1, max_size=4), k=st.integers(1, 5)
@@ -486,7 +489,13 @@ def test_predicted_hashtags_are_the_best_in_order(rows, k):
     assert CLASSIFIER.predict_hashtags(logits.to(torch.bfloat16), k) == expected
 
 
-CLASSIFIER = GGMForHashtagClassification(make_config(None, "bert"))
+def test_ties_are_broken_by_place():
+    """Else the same logits would be read as other hashtags on another machine or in a larger set."""
+    tags = [f"tag{i}" for i in range(3000)]
+    model = GGMForHashtagClassification(make_config(None, "bert", id2label=dict(enumerate(tags))))
+    logits = torch.zeros(1, 3000)
+    logits[0, 2999] = 1.0
+    assert model.predict_hashtags(logits, 100) == [[tags[2999], *tags[:99]]]
 
 
 @pytest.mark.parametrize("logits, k", [(torch.zeros(2, 5), 0), (torch.zeros(2, 5), 6), (torch.zeros(2, 4), 1)])

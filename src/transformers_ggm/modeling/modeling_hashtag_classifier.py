@@ -65,7 +65,7 @@ class GGMForHashtagClassification(PreTrainedModel):
     - A video's vector is the mean of its frames' vectors, and zero without a frame. A frame, encoded alone, is what the
       backbone pools without a trained pooling layer (CLIP, DINOv2: the normalised class token; ResNet: the mean of the
       map), else the last hidden state of the class token (ViT, DeiT), else, without one, the mean over the patches
-      (SigLIP).
+      (SigLIP). In training, the batch statistics of a ResNet see padded frames too, as blank ones.
     - Trained pooling layers are left out, as in GGM: checkpoints of classifiers have none. CLIP's text tower, which
       reads left to right, pools at the last token.
 
