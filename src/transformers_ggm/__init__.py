@@ -11,7 +11,15 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from .data import DataCollatorForHashtagGeneration, load_shorts
 from .errors import MediaError
-from .modeling import GGMConfig, GGMForHashtagGeneration, GGMModel, HashtagRetriever, HashtagRetrieverConfig
+from .modeling import (
+    GGMConfig,
+    GGMForHashtagClassification,
+    GGMForHashtagGeneration,
+    GGMModel,
+    HashtagClassifierConfig,
+    HashtagRetriever,
+    HashtagRetrieverConfig,
+)
 from .pipelines import DEMO_CHECKPOINT, AutoModelOfCheckpoint, HashtagGenerationPipeline, accept_demo_checkpoint
 from .processing import (
     GGMProcessor,
@@ -26,8 +34,10 @@ from .retrieval import HashtagPool
 __version__ = "0.1.0"
 
 AutoConfig.register("ggm", GGMConfig)
+AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
 AutoModel.register(GGMConfig, GGMModel)
+AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
@@ -46,10 +56,12 @@ accept_demo_checkpoint()
 __all__ = [
     "DataCollatorForHashtagGeneration",
     "GGMConfig",
+    "GGMForHashtagClassification",
     "GGMForHashtagGeneration",
     "GGMModel",
     "GGMProcessor",
     "GGMVideoProcessor",
+    "HashtagClassifierConfig",
     "HashtagGenerationPipeline",
     "HashtagPool",
     "HashtagRetriever",

@@ -6,12 +6,15 @@ import torch
 from transformers import (
     ASTConfig,
     BartConfig,
+    BertConfig,
     ClapAudioConfig,
     CLIPConfig,
     CLIPVisionConfig,
     DeiTConfig,
     Dinov2Config,
+    DistilBertConfig,
     MBartConfig,
+    ResNetConfig,
     SiglipConfig,
     SiglipVisionConfig,
     ViTConfig,
@@ -92,6 +95,24 @@ AUDIO_CONFIGS = {
     "whisper": WhisperConfig(**_WHISPER),
 }
 AUDIO_SHAPES = {"clap": (1, 64, 16), "clap_fusion": (4, 64, 16), "ast": (24, 16), "whisper": (8, 20)}
+
+
+_BERT = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 12,
+}
+READER_CONFIGS = {  # text encoders of a classifier
+    "bert": BertConfig(**_BERT),
+    "distilbert": DistilBertConfig(
+        vocab_size=VOCAB_SIZE, dim=16, hidden_dim=32, n_layers=2, n_heads=2, max_position_embeddings=12
+    ),
+    "bart": TEXT_CONFIGS["bart"],
+}
+RESNET_CONFIG = ResNetConfig(embedding_size=8, hidden_sizes=[8, 12], depths=[1, 1], layer_type="basic")
 
 
 def ggm_config(vision="vit", text="bart", audio="ast", **kwargs) -> GGMConfig:

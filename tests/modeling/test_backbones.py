@@ -6,6 +6,7 @@ import pytest
 import torch
 from modeling_samples import (
     AUDIO_CONFIGS,
+    RESNET_CONFIG,
     TEXT_CONFIGS,
     VISION_CONFIGS,
     clip_config,
@@ -31,6 +32,7 @@ from transformers import (
     DeiTModel,
     Dinov2Model,
     MBartForConditionalGeneration,
+    ResNetModel,
     SiglipModel,
     SiglipVisionModel,
     T5Config,
@@ -66,6 +68,7 @@ VISION = {
     "clip vision": (CLIPVisionModel, VISION_CONFIGS["clip"], lambda model: model),
     "siglip": (SiglipModel, siglip_config(), lambda model: model.vision_model),
     "siglip vision": (SiglipVisionModel, VISION_CONFIGS["siglip"], lambda model: model),
+    "resnet": (ResNetModel, RESNET_CONFIG, lambda model: model),
     "retriever": (
         HashtagRetriever,
         HashtagRetrieverConfig(clip_config()),

@@ -1,4 +1,4 @@
-"""Building and loading the backbones that a GGM or a retriever is put together from."""
+"""Building and loading the backbones that a GGM, a retriever or a classifier is put together from."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from transformers import (
 from ..errors import CheckpointError
 from .configuration_ggm import TEXT_BACKBONES
 
-INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values")}
+INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values"), "text": ("input_ids",)}
 
 
 def build_backbone(config: PreTrainedConfig) -> PreTrainedModel:
@@ -40,7 +40,7 @@ def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
 
     Args:
         model (`PreTrainedModel`): any backbone that `AutoModel` gives.
-        modality (`str`): `"vision"` or `"audio"`.
+        modality (`str`): `"vision"`, `"audio"` or `"text"`.
     """
     if model.config.model_type == "hashtag_retriever":
         model = model.backbone
@@ -51,7 +51,7 @@ def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
 
 
 def drop_pooling(tower: PreTrainedModel) -> PreTrainedModel:
-    """Removes pooling layers, which GGM never uses and which would be parameters without a gradient."""
+    """Removes trained pooling layers: GGM does not use them, and checkpoints of classifiers do not have them."""
     pooler = getattr(tower, "pooler", None)
     if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         tower.pooler = None
@@ -105,7 +105,7 @@ def load_tower(name_or_path: str, modality: str) -> PreTrainedModel:
 
     Args:
         name_or_path (`str`): folder or Hub id of the backbone: the tower alone, or a model that contains it.
-        modality (`str`): `"vision"` or `"audio"`.
+        modality (`str`): `"vision"`, `"audio"` or `"text"`.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, is no backbone of that modality, or lacks weights.
@@ -133,7 +133,7 @@ def load_tower_weights(tower: PreTrainedModel, name_or_path: str, modality: str)
     Args:
         tower (`PreTrainedModel`): made by [`build_tower`] from the configuration of the same backbone.
         name_or_path (`str`): folder or Hub id of the backbone: the tower alone, or a model that contains it.
-        modality (`str`): `"vision"` or `"audio"`.
+        modality (`str`): `"vision"`, `"audio"` or `"text"`.
 
     Raises:
         CheckpointError: see [`load_tower`]; also if the encoder is not of the same kind and size as `tower`.

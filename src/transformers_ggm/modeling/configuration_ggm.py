@@ -29,8 +29,8 @@ class GGMConfig(PreTrainedConfig):
 
     Args:
         vision_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `ViTConfig()`):
-            Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2, the vision towers of
-            CLIP and SigLIP). Every frame is encoded alone.
+            Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2, ResNet, the vision
+            towers of CLIP and SigLIP). Every frame is encoded alone.
         text_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `BartConfig()`):
             The text encoder and the decoder: BART or mBART.
         audio_config (`PreTrainedConfig` or `dict`, *optional*):
@@ -129,6 +129,8 @@ def hidden_size_of(config: PreTrainedConfig) -> int:
     """Width of a backbone's `last_hidden_state`."""
     if config.model_type == "clap_audio_model":  # its `hidden_size` is not derived from the stages it really has
         return config.patch_embeds_hidden_size * 2 ** (len(config.depths) - 1)
+    if not hasattr(config, "hidden_size") and getattr(config, "hidden_sizes", None):
+        return config.hidden_sizes[-1]  # convolutional: one width a stage
     if not hasattr(config, "hidden_size"):
         raise ValueError(
             f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give the "
