@@ -12,12 +12,16 @@ from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
 from .significance import PairedTest, paired_test
+from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
 from .words import get_word_splitter, split_words, word_splitter_name
 
 __all__ = [
     "BertScorer",
     "Interval",
+    "MostFrequentHashtags",
     "PairedTest",
+    "TfidfLogisticRegression",
+    "TfidfNeighbours",
     "bert_score_per_video",
     "bootstrap_intervals",
     "get_word_splitter",

@@ -1,0 +1,198 @@
+"""What can be had from the descriptions alone, without a neural network: the figures that a model has to beat."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import DatasetError
+
+# Thresholds that are tried on the validation split, as quantiles of its best scores.
+_NUM_THRESHOLDS = 100
+_EXTRA = "This baseline needs `pip install transformers-ggm[baselines]`."
+
+
+class MostFrequentHashtags:
+    """
+    Answers every description with the k hashtags that training has most often.
+
+    Args:
+        k (`int`, *optional*): how many; by default the number with the best F1 on the validation split.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.evaluation import MostFrequentHashtags
+    >>> train = (["first snow", "snow again", "a lake"], [["snow", "cold"], ["snow"], ["lake"]])
+    >>> MostFrequentHashtags(k=1).fit(train).predict(["what a day"])
+    [['snow']]
+
+    ```
+    """
+
+    def __init__(self, k: int | None = None):
+        self.k = k
+
+    def fit(self, train, validation=None) -> "MostFrequentHashtags":
+        """
+        Args:
+            train (`tuple`): descriptions (`list[str]`) and hashtags (`list[list[str]]`) of the training split.
+            validation (`tuple`, *optional*): those of the validation split; needed where `k` is not given.
+
+        Raises:
+            DatasetError: training has no hashtag. ValueError: neither `k` nor `validation` is given.
+        """
+        counts = Counter(tag for tags in _checked(train)[1] for tag in tags)
+        self.hashtags_ = sorted(counts, key=lambda tag: (-counts[tag], tag))
+        self.k_ = self.k
+        if self.k is None:
+            truth = _needed(validation)[1]
+            most = min(len(self.hashtags_), 2 * max(len(tags) for tags in truth) + 1)
+            self.k_ = max(range(1, most + 1), key=lambda k: _f1([self.hashtags_[:k]] * len(truth), truth))
+        return self
+
+    def predict(self, descriptions: Sequence[str]) -> list[list[str]]:
+        """The same hashtags for each description, most frequent first."""
+        return [self.hashtags_[: self.k_] for _ in descriptions]
+
+
+class TfidfBaseline(ABC):
+    """Scores each training hashtag for a description by its TF-IDF vector, and answers with those above a threshold
+    that is chosen on the validation split, best first, one at least."""
+
+    def fit(self, train, validation) -> "TfidfBaseline":
+        """
+        Args:
+            train, validation (`tuple`): descriptions (`list[str]`) and hashtags (`list[list[str]]`) of each split.
+
+        Raises:
+            DatasetError: training has no hashtag, or no word. ImportError: scikit-learn is not installed.
+        """
+        try:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+            from sklearn.preprocessing import MultiLabelBinarizer
+        except ImportError as error:
+            raise ImportError(_EXTRA) from error
+        descriptions, hashtags = _checked(train)
+        self.vectorizer_ = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+        try:
+            vectors = self.vectorizer_.fit_transform(descriptions)
+        except ValueError as error:
+            raise DatasetError("No description of the training split has a word.") from error
+        binarizer = MultiLabelBinarizer(sparse_output=True)
+        truth = binarizer.fit_transform(hashtags)
+        self.hashtags_ = np.asarray(binarizer.classes_, dtype=object)
+        self._choose(vectors, truth, *_needed(validation))
+        return self
+
+    def predict(self, descriptions: Sequence[str]) -> list[list[str]]:
+        """Hashtags for each description, best first."""
+        return self._above(self.scores(self.vectorizer_.transform(descriptions)), self.threshold_)
+
+    @abstractmethod
+    def scores(self, vectors) -> np.ndarray:
+        """Scores (n, hashtags) of TF-IDF vectors (n, words); more is better."""
+
+    @abstractmethod
+    def _choose(self, vectors, truth, descriptions: Sequence[str], hashtags: Sequence[Sequence[str]]) -> None:
+        """Learns from training vectors and truth, and sets what is chosen on the validation split."""
+
+    def _best_threshold(self, scores: np.ndarray, hashtags: Sequence[Sequence[str]]) -> tuple[float, float]:
+        """The best F1 over the thresholds tried, and the first threshold that reaches it."""
+        telling = np.sort(scores, axis=1)[:, -20:]
+        tried = np.unique(np.quantile(telling, np.linspace(0, 1, _NUM_THRESHOLDS)))
+        figures = [_f1(self._above(scores, threshold), hashtags) for threshold in tried]
+        best = int(np.argmax(figures))
+        return figures[best], float(tried[best])
+
+    def _above(self, scores: np.ndarray, threshold: float) -> list[list[str]]:
+        found = []
+        for row in scores:
+            chosen = np.flatnonzero(row >= threshold) if row.max() >= threshold else np.array([row.argmax()])
+            found.append(self.hashtags_[chosen[np.argsort(-row[chosen], kind="stable")]].tolist())
+        return found
+
+
+class TfidfNeighbours(TfidfBaseline):
+    """
+    Hashtags of the training descriptions that are nearest by cosine similarity, each scored by the share of the
+    neighbours' similarity that has it. The number of neighbours is chosen on the validation split.
+
+    Args:
+        numbers (`tuple[int, ...]`, *optional*): numbers of neighbours to try.
+    """
+
+    def __init__(self, numbers: tuple[int, ...] = (1, 2, 3, 5, 8, 13, 21)):
+        self.numbers = numbers
+
+    def _choose(self, vectors, truth, descriptions, hashtags) -> None:
+        self._vectors, self._truth = vectors, truth.tocsr().astype(np.float64)
+        queries = self.vectorizer_.transform(descriptions)
+        best = -1.0
+        for number in self.numbers:
+            self.num_neighbours_ = min(number, vectors.shape[0])
+            figure, threshold = self._best_threshold(self.scores(queries), hashtags)
+            if figure > best:
+                best, chosen = figure, (self.num_neighbours_, threshold)
+        self.num_neighbours_, self.threshold_ = chosen
+
+    def scores(self, vectors) -> np.ndarray:
+        # Rows of TfidfVectorizer have length 1: the product is the cosine.
+        similarity = (vectors @ self._vectors.T).toarray()
+        nearest = np.argpartition(-similarity, self.num_neighbours_ - 1, axis=1)[:, : self.num_neighbours_]
+        weights = np.zeros_like(similarity)
+        np.put_along_axis(weights, nearest, np.take_along_axis(similarity, nearest, axis=1), axis=1)
+        total = weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights @ self._truth) / np.where(total > 0, total, 1)
+
+
+class TfidfLogisticRegression(TfidfBaseline):
+    """
+    One logistic regression per hashtag.
+
+    Args:
+        C (`float`, *optional*, defaults to 10.0): inverse strength of the regularisation.
+    """
+
+    def __init__(self, C: float = 10.0):
+        self.C = C
+
+    def _choose(self, vectors, truth, descriptions, hashtags) -> None:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.multiclass import OneVsRestClassifier
+
+        self._model = OneVsRestClassifier(LogisticRegression(C=self.C, solver="liblinear"))
+        self._model.fit(vectors, truth)
+        queries = self.vectorizer_.transform(descriptions)
+        self.threshold_ = self._best_threshold(self.scores(queries), hashtags)[1]
+
+    def scores(self, vectors) -> np.ndarray:
+        return self._model.predict_proba(vectors)
+
+
+def _checked(split) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    descriptions, hashtags = split
+    if len(descriptions) != len(hashtags):
+        raise ValueError(f"There are {len(descriptions)} descriptions, but hashtags of {len(hashtags)} rows.")
+    if not any(hashtags):
+        raise DatasetError("No row has a hashtag: there is nothing to learn from.")
+    return descriptions, hashtags
+
+
+def _needed(validation):
+    if validation is None:
+        raise ValueError("`validation` is needed to choose how many hashtags are answered.")
+    return _checked(validation)
+
+
+def _f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+    """Mean F1 of exact matches over rows."""
+    return float(
+        np.mean(
+            [
+                2 * len({*guess} & {*true}) / max(len({*guess}) + len({*true}), 1)
+                for guess, true in zip(predictions, references)
+            ]
+        )
+    )

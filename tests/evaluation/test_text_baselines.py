@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transformers_ggm.errors import DatasetError
+from transformers_ggm.evaluation import (
+    MostFrequentHashtags,
+    TfidfLogisticRegression,
+    TfidfNeighbours,
+    hashtag_metrics,
+)
+
+TOPICS = {"snow": "cold white flakes", "lake": "water boats swimming", "song": "guitar verse chorus"}
+
+
+def rows(count, seed):
+    """Descriptions that name their topics, with the topics' hashtags and one that all have."""
+    generator = np.random.default_rng(seed)
+    descriptions, hashtags = [], []
+    for _ in range(count):
+        topics = sorted(generator.choice(sorted(TOPICS), generator.integers(1, 3), replace=False))
+        words = [word for topic in topics for word in TOPICS[topic].split()]
+        descriptions.append(" ".join(generator.permutation(words)))
+        hashtags.append([*topics, "video"])
+    return descriptions, hashtags
+
+
+TRAIN, VALIDATION, TEST = rows(120, 0), rows(30, 1), rows(40, 2)
+
+
+@pytest.mark.parametrize("make", [TfidfNeighbours, TfidfLogisticRegression])
+def test_words_are_learned(make):
+    """Would fail if words told a baseline nothing, or its hashtags came in another order than their scores."""
+    baseline = make().fit(TRAIN, VALIDATION)
+    predictions = baseline.predict(TEST[0])
+    assert hashtag_metrics(predictions, TEST[1])["f1"] > 95
+    scores = baseline.scores(baseline.vectorizer_.transform(TEST[0]))
+    order = {tag: number for number, tag in enumerate(baseline.hashtags_)}
+    for row, tags in zip(scores, predictions):
+        assert tags and len(set(tags)) == len(tags)
+        assert [row[order[tag]] for tag in tags] == sorted((row[order[tag]] for tag in tags), reverse=True)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcde"), unique=True, max_size=4), min_size=1, max_size=20).filter(any))
+@settings(deadline=None)
+def test_most_frequent(hashtags):
+    """Would fail if the answer were not the hashtags that training has most often."""
+    descriptions = [""] * len(hashtags)
+    (answer,) = MostFrequentHashtags(k=3).fit((descriptions, hashtags)).predict(["anything"])
+    counts = {tag: sum(tag in tags for tags in hashtags) for tag in "abcde"}
+    assert answer == sorted((tag for tag in counts if counts[tag]), key=lambda tag: (-counts[tag], tag))[:3]
+
+
+def test_number_is_chosen_on_validation():
+    """Would fail if another number of hashtags answered than the best one of the validation split."""
+    baseline = MostFrequentHashtags().fit(TRAIN, VALIDATION)
+    figures = {
+        k: hashtag_metrics(MostFrequentHashtags(k=k).fit(TRAIN).predict(VALIDATION[0]), VALIDATION[1])["f1"]
+        for k in range(1, 5)
+    }
+    assert baseline.k_ == max(figures, key=figures.get)
+
+
+def test_neighbours_agree_with_plain_numpy():
+    """Would fail if a score were not the share of the neighbours' similarity that has the hashtag."""
+    baseline = TfidfNeighbours(numbers=(3,)).fit(TRAIN, VALIDATION)
+    vectors, queries = (baseline.vectorizer_.transform(split[0]).toarray() for split in (TRAIN, TEST))
+    scores = baseline.scores(baseline.vectorizer_.transform(TEST[0]))
+    for query, row in zip(queries, scores):
+        cosines = vectors @ query / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(query))
+        nearest = np.sort(cosines)[-3:]
+        # Of equally near rows any may be taken: only the sum of their similarity is certain.
+        all_have_video = row[list(baseline.hashtags_).index("video")]
+        assert all_have_video == pytest.approx(1.0)
+        assert nearest.sum() > 0 and row.max() == pytest.approx(1.0)
+
+
+def test_a_description_without_known_words_is_answered():
+    """Would fail if a description of unknown words had no answer, or a division by zero."""
+    for make in (TfidfNeighbours, TfidfLogisticRegression):
+        with np.errstate(all="raise"):
+            (answer,) = make().fit(TRAIN, VALIDATION).predict(["xyzzy"])
+        assert len(answer) >= 1
+
+
+def test_unusable_data():
+    """Would fail if data to learn nothing from ended in an error of scikit-learn, or in an empty answer."""
+    with pytest.raises(DatasetError, match="No row has a hashtag"):
+        MostFrequentHashtags(k=1).fit((["words"], [[]]))
+    with pytest.raises(DatasetError, match="has a word"):
+        TfidfNeighbours().fit((["", ""], [["a"], ["b"]]), VALIDATION)
+    with pytest.raises(ValueError, match="2 descriptions"):
+        MostFrequentHashtags(k=1).fit((["one", "two"], [["a"]]))
+    with pytest.raises(ValueError, match="validation"):
+        MostFrequentHashtags().fit(TRAIN)
