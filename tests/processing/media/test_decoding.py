@@ -12,6 +12,7 @@ from processing_samples import dominant_frequency, grey_of, write_clip, write_to
 
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
+from transformers_ggm.processing.media import sources
 
 # Nearly all frames lie in the first fifth of the clip: counting frames would choose them.
 UNEVEN = [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.9, 1.5, 1.6]
@@ -132,6 +133,39 @@ def test_url(clip):
             decode_media(f"{url}/missing.mp4", sample_timestamps=at(0.0))
         with pytest.raises(MediaError, match="max_bytes"):
             decode_media(f"{url}/{clip.name}", sample_timestamps=at(0.0), limits=MediaLimits(max_bytes=100))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_busy_servers_are_asked_again(clip, monkeypatch):
+    """Of many clips those are lost at which a server was busy for a moment, or missing ones are asked for for ever."""
+    monkeypatch.setattr(sources, "_WAITS_SECONDS", (0.0, 0.0))
+    asked = []
+
+    class Busy(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            status = {"/busy": 503, "/missing": 404}.get(self.path, 200 if len(asked) > 2 else 503)
+            self.send_response(status)
+            self.end_headers()
+            if status == 200:
+                self.wfile.write(clip.read_bytes())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        media = decode_media(f"{url}/clip", sample_timestamps=at(0.0))
+        assert len(asked) == 3 and media.duration == pytest.approx(2.0, abs=0.1)
+        for path, times in (("/missing", 1), ("/busy", 3)):
+            asked.clear()
+            with pytest.raises(MediaError, match=path):
+                decode_media(url + path, sample_timestamps=at(0.0))
+            assert asked == [path] * times
     finally:
         server.shutdown()
         server.server_close()

@@ -5,6 +5,8 @@ FFmpeg is always handed such a file and never a name: a playlist or a crafted na
 
 import io
 import os
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ MediaSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 30.0
+# Waits before a download is tried again, and the answers after which it is; so is a connection that fails.
+_WAITS_SECONDS = (0.5, 2.0)
+_PASSING_STATUS = (408, 429, 500, 502, 503, 504)
 
 
 def is_media_source(value) -> bool:
@@ -81,9 +86,7 @@ def _open_named(name: str, max_bytes: int, check_time: Callable[[], None]) -> Bi
     scheme = name.split("://", 1)[0].lower() if "://" in name else ""
     try:
         if scheme in ("http", "https"):
-            # Not through fsspec: its HTTP client is an extra that this package does not need otherwise.
-            with urllib.request.build_opener().open(name, timeout=_TIMEOUT_SECONDS) as response:
-                return _read_all(response, name, max_bytes, check_time)
+            return _fetch(name, max_bytes, check_time)
         if scheme:
             with fsspec.open(name, "rb") as file:
                 return _read_all(file, name, max_bytes, check_time)
@@ -98,6 +101,20 @@ def _open_named(name: str, max_bytes: int, check_time: Callable[[], None]) -> Bi
         if isinstance(error, MediaError):
             raise
         raise MediaError(f"{name!r} is neither a path nor a URL that can be opened ({error}).") from error
+
+
+def _fetch(url: str, max_bytes: int, check_time: Callable[[], None]) -> BinaryIO:
+    """Downloads a file. What may be over in a moment is tried again: of many clips some always meet a busy server."""
+    for waited in (*_WAITS_SECONDS, None):
+        try:
+            # Not through fsspec: its HTTP client is an extra that this package does not need otherwise.
+            with urllib.request.build_opener().open(url, timeout=_TIMEOUT_SECONDS) as response:
+                return _read_all(response, url, max_bytes, check_time)
+        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            if waited is None or getattr(error, "code", 503) not in _PASSING_STATUS:
+                raise
+        time.sleep(waited)
+        check_time()
 
 
 def _read_all(file, source: MediaSource, max_bytes: int, check_time: Callable[[], None]) -> BinaryIO:
