@@ -54,26 +54,27 @@ def write_json(path: str | Path, content: Any) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Writes a text file whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_lines(path: str | Path, lines: Iterable[str]) -> int:
     """Writes lines to a text file, which appears when all are written, and gives their number."""
+    count = 0
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(line + "\n")
+            count += 1
+    return count
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary file beside `path` to write; it takes the place of `path` when all went well."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    count = 0
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            for line in lines:
-                file.write(line + "\n")
-                count += 1
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return count

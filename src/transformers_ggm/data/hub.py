@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo
 
 from ..errors import DatasetError
+from ..hub_commits import commit_files
 from .prepared import RECORD, is_prepared
 
 # What a prepared set consists of. Lists of rejected clips, which name files of this machine, stay where they are.
@@ -51,16 +52,13 @@ def push_prepared_to_hub(
     Raises:
         DatasetError: the folder is no finished prepared set.
     """
-    files = prepared_files(folder)
-    api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True).repo_id
-    if revision is not None and not create_pr:
-        api.create_branch(repo_id, branch=revision, repo_type="dataset", exist_ok=True)
-    return api.create_commit(
-        repo_id=repo_id,
+    return commit_files(
+        {file.as_posix(): Path(folder, file) for file in prepared_files(folder)},
+        repo_id,
         repo_type="dataset",
-        operations=[CommitOperationAdd(file.as_posix(), Path(folder, file)) for file in files],
         commit_message=commit_message,
+        private=private,
+        token=token,
         revision=revision,
         create_pr=create_pr,
     )

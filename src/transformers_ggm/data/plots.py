@@ -1,12 +1,12 @@
 """Two plots about the hashtags of a corpus, as PNG files."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..evaluation.words import split_words
+from ..files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,10 +101,5 @@ def _new_plot(counts: Mapping[str, int]) -> tuple["Figure", "Axes"]:
 
 
 def _save(figure: "Figure", path: str | Path) -> None:
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

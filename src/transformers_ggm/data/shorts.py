@@ -86,13 +86,24 @@ def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
         raise DatasetError(f"{metadata} has no rows.")
 
 
-def _read_row(line: bytes, place: str, folder: Path) -> dict[str, Any]:
+def parse_object(text: bytes, place: str) -> dict[str, Any]:
+    """
+    Reads one JSON object in UTF-8, with or without a byte order mark.
+
+    Raises:
+        DatasetError: it is none; names `place`.
+    """
     try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{place} is not valid JSON: {error}.") from error
+        row = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{place} is not valid JSON: {error}. Write one object per line.") from error
     if not isinstance(row, dict):
-        raise DatasetError(f"{place} is not a JSON object.")
+        raise DatasetError(f"{place} is not a JSON object: write one object per line.")
+    return row
+
+
+def _read_row(line: bytes, place: str, folder: Path) -> dict[str, Any]:
+    row = parse_object(line, place)
     file_name = row.pop("file_name", None)
     description = row.pop("description", None)
     hashtags = row.pop("hashtags", None)

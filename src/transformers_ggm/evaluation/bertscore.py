@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from .rouge import HashtagOrder, hashtag_text, order_hashtags
+from .rouge import HashtagOrder, check_videos, hashtag_text, order_hashtags
 from .words import WordSplitter, get_word_splitter
 
 DEFAULT_BERT_SCORE_MODEL = "microsoft/deberta-xlarge-mnli"
@@ -144,8 +144,7 @@ def bert_score_per_video(
     Raises:
         ValueError: no videos, as many predictions as references there are not, unknown `word_splitter` or `order`.
     """
-    if not len(references) or len(predictions) != len(references):
-        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")
+    check_videos(predictions, references)
     split = get_word_splitter(word_splitter)
     pairs = [order_hashtags(predicted, true, order, seed) for predicted, true in zip(predictions, references)]
     predicted, true = ([hashtag_text(pair[side], split) for pair in pairs] for side in (0, 1))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .rouge import HashtagOrder, rouge_per_video
+from .rouge import HashtagOrder, check_videos, rouge_per_video
 from .words import WordSplitter
 
 
@@ -67,13 +67,15 @@ def hashtag_metrics_per_video(
     Returns:
         `dict[str, np.ndarray]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, float64 of shape `(videos,)`.
     """
-    if not len(references) or len(predictions) != len(references):
-        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")
+    check_videos(predictions, references)
     rouge = rouge_per_video(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
-    return rouge | _exact_match(predictions, references)
+    return rouge | exact_match_per_video(predictions, references)
 
 
-def _exact_match(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+def exact_match_per_video(
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> dict[str, np.ndarray]:
+    """The `precision`, `recall` and `f1` of [`hashtag_metrics_per_video`], which need no words."""
     predicted, true = ([set(tags) for tags in videos] for videos in (predictions, references))
     hits = np.array([len(a & b) for a, b in zip(predicted, true)])
     num_predicted, num_true = (np.array([len(tags) for tags in videos]) for videos in (predicted, true))

@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
+from .rouge import check_videos
+
 
 def novelty_gain_per_video(
     predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], pool: Collection[str]
@@ -36,7 +38,7 @@ def novelty_gain_per_video(
 
     ```
     """
-    _check_videos(predictions, references)
+    check_videos(predictions, references)
     known = set(pool)
     gains = [
         len((set(predicted) & set(true)) - known) / max(len(set(true)), 1)
@@ -122,15 +124,10 @@ def unseen_recalled(
 
     ```
     """
-    _check_videos(predictions, references)
+    check_videos(predictions, references)
     unseen = set(unseen)
     recalled = set().union(*(set(predicted) & set(true) for predicted, true in zip(predictions, references)))
     return {
         "unseen_recalled": len(unseen & recalled),
         "unseen_hashtags": len(unseen & set().union(*references)),
     }
-
-
-def _check_videos(predictions: Sequence, references: Sequence) -> None:
-    if not len(references) or len(predictions) != len(references):
-        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")

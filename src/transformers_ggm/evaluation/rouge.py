@@ -56,6 +56,12 @@ def order_hashtags(
     return sorted(predicted, key=place), sorted(true, key=place)
 
 
+def check_videos(predictions: Sequence, references: Sequence) -> None:
+    """Raises `ValueError` where there are no videos, or as many predictions as references there are not."""
+    if not len(references) or len(predictions) != len(references):
+        raise ValueError(f"`predictions` has {len(predictions)} videos and `references` {len(references)}.")
+
+
 def hashtag_text(hashtags: Sequence[str], split: WordSplitter) -> str:
     """The words of hashtags, joined by spaces."""
     return " ".join(word for hashtag in hashtags for word in split(hashtag))

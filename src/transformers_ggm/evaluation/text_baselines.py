@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import DatasetError
+from .metrics import exact_match_per_video
 
 # Thresholds that are tried on the validation split, as quantiles of its best scores.
 _NUM_THRESHOLDS = 100
@@ -128,19 +129,22 @@ class TfidfNeighbours(TfidfBaseline):
 
     def _choose(self, vectors, truth, descriptions, hashtags) -> None:
         self._vectors, self._truth = vectors, truth.tocsr().astype(np.float64)
-        queries = self.vectorizer_.transform(descriptions)
+        similarity = self._similarity(self.vectorizer_.transform(descriptions))
         best = -1.0
-        for number in self.numbers:
-            self.num_neighbours_ = min(number, vectors.shape[0])
-            figure, threshold = self._best_threshold(self.scores(queries), hashtags)
+        for number in (min(number, vectors.shape[0]) for number in self.numbers):
+            figure, threshold = self._best_threshold(self._shares(similarity, number), hashtags)
             if figure > best:
-                best, chosen = figure, (self.num_neighbours_, threshold)
-        self.num_neighbours_, self.threshold_ = chosen
+                best, self.num_neighbours_, self.threshold_ = figure, number, threshold
 
     def scores(self, vectors) -> np.ndarray:
+        return self._shares(self._similarity(vectors), self.num_neighbours_)
+
+    def _similarity(self, vectors) -> np.ndarray:
         # Rows of TfidfVectorizer have length 1: the product is the cosine.
-        similarity = (vectors @ self._vectors.T).toarray()
-        nearest = np.argpartition(-similarity, self.num_neighbours_ - 1, axis=1)[:, : self.num_neighbours_]
+        return (vectors @ self._vectors.T).toarray()
+
+    def _shares(self, similarity: np.ndarray, num_neighbours: int) -> np.ndarray:
+        nearest = np.argpartition(-similarity, num_neighbours - 1, axis=1)[:, :num_neighbours]
         weights = np.zeros_like(similarity)
         np.put_along_axis(weights, nearest, np.take_along_axis(similarity, nearest, axis=1), axis=1)
         total = weights.sum(axis=1, keepdims=True)
@@ -187,12 +191,5 @@ def _needed(validation):
 
 
 def _f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
-    """Mean F1 of exact matches over rows."""
-    return float(
-        np.mean(
-            [
-                2 * len({*guess} & {*true}) / max(len({*guess}) + len({*true}), 1)
-                for guess, true in zip(predictions, references)
-            ]
-        )
-    )
+    """Mean F1 of exact matches over rows, times 100."""
+    return float(exact_match_per_video(predictions, references)["f1"].mean())

@@ -66,6 +66,14 @@ def flatten_pooling(tower: PreTrainedModel | None) -> None:
         tower.pooler = nn.Sequential(tower.pooler, nn.Flatten())
 
 
+def blank_where_masked(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """`values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past later masks."""
+    if mask is None:
+        return values
+    mask = mask.view(*mask.shape, *[1] * (values.ndim - mask.ndim))
+    return values.masked_fill(mask == 0, 0.0)
+
+
 def as_tokens(states: torch.Tensor) -> torch.Tensor:
     """A backbone's states as `(n, tokens, c)`; convolutional ones and CLAP return a map `(n, c, height, width)`."""
     return states.flatten(2).transpose(1, 2) if states.ndim == 4 else states

@@ -11,7 +11,15 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2
 from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
 
 from ..errors import InputError
-from .backbones import as_tokens, build_backbone, build_tower, copy_tower_weights, load_text_backbone, load_tower
+from .backbones import (
+    as_tokens,
+    blank_where_masked,
+    build_backbone,
+    build_tower,
+    copy_tower_weights,
+    load_text_backbone,
+    load_tower,
+)
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 
@@ -21,14 +29,6 @@ def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_to
     shifted = torch.roll(labels, shifts=1, dims=-1)
     shifted[:, 0] = decoder_start_token_id
     return shifted.masked_fill(shifted == -100, pad_token_id)
-
-
-def blank_where_masked(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """`values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past attention."""
-    if mask is None:
-        return values
-    mask = mask.view(*mask.shape, *[1] * (values.ndim - mask.ndim))
-    return values.masked_fill(mask == 0, 0.0)
 
 
 class GGMPreTrainedModel(PreTrainedModel):

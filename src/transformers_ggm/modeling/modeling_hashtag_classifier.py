@@ -9,10 +9,9 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ..errors import InputError
-from .backbones import as_tokens, build_tower, copy_tower_weights, load_tower
+from .backbones import as_tokens, blank_where_masked, build_tower, copy_tower_weights, load_tower
 from .configuration_ggm import hidden_size_of
 from .configuration_hashtag_classifier import HashtagClassifierConfig
-from .modeling_ggm import blank_where_masked
 
 # What transformers' vision backbones call the token that stands for the whole picture.
 CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")

@@ -10,7 +10,7 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from ..errors import CheckpointError
-from .backbones import build_backbone, flatten_pooling, load_backbone
+from .backbones import blank_where_masked, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 
 
@@ -143,9 +143,7 @@ class HashtagRetriever(PreTrainedModel):
             vectors; zeros for a row without frames.
         """
         batch_size, num_frames = pixel_values_videos.shape[:2]
-        if frame_mask is not None:  # NaN in padding would get past the mask below
-            pixel_values_videos = pixel_values_videos.masked_fill(frame_mask[..., None, None, None] == 0, 0.0)
-        frames = pixel_values_videos.flatten(0, 1).to(self.dtype)
+        frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.dtype)
         features = _pooled(self.backbone.get_image_features(pixel_values=frames))
         features = nn.functional.normalize(features, dim=-1).view(batch_size, num_frames, -1)
         if frame_mask is not None:

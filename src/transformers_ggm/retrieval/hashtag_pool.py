@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import torch
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo
 from transformers.utils.logging import tqdm
 
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
+from ..hub_commits import commit_files
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
 from .indexes import make_index
 from .pool_files import POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
@@ -327,21 +328,15 @@ class HashtagPool:
         Returns:
             `CommitInfo`: The commit, as `huggingface_hub` describes it.
         """
-        api = HfApi(token=token)
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        if revision is not None and not create_pr:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "hashtag_pool"
             self.save_pretrained(folder)
-            # Not `upload_folder`, which may split a folder over commits: nobody shall fetch half of a pool.
-            return api.create_commit(
-                repo_id=repo_id,
-                operations=[
-                    CommitOperationAdd(path_in_repo=str(PurePosixPath(subfolder, name)), path_or_fileobj=folder / name)
-                    for name in POOL_FILES
-                ],
+            return commit_files(
+                {str(PurePosixPath(subfolder, name)): folder / name for name in POOL_FILES},
+                repo_id,
                 commit_message=commit_message,
+                private=private,
+                token=token,
                 revision=revision,
                 create_pr=create_pr,
             )

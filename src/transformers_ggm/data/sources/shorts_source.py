@@ -15,6 +15,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, IterableDataset
 
 from ...errors import DatasetError
 from ...processing.media import DEFAULT_LIMITS
+from ..prepared import is_prepared
 from ..shorts import SPLITS
 from .columns import Columns, find_columns, read_short
 from .files import expand_pattern, is_url, local_name, suffix_of
@@ -25,8 +26,6 @@ from .tars import TarShards
 
 METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
-# What a prepared set has, so that none is prepared twice.
-PREPARED_FILE = "prepared.json"
 
 Shape = str | os.PathLike | Dataset | DatasetDict | IterableDataset | IterableDatasetDict
 
@@ -317,7 +316,7 @@ def _open_files(name: str, max_bytes: int) -> RawRows:
 
 
 def _open_folder(folder: Path, max_bytes: int) -> dict[str | None, RawRows]:
-    if (folder / PREPARED_FILE).exists():
+    if is_prepared(folder):
         raise DatasetError(f"{folder} is prepared already: train on it directly.")
     parts = {
         part.name: files

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from ...errors import DatasetError
+from ..shorts import parse_object
 from .files import LocalCopy, content_stamp, file_stamp, folder_of, is_http, is_url, open_file, suffix_of
 from .rows import InferredRows, RawRows, Row, TypeInference, features_from_schema
 
@@ -149,22 +149,6 @@ class JsonLinesTable(InferredRows):
             for number, line in islice(lines, start, None):
                 place = f"{self.name}, line {number}"
                 yield place, parse_object(line, place)
-
-
-def parse_object(text: bytes, place: str) -> Row:
-    """
-    Reads one JSON object in UTF-8, with or without a byte order mark.
-
-    Raises:
-        DatasetError: it is none; names `place`.
-    """
-    try:
-        row = json.loads(text.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{place} is not valid JSON: {error}. Write one object per line.") from error
-    if not isinstance(row, dict):
-        raise DatasetError(f"{place} is not a JSON object: write one object per line.")
-    return row
 
 
 class ParquetTable(RawRows):

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import BinaryIO
 
 from ...errors import DatasetError
+from ..shorts import parse_object
 from .files import file_stamp, folder_of, is_url, open_file
 from .rows import InferredRows, Row, TypeInference
-from .tables import parse_object
 
 # Extensions of the clip of a sample, whichever of them it has. It becomes the column CLIP.
 CLIP_EXTENSIONS = frozenset({"mp4", "m4v", "mov", "webm", "mkv", "avi", "gif", "mpg", "mpeg", "3gp"})
