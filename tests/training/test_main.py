@@ -27,7 +27,8 @@ def test_defaults_are_those_of_the_research_code(tmp_path, monkeypatch):
     assert (training.learning_rate, training.num_train_epochs, training.warmup_steps) == (5e-5, 30, 20)
     assert (training.max_grad_norm, training.per_device_train_batch_size) == (1.0, 32)
     assert (run.data.guidance_dropout, run.model.num_guidance, run.model.max_target_length) == (1 / 3, 50, 32)
-    assert run.model.frame_position_embedding == "none" and run.stage.num_best_checkpoints == 3
+    assert (run.model.frame_position_embedding, run.model.fusion) == ("none", "grounding")
+    assert run.stage.num_best_checkpoints == 3
     assert run.stage.stages == list(STAGES) and run.model.scratch_config is None
 
 
@@ -79,6 +80,7 @@ def test_unknown_stage(tmp_path, name):
 UNUSABLE = {
     "no evaluation": (["--eval_strategy", "no"], "eval_strategy"),
     "no checkpoints": (["--save_strategy", "no"], "save_strategy"),
+    "unknown fusion": (["--fusion", "encoder"], "`fusion` is 'encoder'"),
     "no best checkpoint": (["--num_best_checkpoints", "0"], "num_best_checkpoints"),
 }
 

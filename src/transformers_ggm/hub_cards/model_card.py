@@ -56,6 +56,7 @@ GENERATOR_SETTINGS = {
         "vision_from_retriever",
         "freeze_vision",
         "frame_position_embedding",
+        "fusion",
         "fusion_dropout",
         "num_guidance",
         "max_text_length",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainingArguments
 
+from ..modeling.configuration_ggm import FUSIONS
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -38,6 +39,12 @@ class ModelArguments:
     frame_position_embedding: str = field(
         default="none", metadata={"help": "'none' as published, or 'learned': lets the model know the frames' order."}
     )
+    fusion: str = field(
+        default="grounding",
+        metadata={
+            "help": "'grounding' as published, or 'decoder': the decoder looks at the text and at all frames itself."
+        },
+    )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
     num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})
@@ -47,6 +54,8 @@ class ModelArguments:
     def __post_init__(self):
         if self.audio is not None and self.audio.lower() in ("none", ""):
             self.audio = None
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
 
 
 @dataclass

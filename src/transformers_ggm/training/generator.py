@@ -33,6 +33,7 @@ def make_generator(run: Run) -> GGMForHashtagGeneration:
     arguments = run.model
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
+        "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
     }
