@@ -51,6 +51,15 @@ def test_without_sound(tmp_path, audio):
     assert parse_arguments([*NEEDED, "--output_dir", str(tmp_path), "--audio", audio]).model.audio is None
 
 
+def test_inputs(tmp_path):
+    """Would fail if inputs could not be withheld, or a model that is given no sound kept its audio backbone."""
+    needed = [*NEEDED, "--output_dir", str(tmp_path)]
+    everything = parse_arguments(needed).model
+    assert everything.inputs == ["text", "video", "audio"] and everything.audio is not None
+    silent = parse_arguments([*needed, "--inputs", "text", "video"]).model
+    assert silent.inputs == ["text", "video"] and silent.audio is None
+
+
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
 def test_yaml_file_of_another_kind(config, text):
     """Would fail if a file that is no mapping ended in an error of the YAML reader."""
@@ -80,6 +89,8 @@ def test_unknown_stage(tmp_path, name):
 UNUSABLE = {
     "no evaluation": (["--eval_strategy", "no"], "eval_strategy"),
     "no checkpoints": (["--save_strategy", "no"], "save_strategy"),
+    "unknown input": (["--inputs", "text", "sound"], "'sound'.*choose one or more of"),
+    "sound without frames": (["--inputs", "text", "audio"], "hears through the frames"),
     "unknown fusion": (["--fusion", "encoder"], "`fusion` is 'encoder'"),
     "no best checkpoint": (["--num_best_checkpoints", "0"], "num_best_checkpoints"),
 }

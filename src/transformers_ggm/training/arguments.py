@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainingArguments
 
+from ..data.collator import INPUTS, check_inputs
 from ..modeling.configuration_ggm import FUSIONS
 from .weights import WEIGHTS_DTYPES
 
@@ -32,6 +33,13 @@ class ModelArguments:
             "takes the place of the four backbones above."
         },
     )
+    inputs: list[str] = field(
+        default_factory=lambda: list(INPUTS),
+        metadata={
+            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has no "
+            "audio backbone; without video it is its text backbone; without text descriptions are withheld."
+        },
+    )
     vision_from_retriever: bool = field(
         default=False, metadata={"help": "Start the vision encoder from the trained retriever's vision tower."}
     )
@@ -53,6 +61,9 @@ class ModelArguments:
 
     def __post_init__(self):
         if self.audio is not None and self.audio.lower() in ("none", ""):
+            self.audio = None
+        check_inputs(self.inputs)
+        if "audio" not in self.inputs:
             self.audio = None
         if self.fusion not in FUSIONS:
             raise ValueError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")

@@ -13,7 +13,6 @@ from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
 from .run import Run
-from .scratch import ScratchConfig
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -38,10 +37,9 @@ def make_generator(run: Run) -> GGMForHashtagGeneration:
         "fusion_dropout": arguments.fusion_dropout,
     }
     retriever = str(run.retriever_dir)
-    if arguments.scratch_config is not None:
-        config = ScratchConfig.from_json(arguments.scratch_config)
+    if run.scratch_config is not None:
         model = GGMForHashtagGeneration(
-            config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
+            run.scratch_config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
         )
         if arguments.vision_from_retriever:
             load_tower_weights(model.get_encoder("video"), retriever, "vision")
@@ -72,6 +70,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
+        inputs=run.model.inputs,
         seed=run.training.seed,
     )
 
@@ -86,7 +85,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False),
+        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, inputs=run.model.inputs),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),

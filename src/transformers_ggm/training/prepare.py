@@ -7,7 +7,6 @@ from ..data.shorts import SPLITS
 from ..files import written_whole
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from .run import Run, remove
-from .scratch import ScratchConfig
 
 
 def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
@@ -18,10 +17,10 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
         "max_text_length": arguments.max_text_length,
         "max_target_length": arguments.max_target_length,
     }
-    if arguments.scratch_config is not None:
+    if run.scratch_config is not None:
         train = run.shorts["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
-        return ScratchConfig.from_json(arguments.scratch_config).processors(train["description"], hashtags, **lengths)
+        return run.scratch_config.processors(train["description"], hashtags, **lengths)
     feature_extractor = None
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
