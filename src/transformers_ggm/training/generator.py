@@ -115,6 +115,7 @@ def train_generator(run: Run) -> None:
 
 def publish_files(source, target) -> None:
     """Moves the files of a finished folder into the checkpoint; `config.json`, which says that all is there, last."""
+    target.mkdir(exist_ok=True)
     for file in sorted(source.iterdir(), key=lambda file: file.name == "config.json"):
         file.replace(target / file.name)
     source.rmdir()

@@ -116,12 +116,20 @@ class Run:
             return self.shorts[split]
         return Dataset.from_file(str(self._prepared(f"{split}.arrow")))
 
+    @property
+    def needs_retriever(self) -> bool:
+        """Whether a stage trains a retriever or uses one: a generator without guidance does without."""
+        stages = {"retriever", "pool", "guidance"} & set(self.stage.stages)
+        return bool(stages) or self.model.num_guidance > 0 or self.model.vision_from_retriever
+
     def guidance(self, split: str) -> list[list[str]]:
-        """The hashtags retrieved for each row of a split."""
+        """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""
+        if self.model.num_guidance == 0:
+            return [[] for _ in range(len(self.rows(split)))]
         path = self.guidance_dir / f"{split}.json"
         if not path.is_file():
             raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
-        return json.loads(path.read_text())
+        return [tags[: self.model.num_guidance] for tags in json.loads(path.read_text())]
 
     def generator_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
         """A split as the generator reads it, with its guidance."""
