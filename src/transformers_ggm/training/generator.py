@@ -64,14 +64,15 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
     arguments.output_dir = str(run.generator_run_dir)
     arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
     arguments.save_total_limit = None
+    shown = {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
     collator = DataCollatorForHashtagGeneration(
         processor,
         guidance_dropout=run.data.guidance_dropout,
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
-        inputs=run.model.inputs,
         seed=run.training.seed,
+        **shown,
     )
 
     def compute_metrics(prediction) -> dict[str, float]:
@@ -85,7 +86,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, inputs=run.model.inputs),
+        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, **shown),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),

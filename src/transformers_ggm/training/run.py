@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
+from ..data.collator import check_hearing
 from ..data.prepared import is_prepared, read_record
 from ..errors import DatasetError
 from ..files import write_json
@@ -43,6 +44,7 @@ class Run:
     stage: StageArguments
 
     def __post_init__(self):
+        check_hearing(self.model.inputs, self.data.blank_video)
         self.output_dir = Path(self.training.output_dir)
         self.prepared_dir = self.output_dir / "prepared"
         self.guidance_dir = self.output_dir / "guidance"
@@ -143,8 +145,8 @@ class Run:
         """A split as the retriever reads it; with `only_pairs` the rows that have both a clip and a hashtag."""
         rows = self.rows(split)
         if only_pairs:
-            pairs = zip(rows[self.clip_column], rows["hashtags"])
-            rows = rows.select([i for i, (clip, tags) in enumerate(pairs) if clip is not None and tags])
+            pairs = zip(rows["duration" if self.is_prepared_set else "frames_shape"], rows["hashtags"])
+            rows = rows.select([i for i, (frames, tags) in enumerate(pairs) if frames is not None and tags])
         if self.is_prepared_set:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)
         return DecodedShorts(rows)
