@@ -5,6 +5,7 @@ The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder
 """
 
 from .bertscore import BertScorer, bert_score_per_video
+from .frequency import f1_by_frequency, frequency_buckets
 from .intervals import Interval, bootstrap_intervals
 from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
 from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
@@ -24,6 +25,8 @@ __all__ = [
     "TfidfNeighbours",
     "bert_score_per_video",
     "bootstrap_intervals",
+    "f1_by_frequency",
+    "frequency_buckets",
     "get_word_splitter",
     "hashtag_metrics",
     "hashtag_metrics_per_video",

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from transformers import HfArgumentParser
@@ -53,8 +54,13 @@ def yaml_arguments(path: str) -> list[str]:
         raise ValueError(f"The configuration {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must map argument names to values, one a line, such as `data_dir: shorts`.")
+    return argument_list(content)
+
+
+def argument_list(values: Mapping[str, Any]) -> list[str]:
+    """A mapping of argument names to values as command-line arguments."""
     arguments = []
-    for name, value in content.items():
+    for name, value in values.items():
         values = value if isinstance(value, list) else [value]
         # A mapping, such as lr_scheduler_kwargs, is JSON on the command line.
         arguments += [f"--{name}", *(json.dumps(item) if isinstance(item, dict) else str(item) for item in values)]
