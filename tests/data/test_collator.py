@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 
 from transformers_ggm import DataCollatorForHashtagGeneration
 from transformers_ggm.data import DataCollatorForHashtagRetrieval
-from transformers_ggm.data.collator import hashtag_id, is_true_of
+from transformers_ggm.data.collator import INPUTS, hashtag_id, is_true_of
+from transformers_ggm.errors import InputError
 
 WORDS = ["rain", "snow", "lake", "dog", "cat", "song"]
 
@@ -185,6 +186,47 @@ def test_evaluation_varies_nothing(processor):
     assert written(collator, batch) == [WORDS]
     assert seen_guidance(collator, batch) == [["#rain", "#wrong"]]
     assert batch["frame_mask"].tolist() == [[1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("inputs", [INPUTS, ("text", "video"), ("video",), ("text",), ("video", "audio")])
+def test_withheld_inputs_do_not_reach_the_model(processor, decoded, inputs, training):
+    """Would fail if a baseline were shown what it must not see, or lost what it may."""
+    collator = DataCollatorForHashtagGeneration(processor, training=training, inputs=inputs)
+    rows = [{**decoded[2], "description": "first snow"}, {**decoded[3], "description": "a lake"}]
+    batch = collator(rows)
+    assert ("pixel_values_videos" in batch) == ("frame_mask" in batch) == ("video" in inputs)
+    assert ("input_features" in batch) == ("audio_mask" in batch) == ("audio" in inputs)
+    texts = processor.tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=True)
+    assert texts == (["first snow", "a lake"] if "text" in inputs else ["", ""])
+    if "text" not in inputs:
+        assert batch["input_ids"].shape[1] == processor.tokenizer.num_special_tokens_to_add() == 2
+    assert rows[0]["frames"] is not None and rows[0]["input_features"] is not None and rows[0]["description"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_rows_that_are_left_with_nothing(processor, training):
+    """Would fail if a row without words stopped the training or evaluation of BART, or took other rows with it."""
+    rows = [row_of(0, description=""), row_of(1), row_of(2, description="#only #tags")]
+    batch = DataCollatorForHashtagGeneration(processor, training=training, inputs=["text"])(rows)
+    assert batch["attention_mask"].sum(dim=1).tolist()[::2] == [2, 2] and len(batch["labels"]) == 3
+    with pytest.raises(InputError, match="Row 0 has an empty description"):
+        DataCollatorForHashtagGeneration(processor, training=training)([row_of(0, frames=False, description="")])
+
+
+def test_guidance_is_not_withheld(processor):
+    """Would fail if a model that is given no descriptions lost its guidance with them."""
+    collator = DataCollatorForHashtagGeneration(processor, training=False, inputs=["video"])
+    assert seen_guidance(collator, collator([row_of(guidance=["rain"])])) == [["#rain"]]
+
+
+@pytest.mark.parametrize(
+    "inputs, message", [(["words"], "words"), ([], "choose"), ("text", "'t'"), (["text", "audio"], "add 'video'")]
+)
+def test_unusable_inputs(processor, inputs, message):
+    """Would fail if a misspelt input were withheld, or sound were given to a model that cannot hear it."""
+    with pytest.raises(InputError, match=message):
+        DataCollatorForHashtagGeneration(processor, inputs=inputs)
 
 
 TAGS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True), min_size=1, max_size=6)

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 import torch
@@ -206,6 +207,32 @@ def test_what_the_model_cannot_do(make_run):
     assert "does not hear the sound" in deaf and "no position in time" in deaf and "hears the sound" not in deaf
     assert "does not hear the sound" not in hearing and "no position in time" not in hearing
     assert "hears the sound" in hearing and "`whisper`" in hearing
+
+
+def test_what_the_generator_goes_by(make_run):
+    """Would fail if the card claimed that the model reads, sees or hears what was withheld from it in training."""
+    _, text = write(make_run("--inputs", "text", "video", "audio", audio_config={"model_type": "whisper"}))
+    assert "reads the description, looks at the frames, hears the sound and reads the hashtags that" in text
+    assert "trained without" not in text and table_value(text, "inputs") == "text, video, audio"
+    _, text = write(make_run("--inputs", "video", "--fusion", "decoder"))
+    assert "The generator looks at the frames and reads the hashtags that a retriever" in text
+    assert "trained without descriptions:" in text and 'in suggest("clip.mp4"):' in text
+    assert table_value(text, "inputs") == "video" and table_value(text, "fusion") == "decoder"
+
+
+def test_card_without_guidance(make_run):
+    """Would fail if the card spoke of a retriever and a pool that the checkpoint does not have."""
+    run = make_run("--num_guidance", "0", "--inputs", "text")
+    for folder in (run.retriever_dir, run.pool_dir):
+        shutil.rmtree(folder)
+    run.write_record(run.generator_run_dir)
+    write_model_card(run, {name: value for name, value in SUMMARY.items() if name != "retrieval_recall_at_k"})
+    _, header, text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    assert yaml.safe_load(header)["base_model"] == ["google/vit-base-patch16-224-in21k", "facebook/bart-base"]
+    assert not re.search(r"\bretriever\b|\bpool\b|\bnearest\b", text.split("## Intended use")[0])
+    assert "The generator reads the description;\nit writes hashtags." in text
+    assert 'in suggest({"description": "first snow of the year"}):' in text and "trained without frames:" in text
+    assert not re.search(r"\{\{|\{%|\bNone\b|\bundefined\b|\n\n\n", text)
 
 
 def test_backbones_that_were_not_used(make_run):

@@ -16,14 +16,16 @@ def test_defaults_are_the_published_model():
     assert isinstance(config.text_config, BartConfig)
     assert config.audio_config is None
     assert config.is_encoder_decoder
-    assert (config.fusion_init, config.frame_position_embedding) == ("zero", "none")
+    assert (config.fusion, config.fusion_init, config.frame_position_embedding) == ("grounding", "zero", "none")
 
 
 @pytest.mark.parametrize("audio", [None, "clap", "ast", "whisper"])
 @pytest.mark.parametrize("text", ["bart", "mbart"])
 def test_round_trip(tmp_path, audio, text):
     """Else a saved model would come back with other backbones, sizes or special tokens."""
-    config = ggm_config("siglip", text, audio, frame_position_embedding="learned", max_frames=7, fusion_dropout=0.3)
+    config = ggm_config(
+        "siglip", text, audio, fusion="decoder", frame_position_embedding="learned", max_frames=7, fusion_dropout=0.3
+    )
     config.save_pretrained(tmp_path)
     copies = [
         GGMConfig.from_dict(config.to_dict()),
@@ -74,6 +76,7 @@ def test_backbone_settings_as_dicts():
 @pytest.mark.parametrize(
     "kwargs, named",
     [
+        ({"fusion": "encoder"}, "`fusion` must be one of"),
         ({"fusion_init": "ones"}, "fusion_init"),
         ({"frame_position_embedding": "sine"}, "frame_position_embedding"),
         ({"audio_config": {"hidden_size": 8}}, "audio_config"),
@@ -98,4 +101,18 @@ def test_heads_must_divide_the_vision_width_only_where_sound_is_heard():
             text_config=text,
             audio_config={"model_type": "whisper"},
             fusion_num_attention_heads=4,
+        )
+
+
+def test_heads_need_not_divide_the_text_width_without_grounding():
+    """Else fusion in the decoder would be refused for an attention that it does not have."""
+    vision, text = VISION_CONFIGS["vit"], TEXT_CONFIGS["bart"]
+    GGMConfig(vision_config=vision, text_config=text, fusion="decoder", fusion_num_attention_heads=5)
+    with pytest.raises(ValueError, match="vision_config"):
+        GGMConfig(
+            vision_config=vision,
+            text_config=text,
+            audio_config={"model_type": "whisper"},
+            fusion="decoder",
+            fusion_num_attention_heads=5,
         )

@@ -145,6 +145,19 @@ def test_sound_alone_with_a_blank_video(hearing):
         hearing(audio=tone(), sampling_rate=16_000)
 
 
+@pytest.mark.parametrize("text", [[""], [None], ["#only #tags"]])
+def test_rows_with_nothing_are_empty_texts_on_demand(any_tokenizer, video_processor, text):
+    """A row of which a model is shown nothing cannot be trained on, or comes out as something else than no words."""
+    processor = GGMProcessor(video_processor, any_tokenizer)
+    batch = processor(text=[*text, "snow"], allow_empty=True)
+    expected = processor(videos=[FRAMES], text=[""])
+    assert set(batch) == {"input_ids", "attention_mask"}
+    kept = batch["input_ids"][0][batch["attention_mask"][0].bool()]
+    assert len(kept) and torch.equal(kept, expected["input_ids"][0])
+    with pytest.raises(InputError, match="Row 0"):
+        processor(text=[*text, "snow"])
+
+
 def test_a_decoded_clip_is_as_good_as_its_file(hearing, clip):
     """A pipeline that decodes first gets other inputs than a call on the file."""
     media = hearing.decode_media(clip)

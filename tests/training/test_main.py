@@ -27,7 +27,8 @@ def test_defaults_are_those_of_the_research_code(tmp_path, monkeypatch):
     assert (training.learning_rate, training.num_train_epochs, training.warmup_steps) == (5e-5, 30, 20)
     assert (training.max_grad_norm, training.per_device_train_batch_size) == (1.0, 32)
     assert (run.data.guidance_dropout, run.model.num_guidance, run.model.max_target_length) == (1 / 3, 50, 32)
-    assert run.model.frame_position_embedding == "none" and run.stage.num_best_checkpoints == 3
+    assert (run.model.frame_position_embedding, run.model.fusion) == ("none", "grounding")
+    assert run.stage.num_best_checkpoints == 3
     assert run.stage.stages == list(STAGES) and run.model.scratch_config is None
 
 
@@ -48,6 +49,15 @@ def test_yaml_file_and_overrides(config):
 def test_without_sound(tmp_path, audio):
     """Would fail if a model without sound could not be asked for."""
     assert parse_arguments([*NEEDED, "--output_dir", str(tmp_path), "--audio", audio]).model.audio is None
+
+
+def test_inputs(tmp_path):
+    """Would fail if inputs could not be withheld, or a model that is given no sound kept its audio backbone."""
+    needed = [*NEEDED, "--output_dir", str(tmp_path)]
+    everything = parse_arguments(needed).model
+    assert everything.inputs == ["text", "video", "audio"] and everything.audio is not None
+    silent = parse_arguments([*needed, "--inputs", "text", "video"]).model
+    assert silent.inputs == ["text", "video"] and silent.audio is None
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])
@@ -79,6 +89,9 @@ def test_unknown_stage(tmp_path, name):
 UNUSABLE = {
     "no evaluation": (["--eval_strategy", "no"], "eval_strategy"),
     "no checkpoints": (["--save_strategy", "no"], "save_strategy"),
+    "unknown input": (["--inputs", "text", "sound"], "'sound'.*choose one or more of"),
+    "sound without frames": (["--inputs", "text", "audio"], "hears through the frames"),
+    "unknown fusion": (["--fusion", "encoder"], "`fusion` is 'encoder'"),
     "no best checkpoint": (["--num_best_checkpoints", "0"], "num_best_checkpoints"),
 }
 

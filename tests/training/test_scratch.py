@@ -75,3 +75,13 @@ def test_unusable_configuration(tmp_path, content):
         ScratchConfig.from_json(tmp_path / "scratch.json")
     with pytest.raises(ValueError, match=r"missing\.json cannot be used"):
         ScratchConfig.from_json(tmp_path / "missing.json")
+
+
+def test_without_sound(tmp_path, tokenizer):
+    """Would fail if a small model could not be made without ears, or lost anything else with them."""
+    config = ScratchConfig.from_json(write_scratch_config(tmp_path / "scratch.json"))
+    deaf = config.without_sound()
+    assert deaf.generator_config(tokenizer).audio_config is None
+    assert deaf.processors(DESCRIPTIONS, HASHTAGS)[0].feature_extractor is None
+    assert config.generator_config(tokenizer).audio_config is not None
+    assert vars(deaf) == {**vars(config), "audio": None, "feature_extractor": None}

@@ -9,9 +9,27 @@ from typing import Any
 
 import torch
 
+from ..errors import InputError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
 from .prepared import StoredFrames
+
+# What the generator can read of a row, beside the guidance.
+INPUTS = ("text", "video", "audio")
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """
+    Raises `InputError` for names that are not those of inputs, for none at all, and for sound that cannot be heard.
+
+    Args:
+        inputs (`list[str]`): some of `INPUTS`.
+    """
+    unknown = sorted(set(inputs) - set(INPUTS))
+    if unknown or not inputs:
+        raise InputError(f"`inputs` is {list(inputs)}; choose one or more of {list(INPUTS)}.")
+    if "audio" in inputs and "video" not in inputs:
+        raise InputError(f"`inputs` is {list(inputs)}, but the model hears through the frames it sees: add 'video'.")
 
 
 def row_generator(seed: int, epoch: int, index: int) -> random.Random:
@@ -51,9 +69,14 @@ class DataCollatorForHashtagGeneration(EpochAware):
             guidance.
         audio_dropout (`float`, *optional*, defaults to 0.0): share of rows without their sound.
         description_dropout (`float`, *optional*, defaults to 0.0): share of rows without their description.
+        inputs (`list[str]`, *optional*, defaults to `("text", "video", "audio")`): what the generator reads, in
+            training and evaluation; the others are withheld from it. A row that is left with nothing is an empty text.
         seed (`int`, *optional*, defaults to 0).
 
     Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
+
+    Raises:
+        InputError: `inputs` has unknown names or none, or sound without frames to hear it through.
     """
 
     processor: GGMProcessor
@@ -62,9 +85,15 @@ class DataCollatorForHashtagGeneration(EpochAware):
     frame_dropout: float = 0.0
     audio_dropout: float = 0.0
     description_dropout: float = 0.0
+    inputs: Sequence[str] = INPUTS
     seed: int = 0
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_inputs(self.inputs)
+
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
+        rows = [self._withhold(row) for row in rows]
         if self.training:
             rows = [self._vary(row) for row in rows]
         batch = self.processor(
@@ -73,6 +102,7 @@ class DataCollatorForHashtagGeneration(EpochAware):
             guidance=[row["guidance"] for row in rows],
             hashtags=[row["hashtags"] for row in rows],
             audio_from_video=False,
+            allow_empty=set(self.inputs) != set(INPUTS),
             return_tensors="pt",
         )
         sounds = [row["input_features"] for row in rows]
@@ -87,9 +117,19 @@ class DataCollatorForHashtagGeneration(EpochAware):
         """The sound of a row without one, as the processor gives it: not heard, but part of the batch."""
         return sound_features(self.processor.feature_extractor, [None])[0]
 
-    def _vary(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        generator = row_generator(self.seed, self.epoch, row["index"])
+    def _withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row as the generator may see it."""
         row = dict(row)
+        if "text" not in self.inputs:
+            row["description"] = ""
+        if "video" not in self.inputs:
+            row["frames"] = None
+        if "audio" not in self.inputs:
+            row["input_features"] = None
+        return row
+
+    def _vary(self, row: dict[str, Any]) -> dict[str, Any]:
+        generator = row_generator(self.seed, self.epoch, row["index"])
         row["hashtags"] = generator.sample(row["hashtags"], len(row["hashtags"]))
         true = set(row["hashtags"])
         row["guidance"] = [

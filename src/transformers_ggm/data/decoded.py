@@ -49,14 +49,21 @@ class ClipDecoder(torch.utils.data.Dataset):
     Args:
         dataset (`datasets.Dataset`): from [`load_shorts`].
         processor ([`GGMProcessor`]): its frame rule, frame size and feature extractor.
-        retriever_processor ([`HashtagRetrieverProcessor`]): its frame size, if it is another one.
+        retriever_processor ([`HashtagRetrieverProcessor`], *optional*): its frame size, if it is another one.
     """
 
-    def __init__(self, dataset: Dataset, processor: GGMProcessor, retriever_processor: HashtagRetrieverProcessor):
+    def __init__(
+        self,
+        dataset: Dataset,
+        processor: GGMProcessor,
+        retriever_processor: HashtagRetrieverProcessor | None = None,
+    ):
         self.dataset = dataset
         self.processor = processor
         self.retriever_processor = retriever_processor
-        self.same_frames = _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
+        self.same_frames = retriever_processor is None or (
+            _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
+        )
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -93,7 +100,7 @@ def decode_split(
     dataset: Dataset,
     path: str | Path,
     processor: GGMProcessor,
-    retriever_processor: HashtagRetrieverProcessor,
+    retriever_processor: HashtagRetrieverProcessor | None = None,
     num_workers: int = 0,
     on_error: str = "raise",
 ) -> Dataset:
@@ -104,7 +111,8 @@ def decode_split(
     Args:
         dataset (`datasets.Dataset`): from [`load_shorts`].
         path (`str` or `Path`): the file to write, e.g. `"prepared/train.arrow"`. An existing one is used as it is.
-        processor ([`GGMProcessor`]), retriever_processor ([`HashtagRetrieverProcessor`]): frame rule, sizes, sound.
+        processor ([`GGMProcessor`]): frame rule, size of frames, sound.
+        retriever_processor ([`HashtagRetrieverProcessor`], *optional*): the retriever's size of frames.
         num_workers (`int`, *optional*, defaults to 0): processes that decode; 0 decodes in this one.
         on_error (`str`, *optional*, defaults to `"raise"`): `"skip"` leaves out clips that cannot be read and lists
             them with their reasons in `<name>.rejected.jsonl` beside the file.

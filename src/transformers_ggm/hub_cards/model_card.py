@@ -13,6 +13,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import safe_open
 
+from ..data.collator import INPUTS
 from ..files import write_text
 from ..retrieval import HashtagPool
 from .data_card import DataFacts, data_facts
@@ -32,6 +33,8 @@ FIGURES = {
     "f1": ("f1", "F1"),
     "f1_of_means": ("f1", "F1 of mean precision and recall"),
 }
+READING = {"text": "reads the description", "video": "looks at the frames", "audio": "hears the sound"}
+WITHHELD = {"text": "descriptions", "video": "frames"}
 BACKBONES = ("retriever", "vision", "text", "audio")
 COMMON_SETTINGS = ("lr_scheduler_type", "max_grad_norm", "seed", "bf16", "fp16")
 RETRIEVER_SETTINGS = {
@@ -56,10 +59,12 @@ GENERATOR_SETTINGS = {
         "vision_from_retriever",
         "freeze_vision",
         "frame_position_embedding",
+        "fusion",
         "fusion_dropout",
         "num_guidance",
         "max_text_length",
         "max_target_length",
+        "inputs",
     ),
     "data": ("guidance_dropout", "frame_dropout", "audio_dropout", "description_dropout"),
     "training": (
@@ -82,7 +87,8 @@ def write_model_card(run: "Run", summary: dict[str, Any]) -> None:
     Args:
         run ([`~transformers_ggm.training.Run`]): a training whose stages up to `generator` are finished.
         summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (figures by name),
-            `retrieval_recall_at_k` (recall by k), `test_videos`, and how words were split, `word_splitter`.
+            `retrieval_recall_at_k` (recall by k; absent without guidance), `test_videos`, and how words were split,
+            `word_splitter`.
     """
     write_text(run.checkpoint_dir / "README.md", f"{make_model_card(run, summary)}\n")
 
@@ -95,13 +101,15 @@ def make_model_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
     config = json.loads((run.checkpoint_dir / "config.json").read_text(encoding="utf-8"))
     has_sound = config.get("audio_config") is not None
     is_scratch = model["scratch_config"] is not None
+    is_guided = model["num_guidance"] > 0
+    inputs = [name for name in model.get("inputs", INPUTS) if name != "audio" or has_sound]
     card_data = ModelCardData(
         model_name=f"GGM trained on {data.name}",
         license="apache-2.0",
         library_name="transformers",
         pipeline_tag=PIPELINE_TAG,
         tags=[*TAGS, "audio"] if has_sound else TAGS,
-        base_model=None if is_scratch else base_models(model) or None,
+        base_model=None if is_scratch else base_models(model, run.retriever_dir.is_dir()) or None,
         metrics=list(dict.fromkeys(metric for metric, _ in FIGURES.values())),
         eval_results=eval_results(data, summary["best_checkpoint"]),
     )
@@ -113,28 +121,48 @@ def make_model_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
         is_synthetic=data.is_synthetic,
         is_scratch=is_scratch,
         has_sound=has_sound,
+        is_guided=is_guided,
+        reading=reading(inputs, is_guided),
+        example_item=example_item(inputs, is_guided),
+        withheld=[WITHHELD[name] for name in WITHHELD if name not in inputs],
         knows_order=config.get("frame_position_embedding") == "learned",
         model_id=run.training.hub_model_id or ".",
         parts=checkpoint_parts(run, config),
         retriever_settings=shown_settings(retriever_record, RETRIEVER_SETTINGS, is_scratch),
         generator_settings=shown_settings(record, GENERATOR_SETTINGS, is_scratch),
         versions=None if record is None else record["versions"],
-        pool=pool_facts(run.pool_dir),
+        pool=pool_facts(run.pool_dir) if run.pool_dir.is_dir() else None,
         figures=figure_rows(summary),
-        retrieval={k: _percent(recall) for k, recall in summary["retrieval_recall_at_k"].items()},
+        retrieval={k: _percent(recall) for k, recall in summary.get("retrieval_recall_at_k", {}).items()},
     )
 
 
-def base_models(model: dict[str, Any]) -> list[str]:
+def reading(inputs: Sequence[str], is_guided: bool) -> str:
+    """What the generator goes by, as the part of a sentence that follows its name."""
+    parts = [READING[name] for name in READING if name in inputs]
+    if is_guided:
+        parts.append("reads the hashtags that a retriever finds for the video in a pool")
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def example_item(inputs: Sequence[str], is_guided: bool) -> str:
+    """An item that has what the model goes by, as the pipeline takes it; the retriever goes by a video too."""
+    description = ', description="first snow of the year"' if "text" in inputs else ""
+    if "video" in inputs or is_guided:
+        return f'"clip.mp4"{description}'
+    return '{"audio": "sound.ogg"}' + description if "audio" in inputs else '{"description": "first snow of the year"}'
+
+
+def base_models(model: dict[str, Any], has_retriever: bool = True) -> list[str]:
     """
     Hub ids of the pretrained backbones that training started from; local folders have none and are left out.
 
     Args:
         model (`dict`): the fields of [`~transformers_ggm.training.ModelArguments`].
+        has_retriever (`bool`, *optional*, defaults to `True`): whether the checkpoint has a retriever.
     """
-    used = (
-        ["retriever", "text", "audio"] if model["vision_from_retriever"] else ["retriever", "vision", "text", "audio"]
-    )
+    used = ["retriever"] if has_retriever else []
+    used += ["text", "audio"] if model["vision_from_retriever"] else ["vision", "text", "audio"]
     return list(dict.fromkeys(model[part] for part in used if model[part] is not None and _is_hub_id(model[part])))
 
 
@@ -168,22 +196,24 @@ def eval_results(data: DataFacts, figures: dict[str, float]) -> list[EvalResult]
 
 def checkpoint_parts(run: "Run", config: dict[str, Any]) -> list[dict[str, str]]:
     """What lies where in the checkpoint, with numbers of parameters and backbones."""
-    retriever = json.loads((run.retriever_dir / "config.json").read_text(encoding="utf-8"))
     kinds = [
         config[f"{name}_config"]["model_type"] for name in ("vision", "text", "audio") if config[f"{name}_config"]
     ]
-    return [
+    parts = [
         {"name": "generator", "folder": "`.`", "made_of": ", ".join(f"`{kind}`" for kind in kinds)}
-        | {"parameters": _parameters(run.checkpoint_dir)},
-        {"name": "retriever", "folder": "`retriever`", "made_of": f"`{retriever['backbone_config']['model_type']}`"}
-        | {"parameters": _parameters(run.retriever_dir)},
-        {
-            "name": "hashtag pool",
-            "folder": "`hashtag_pool`",
-            "made_of": "hashtags, counts, vectors",
-            "parameters": "-",
-        },
+        | {"parameters": _parameters(run.checkpoint_dir)}
     ]
+    if run.retriever_dir.is_dir():
+        retriever = json.loads((run.retriever_dir / "config.json").read_text(encoding="utf-8"))
+        made_of = f"`{retriever['backbone_config']['model_type']}`"
+        parts.append(
+            {"name": "retriever", "folder": "`retriever`", "made_of": made_of}
+            | {"parameters": _parameters(run.retriever_dir)}
+        )
+    if run.pool_dir.is_dir():
+        made_of = "hashtags, counts, vectors"
+        parts.append({"name": "hashtag pool", "folder": "`hashtag_pool`", "made_of": made_of, "parameters": "-"})
+    return parts
 
 
 def _parameters(folder: Path) -> str:
@@ -219,6 +249,8 @@ def _shown(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, str) and Path(value).is_absolute():
         return f"`{Path(value).name}`, a local folder"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return str(getattr(value, "value", value))
 
 

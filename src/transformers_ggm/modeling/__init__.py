@@ -4,13 +4,14 @@ from .configuration_ggm import GGMConfig
 from .configuration_hashtag_classifier import HashtagClassifierConfig
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .cross_modal_attention import CrossModalAttention
-from .modeling_ggm import GGMForHashtagGeneration, GGMModel
+from .modeling_ggm import GGMEncoderOutput, GGMForHashtagGeneration, GGMModel
 from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_classification_loss
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
 
 __all__ = [
     "CrossModalAttention",
     "GGMConfig",
+    "GGMEncoderOutput",
     "GGMForHashtagClassification",
     "GGMForHashtagGeneration",
     "GGMModel",

@@ -4,6 +4,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
+FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
 TEXT_BACKBONES = ("bart", "mbart")
@@ -35,9 +36,15 @@ class GGMConfig(PreTrainedConfig):
             The text encoder and the decoder: BART or mBART.
         audio_config (`PreTrainedConfig` or `dict`, *optional*):
             Any audio backbone (the CLAP audio tower, AST, Whisper's encoder). `None`, the default: no sound.
+        fusion (`str`, *optional*, defaults to `"grounding"`):
+            How the video reaches the decoder. `"grounding"` is the published model: the text is grounded in the video
+            (equation 4), and the decoder looks at the text alone. `"decoder"` is fusion-in-decoder (Izacard and Grave,
+            EACL 2021): the tokens of all frames, projected to the width of the text, lie behind those of the text, and
+            the decoder looks at both. Without text that is TrOCR's encoder and decoder (Li et al., 2021) over the
+            frames of a video, a baseline of the paper.
         fusion_num_attention_heads (`int`, *optional*, defaults to 8):
-            Heads of both cross-modal attentions (equations 3 and 4). Must divide the width of the vision backbone (if
-            there is an audio backbone) and that of the text backbone.
+            Heads of the cross-modal attentions (equations 3 and 4). Must divide the width of the vision backbone (if
+            there is an audio backbone) and that of the text backbone (with `fusion="grounding"`).
         fusion_dropout (`float`, *optional*, defaults to 0.1):
             Dropout on the attention weights and on the output of the cross-modal attentions, in training.
         fusion_init (`str`, *optional*, defaults to `"zero"`):
@@ -52,8 +59,8 @@ class GGMConfig(PreTrainedConfig):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion_init` or `frame_position_embedding`, a backbone dict without `model_type`, a
-            backbone that cannot be used, or a number of heads that does not divide a backbone's width.
+        ValueError: an unknown `fusion`, `fusion_init` or `frame_position_embedding`, a backbone dict without
+            `model_type`, a backbone that cannot be used, or a number of heads that does not divide a backbone's width.
 
     Example:
 
@@ -77,6 +84,7 @@ class GGMConfig(PreTrainedConfig):
         vision_config=None,
         text_config=None,
         audio_config=None,
+        fusion="grounding",
         fusion_num_attention_heads=8,
         fusion_dropout=0.1,
         fusion_init="zero",
@@ -88,6 +96,7 @@ class GGMConfig(PreTrainedConfig):
         self.vision_config = as_config(vision_config, "vit", "vision_config")
         self.text_config = as_config(text_config, "bart", "text_config")
         self.audio_config = as_config(audio_config, None, "audio_config")
+        self.fusion = fusion
         self.fusion_num_attention_heads = fusion_num_attention_heads
         self.fusion_dropout = fusion_dropout
         self.fusion_init = fusion_init
@@ -103,6 +112,8 @@ class GGMConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
     def _check(self):
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"`fusion` must be one of {FUSIONS}, got {self.fusion!r}.")
         if self.fusion_init not in FUSION_INITS:
             raise ValueError(f"`fusion_init` must be one of {FUSION_INITS}, got {self.fusion_init!r}.")
         if self.frame_position_embedding not in FRAME_POSITION_EMBEDDINGS:
@@ -114,7 +125,7 @@ class GGMConfig(PreTrainedConfig):
             raise ValueError(
                 f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."
             )
-        widths = {"text_config": hidden_size_of(self.text_config)}
+        widths = {"text_config": hidden_size_of(self.text_config)} if self.fusion == "grounding" else {}
         if self.audio_config is not None:
             widths["vision_config"] = hidden_size_of(self.vision_config)
         for name, width in widths.items():

@@ -1,5 +1,6 @@
 """The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals")."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -54,9 +55,21 @@ class GGMPreTrainedModel(PreTrainedModel):
             init.zeros_(module.weight)
 
 
+@dataclass
+class GGMEncoderOutput(BaseModelOutput):
+    r"""
+    Args:
+        attention_mask (`torch.Tensor` of shape `(batch, sequence_length)`, *optional*): which of the states the decoder
+            may look at, where they are not those of the text alone: with `fusion="decoder"` and a video.
+    """
+
+    attention_mask: torch.Tensor | None = None
+
+
 class GGMEncoder(GGMPreTrainedModel):
     """
-    Reads frames, sound and text, and returns the video-grounded text states (section 3.2).
+    Reads frames, sound and text, and returns what the decoder looks at: the video-grounded text states (section 3.2),
+    or with `fusion="decoder"` those of the text and, behind them, of all frames.
 
     Args:
         config ([`GGMConfig`]).
@@ -68,7 +81,10 @@ class GGMEncoder(GGMPreTrainedModel):
         vision_size, text_size = hidden_size_of(config.vision_config), hidden_size_of(config.text_config)
         self.text_encoder = text_encoder
         self.vision_encoder = build_tower(config.vision_config, "vision")
-        self.video_grounding = CrossModalAttention(config, target_size=text_size, source_size=vision_size)
+        if config.fusion == "grounding":
+            self.video_grounding = CrossModalAttention(config, target_size=text_size, source_size=vision_size)
+        else:
+            self.video_projection = nn.Linear(vision_size, text_size)
         self.audio_encoder = None
         if config.audio_config is not None:
             self.audio_encoder = build_tower(config.audio_config, "audio")
@@ -150,6 +166,33 @@ class GGMEncoder(GGMPreTrainedModel):
             return self.audio_grounding(video, audio)
         return self.audio_grounding(video, audio, audio_mask[:, None].expand(-1, audio.shape[1]))
 
+    def append_video(
+        self,
+        text: torch.Tensor,
+        text_mask: torch.Tensor | None,
+        video: torch.Tensor,
+        patch_mask: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Fusion-in-decoder (Izacard and Grave, EACL 2021): the frames are encoded apart, and the decoder joins them.
+
+        Args:
+            text (`torch.FloatTensor` of shape `(batch, text_length, d_model)`).
+            text_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*).
+            video (`torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`): v of equation 3.
+            patch_mask (`torch.Tensor` of shape `(batch, frames * patches)`, *optional*).
+
+        Returns:
+            States `(batch, text_length + frames * patches, d_model)`, and their mask of that length, int64.
+        """
+        masks = [
+            torch.ones(states.shape[:2], dtype=torch.int64, device=text.device)
+            if mask is None
+            else (mask != 0).to(text.device, torch.int64)
+            for states, mask in ((text, text_mask), (video, patch_mask))
+        ]
+        return torch.cat([text, self.video_projection(video)], dim=1), torch.cat(masks, dim=1)
+
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -162,13 +205,14 @@ class GGMEncoder(GGMPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
-    ) -> BaseModelOutput:
+    ) -> GGMEncoderOutput:
         r"""
         The arguments are those of [`GGMModel`].
 
         Returns:
-            `BaseModelOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4, `hidden_states`
-            and `attentions` are those of the text encoder.
+            `GGMEncoderOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4, `hidden_states`
+            and `attentions` are those of the text encoder. With `fusion="decoder"` the `last_hidden_state` of a batch
+            with videos has the tokens of all frames behind those of the text, and `attention_mask` is that of both.
         """
         text = self.text_encoder(
             input_ids=input_ids,
@@ -178,7 +222,7 @@ class GGMEncoder(GGMPreTrainedModel):
             output_hidden_states=output_hidden_states,
             return_dict=True,
         )
-        states = text.last_hidden_state
+        states, joint_mask = text.last_hidden_state, None
         if pixel_values_videos is not None:
             video = self.encode_frames(pixel_values_videos, frame_mask)
             patch_mask = None
@@ -186,8 +230,16 @@ class GGMEncoder(GGMPreTrainedModel):
                 patches_per_frame = video.shape[1] // pixel_values_videos.shape[1]
                 patch_mask = frame_mask.repeat_interleave(patches_per_frame, dim=1)
             video = self.ground_video_in_audio(video, input_features, audio_mask)
-            states = self.video_grounding(states, video, patch_mask)
-        return BaseModelOutput(last_hidden_state=states, hidden_states=text.hidden_states, attentions=text.attentions)
+            if self.config.fusion == "grounding":
+                states = self.video_grounding(states, video, patch_mask)
+            else:
+                states, joint_mask = self.append_video(states, attention_mask, video, patch_mask)
+        return GGMEncoderOutput(
+            last_hidden_state=states,
+            hidden_states=text.hidden_states,
+            attentions=text.attentions,
+            attention_mask=joint_mask,
+        )
 
 
 class GGMModel(GGMPreTrainedModel):
@@ -257,8 +309,9 @@ class GGMModel(GGMPreTrainedModel):
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
-            encoder_outputs (`BaseModelOutput`, *optional*): the encoder's output, if it ran before; the inputs of
-                the encoder are not looked at then.
+            encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
+                before; the inputs of the encoder are not looked at then. Where it has an `attention_mask`, that is the
+                mask of its states, else the argument is.
             past_key_values (`Cache`, *optional*): keys and values of the decoder's earlier steps.
 
         Returns:
@@ -278,12 +331,13 @@ class GGMModel(GGMPreTrainedModel):
                 output_hidden_states=output_hidden_states,
             )
         elif not isinstance(encoder_outputs, BaseModelOutput):
-            encoder_outputs = BaseModelOutput(*encoder_outputs)
+            encoder_outputs = GGMEncoderOutput(*encoder_outputs)
+        states_mask = getattr(encoder_outputs, "attention_mask", None)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoder_outputs.last_hidden_state,
-            encoder_attention_mask=attention_mask,
+            encoder_attention_mask=attention_mask if states_mask is None else states_mask,
             past_key_values=past_key_values,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
@@ -506,4 +560,4 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
 
 
-__all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]
+__all__ = ["GGMEncoderOutput", "GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

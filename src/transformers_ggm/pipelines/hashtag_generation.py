@@ -12,13 +12,12 @@ import datasets
 import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import GenerationConfig, Pipeline
-from transformers.modeling_outputs import BaseModelOutput
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
-from ..modeling import HashtagRetriever
+from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
@@ -278,16 +277,17 @@ class HashtagGenerationPipeline(Pipeline):
             videos = [row["retriever_frames"] for row in rows]
             guidance = retrieve(videos, self.retriever, self.retriever_processor, self.hashtag_pool, num_guidance)
         inputs = self._encode(rows, guidance)
-        mask = inputs["attention_mask"]
-        states = self.model.get_encoder()(**inputs, return_dict=True).last_hidden_state
+        encoded = self.model.get_encoder()(**inputs, return_dict=True)
+        states, mask = encoded.last_hidden_state, encoded.attention_mask
         sequences = self.model.generate(
             input_ids=inputs["input_ids"],
-            attention_mask=mask,
+            attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
-            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
             **_with_one_length(decoding),
         )
         sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
+        mask = inputs["attention_mask"] if mask is None else mask
         repeats = len(sequences) // len(rows)
         states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
         log_probs = token_log_probs(self.model, states, mask, sequences)

@@ -76,6 +76,7 @@ class GGMProcessor(ProcessorMixin):
         sampling_rate: int | None = None,
         audio_from_video: bool = True,
         blank_video: bool = False,
+        allow_empty: bool = False,
         padding: bool | str = "longest",
         return_tensors: str = "pt",
         videos_kwargs: dict | None = None,
@@ -95,6 +96,8 @@ class GGMProcessor(ProcessorMixin):
             audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
             blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
                 can be used: the model hears through what it sees.
+            allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model nothing to go by, as an
+                empty text: for a model that is not shown all that its rows have.
             padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_text_length`, targets
                 to `max_target_length` and videos to `num_frames`.
             return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
@@ -112,11 +115,13 @@ class GGMProcessor(ProcessorMixin):
             - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
 
         Raises:
-            `InputError`: Nothing is given, arguments differ in length, or a row has neither words nor a video.
+            `InputError`: Nothing is given, arguments differ in length, or a row has neither words nor a video (unless
+            `blank_video` or `allow_empty`).
             `HashtagError`: A hashtag is none, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
-        rows.check_usable(blank_video)
+        if not (blank_video or allow_empty):
+            rows.check_usable()
         with_sound = self.feature_extractor is not None and audio is None and audio_from_video
         clips = [self._read(video, with_sound, videos_kwargs or {}) for video in rows.videos]
         data = self._encode_texts(rows.text, rows.guidance, padding)
@@ -280,10 +285,10 @@ class _Rows:
     def is_given(self, name: str) -> bool:
         return name in self._given
 
-    def check_usable(self, blank_video: bool) -> None:
+    def check_usable(self) -> None:
         """Raises when a row gives the model nothing to go by."""
         for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
-            if video is None and not text and not guidance and not blank_video:
+            if video is None and not text and not guidance:
                 raise InputError(
                     f"Row {index} has an empty description, no video and no guidance: there is nothing to make hashtags"
                     " from. Leave the row out, or pass blank_video=True to go by its sound."

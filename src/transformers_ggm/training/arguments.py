@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainingArguments
 
+from ..data.collator import INPUTS, check_inputs
+from ..modeling.configuration_ggm import FUSIONS
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -31,12 +33,25 @@ class ModelArguments:
             "takes the place of the four backbones above."
         },
     )
+    inputs: list[str] = field(
+        default_factory=lambda: list(INPUTS),
+        metadata={
+            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has no "
+            "audio backbone; without video it is its text backbone; without text descriptions are withheld."
+        },
+    )
     vision_from_retriever: bool = field(
         default=False, metadata={"help": "Start the vision encoder from the trained retriever's vision tower."}
     )
     freeze_vision: bool = field(default=False, metadata={"help": "Keep the vision encoder's weights as they are."})
     frame_position_embedding: str = field(
         default="none", metadata={"help": "'none' as published, or 'learned': lets the model know the frames' order."}
+    )
+    fusion: str = field(
+        default="grounding",
+        metadata={
+            "help": "'grounding' as published, or 'decoder': the decoder looks at the text and at all frames itself."
+        },
     )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
@@ -47,6 +62,11 @@ class ModelArguments:
     def __post_init__(self):
         if self.audio is not None and self.audio.lower() in ("none", ""):
             self.audio = None
+        check_inputs(self.inputs)
+        if "audio" not in self.inputs:
+            self.audio = None
+        if self.fusion not in FUSIONS:
+            raise ValueError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
 
 
 @dataclass

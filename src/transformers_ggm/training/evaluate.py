@@ -22,6 +22,12 @@ def figures_of(predictions: list[list[str]], dataset) -> dict[str, float]:
     return figures
 
 
+def retrieval_figures(run: Run) -> dict[str, dict[str, float]]:
+    """Recall@k of the retriever on the test split; nothing where no guidance was retrieved."""
+    path = run.guidance_dir / "test_recall.json"
+    return {"retrieval_recall_at_k": json.loads(path.read_text())} if path.is_file() else {}
+
+
 def evaluate(run: Run) -> None:
     """Writes `evaluation/test.json`, `evaluation/predictions.jsonl` and `checkpoint/README.md`."""
     if run.is_done("evaluate", run.evaluation_dir / "test.json"):
@@ -47,7 +53,7 @@ def evaluate(run: Run) -> None:
             f"mean_of_best_{len(figures)}": {
                 name: sum(f[name] for f in figures) / len(figures) for name in figures[0]
             },
-            "retrieval_recall_at_k": json.loads((run.guidance_dir / "test_recall.json").read_text()),
+            **retrieval_figures(run),
             "test_videos": len(test),
             "word_splitter": word_splitter_name(READING["word_splitter"]),
             "hashtag_order": {"order": READING["order"], "seed": READING["seed"]},

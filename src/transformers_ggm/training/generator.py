@@ -13,7 +13,6 @@ from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
 from .run import Run
-from .scratch import ScratchConfig
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -33,14 +32,14 @@ def make_generator(run: Run) -> GGMForHashtagGeneration:
     arguments = run.model
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
+        "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
     }
     retriever = str(run.retriever_dir)
-    if arguments.scratch_config is not None:
-        config = ScratchConfig.from_json(arguments.scratch_config)
+    if run.scratch_config is not None:
         model = GGMForHashtagGeneration(
-            config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
+            run.scratch_config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
         )
         if arguments.vision_from_retriever:
             load_tower_weights(model.get_encoder("video"), retriever, "vision")
@@ -71,6 +70,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
+        inputs=run.model.inputs,
         seed=run.training.seed,
     )
 
@@ -85,7 +85,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False),
+        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, inputs=run.model.inputs),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),
@@ -115,6 +115,7 @@ def train_generator(run: Run) -> None:
 
 def publish_files(source, target) -> None:
     """Moves the files of a finished folder into the checkpoint; `config.json`, which says that all is there, last."""
+    target.mkdir(exist_ok=True)
     for file in sorted(source.iterdir(), key=lambda file: file.name == "config.json"):
         file.replace(target / file.name)
     source.rmdir()

@@ -7,21 +7,23 @@ from ..data.shorts import SPLITS
 from ..files import written_whole
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from .run import Run, remove
-from .scratch import ScratchConfig
 
 
-def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
-    """The processors of the pretrained backbones, or those that the scratch configuration describes."""
+def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
+    """
+    The processors of the pretrained backbones, or those that the scratch configuration describes. A pretrained
+    retriever that no stage needs is not fetched for its processor.
+    """
     arguments = run.model
     lengths = {
         "num_guidance": arguments.num_guidance,
         "max_text_length": arguments.max_text_length,
         "max_target_length": arguments.max_target_length,
     }
-    if arguments.scratch_config is not None:
+    if run.scratch_config is not None:
         train = run.shorts["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
-        return ScratchConfig.from_json(arguments.scratch_config).processors(train["description"], hashtags, **lengths)
+        return run.scratch_config.processors(train["description"], hashtags, **lengths)
     feature_extractor = None
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
@@ -33,26 +35,33 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor]:
         feature_extractor,
         **lengths,
     )
+    if not run.needs_retriever:
+        return processor, None
     return processor, HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
 
 
 def prepare(run: Run) -> None:
-    """Writes `prepared/processor`, `prepared/retriever_processor` and, of clips in files, one Arrow file per split."""
+    """
+    Writes `prepared/processor`, `prepared/retriever_processor` (where there is to be a retriever) and, of clips in
+    files, one Arrow file per split.
+    """
     if run.process.is_main_process:
         if "prepare" in run.stage.overwrite_stages:
             remove(run.prepared_dir)
-        if not (run.prepared_dir / "retriever_processor").is_dir():
-            processor, retriever_processor = make_processors(run)
-            with written_whole(run.prepared_dir / "processor") as folder:
-                processor.save_pretrained(folder)
-            with written_whole(run.prepared_dir / "retriever_processor") as folder:
-                retriever_processor.save_pretrained(folder)
+        needed = ("processor", "retriever_processor") if run.needs_retriever else ("processor",)
+        if not all((run.prepared_dir / name).is_dir() for name in needed):
+            remove(run.prepared_dir)  # clips that were decoded without a retriever lack frames of its size
+            for name, processor in zip(("retriever_processor", "processor"), reversed(make_processors(run))):
+                if processor is not None:
+                    with written_whole(run.prepared_dir / name) as folder:
+                        processor.save_pretrained(folder)
+        has_retriever = (run.prepared_dir / "retriever_processor").is_dir()
         for split in () if run.is_prepared_set else SPLITS:
             decode_split(
                 run.shorts[split],
                 run.prepared_dir / f"{split}.arrow",
                 run.processor,
-                run.retriever_processor,
+                run.retriever_processor if has_retriever else None,
                 num_workers=run.data.decoding_workers,
                 on_error=run.data.on_error,
             )

@@ -14,7 +14,6 @@ from ..modeling import HashtagRetriever, hashtag_contrastive_loss
 from .arguments import GGMTrainingArguments
 from .callbacks import EpochCallback, last_checkpoint
 from .run import Run
-from .scratch import ScratchConfig
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -56,9 +55,8 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
 def make_retriever(run: Run) -> HashtagRetriever:
     """The retriever before training."""
     set_seed(run.training.seed)
-    if run.model.scratch_config is not None:
-        config = ScratchConfig.from_json(run.model.scratch_config)
-        return HashtagRetriever(config.retriever_config(run.retriever_processor.tokenizer))
+    if run.scratch_config is not None:
+        return HashtagRetriever(run.scratch_config.retriever_config(run.retriever_processor.tokenizer))
     return HashtagRetriever.from_backbone_pretrained(run.model.retriever)
 
 

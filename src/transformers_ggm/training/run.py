@@ -21,6 +21,7 @@ from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtags import remove_hashtags
 from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
 from .callbacks import best_checkpoints
+from .scratch import ScratchConfig
 
 logger = logging.get_logger(__name__)
 
@@ -101,24 +102,41 @@ class Run:
             )
         return read_record(self.data.data_dir)["unseen_hashtags"]
 
+    @cached_property
+    def scratch_config(self) -> ScratchConfig | None:
+        """The small backbones that training starts from at random, or `None` where it starts from pretrained ones."""
+        if self.model.scratch_config is None:
+            return None
+        config = ScratchConfig.from_json(self.model.scratch_config)
+        return config if "audio" in self.model.inputs else config.without_sound()
+
     def rows(self, split: str) -> Dataset:
         """A split's decoded clips and their fields, as they are stored."""
         if self.is_prepared_set:
             return self.shorts[split]
         return Dataset.from_file(str(self._prepared(f"{split}.arrow")))
 
+    @property
+    def needs_retriever(self) -> bool:
+        """Whether a stage trains a retriever or uses one: a generator without guidance does without."""
+        stages = {"retriever", "pool", "guidance"} & set(self.stage.stages)
+        return bool(stages) or self.model.num_guidance > 0 or self.model.vision_from_retriever
+
     def guidance(self, split: str) -> list[list[str]]:
-        """The hashtags retrieved for each row of a split."""
+        """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""
+        if self.model.num_guidance == 0:
+            return [[] for _ in range(len(self.rows(split)))]
         path = self.guidance_dir / f"{split}.json"
         if not path.is_file():
             raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
-        return json.loads(path.read_text())
+        return [tags[: self.model.num_guidance] for tags in json.loads(path.read_text())]
 
     def generator_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
         """A split as the generator reads it, with its guidance."""
         rows = self.rows(split)
         if self.is_prepared_set:
-            return PreparedShorts(rows, self.processor, guidance=self.guidance(split))
+            looks = {"video", "audio"} & set(self.model.inputs)
+            return PreparedShorts(rows, self.processor if looks else None, guidance=self.guidance(split))
         return DecodedShorts(rows, self.guidance(split))
 
     def retriever_shorts(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:

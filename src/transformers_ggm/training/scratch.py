@@ -4,7 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class ScratchConfig:
             return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
         except (OSError, json.JSONDecodeError, TypeError) as error:
             raise ValueError(f"`scratch_config` {path} cannot be used: {error}") from error
+
+    def without_sound(self) -> "ScratchConfig":
+        """The same backbones but the audio one."""
+        return replace(self, audio=None, feature_extractor=None)
 
     def generator_config(self, tokenizer: PreTrainedTokenizerFast, **kwargs) -> GGMConfig:
         """Configuration of the generator for a trained tokenizer."""

@@ -1,0 +1,131 @@
+"""The paper's generative baselines: GGM with parts switched off."""
+
+import json
+
+import pytest
+import torch
+from backbone_folders import write_backbones
+from training_samples import CHECKPOINT_FILES, command_line, losses, written_at
+from transformers import BartForConditionalGeneration, pipeline
+
+from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, load_shorts
+from transformers_ggm.training import main
+from transformers_ggm.training.generator import make_generator, make_trainer
+from transformers_ggm.training.main import parse_arguments
+
+WITHOUT_RETRIEVER = {"num_guidance": 0, "stages": ["prepare", "generator", "evaluate"], "num_train_epochs": 1}
+GENERATOR_FILES = {name for name in CHECKPOINT_FILES if "/" not in name}
+
+
+def same_tensors(first, second):
+    ours, theirs = first.state_dict(), second.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+@pytest.fixture(scope="module")
+def unguided(shorts_dir, scratch_config, tmp_path_factory):
+    """Gives the output folder of a finished training without a retriever."""
+    finished = {}
+
+    def run(**arguments):
+        key = json.dumps(arguments)
+        if key not in finished:
+            finished[key] = tmp_path_factory.mktemp("unguided")
+            settings = {"data_dir": shorts_dir, "output_dir": finished[key], "scratch_config": scratch_config}
+            main(command_line(**settings, **WITHOUT_RETRIEVER, **arguments))
+        return finished[key]
+
+    return run
+
+
+SYSTEMS = {
+    "BART": {"inputs": ["text"]},
+    "VG-BART": {"inputs": ["text", "video"], "freeze_vision": True},
+    "TrOCR-FiD": {"inputs": ["video"], "fusion": "decoder"},
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_systems_without_a_retriever(unguided, shorts_dir, system):
+    """Would fail if a stage needed the retriever that no part of the model uses, or the result could not be used."""
+    run = unguided(**SYSTEMS[system])
+    assert set(written_at(run / "checkpoint")) == GENERATOR_FILES
+    summary = json.loads((run / "evaluation" / "test.json").read_text())
+    assert summary["test_videos"] == 4 and "retrieval_recall_at_k" not in summary
+    assert len(losses(run / "runs" / "generator")) == 2
+    model = GGMForHashtagGeneration.from_pretrained(run / "checkpoint")
+    assert model.config.audio_config is None and model.config.fusion == SYSTEMS[system].get("fusion", "grounding")
+    assert GGMProcessor.from_pretrained(run / "checkpoint").feature_extractor is None
+    suggest = pipeline("hashtag-generation", model=str(run / "checkpoint"), num_guidance=0, device="cpu")
+    items = [{"video": video, "description": "snow"} for video in load_shorts(shorts_dir)["test"]["video"][:3]]
+    together, alone = suggest(items, batch_size=3, num_beams=3), [suggest(item, num_beams=3) for item in items]
+    for row, expected in zip(together, alone):
+        assert [tag["hashtag"] for tag in row] == [tag["hashtag"] for tag in expected]
+        assert [tag["score"] for tag in row] == pytest.approx([tag["score"] for tag in expected], rel=1e-3)
+        assert all(tag["novel"] is None and tag["guided"] is False for tag in row)
+
+
+def run_of(output_dir, scratch_config, **arguments):
+    """The finished run of a system."""
+    settings = {"data_dir": "unused", "output_dir": output_dir, "scratch_config": scratch_config}
+    return parse_arguments(command_line(**settings, **WITHOUT_RETRIEVER, **arguments))
+
+
+def test_bart_never_sees_a_frame(unguided, scratch_config):
+    """Would fail if the model that is trained on words alone were another one than BART, or its frames were used."""
+    run = run_of(unguided(**SYSTEMS["BART"]), scratch_config, **SYSTEMS["BART"])
+    model = GGMForHashtagGeneration.from_pretrained(run.checkpoint_dir).eval()
+    bart = BartForConditionalGeneration(model.config.text_config).eval()
+    bart.model.shared.load_state_dict(model.model.shared.state_dict())
+    bart.model.encoder.load_state_dict(model.model.encoder.text_encoder.state_dict())
+    bart.model.decoder.load_state_dict(model.model.decoder.state_dict())
+    trainer = make_trainer(run, model)
+    for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader()):
+        batch = next(iter(loader))
+        assert set(batch) == {"input_ids", "attention_mask", "labels"}
+        torch.testing.assert_close(model(**batch).logits, bart(**batch).logits, atol=1e-6, rtol=0)
+
+
+def test_frozen_vision_stays(unguided, scratch_config):
+    """Would fail if VG-BART's vision encoder learnt, or what looks at its frames did not."""
+    run = run_of(unguided(**SYSTEMS["VG-BART"]), scratch_config, **SYSTEMS["VG-BART"])
+    start = make_generator(run).get_encoder()
+    trained = GGMForHashtagGeneration.from_pretrained(run.checkpoint_dir).get_encoder()
+    assert same_tensors(start.vision_encoder, trained.vision_encoder)
+    assert not same_tensors(start.video_grounding, trained.video_grounding)
+
+
+def test_pretrained_retriever_is_not_fetched(shorts_dir, tmp_path):
+    """Would fail if a model without guidance were trained only where the retriever it does not use can be had."""
+    backbones = {**write_backbones(tmp_path / "backbones"), "retriever": "nobody/has-this"}
+    output_dir = tmp_path / "run"
+    settings = {"data_dir": shorts_dir, "output_dir": output_dir, **backbones, **WITHOUT_RETRIEVER}
+    main(command_line(**settings, fusion="decoder"))
+    assert set(written_at(output_dir / "checkpoint")) == GENERATOR_FILES
+    assert not (output_dir / "prepared" / "retriever_processor").exists()
+    card = (output_dir / "checkpoint" / "README.md").read_text(encoding="utf-8")
+    assert "looks at the frames" in card and "retriever finds" not in card
+
+
+def test_clips_are_decoded_anew_for_a_retriever(shorts_dir, tmp_path):
+    """Would fail if a retriever that comes later were trained on frames of the generator's size."""
+    backbones = write_backbones(tmp_path / "backbones")
+    settings = {"data_dir": shorts_dir, "output_dir": tmp_path / "run", **backbones, "num_guidance": 0}
+    shapes = []
+    for stages in (["prepare"], ["prepare", "retriever"], ["prepare"]):
+        run = parse_arguments(command_line(**settings, stages=stages))
+        main(command_line(**settings, stages=stages[:1] if stages == ["prepare"] else stages))
+        shapes.append(run.rows("test")["retriever_frames_shape"][0])
+    assert shapes[0] is None and shapes[1][1:] == shapes[2][1:] == [3, 32, 32]
+
+
+def test_guidance_is_cut_on_reading(finished, shorts_dir, scratch_config):
+    """Would fail if the generator were shown more of the stored guidance than it is asked for, or other parts of it."""
+    settings = {"data_dir": shorts_dir, "output_dir": finished, "scratch_config": scratch_config}
+    stored = json.loads((finished / "guidance" / "test.json").read_text())
+    for count in (4, 2, 1):
+        run = parse_arguments(command_line(**{**settings, "num_guidance": count}))
+        assert run.guidance("test") == [tags[:count] for tags in stored]
+        assert [row["guidance"] for row in run.generator_shorts("test")] == run.guidance("test")
+    run = parse_arguments(command_line(**{**settings, "num_guidance": 0}))
+    assert run.guidance("test") == [[]] * 4
