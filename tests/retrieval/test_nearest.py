@@ -10,7 +10,8 @@ from transformers_ggm.training.scratch import train_tokenizer
 
 HASHTAGS = ["snow", "rain", "lake", "dog", "cat", "song", "jazz"]
 TOWER = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
-VIDEOS = [torch.randint(0, 256, (frames, 3, 16, 16), dtype=torch.uint8) for frames in (2, 3)]
+NOISE = torch.Generator().manual_seed(0)
+VIDEOS = [torch.randint(0, 256, (frames, 3, 16, 16), dtype=torch.uint8, generator=NOISE) for frames in (2, 3)]
 ROWS = [
     (VIDEOS[0], "first snow of the year"),
     (None, "the dog and the cat #dog"),
