@@ -6,6 +6,7 @@ from transformers import Seq2SeqTrainingArguments
 
 from ..data.collator import INPUTS, check_inputs
 from ..modeling.configuration_ggm import FUSIONS
+from ..modeling.configuration_hashtag_retriever import QUERIES
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -99,6 +100,12 @@ class DataArguments:
 class RetrieverArguments:
     """Training of the retriever. What is not named here (seed, devices, precision, ...) is the generator's."""
 
+    retriever_query: str = field(
+        default="video",
+        metadata={
+            "help": "What hashtags are sought by: 'video' as published, 'text' (the description), or 'video+text'."
+        },
+    )
     retriever_learning_rate: float = field(default=1e-5, metadata={"help": "Peak learning rate of AdamW."})
     retriever_num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs."})
     retriever_per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
@@ -111,6 +118,10 @@ class RetrieverArguments:
         default=0.0,
         metadata={"help": "A clip's hashtag is drawn with weight count**-power: 0 is uniform, 1 favours rare ones."},
     )
+
+    def __post_init__(self):
+        if self.retriever_query not in QUERIES:
+            raise ValueError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
 
 
 @dataclass

@@ -18,7 +18,7 @@ from ..data.prepared import is_prepared, read_record
 from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.hashtags import remove_hashtags
+from ..retrieval.nearest import has_query
 from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
 from .callbacks import best_checkpoints
 from .scratch import ScratchConfig
@@ -140,11 +140,12 @@ class Run:
         return DecodedShorts(rows, self.guidance(split))
 
     def retriever_shorts(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
-        """A split as the retriever reads it; with `only_pairs` the rows that have both a clip and a hashtag."""
+        """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""
         rows = self.rows(split)
         if only_pairs:
-            pairs = zip(rows[self.clip_column], rows["hashtags"])
-            rows = rows.select([i for i, (clip, tags) in enumerate(pairs) if clip is not None and tags])
+            query = self.retriever.retriever_query
+            columns = zip(rows["hashtags"], rows[self.clip_column], rows["description"])
+            rows = rows.select([i for i, row in enumerate(columns) if row[0] and has_query(query, *row[1:])])
         if self.is_prepared_set:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)
         return DecodedShorts(rows)
@@ -213,7 +214,7 @@ class Run:
 
 def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:
     """Whether a row has hashtags to learn, and anything that they could be learnt from."""
-    return bool(hashtags) and (clip is not None or bool(remove_hashtags(description)))
+    return bool(hashtags) and has_query("video+text", clip, description)
 
 
 def remove(path: Path | None) -> None:

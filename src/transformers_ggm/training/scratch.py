@@ -80,14 +80,15 @@ class ScratchConfig:
             **kwargs,
         )
 
-    def retriever_config(self, tokenizer: PreTrainedTokenizerFast) -> HashtagRetrieverConfig:
-        """Configuration of the retriever for a trained tokenizer."""
+    def retriever_config(self, tokenizer: PreTrainedTokenizerFast, **kwargs) -> HashtagRetrieverConfig:
+        """Configuration of the retriever for a trained tokenizer; `kwargs` are those of [`HashtagRetrieverConfig`]."""
         text = {"model_type": "clip_text_model", **self.retriever_text, **_special_ids(tokenizer)}
         text["vocab_size"] = len(tokenizer)
         return HashtagRetrieverConfig(
             VisionTextDualEncoderConfig(
                 text_config=text, vision_config=self._vision, projection_dim=self.projection_dim
-            )
+            ),
+            **kwargs,
         )
 
     @property
@@ -104,7 +105,13 @@ class ScratchConfig:
         if self.feature_extractor is not None:
             feature_extractor = WhisperFeatureExtractor(**self.feature_extractor)
         processor = GGMProcessor(video_processor, tokenizer, feature_extractor, **kwargs)
-        return processor, HashtagRetrieverProcessor(GGMVideoProcessor(**self.video_processor), tokenizer)
+        text = self.retriever_config(tokenizer).backbone_config.text_config
+        retriever_processor = HashtagRetrieverProcessor(
+            GGMVideoProcessor(**self.video_processor),
+            tokenizer,
+            max_description_length=getattr(text, "max_position_embeddings", None),
+        )
+        return processor, retriever_processor
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
