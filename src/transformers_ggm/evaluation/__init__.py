@@ -5,6 +5,7 @@ The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder
 """
 
 from .bertscore import BertScorer, bert_score_per_video
+from .cutoff import best_k, best_threshold, hashtags_above
 from .intervals import Interval, bootstrap_intervals
 from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
 from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
@@ -23,11 +24,14 @@ __all__ = [
     "TfidfLogisticRegression",
     "TfidfNeighbours",
     "bert_score_per_video",
+    "best_k",
+    "best_threshold",
     "bootstrap_intervals",
     "get_word_splitter",
     "hashtag_metrics",
     "hashtag_metrics_per_video",
     "hashtag_report",
+    "hashtags_above",
     "mean_figures",
     "novelty_gain_per_video",
     "novelty_metrics",
