@@ -1,6 +1,8 @@
 """Stages 3 and 4: the pool of training hashtags, and the hashtags retrieved from it for every clip."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
@@ -14,6 +16,9 @@ from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from .run import Run
+
+# The k of Table 4.
+RECALL_KS = (1, 5, 10, 25, 50, 100)
 
 
 def load_retriever(run: Run) -> HashtagRetriever:
@@ -82,13 +87,32 @@ def retrieve_guidance(run: Run) -> None:
         with written_whole(run.guidance_dir) as folder:
             for split in SPLITS:
                 shorts = run.retriever_shorts(split)
-                # 100: the largest k of Table 4, so that the recall figures need no second retrieval.
+                # So many that the recall figures need no second retrieval.
                 found = retrieve(
-                    shorts, retriever, run.retriever_processor, pool, k=max(100, run.model.num_guidance),
+                    shorts, retriever, run.retriever_processor, pool, k=max(*RECALL_KS, run.model.num_guidance),
                     description=f"Retrieving guidance ({split})",
                 )  # fmt: skip
-                recall = recall_at_k(found, shorts.dataset["hashtags"], ks=(1, 5, 10, 25, 50, 100))
-                (folder / f"{split}_recall.json").write_text(json.dumps(recall))
-                guidance = [tags[: run.model.num_guidance] for tags in found]
-                (folder / f"{split}.json").write_text(json.dumps(guidance))
+                write_guidance(folder, split, found, shorts.dataset["hashtags"], run.model.num_guidance)
     run.process.wait_for_everyone()
+
+
+def write_guidance(
+    folder: Path, split: str, found: list[list[str]], references: Sequence[Sequence[str]], k: int
+) -> dict[int, float]:
+    """
+    Writes `<split>.json`, the best `k` hashtags that were found for each row, and `<split>_recall.json`.
+
+    Args:
+        folder (`Path`): an existing one.
+        split (`str`).
+        found (`list[list[str]]`): hashtags of each row, best first, as many as the recall is wanted of.
+        references (`list[list[str]]`): the author's hashtags of each row.
+        k (`int`): how many of them are guidance.
+
+    Returns:
+        `dict[int, float]`: recall by number of hashtags, times 100.
+    """
+    recall = recall_at_k(found, references, ks=RECALL_KS)
+    (folder / f"{split}_recall.json").write_text(json.dumps(recall))
+    (folder / f"{split}.json").write_text(json.dumps([tags[:k] for tags in found]))
+    return recall

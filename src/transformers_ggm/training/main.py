@@ -8,7 +8,15 @@ from pathlib import Path
 import yaml
 from transformers import HfArgumentParser
 
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
+from .classifier import train_classifier
 from .evaluate import evaluate
 from .generator import train_generator
 from .guidance import build_pool, retrieve_guidance
@@ -21,6 +29,7 @@ RUN_STAGE = {
     "retriever": train_retriever,
     "pool": build_pool,
     "guidance": retrieve_guidance,
+    "classifier": train_classifier,
     "generator": train_generator,
     "evaluate": evaluate,
 }
@@ -37,7 +46,14 @@ def parse_arguments(argv: Sequence[str]) -> Run:
         ValueError: the YAML file is missing, or no mapping of argument names to values.
     """
     parser = HfArgumentParser(
-        (ModelArguments, DataArguments, RetrieverArguments, GGMTrainingArguments, StageArguments)
+        (
+            ModelArguments,
+            DataArguments,
+            RetrieverArguments,
+            ClassifierArguments,
+            GGMTrainingArguments,
+            StageArguments,
+        )
     )
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):
