@@ -5,6 +5,7 @@ The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder
 """
 
 from .bertscore import BertScorer, bert_score_per_video
+from .cutoff import best_k, best_threshold, hashtags_above
 from .frequency import f1_by_frequency, frequency_buckets
 from .intervals import Interval, bootstrap_intervals
 from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
@@ -24,6 +25,8 @@ __all__ = [
     "TfidfLogisticRegression",
     "TfidfNeighbours",
     "bert_score_per_video",
+    "best_k",
+    "best_threshold",
     "bootstrap_intervals",
     "f1_by_frequency",
     "frequency_buckets",
@@ -31,6 +34,7 @@ __all__ = [
     "hashtag_metrics",
     "hashtag_metrics_per_video",
     "hashtag_report",
+    "hashtags_above",
     "mean_figures",
     "novelty_gain_per_video",
     "novelty_metrics",

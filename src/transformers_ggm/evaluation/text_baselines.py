@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import DatasetError
-from .metrics import exact_match_per_video
+from .cutoff import best_k, best_threshold, hashtags_above, mean_f1
 
-# Thresholds that are tried on the validation split, as quantiles of its best scores.
-_NUM_THRESHOLDS = 100
 _EXTRA = "This baseline needs `pip install transformers-ggm[baselines]`."
 
 
@@ -50,7 +48,7 @@ class MostFrequentHashtags:
         if self.k is None:
             truth = _needed(validation)[1]
             most = min(len(self.hashtags_), 2 * max(len(tags) for tags in truth) + 1)
-            self.k_ = max(range(1, most + 1), key=lambda k: _f1([self.hashtags_[:k]] * len(truth), truth))
+            self.k_ = best_k([self.hashtags_[:most]] * len(truth), truth)
         return self
 
     def predict(self, descriptions: Sequence[str]) -> list[list[str]]:
@@ -89,7 +87,8 @@ class TfidfBaseline(ABC):
 
     def predict(self, descriptions: Sequence[str]) -> list[list[str]]:
         """Hashtags for each description, best first."""
-        return self._above(self.scores(self.vectorizer_.transform(descriptions)), self.threshold_)
+        scores = self.scores(self.vectorizer_.transform(descriptions))
+        return hashtags_above(scores, self.hashtags_, self.threshold_)
 
     @abstractmethod
     def scores(self, vectors) -> np.ndarray:
@@ -98,21 +97,6 @@ class TfidfBaseline(ABC):
     @abstractmethod
     def _choose(self, vectors, truth, descriptions: Sequence[str], hashtags: Sequence[Sequence[str]]) -> None:
         """Learns from training vectors and truth, and sets what is chosen on the validation split."""
-
-    def _best_threshold(self, scores: np.ndarray, hashtags: Sequence[Sequence[str]]) -> tuple[float, float]:
-        """The best F1 over the thresholds tried, and the first threshold that reaches it."""
-        telling = np.sort(scores, axis=1)[:, -20:]
-        tried = np.unique(np.quantile(telling, np.linspace(0, 1, _NUM_THRESHOLDS)))
-        figures = [_f1(self._above(scores, threshold), hashtags) for threshold in tried]
-        best = int(np.argmax(figures))
-        return figures[best], float(tried[best])
-
-    def _above(self, scores: np.ndarray, threshold: float) -> list[list[str]]:
-        found = []
-        for row in scores:
-            chosen = np.flatnonzero(row >= threshold) if row.max() >= threshold else np.array([row.argmax()])
-            found.append(self.hashtags_[chosen[np.argsort(-row[chosen], kind="stable")]].tolist())
-        return found
 
 
 class TfidfNeighbours(TfidfBaseline):
@@ -132,7 +116,9 @@ class TfidfNeighbours(TfidfBaseline):
         similarity = self._similarity(self.vectorizer_.transform(descriptions))
         best = -1.0
         for number in (min(number, vectors.shape[0]) for number in self.numbers):
-            figure, threshold = self._best_threshold(self._shares(similarity, number), hashtags)
+            scores = self._shares(similarity, number)
+            threshold = best_threshold(scores, self.hashtags_, hashtags)
+            figure = mean_f1(hashtags_above(scores, self.hashtags_, threshold), hashtags)
             if figure > best:
                 best, self.num_neighbours_, self.threshold_ = figure, number, threshold
 
@@ -169,7 +155,7 @@ class TfidfLogisticRegression(TfidfBaseline):
         self._model = OneVsRestClassifier(LogisticRegression(C=self.C, solver="liblinear"))
         self._model.fit(vectors, truth)
         queries = self.vectorizer_.transform(descriptions)
-        self.threshold_ = self._best_threshold(self.scores(queries), hashtags)[1]
+        self.threshold_ = best_threshold(self.scores(queries), self.hashtags_, hashtags)
 
     def scores(self, vectors) -> np.ndarray:
         return self._model.predict_proba(vectors)
@@ -188,8 +174,3 @@ def _needed(validation):
     if validation is None:
         raise ValueError("`validation` is needed to choose how many hashtags are answered.")
     return _checked(validation)
-
-
-def _f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
-    """Mean F1 of exact matches over rows, times 100."""
-    return float(exact_match_per_video(predictions, references)["f1"].mean())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -16,6 +17,9 @@ from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import nearest_hashtags
 from .run import Run
+
+# The k of Table 4.
+RECALL_KS = (1, 5, 10, 25, 50, 100)
 
 
 def load_retriever(run: Run) -> HashtagRetriever:
@@ -82,12 +86,31 @@ def retrieve_guidance(run: Run) -> None:
         with written_whole(run.guidance_dir) as folder:
             for split in SPLITS:
                 shorts = run.retriever_shorts(split)
-                # 100: the largest k of Tables 3 and 4, so that neither needs a second retrieval.
+                # So many that neither Table 3 nor Table 4 needs a second retrieval.
                 found = retrieve(
-                    shorts, retriever, run.retriever_processor, pool, k=max(100, run.model.num_guidance),
+                    shorts, retriever, run.retriever_processor, pool, k=max(*RECALL_KS, run.model.num_guidance),
                     description=f"Retrieving guidance ({split})",
                 )  # fmt: skip
-                recall = recall_at_k(found, shorts.dataset["hashtags"], ks=(1, 5, 10, 25, 50, 100))
-                (folder / f"{split}_recall.json").write_text(json.dumps(recall))
-                (folder / f"{split}.json").write_text(json.dumps(found))
+                write_guidance(folder, split, found, shorts.dataset["hashtags"])
     run.process.wait_for_everyone()
+
+
+def write_guidance(
+    folder: Path, split: str, found: list[list[str]], references: Sequence[Sequence[str]]
+) -> dict[int, float]:
+    """
+    Writes `<split>.json`, the hashtags that were found for each row, and `<split>_recall.json`.
+
+    Args:
+        folder (`Path`): an existing one.
+        split (`str`).
+        found (`list[list[str]]`): hashtags of each row, best first. The generator reads as many as `num_guidance` says.
+        references (`list[list[str]]`): the author's hashtags of each row.
+
+    Returns:
+        `dict[int, float]`: recall by number of hashtags, times 100.
+    """
+    recall = recall_at_k(found, references, ks=RECALL_KS)
+    (folder / f"{split}_recall.json").write_text(json.dumps(recall))
+    (folder / f"{split}.json").write_text(json.dumps(found))
+    return recall

@@ -9,7 +9,15 @@ from typing import Any
 import yaml
 from transformers import HfArgumentParser
 
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
+from .classifier import train_classifier
 from .evaluate import evaluate
 from .generator import train_generator
 from .guidance import build_pool, retrieve_guidance
@@ -22,6 +30,7 @@ RUN_STAGE = {
     "retriever": train_retriever,
     "pool": build_pool,
     "guidance": retrieve_guidance,
+    "classifier": train_classifier,
     "generator": train_generator,
     "evaluate": evaluate,
 }
@@ -38,7 +47,14 @@ def parse_arguments(argv: Sequence[str]) -> Run:
         ValueError: the YAML file is missing, or no mapping of argument names to values.
     """
     parser = HfArgumentParser(
-        (ModelArguments, DataArguments, RetrieverArguments, GGMTrainingArguments, StageArguments)
+        (
+            ModelArguments,
+            DataArguments,
+            RetrieverArguments,
+            ClassifierArguments,
+            GGMTrainingArguments,
+            StageArguments,
+        )
     )
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):

@@ -19,7 +19,14 @@ from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..retrieval.nearest import has_query
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
 from .callbacks import best_checkpoints
 from .scratch import ScratchConfig
 
@@ -33,12 +40,14 @@ PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers
 class Run:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
-    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions) and `checkpoint/` (the result).
+    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
+    one was asked for, `classifier/`.
     """
 
     model: ModelArguments
     data: DataArguments
     retriever: RetrieverArguments
+    classifier: ClassifierArguments
     training: GGMTrainingArguments
     stage: StageArguments
 
@@ -52,6 +61,8 @@ class Run:
         self.pool_dir = self.checkpoint_dir / "hashtag_pool"
         self.retriever_run_dir = self.output_dir / "runs" / "retriever"
         self.generator_run_dir = self.output_dir / "runs" / "generator"
+        self.classifier_dir = self.output_dir / "classifier"
+        self.classifier_run_dir = self.output_dir / "runs" / "classifier"
 
     @cached_property
     def process(self) -> PartialState:
@@ -150,6 +161,16 @@ class Run:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)
         return DecodedShorts(rows)
 
+    def classifier_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
+        """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
+        rows = self.rows(split)
+        if not self.is_prepared_set:
+            return DecodedShorts(rows)
+        if "video" not in self.classifier.classifier_modalities:
+            return PreparedShorts(rows)
+        # Without a feature extractor, so that no sound is decoded.
+        return PreparedShorts(rows, GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
+
     def _prepared(self, name: str) -> Path:
         path = self.prepared_dir / name
         if not path.exists():
@@ -172,6 +193,7 @@ class Run:
                 "model": asdict(self.model),
                 "data": asdict(self.data),
                 "retriever": asdict(self.retriever),
+                "classifier": asdict(self.classifier),
                 "training": self.training.to_sanitized_dict(),
                 "stage": asdict(self.stage),
                 "num_processes": self.process.num_processes,
