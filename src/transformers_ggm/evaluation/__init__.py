@@ -11,7 +11,7 @@ from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
 from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
-from .significance import PairedTest, paired_test
+from .significance import PairedTest, UnpairedTest, paired_test, unpaired_test
 from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
 from .words import get_word_splitter, split_words, word_splitter_name
 
@@ -22,6 +22,7 @@ __all__ = [
     "PairedTest",
     "TfidfLogisticRegression",
     "TfidfNeighbours",
+    "UnpairedTest",
     "bert_score_per_video",
     "bootstrap_intervals",
     "get_word_splitter",
@@ -38,6 +39,7 @@ __all__ = [
     "recall_by_cause",
     "rouge_per_video",
     "split_words",
+    "unpaired_test",
     "unseen_recalled",
     "word_splitter_name",
 ]
