@@ -13,6 +13,7 @@ from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
 from .significance import PairedTest, UnpairedTest, paired_test, unpaired_test
 from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
+from .vision_language import VisionLanguagePrompting, parse_hashtags
 from .words import get_word_splitter, split_words, word_splitter_name
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "TfidfLogisticRegression",
     "TfidfNeighbours",
     "UnpairedTest",
+    "VisionLanguagePrompting",
     "bert_score_per_video",
     "bootstrap_intervals",
     "get_word_splitter",
@@ -34,6 +36,7 @@ __all__ = [
     "novelty_metrics",
     "order_hashtags",
     "paired_test",
+    "parse_hashtags",
     "recall_at_k",
     "recall_at_k_per_video",
     "recall_by_cause",
