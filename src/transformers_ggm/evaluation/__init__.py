@@ -13,8 +13,9 @@ from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
 from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
-from .significance import PairedTest, paired_test
+from .significance import PairedTest, UnpairedTest, paired_test, unpaired_test
 from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
+from .vision_language import VisionLanguagePrompting, parse_hashtags
 from .words import get_word_splitter, split_words, word_splitter_name
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "PairedTest",
     "TfidfLogisticRegression",
     "TfidfNeighbours",
+    "UnpairedTest",
+    "VisionLanguagePrompting",
     "bert_score_per_video",
     "best_k",
     "best_threshold",
@@ -40,11 +43,13 @@ __all__ = [
     "novelty_metrics",
     "order_hashtags",
     "paired_test",
+    "parse_hashtags",
     "recall_at_k",
     "recall_at_k_per_video",
     "recall_by_cause",
     "rouge_per_video",
     "split_words",
+    "unpaired_test",
     "unseen_recalled",
     "word_splitter_name",
 ]
