@@ -57,6 +57,11 @@ def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]
     return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
 
 
+def make_eval_collator(run: Run) -> DataCollatorForHashtagGeneration:
+    """The collator of evaluation and inference, where nothing is drawn, shuffled or dropped."""
+    return DataCollatorForHashtagGeneration(run.processor, training=False, inputs=run.model.inputs)
+
+
 def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationTrainer:
     """A trainer on the prepared training and validation splits with their guidance."""
     processor = run.processor
@@ -85,7 +90,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, inputs=run.model.inputs),
+        eval_data_collator=make_eval_collator(run),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),
