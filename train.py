@@ -12,7 +12,8 @@ From random weights, small enough for two CPU cores:
 
 On several processes, unchanged: `accelerate launch --num_processes 2 train.py ...`. Every stage (prepare, retriever,
 pool, guidance, generator, evaluate) is skipped when its finished output is there, and continues from its last
-checkpoint after a kill; `--stages` runs some of them alone. `python train.py --help` lists every argument.
+checkpoint after a kill; `--stages` runs some of them alone. The stage classifier, which trains the baselines BERT, ViT
+and ViT-BERT, runs only where `--stages` names it. `python train.py --help` lists every argument.
 """
 
 from transformers_ggm.training import main

@@ -130,11 +130,15 @@ def measure(checkpoint: str | Path, data_dir: str | Path) -> Iterator[tuple[str,
         shorts = DecodedShorts(dataset)
         rows = [shorts[i] for i in range(len(shorts))]
         held_out = {tag for causes in dataset["causes"] for tag in causes["seen"] if tag not in pool}
-        guidance = {False: retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)}
+        parts = (retriever, retriever_processor, pool, processor.num_guidance)
+        guidance = {"all inputs": retrieve(rows, *parts)}
+        # The description may be part of the retriever's query.
+        guidance["without words"] = retrieve([{**row, "description": ""} for row in rows], *parts)
         pool.add(sorted(held_out), retriever, retriever_processor)
-        guidance[True] = retrieve(shorts, retriever, retriever_processor, pool, processor.num_guidance)
+        guidance["held-out"] = retrieve(rows, *parts)
         for setting in SETTINGS:
-            changed = [change(row, setting, found) for row, found in zip(rows, guidance[setting.held_out_in_pool])]
+            kind = "held-out" if setting.held_out_in_pool else "all inputs" if setting.words else "without words"
+            changed = [change(row, setting, found) for row, found in zip(rows, guidance[kind])]
             yield setting.name, figures(predict(model, processor, changed, setting.name), dataset)
 
 

@@ -297,6 +297,39 @@ class _HashtagsOnly:
         return {}
 
 
+def test_query_of_descriptions(processors):
+    """Would fail if a description kept its hashtags, stood in another row, or frames were decoded for nothing."""
+    collator = DataCollatorForHashtagRetrieval(processors[1], query="text", frames_per_clip=2)
+    rows = [row_of(0, description="first snow #rain"), row_of(1, frames=False, description="a dog")]
+    rows[0]["retriever_frames"] = range(9)  # of which the video processor could make nothing
+    batch = collator(rows)
+    assert "pixel_values_videos" not in batch and len(batch["input_ids"]) == 2
+    texts = processors[1].tokenizer.batch_decode(batch["description_input_ids"], skip_special_tokens=True)
+    assert texts == ["first snow", "a dog"]
+
+
+def test_query_of_both(processors):
+    """Would fail if a row that lacks clip or words took another row's, or a batch without any clip could not be made."""
+    collator = DataCollatorForHashtagRetrieval(processors[1], query="video+text", frames_per_clip=2)
+    rows = [row_of(0), row_of(1, frames=False), row_of(2, description="#snow")]
+    batch = collator(rows)
+    assert batch["frame_mask"].tolist() == [[1, 1], [0, 0], [1, 1]]
+    assert batch["description_attention_mask"].bool().any(dim=1).tolist() == [True, True, False]
+    words = collator([rows[1]])
+    assert "pixel_values_videos" not in words and words["description_attention_mask"].bool().all()
+
+
+@pytest.mark.parametrize("query", ["text", "video+text"])
+def test_query_draws_the_same_hashtags_and_frames(processors, query):
+    """Would fail if the pairs of an epoch were others because the description is read: runs could not be compared."""
+    rows = [row_of(index) for index in range(6)]
+    expected = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2)(rows)
+    batch = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2, query=query)(rows)
+    assert "description_input_ids" not in expected
+    assert all(torch.equal(batch[name], value) for name, value in expected.items() if name in batch)
+    assert ("pixel_values_videos" in batch) == (query == "video+text")
+
+
 def test_frames_per_clip(processors):
     """Would fail if frames were drawn twice, out of order, always the same, or a short clip failed."""
     collator = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from transformers_ggm.evaluation import paired_test, significance
+from transformers_ggm.evaluation import paired_test, significance, unpaired_test
 
 METHODS = ("permutation", "bootstrap")
 
@@ -106,3 +106,58 @@ def test_refused(first, second, arguments, message):
     """Would fail if a p-value were given that means nothing."""
     with pytest.raises(ValueError, match=message):
         paired_test(first, second, **arguments)
+
+
+def test_unpaired_agrees_with_all_divisions():
+    """Would fail if the p-value were not the share of divisions whose means differ at least as much."""
+    generator = np.random.default_rng(0)
+    first, second = generator.uniform(1, 5, 5) + 0.7, generator.uniform(1, 5, 7)
+    everything = np.concatenate([first, second])
+    observed = abs(first.mean() - second.mean())
+    divisions = [list(chosen) for chosen in itertools.combinations(range(12), 5)]
+    differences = [abs(everything[chosen].mean() - np.delete(everything, chosen).mean()) for chosen in divisions]
+    exact = np.mean(np.array(differences) >= observed - 1e-9)
+    test = unpaired_test(first, second, samples=20_000)
+    assert test.p_value == pytest.approx(exact, abs=0.02) and 0.05 < exact < 0.95
+    assert test.difference == pytest.approx(first.mean() - second.mean()) and test.sizes == (5, 7)
+
+
+def test_unpaired_false_alarms():
+    """Would fail if groups that are alike were called different much more or less often than in 1 of 10 cases."""
+    generator = np.random.default_rng(2)
+    alarms = np.mean(
+        [unpaired_test(*np.split(generator.normal(3, 1, 50), [15]), samples=300).p_value <= 0.1 for _ in range(400)]
+    )
+    assert 0.05 < alarms < 0.16
+
+
+def test_unpaired_extremes():
+    """Would fail if p could be 0, or no difference at all could look like one."""
+    assert unpaired_test(np.full(30, 5.0), np.full(40, 1.0), samples=99).p_value == 0.01
+    assert unpaired_test(np.full(3, 0.1), np.full(7, 0.1), samples=50).p_value == 1.0
+
+
+def test_unpaired_is_symmetric_and_seeded(monkeypatch):
+    """Would fail if the test were one-sided, or p changed with the samples held at once, or the seed were unused."""
+    first, second = np.random.default_rng(0).uniform(0, 100, (2, 30))
+    expected = unpaired_test(first, second, samples=501)
+    assert unpaired_test(second, first, samples=4000).p_value == pytest.approx(expected.p_value, abs=0.08)
+    assert len({unpaired_test(first, second, samples=501, seed=seed) for seed in range(5)}) > 1
+    monkeypatch.setattr(significance, "_SIGNS_AT_ONCE", 130)
+    assert unpaired_test(first, second, samples=501) == expected
+
+
+@pytest.mark.parametrize(
+    "first, second, arguments, message",
+    [
+        ([], [1.0], {}, "one figure per item"),
+        ([1.0], [], {}, "one figure per item"),
+        ([[1.0]], [1.0], {}, "one figure per item"),
+        ([1.0], [float("nan"), 2.0], {}, "not finite"),
+        ([1.0], [1.0], {"samples": 0}, "`samples` is 0"),
+    ],
+)
+def test_unpaired_refused(first, second, arguments, message):
+    """Would fail if a p-value were given that means nothing."""
+    with pytest.raises(ValueError, match=message):
+        unpaired_test(first, second, **arguments)

@@ -94,3 +94,55 @@ def test_unusable_data():
         MostFrequentHashtags(k=1).fit((["one", "two"], [["a"]]))
     with pytest.raises(ValueError, match="validation"):
         MostFrequentHashtags().fit(TRAIN)
+
+
+def best_by_hand(scores, hashtags, k):
+    """The k best of the hashtags that score above 0, ties in alphabetical order."""
+    ranked = sorted((-score, tag) for score, tag in zip(scores, hashtags) if score > 0)
+    return [tag for _, tag in ranked[:k]]
+
+
+def test_neighbours_rank_training_rows_without_themselves():
+    """Would fail if a training row were its own neighbour, or ranked otherwise than the others' weighted votes."""
+    descriptions = ["cold snow", "snow lake boat", "boat song cold", "lake song verse", "verse boat snow cold", "boat"]
+    hashtags = [["a"], ["b", "a"], ["c"], ["d", "b"], ["c", "a"], ["onlyhere"]]
+    baseline = TfidfNeighbours(numbers=(2,)).fit((descriptions, hashtags), VALIDATION)
+    vectors = baseline.vectorizer_.transform(descriptions).toarray()
+    for own, ranked in enumerate(baseline.rank_training(k=3)):
+        others = sorted((row for row in range(6) if row != own), key=lambda row: -(vectors[row] @ vectors[own]))[:2]
+        votes = {
+            tag: sum(vectors[row] @ vectors[own] for row in others if tag in hashtags[row])
+            for tag in ("a", "b", "c", "d", "onlyhere")
+        }
+        assert ranked == best_by_hand(votes.values(), votes, 3)
+        assert own != 5 or "onlyhere" not in ranked
+    (ranked,) = baseline.rank([descriptions[5]], k=1)
+    assert ranked == ["onlyhere"]
+
+
+def test_regressions_rank_training_rows_they_did_not_learn_from():
+    """Would fail if a training row were scored by regressions, or a vectoriser, that had seen it."""
+    from sklearn.model_selection import KFold
+
+    descriptions, hashtags = TRAIN[0][:30], [[*tags, f"only{row}"] for row, tags in enumerate(TRAIN[1][:30])]
+    baseline = TfidfLogisticRegression(folds=3).fit((descriptions, hashtags), VALIDATION)
+    ranked = baseline.rank_training(k=4)
+    for seen, unseen in KFold(3, shuffle=True, random_state=0).split(descriptions):
+        part = ([descriptions[row] for row in seen], [hashtags[row] for row in seen])
+        other = TfidfLogisticRegression().fit(part, VALIDATION)
+        assert [ranked[row] for row in unseen] == other.rank([descriptions[row] for row in unseen], k=4)
+    assert all(f"only{row}" not in tags for row, tags in enumerate(ranked))
+    assert any(f"only{row}" in tags for row, tags in enumerate(baseline.rank(descriptions, k=40)))
+
+
+@pytest.mark.parametrize("make", [TfidfNeighbours, TfidfLogisticRegression])
+def test_ranking_is_by_score(make):
+    """Would fail if a ranking had another order than the scores, more than k hashtags, or some that score 0."""
+    baseline = make().fit(TRAIN, VALIDATION)
+    scores = baseline.scores(baseline.vectorizer_.transform(TEST[0]))
+    for k in (1, 2, 10):
+        expected = [best_by_hand(row, baseline.hashtags_, k) for row in scores]
+        assert baseline.rank(TEST[0], k) == expected
+    assert [len(tags) for tags in baseline.rank(["xyzzy"], 10)] == [0 if make is TfidfNeighbours else 4]
+    with pytest.raises(ValueError, match="`k` is 0"):
+        baseline.rank(TEST[0], 0)

@@ -1,6 +1,7 @@
 """The retriever: vectors of videos and hashtags, its loss, and the fingerprint of its weights."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -26,7 +27,7 @@ from transformers import (
 from transformers.models.clip.modeling_clip import image_text_contrastive_loss
 
 from transformers_ggm import HashtagRetriever, HashtagRetrieverConfig
-from transformers_ggm.errors import CheckpointError
+from transformers_ggm.errors import CheckpointError, InputError
 from transformers_ggm.modeling import hashtag_contrastive_loss
 
 
@@ -328,3 +329,169 @@ def test_gradient_checkpointing():
     model(**inputs, return_loss=True).loss.backward()
     assert len(calls) == 3
     torch.testing.assert_close(model.backbone.visual_projection.weight.grad, expected)
+
+
+WITH_PADDING = ("clip", "dual encoder")  # SigLIP pools at the last position, which must be the same in every row
+
+
+def description(length):
+    """One description without padding, which ends where CLIP's text tower pools."""
+    return torch.cat([torch.tensor([0]), torch.randint(4, VOCAB_SIZE, (length - 2,)), torch.tensor([3])])[None]
+
+
+def query_rows():
+    """Rows alone, unpadded: both, a video alone, a description alone, both of other lengths."""
+    clips = [torch.randn(1, count, 3, 16, 16) for count in (2, 3, 1)]
+    return [(clips[0], description(6)), (clips[1], None), (None, description(9)), (clips[2], description(3))]
+
+
+def query_inputs(rows):
+    """Arguments of `get_query_features` for some rows, padded to the longest."""
+    num_frames = max((video.shape[1] for video, _ in rows if video is not None), default=0)
+    length = max((words.shape[1] for _, words in rows if words is not None), default=2)
+    inputs = {
+        "frame_mask": torch.zeros(len(rows), num_frames, dtype=torch.long),
+        "pixel_values_videos": torch.zeros(len(rows), num_frames, 3, 16, 16),
+        "description_input_ids": torch.ones(len(rows), length, dtype=torch.long),
+        "description_attention_mask": torch.zeros(len(rows), length, dtype=torch.long),
+    }
+    for i, (video, words) in enumerate(rows):
+        if video is not None:
+            inputs["pixel_values_videos"][i, : video.shape[1]] = video[0]
+            inputs["frame_mask"][i, : video.shape[1]] = 1
+        if words is not None:
+            inputs["description_input_ids"][i, : words.shape[1]] = words[0]
+            inputs["description_attention_mask"][i, : words.shape[1]] = 1
+    if not num_frames:
+        del inputs["pixel_values_videos"], inputs["frame_mask"]
+    return inputs
+
+
+def unit(vector):
+    return vector / vector.norm()
+
+
+def reference_vectors(model, row):
+    """The unit vectors of a row's video and description by the backbone alone, `None` where there is none."""
+    video, words = row
+    with torch.no_grad():
+        if video is not None:
+            frames = model.backbone.get_image_features(pixel_values=video[0]).pooler_output
+            video = unit(sum(unit(frame) for frame in frames) / len(frames))
+        if words is not None:
+            words = unit(model.backbone.get_text_features(words, torch.ones_like(words)).pooler_output[0])
+    return video, words
+
+
+@pytest.mark.parametrize("kind", WITH_PADDING)
+def test_fused_query_is_the_normalised_sum(kind):
+    """Else video and description would not weigh the same, or a row without one of them would not be the other alone."""
+    model, rows = make_retriever(kind, query="video+text"), query_rows()
+    with torch.no_grad():
+        queries = model.get_query_features(**query_inputs(rows))
+    for query, row in zip(queries, rows):
+        present = [vector for vector in reference_vectors(model, row) if vector is not None]
+        torch.testing.assert_close(query, unit(sum(present)), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", WITH_PADDING)
+def test_query_of_the_description(kind):
+    """Else frames, or the padding of shorter descriptions, would change what a description is answered with."""
+    model, rows = make_retriever(kind, query="text"), query_rows()
+    with torch.no_grad():
+        queries = model.get_query_features(**query_inputs(rows))
+    for query, row in zip(queries, rows):
+        _, words = reference_vectors(model, row)
+        torch.testing.assert_close(query, torch.zeros_like(query) if words is None else words, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("query", ["video", "text", "video+text"])
+@pytest.mark.parametrize("kind", WITH_PADDING)
+def test_query_alone_and_in_a_batch(kind, query):
+    """Else a row's hashtags would depend on the rows beside it, also where those have what it lacks."""
+    model, rows = make_retriever(kind, query=query), query_rows()
+    reads = {"video": slice(0, 1), "text": slice(1, 2), "video+text": slice(0, 2)}[query]
+    rows = [row for row in rows if any(value is not None for value in row[reads])]
+    with torch.no_grad():
+        batch = model.get_query_features(**query_inputs(rows))
+        alone = torch.cat([model.get_query_features(**query_inputs([row])) for row in rows])
+    torch.testing.assert_close(batch, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_query_of_the_video_is_its_vector():
+    """Else the published retriever would find other hashtags than before, or look at the description."""
+    model, inputs = make_retriever(), query_inputs(query_rows())
+    assert model.config.query == "video"
+    expected = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"])
+    assert torch.equal(model.get_query_features(**inputs), expected)
+    hashtags = {name: value for name, value in make_inputs(4).items() if "ids" in name or name == "attention_mask"}
+    assert torch.equal(model(**inputs, **hashtags).video_embeds, expected)
+
+
+def test_loss_of_descriptions_alone():
+    """Else a corpus without any clip could not be trained on, or its loss would be another than that of its queries."""
+    model, inputs = make_retriever(query="text"), make_inputs(batch_size=4)
+    del inputs["pixel_values_videos"], inputs["frame_mask"]
+    queries = query_inputs([(None, description(length)) for length in (3, 9, 5, 6)])
+    output = model(**inputs, **queries, return_loss=True)
+    with torch.no_grad():
+        hashtags = model.get_hashtag_features(inputs["input_ids"], inputs["attention_mask"])
+        videos = model.get_description_features(*queries.values())
+        similarity = output.logit_scale * hashtags @ videos.T
+    torch.testing.assert_close(output.video_embeds, videos)
+    torch.testing.assert_close(output.loss, image_text_contrastive_loss(similarity))
+
+
+@pytest.mark.parametrize("query", ["text", "video+text"])
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_gradient_of_descriptions(kind, implementation, query):
+    """Else a row without words would make every weight NaN, or a trainable tower that no query reads go without."""
+    model = make_retriever(kind, query=query)
+    model.set_attn_implementation(implementation)
+    rows = [*query_rows(), (torch.randn(1, 2, 3, 16, 16), None)]
+    inputs = {**make_inputs(len(rows)), **query_inputs(rows)}
+    output = model(**inputs, return_loss=True)
+    assert output.video_embeds.isfinite().all()
+    output.loss.backward()
+    trainable = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+    assert [name for name, gradient in trainable.items() if gradient is None] == []
+    assert all(gradient.isfinite().all() for gradient in trainable.values())
+    assert any(name.startswith("backbone.vision_model") for name in trainable) == (query == "video+text")
+
+
+def test_query_without_its_inputs():
+    """Else a retriever of descriptions would answer a clip alone with an error that does not say what it reads."""
+    inputs = query_inputs(query_rows())
+    videos = {name: inputs[name] for name in ("pixel_values_videos", "frame_mask")}
+    with pytest.raises(InputError, match=r"query is 'text': pass `description_input_ids`\."):
+        make_retriever(query="text").get_query_features(**videos)
+    with pytest.raises(InputError, match=r"pass `pixel_values_videos` or `description_input_ids`\."):
+        make_retriever(query="video+text").get_query_features()
+
+
+@pytest.mark.parametrize("query", ["text", "video+text"])
+def test_query_is_saved(tmp_path, query):
+    """Else a retriever trained on descriptions would be asked by videos once it is loaded."""
+    model, inputs = make_retriever(query=query), query_inputs(query_rows())
+    model.save_pretrained(tmp_path)
+    loaded = HashtagRetriever.from_pretrained(tmp_path)
+    assert loaded.config.query == query and loaded.fingerprint() == model.fingerprint()
+    torch.testing.assert_close(loaded.get_query_features(**inputs), model.get_query_features(**inputs))
+
+
+def test_configuration_without_a_query(tmp_path):
+    """Else retrievers saved before there was a choice could not be loaded, or would read descriptions."""
+    model = make_retriever()
+    model.save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert content.pop("query") == "video"
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    loaded = HashtagRetriever.from_pretrained(tmp_path)
+    assert loaded.config.query == "video" and loaded.fingerprint() == model.fingerprint()
+
+
+def test_unknown_query():
+    """Else a misspelt query would be found out after hours of training."""
+    with pytest.raises(ValueError, match=r"`query` must be one of .*'text\+video'"):
+        HashtagRetrieverConfig(query="text+video")

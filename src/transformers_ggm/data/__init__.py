@@ -1,5 +1,6 @@
 """Folders of shorts, prepared sets and collators. Preparing is in `data.prepare`, which needs the extra `data`."""
 
+from .classifier_collator import DataCollatorForHashtagClassification
 from .collator import DataCollatorForHashtagGeneration, DataCollatorForHashtagRetrieval
 from .corpus import Corpus, CorpusOptions, build_corpus
 from .decoded import DecodedShorts, decode_split
@@ -11,6 +12,7 @@ from .sources import ShortsSource, open_shorts
 __all__ = [
     "Corpus",
     "CorpusOptions",
+    "DataCollatorForHashtagClassification",
     "DataCollatorForHashtagGeneration",
     "DataCollatorForHashtagRetrieval",
     "DecodedShorts",

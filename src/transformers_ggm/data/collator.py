@@ -170,7 +170,8 @@ def hashtag_id(hashtag: str) -> int:
 @dataclass
 class DataCollatorForHashtagRetrieval(EpochAware):
     r"""
-    Makes batches for [`HashtagRetriever`]: pairs of a video and one of its hashtags, drawn anew in every epoch.
+    Makes batches for [`HashtagRetriever`]: pairs of a query (the video, as published) and one of its hashtags, drawn
+    anew in every epoch.
 
     Args:
         processor ([`HashtagRetrieverProcessor`]): tokenizer and normalisation.
@@ -181,6 +182,8 @@ class DataCollatorForHashtagRetrieval(EpochAware):
         max_hashtags (`int`, *optional*, defaults to 64): true hashtags of a row that are known to the loss. A fixed
             number, so that processes can exchange them.
         seed (`int`, *optional*, defaults to 0).
+        query (`str`, *optional*, defaults to `"video"`): that of the retriever, see [`HashtagRetrieverConfig`]: says
+            whether frames, the description without its hashtags, or both go into the batch.
 
     Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch,)`
     and `true_hashtag_ids` of shape `(batch, max_hashtags)`, -1 on padding.
@@ -192,17 +195,26 @@ class DataCollatorForHashtagRetrieval(EpochAware):
     frames_per_clip: int = 0
     max_hashtags: int = 64
     seed: int = 0
+    query: str = "video"
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         generators = [row_generator(self.seed, self.epoch, row["index"]) for row in rows]
         hashtags = [self._draw_hashtag(row["hashtags"], generator) for row, generator in zip(rows, generators)]
-        frames = [self._draw_frames(row["retriever_frames"], generator) for row, generator in zip(rows, generators)]
+        inputs = {}
+        if "video" in self.query:
+            frames = [
+                self._draw_frames(row["retriever_frames"], generator) for row, generator in zip(rows, generators)
+            ]
+            if any(clip is not None for clip in frames):
+                inputs["videos"] = frames
+        if "text" in self.query:
+            inputs["text"] = [row["description"] for row in rows]
         true_ids = torch.full((len(rows), self.max_hashtags), -1, dtype=torch.int64)
         for i, row in enumerate(rows):
             ids = [hashtag_id(tag) for tag in row["hashtags"][: self.max_hashtags]]
             true_ids[i, : len(ids)] = torch.tensor(ids)
         return {
-            **self.processor(videos=frames, hashtags=hashtags, return_tensors="pt"),
+            **self.processor(**inputs, hashtags=hashtags, return_tensors="pt"),
             "hashtag_ids": torch.tensor([hashtag_id(tag) for tag in hashtags]),
             "true_hashtag_ids": true_ids,
         }
@@ -213,7 +225,11 @@ class DataCollatorForHashtagRetrieval(EpochAware):
             weights = [max(self.counts.get(tag, 1), 1) ** -self.rare_hashtag_power for tag in hashtags]
         return generator.choices(hashtags, weights)[0]
 
-    def _draw_frames(self, frames: torch.Tensor | StoredFrames, generator: random.Random) -> torch.Tensor:
+    def _draw_frames(
+        self, frames: torch.Tensor | StoredFrames | None, generator: random.Random
+    ) -> torch.Tensor | None:
+        if frames is None:
+            return None
         if not 0 < self.frames_per_clip < len(frames):
             return frames[:]
         return frames[sorted(generator.sample(range(len(frames)), self.frames_per_clip))]

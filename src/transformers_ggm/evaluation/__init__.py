@@ -5,14 +5,17 @@ The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder
 """
 
 from .bertscore import BertScorer, bert_score_per_video
+from .cutoff import best_k, best_threshold, hashtags_above
+from .frequency import f1_by_frequency, frequency_buckets
 from .intervals import Interval, bootstrap_intervals
 from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
 from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
 from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
-from .significance import PairedTest, paired_test
+from .significance import PairedTest, UnpairedTest, paired_test, unpaired_test
 from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
+from .vision_language import VisionLanguagePrompting, parse_hashtags
 from .words import get_word_splitter, split_words, word_splitter_name
 
 __all__ = [
@@ -22,22 +25,31 @@ __all__ = [
     "PairedTest",
     "TfidfLogisticRegression",
     "TfidfNeighbours",
+    "UnpairedTest",
+    "VisionLanguagePrompting",
     "bert_score_per_video",
+    "best_k",
+    "best_threshold",
     "bootstrap_intervals",
+    "f1_by_frequency",
+    "frequency_buckets",
     "get_word_splitter",
     "hashtag_metrics",
     "hashtag_metrics_per_video",
     "hashtag_report",
+    "hashtags_above",
     "mean_figures",
     "novelty_gain_per_video",
     "novelty_metrics",
     "order_hashtags",
     "paired_test",
+    "parse_hashtags",
     "recall_at_k",
     "recall_at_k_per_video",
     "recall_by_cause",
     "rouge_per_video",
     "split_words",
+    "unpaired_test",
     "unseen_recalled",
     "word_splitter_name",
 ]

@@ -40,6 +40,7 @@ COMMON_SETTINGS = ("lr_scheduler_type", "max_grad_norm", "seed", "bf16", "fp16")
 RETRIEVER_SETTINGS = {
     "model": ("retriever",),
     "retriever": (
+        "retriever_query",
         "retriever_learning_rate",
         "retriever_num_train_epochs",
         "retriever_per_device_train_batch_size",

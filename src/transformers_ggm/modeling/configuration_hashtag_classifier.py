@@ -27,6 +27,9 @@ class HashtagClassifierConfig(PreTrainedConfig):
             Dropout on the backbones' vectors in training.
         initializer_range (`float`, *optional*, defaults to 0.02):
             Standard deviation of the normal distribution that new weights are drawn from.
+        threshold (`float`, *optional*):
+            The probability from which on a hashtag is answered, as training chose it on the validation split; `None`,
+            the default, before.
         id2label (`dict[int, str]`, *optional*):
             The hashtags, without `#`, by their place in the logits; `label2id` is made from it. The default is
             `num_labels` (2) placeholders, as everywhere in transformers.
@@ -58,6 +61,7 @@ class HashtagClassifierConfig(PreTrainedConfig):
         objective="softmax",
         dropout=0.1,
         initializer_range=0.02,
+        threshold=None,
         **kwargs,
     ):
         if objective not in OBJECTIVES:
@@ -67,6 +71,7 @@ class HashtagClassifierConfig(PreTrainedConfig):
         self.objective = objective
         self.dropout = dropout
         self.initializer_range = initializer_range
+        self.threshold = threshold
         super().__init__(**kwargs)
         self._number_hashtags()
 

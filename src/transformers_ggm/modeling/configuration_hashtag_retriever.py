@@ -4,6 +4,8 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from .configuration_ggm import as_config
 
+QUERIES = ("video", "text", "video+text")
+
 
 class HashtagRetrieverConfig(PreTrainedConfig):
     r"""
@@ -22,6 +24,13 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         bfloat16_digest (`str`, *optional*):
             Hash of the weights in bfloat16, written by `save_pretrained`; tells whether a model loaded in that type
             still has the weights that `fingerprint` is of.
+        query (`str`, *optional*, defaults to `"video"`):
+            What hashtags are sought by: `"video"`, the mean of the frames' vectors, as published; `"text"`, the vector
+            of the description; `"video+text"`, the normalised sum of both (of a row that has only one of them, that
+            one alone).
+
+    Raises:
+        ValueError: `query` is none of the three.
     """
 
     model_type = "hashtag_retriever"
@@ -36,6 +45,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         max_logit_scale=100.0,
         fingerprint=None,
         bfloat16_digest=None,
+        query="video",
         **kwargs,
     ):
         self.backbone_config = as_config(backbone_config, "clip", "backbone_config")
@@ -43,7 +53,20 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         self.max_logit_scale = max_logit_scale
         self.fingerprint = fingerprint
         self.bfloat16_digest = bfloat16_digest
+        self.query = query
+        if query not in QUERIES:
+            raise ValueError(f"`query` must be one of {QUERIES}, got {query!r}.")
         super().__init__(**kwargs)
+
+    @property
+    def query_reads_video(self) -> bool:
+        """Whether frames are part of the query."""
+        return "video" in self.query
+
+    @property
+    def query_reads_text(self) -> bool:
+        """Whether the description is part of the query."""
+        return "text" in self.query
 
     @property
     def projection_dim(self) -> int:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, InputError
 from .backbones import blank_where_masked, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 
@@ -19,7 +19,8 @@ class HashtagRetrieverOutput(ModelOutput):
     """
     Args:
         loss (`torch.FloatTensor` of shape `(1,)`, *optional*): see [`hashtag_contrastive_loss`].
-        video_embeds (`torch.FloatTensor` of shape `(videos, projection_dim)`): unit vectors.
+        video_embeds (`torch.FloatTensor` of shape `(videos, projection_dim)`): unit vectors of the queries, made of the
+            videos, of their descriptions or of both as `config.query` has it.
         hashtag_embeds (`torch.FloatTensor` of shape `(hashtags, projection_dim)`): unit vectors.
         logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
     """
@@ -74,7 +75,8 @@ def hashtag_contrastive_loss(
 class HashtagRetriever(PreTrainedModel):
     r"""
     A dual encoder of videos and hashtags. A video's vector is the mean of its frames' vectors; video and hashtag are
-    compared by cosine similarity.
+    compared by cosine similarity. With another `config.query` than the published `"video"`, the description, encoded
+    by the tower that encodes hashtags, takes the video's place or joins it.
 
     Args:
         config ([`HashtagRetrieverConfig`]): weights are random; see [`HashtagRetriever.from_backbone_pretrained`].
@@ -98,6 +100,10 @@ class HashtagRetriever(PreTrainedModel):
             # Not used here: left trainable, it would be a parameter without a gradient in distributed training.
             if hasattr(self.backbone, name):
                 getattr(self.backbone, name).requires_grad_(False)
+        if not config.query_reads_video:
+            for name in ("vision_model", "visual_projection"):
+                if hasattr(self.backbone, name):
+                    getattr(self.backbone, name).requires_grad_(False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
         self.post_init()
 
@@ -164,18 +170,74 @@ class HashtagRetriever(PreTrainedModel):
         features = self.backbone.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
         return nn.functional.normalize(_pooled(features), dim=-1)
 
+    def get_description_features(
+        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.FloatTensor:
+        """
+        Args:
+            input_ids (`torch.LongTensor` of shape `(batch, length)`): tokens of the descriptions.
+            attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): 1 on tokens, 0 on padding and
+                everywhere in a row without a description.
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors; zeros for a row without a description.
+        """
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        has_words = attention_mask.bool().any(dim=-1, keepdim=True)
+        # Attention to nothing at all would be NaN with some kernels, and so would its gradient.
+        features = self.get_hashtag_features(input_ids, attention_mask.masked_fill(~has_words, 1))
+        return features * has_words.to(features.dtype)
+
+    def get_query_features(
+        self,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        frame_mask: torch.Tensor | None = None,
+        description_input_ids: torch.LongTensor | None = None,
+        description_attention_mask: torch.Tensor | None = None,
+    ) -> torch.FloatTensor:
+        """
+        The vectors that hashtags are sought by, of what `config.query` names. Inputs that it does not name are not
+        looked at; of `"video+text"`, one may be missing where no row of the batch has it.
+
+        Args:
+            pixel_values_videos, frame_mask (*optional*): see [`HashtagRetriever.get_video_features`].
+            description_input_ids, description_attention_mask (*optional*): the arguments of
+                [`HashtagRetriever.get_description_features`].
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors; zeros for a row that has nothing of
+            what the query is made of.
+
+        Raises:
+            InputError: nothing is given that the query is made of.
+        """
+        vectors = []
+        if self.config.query_reads_video and pixel_values_videos is not None:
+            vectors.append(self.get_video_features(pixel_values_videos=pixel_values_videos, frame_mask=frame_mask))
+        if self.config.query_reads_text and description_input_ids is not None:
+            vectors.append(self.get_description_features(description_input_ids, description_attention_mask))
+        if not vectors:
+            needed = ["`pixel_values_videos`"] * self.config.query_reads_video
+            needed += ["`description_input_ids`"] * self.config.query_reads_text
+            raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
+        return vectors[0] if len(vectors) == 1 else nn.functional.normalize(vectors[0] + vectors[1], dim=-1)
+
     def forward(
         self,
-        pixel_values_videos: torch.FloatTensor,
-        input_ids: torch.LongTensor,
+        pixel_values_videos: torch.FloatTensor | None = None,
+        input_ids: torch.LongTensor | None = None,
         frame_mask: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         is_true: torch.BoolTensor | None = None,
         return_loss: bool = False,
+        description_input_ids: torch.LongTensor | None = None,
+        description_attention_mask: torch.Tensor | None = None,
     ) -> HashtagRetrieverOutput:
         """
         Args:
-            pixel_values_videos, frame_mask: see [`HashtagRetriever.get_video_features`].
+            pixel_values_videos, frame_mask, description_input_ids, description_attention_mask: see
+                [`HashtagRetriever.get_query_features`].
             input_ids, attention_mask: see [`HashtagRetriever.get_hashtag_features`]; row i is a hashtag of video i.
             is_true (`torch.BoolTensor` of shape `(batch, batch)`, *optional*): see [`hashtag_contrastive_loss`].
             return_loss (`bool`, *optional*, defaults to `False`): whether to compute the contrastive loss.
@@ -183,7 +245,9 @@ class HashtagRetriever(PreTrainedModel):
         Returns:
             [`HashtagRetrieverOutput`].
         """
-        video_embeds = self.get_video_features(pixel_values_videos, frame_mask)
+        video_embeds = self.get_query_features(
+            pixel_values_videos, frame_mask, description_input_ids, description_attention_mask
+        )
         hashtag_embeds = self.get_hashtag_features(input_ids, attention_mask)
         logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale)
         loss = None

@@ -1,7 +1,6 @@
-"""The parts of a checkpoint that guidance comes from: where they are, how they fit, and asking them."""
+"""The parts of a checkpoint that guidance comes from: where they are, and how they fit."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,31 +70,6 @@ class GuidanceParts:
             if self.pool is not None:
                 self.pool.check_retriever(self.retriever)
             _place(self.retriever, device, model.dtype)
-
-
-@torch.inference_mode()
-def retrieve(
-    videos: Sequence[torch.Tensor | None],
-    retriever: HashtagRetriever,
-    processor: HashtagRetrieverProcessor,
-    pool: HashtagPool,
-    k: int,
-) -> list[list[str]]:
-    """The pool's hashtags nearest to each video: one pass of the retriever and one matrix product.
-
-    Args:
-        videos: Per row (f, 3, h, w) uint8 in the retriever's frame size, or `None`.
-        k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
-
-    Returns:
-        `list[list[str]]`: Nearest first, empty for a row without a video.
-    """
-    present = [video for video in videos if video is not None]
-    if not present:
-        return [[] for _ in videos]
-    inputs = processor.video_processor(present, do_resize=False, do_center_crop=False).to(retriever.device)
-    found = iter(pool.search(retriever.get_video_features(**inputs), min(k, len(pool)))[1])
-    return [[] if video is None else next(found) for video in videos]
 
 
 def _load_retriever(

@@ -21,7 +21,8 @@ from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
-from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts, retrieve
+from ..retrieval.nearest import nearest_hashtags
+from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
 
@@ -47,8 +48,9 @@ class HashtagGenerationPipeline(Pipeline):
     suggest([{"video": "a.mp4", "description": "..."}, {"description": "..."}], batch_size=8)
     ```
 
-    A clip is decoded once. The retriever finds the pool's hashtags nearest to it, which the model sees beside the
-    description (Yu et al., ACL 2023, figure 2). Each hashtag comes with
+    A clip is decoded once. The retriever finds the pool's hashtags nearest to it (to its description, or to both, for
+    a retriever trained so), which the model sees beside the description (Yu et al., ACL 2023, figure 2). Each hashtag
+    comes with
 
     - `hashtag` (`str`): lower case, with `#`;
     - `score` (`float`): the exponential of the mean log-probability of its own tokens in the best sequence, by the
@@ -227,7 +229,8 @@ class HashtagGenerationPipeline(Pipeline):
         self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
     ) -> dict[str, Any]:
         """Decodes an item. What is wrong with it is kept as `error`: workers hand on exceptions as mere text."""
-        retriever_video_processor = self.retriever_processor.video_processor if guided else None
+        sees = guided and self.retriever.config.query_reads_video
+        retriever_video_processor = self.retriever_processor.video_processor if sees else None
         name = item_name(input_)
         try:
             fields = read_fields(input_, description)
@@ -275,7 +278,14 @@ class HashtagGenerationPipeline(Pipeline):
         guidance = [[] for _ in rows]
         if num_guidance:
             videos = [row["retriever_frames"] for row in rows]
-            guidance = retrieve(videos, self.retriever, self.retriever_processor, self.hashtag_pool, num_guidance)
+            guidance = nearest_hashtags(
+                videos,
+                [row["description"] for row in rows],
+                self.retriever,
+                self.retriever_processor,
+                self.hashtag_pool,
+                num_guidance,
+            )
         inputs = self._encode(rows, guidance)
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask

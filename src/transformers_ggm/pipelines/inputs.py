@@ -75,8 +75,8 @@ def load_item(
     Args:
         fields ([`ItemFields`]): The item.
         processor ([`GGMProcessor`]): Frame rule, frame size and sampling rate.
-        retriever_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the retriever; `None` where no
-            guidance is wanted.
+        retriever_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the retriever; `None` where it is
+            not to see the clip.
         blank_video (`bool`, defaults to `True`): Whether sound without picture gets one black frame.
 
     Returns:

@@ -1,13 +1,13 @@
-"""Processor of the retriever: videos and bare hashtags to tensors."""
+"""Processor of the retriever: videos, descriptions and bare hashtags to tensors."""
 
 from collections.abc import Sequence
 
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from ..errors import HashtagError, InputError
-from .hashtags import normalize_hashtag
+from .hashtags import normalize_hashtag, remove_hashtags
 from .video_processing_ggm import GGMVideoProcessor
 
 
@@ -16,8 +16,11 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     Args:
         video_processor ([`GGMVideoProcessor`]): Makes `pixel_values_videos` and `frame_mask`.
-        tokenizer (`PreTrainedTokenizerBase`): Makes `input_ids` and `attention_mask`; needs a padding token.
+        tokenizer (`PreTrainedTokenizerBase`): Makes `input_ids` and `attention_mask` of hashtags and the same of
+            descriptions; needs a padding token.
         max_hashtag_length (`int`, defaults to 16): Tokens after which a hashtag is cut off.
+        max_description_length (`int`, *optional*): Tokens after which a description is cut off, no more than the text
+            tower has positions. Defaults to the tokenizer's `model_max_length`.
 
     Example:
 
@@ -26,35 +29,54 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     processor = HashtagRetrieverProcessor.from_backbone_pretrained("openai/clip-vit-base-patch32")
     batch = processor(videos=["clip.mp4"], hashtags=["#snow", "toronto"])
+    query = processor(videos=["clip.mp4"], text=["first snow in toronto"])
     ```
     """
 
-    def __init__(self, video_processor=None, tokenizer=None, max_hashtag_length=16):
+    def __init__(self, video_processor=None, tokenizer=None, max_hashtag_length=16, max_description_length=None):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
+        self.max_description_length = max_description_length
 
-    def __call__(self, videos=None, hashtags: Sequence[str] | None = None, return_tensors: str = "pt") -> BatchFeature:
-        """Makes tensors of videos, of hashtags, or of both (which need not be equally many).
+    def __call__(
+        self,
+        videos=None,
+        hashtags: Sequence[str] | None = None,
+        return_tensors: str = "pt",
+        text: str | Sequence[str | None] | None = None,
+    ) -> BatchFeature:
+        """Makes tensors of videos, of their descriptions and of hashtags (which need not be equally many).
 
         Args:
             videos: What [`GGMVideoProcessor`] takes.
             hashtags (`str` or `list[str]`): Hashtags, with or without `#`; the tokenizer gets them normalised and
                 bare.
             return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
+            text (`str` or `list[str]`): Descriptions, `None` or empty for a row without one. Hashtags in them are
+                removed: a query is not to be shown what it is to find.
 
         Returns:
             `BatchFeature`: `pixel_values_videos` (b, f, 3, h, w) float32 and `frame_mask` (b, f) int64 of the videos,
-            `input_ids` and `attention_mask` (n, m) int64 of the hashtags.
+            `description_input_ids` and `description_attention_mask` (b, l) int64 of the descriptions (the mask is 0
+            throughout in a row without words), `input_ids` and `attention_mask` (n, m) int64 of the hashtags.
 
         Raises:
-            `InputError`: Neither videos nor hashtags are given. `HashtagError`: `hashtags` is empty or has something
-            that is no hashtag. `MediaError`: A clip cannot be read.
+            `InputError`: Nothing is given, or `text` is an empty list, of another length than `videos`, or has
+            something that is no string. `HashtagError`: `hashtags` is empty or has something that is no hashtag.
+            `MediaError`: A clip cannot be read.
         """
-        if videos is None and hashtags is None:
-            raise InputError("Nothing to process: pass `videos`, `hashtags` or both.")
+        if videos is None and hashtags is None and text is None:
+            raise InputError("Nothing to process: pass `videos`, `text`, `hashtags` or some of them.")
         data = {}
         if videos is not None:
             data.update(self.video_processor(videos, return_tensors=return_tensors))
+        if text is not None:
+            data.update(self._encode_descriptions([text] if isinstance(text, str) else text, return_tensors))
+            if videos is not None and len(data["frame_mask"]) != len(data["description_input_ids"]):
+                raise InputError(
+                    f"`videos` has {len(data['frame_mask'])} rows, but `text` {len(data['description_input_ids'])}: "
+                    "give one value per row in each, None where there is none."
+                )
         if hashtags is not None:
             data.update(self._encode_hashtags([hashtags] if isinstance(hashtags, str) else hashtags, return_tensors))
         return BatchFeature(data)
@@ -68,24 +90,45 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
+    def _encode_descriptions(self, text: Sequence[str | None], return_tensors: str) -> dict:
+        for index, words in enumerate(text):
+            if not isinstance(words, (str, type(None))):
+                raise InputError(f"text[{index}] is a {type(words).__name__}: a description must be a string.")
+        texts = [remove_hashtags(words or "") for words in text]
+        if not texts:
+            raise InputError("`text` is an empty list: pass at least one description, or leave it out.")
+        # The tokenizer keeps the end token when it cuts: some towers (CLIP) pool there.
+        encoded = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=self.max_description_length, return_tensors=return_tensors
+        )
+        mask = encoded["attention_mask"]
+        mask[[not words for words in texts]] = 0
+        return {"description_input_ids": encoded["input_ids"], "description_attention_mask": mask}
+
     @property
     def model_input_names(self) -> list[str]:
-        return ["pixel_values_videos", "frame_mask", "input_ids", "attention_mask"]
+        videos, hashtags = ["pixel_values_videos", "frame_mask"], ["input_ids", "attention_mask"]
+        return [*videos, *hashtags, "description_input_ids", "description_attention_mask"]
 
     @classmethod
     def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
-        """Takes frame sizes, normalisation and tokenizer from an image-text model such as CLIP or SigLIP.
+        """Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
 
         Args:
-            pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a
+            pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a
                 `preprocessor_config.json` (or `processor_config.json`) and tokenizer files.
             max_hashtag_length (`int`, defaults to 16): As in the constructor.
             **kwargs: `revision`, `token`, `cache_dir`, `subfolder`, `local_files_only`.
         """
+        tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)
+        text_config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **kwargs).get_text_config()
+        positions = getattr(text_config, "max_position_embeddings", None)
+        is_fewer = positions is not None and positions < tokenizer.model_max_length
         return cls(
             video_processor=GGMVideoProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs),
-            tokenizer=AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs),
+            tokenizer=tokenizer,
             max_hashtag_length=max_hashtag_length,
+            max_description_length=positions if is_fewer else None,
         )
 
     @classmethod

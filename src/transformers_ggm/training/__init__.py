@@ -1,15 +1,26 @@
 """Training: the stages that `train.py` runs."""
 
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
 from .main import main
+from .ranking import Ranking, classify
 from .run import Run
 
 __all__ = [
+    "ClassifierArguments",
     "DataArguments",
     "GGMTrainingArguments",
     "ModelArguments",
+    "Ranking",
     "RetrieverArguments",
     "Run",
     "StageArguments",
+    "classify",
     "main",
 ]

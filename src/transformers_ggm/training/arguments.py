@@ -6,9 +6,14 @@ from transformers import Seq2SeqTrainingArguments
 
 from ..data.collator import INPUTS, check_inputs
 from ..modeling.configuration_ggm import FUSIONS
+from ..modeling.configuration_hashtag_classifier import OBJECTIVES
+from ..modeling.configuration_hashtag_retriever import QUERIES
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
+# Stages that run only where `--stages` names them.
+EXTRA_STAGES = ("classifier",)
+MODALITIES = ("text", "video")
 
 
 @dataclass
@@ -103,6 +108,12 @@ class DataArguments:
 class RetrieverArguments:
     """Training of the retriever. What is not named here (seed, devices, precision, ...) is the generator's."""
 
+    retriever_query: str = field(
+        default="video",
+        metadata={
+            "help": "What hashtags are sought by: 'video' as published, 'text' (the description), or 'video+text'."
+        },
+    )
     retriever_learning_rate: float = field(default=1e-5, metadata={"help": "Peak learning rate of AdamW."})
     retriever_num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs."})
     retriever_per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
@@ -116,12 +127,52 @@ class RetrieverArguments:
         metadata={"help": "A clip's hashtag is drawn with weight count**-power: 0 is uniform, 1 favours rare ones."},
     )
 
+    def __post_init__(self):
+        if self.retriever_query not in QUERIES:
+            raise ValueError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
+
+
+@dataclass
+class ClassifierArguments:
+    """
+    Training of a classifier over the training hashtags. What is not named here (seed, devices, precision, ...) is the
+    generator's; of the model, `vision`, `vision_from_retriever`, `freeze_vision` and `scratch_config` hold for it too.
+    """
+
+    classifier_modalities: list[str] = field(
+        default_factory=lambda: list(MODALITIES),
+        metadata={"help": "What the classifier reads: 'text' (BERT), 'video' (ViT), or 'text video' (ViT-BERT)."},
+    )
+    classifier_objective: str = field(
+        default="softmax",
+        metadata={"help": "'softmax' as published (targets of 1/k), or 'sigmoid': every hashtag for itself."},
+    )
+    classifier_text: str = field(
+        default="google-bert/bert-base-uncased", metadata={"help": "Text encoder: a folder or Hub id."}
+    )
+    classifier_dropout: float = field(default=0.1, metadata={"help": "Dropout on the backbones' vectors."})
+    classifier_learning_rate: float = field(default=5e-5, metadata={"help": "Peak learning rate of AdamW."})
+    classifier_num_train_epochs: float = field(default=30.0, metadata={"help": "Epochs."})
+    classifier_per_device_train_batch_size: int = field(default=32, metadata={"help": "Rows per process."})
+    classifier_warmup_steps: int = field(default=20, metadata={"help": "Steps of linear warm-up."})
+
+    def __post_init__(self):
+        unknown = sorted(set(self.classifier_modalities) - set(MODALITIES))
+        if unknown or not self.classifier_modalities:
+            raise ValueError(
+                f"`classifier_modalities` is {self.classifier_modalities}; choose 'text', 'video', or 'text video'."
+            )
+        if self.classifier_objective not in OBJECTIVES:
+            raise ValueError(f"`classifier_objective` is {self.classifier_objective!r}; choose from {OBJECTIVES}.")
+
 
 @dataclass
 class StageArguments:
     """Which stages run."""
 
-    stages: list[str] = field(default_factory=lambda: list(STAGES), metadata={"help": f"Some of {', '.join(STAGES)}."})
+    stages: list[str] = field(
+        default_factory=lambda: list(STAGES), metadata={"help": f"Some of {', '.join(STAGES + EXTRA_STAGES)}."}
+    )
     overwrite_stages: list[str] = field(
         default_factory=list, metadata={"help": "Stages to run again although their output is there."}
     )
@@ -138,9 +189,9 @@ class StageArguments:
         if self.weights_dtype not in WEIGHTS_DTYPES:
             raise ValueError(f"`weights_dtype` is {self.weights_dtype!r}; choose from {WEIGHTS_DTYPES}.")
         for name in ("stages", "overwrite_stages"):
-            unknown = sorted(set(getattr(self, name)) - set(STAGES))
+            unknown = sorted(set(getattr(self, name)) - set(STAGES + EXTRA_STAGES))
             if unknown:
-                raise ValueError(f"`{name}` has unknown stages {unknown}; choose from {list(STAGES)}.")
+                raise ValueError(f"`{name}` has unknown stages {unknown}; choose from {list(STAGES + EXTRA_STAGES)}.")
         if self.num_best_checkpoints < 1:
             raise ValueError(f"`num_best_checkpoints` is {self.num_best_checkpoints}, but one is needed at least.")
 

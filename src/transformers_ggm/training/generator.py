@@ -57,6 +57,13 @@ def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]
     return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
 
 
+def make_eval_collator(run: Run) -> DataCollatorForHashtagGeneration:
+    """The collator of evaluation and inference, where nothing is drawn, shuffled or dropped."""
+    return DataCollatorForHashtagGeneration(
+        run.processor, training=False, inputs=run.model.inputs, blank_video=run.data.blank_video
+    )
+
+
 def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationTrainer:
     """A trainer on the prepared training and validation splits with their guidance."""
     processor = run.processor
@@ -64,15 +71,15 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
     arguments.output_dir = str(run.generator_run_dir)
     arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
     arguments.save_total_limit = None
-    shown = {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
     collator = DataCollatorForHashtagGeneration(
         processor,
         guidance_dropout=run.data.guidance_dropout,
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
+        inputs=run.model.inputs,
+        blank_video=run.data.blank_video,
         seed=run.training.seed,
-        **shown,
     )
 
     def compute_metrics(prediction) -> dict[str, float]:
@@ -86,7 +93,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagGeneration(processor, training=False, **shown),
+        eval_data_collator=make_eval_collator(run),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),

@@ -1,8 +1,10 @@
 """Stages 3 and 4: the pool of training hashtags, and the hashtags retrieved from it for every clip."""
 
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import torch
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -13,7 +15,11 @@ from ..files import written_whole
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
+from ..retrieval.nearest import nearest_hashtags
 from .run import Run
+
+# The k of Table 4.
+RECALL_KS = (1, 5, 10, 25, 50, 100)
 
 
 def load_retriever(run: Run) -> HashtagRetriever:
@@ -37,9 +43,8 @@ def build_pool(run: Run) -> None:
     run.process.wait_for_everyone()
 
 
-@torch.inference_mode()
 def retrieve(
-    shorts: DecodedShorts | PreparedShorts,
+    shorts: DecodedShorts | PreparedShorts | Sequence[Mapping[str, Any]],
     retriever: HashtagRetriever,
     processor: HashtagRetrieverProcessor,
     pool: HashtagPool,
@@ -48,27 +53,26 @@ def retrieve(
     description: str = "Retrieving guidance",
 ) -> list[list[str]]:
     """
-    The pool's hashtags nearest to each clip.
+    The pool's hashtags nearest to each clip, to its description or to both, as the retriever's query has it.
 
     Args:
-        shorts ([`DecodedShorts`] or [`PreparedShorts`]): clips as the retriever reads them.
+        shorts ([`DecodedShorts`], [`PreparedShorts`] or a list of their rows): clips as the retriever reads them.
         retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]), pool ([`HashtagPool`]).
         k (`int`): how many; as many as there are where the pool has fewer.
         batch_size (`int`, *optional*, defaults to 32): clips per pass.
 
     Returns:
-        `list[list[str]]`: nearest first; empty for a row without a video.
+        `list[list[str]]`: nearest first; empty for a row without anything that the query is made of.
     """
     found: list[list[str]] = []
     loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list)
     for rows in tqdm(loader, desc=description, unit="batch"):
-        videos = [None if row["retriever_frames"] is None else row["retriever_frames"][:] for row in rows]
-        hashtags = iter(())
-        if any(video is not None for video in videos):
-            inputs = processor(videos=[video for video in videos if video is not None], return_tensors="pt")
-            queries = retriever.get_video_features(**inputs.to(retriever.device))
-            hashtags = iter(pool.search(queries, min(k, len(pool)))[1])
-        found += [[] if video is None else next(hashtags) for video in videos]
+        # Stored frames are decoded where they are read.
+        reads_video = retriever.config.query_reads_video
+        frames = [row["retriever_frames"] if reads_video else None for row in rows]
+        videos = [None if clip is None else clip[:] for clip in frames]
+        descriptions = [row["description"] for row in rows]
+        found += nearest_hashtags(videos, descriptions, retriever, processor, pool, k)
     return found
 
 
@@ -82,13 +86,31 @@ def retrieve_guidance(run: Run) -> None:
         with written_whole(run.guidance_dir) as folder:
             for split in SPLITS:
                 shorts = run.retriever_shorts(split)
-                # 100: the largest k of Table 4, so that the recall figures need no second retrieval.
+                # So many that neither Table 3 nor Table 4 needs a second retrieval.
                 found = retrieve(
-                    shorts, retriever, run.retriever_processor, pool, k=max(100, run.model.num_guidance),
+                    shorts, retriever, run.retriever_processor, pool, k=max(*RECALL_KS, run.model.num_guidance),
                     description=f"Retrieving guidance ({split})",
                 )  # fmt: skip
-                recall = recall_at_k(found, shorts.dataset["hashtags"], ks=(1, 5, 10, 25, 50, 100))
-                (folder / f"{split}_recall.json").write_text(json.dumps(recall))
-                guidance = [tags[: run.model.num_guidance] for tags in found]
-                (folder / f"{split}.json").write_text(json.dumps(guidance))
+                write_guidance(folder, split, found, shorts.dataset["hashtags"])
     run.process.wait_for_everyone()
+
+
+def write_guidance(
+    folder: Path, split: str, found: list[list[str]], references: Sequence[Sequence[str]]
+) -> dict[int, float]:
+    """
+    Writes `<split>.json`, the hashtags that were found for each row, and `<split>_recall.json`.
+
+    Args:
+        folder (`Path`): an existing one.
+        split (`str`).
+        found (`list[list[str]]`): hashtags of each row, best first. The generator reads as many as `num_guidance` says.
+        references (`list[list[str]]`): the author's hashtags of each row.
+
+    Returns:
+        `dict[int, float]`: recall by number of hashtags, times 100.
+    """
+    recall = recall_at_k(found, references, ks=RECALL_KS)
+    (folder / f"{split}_recall.json").write_text(json.dumps(recall))
+    (folder / f"{split}.json").write_text(json.dumps(found))
+    return recall

@@ -2,13 +2,22 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from transformers import HfArgumentParser
 
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
+from .classifier import train_classifier
 from .evaluate import evaluate
 from .generator import train_generator
 from .guidance import build_pool, retrieve_guidance
@@ -21,6 +30,7 @@ RUN_STAGE = {
     "retriever": train_retriever,
     "pool": build_pool,
     "guidance": retrieve_guidance,
+    "classifier": train_classifier,
     "generator": train_generator,
     "evaluate": evaluate,
 }
@@ -37,7 +47,14 @@ def parse_arguments(argv: Sequence[str]) -> Run:
         ValueError: the YAML file is missing, or no mapping of argument names to values.
     """
     parser = HfArgumentParser(
-        (ModelArguments, DataArguments, RetrieverArguments, GGMTrainingArguments, StageArguments)
+        (
+            ModelArguments,
+            DataArguments,
+            RetrieverArguments,
+            ClassifierArguments,
+            GGMTrainingArguments,
+            StageArguments,
+        )
     )
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):
@@ -53,8 +70,13 @@ def yaml_arguments(path: str) -> list[str]:
         raise ValueError(f"The configuration {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must map argument names to values, one a line, such as `data_dir: shorts`.")
+    return argument_list(content)
+
+
+def argument_list(values: Mapping[str, Any]) -> list[str]:
+    """A mapping of argument names to values as command-line arguments."""
     arguments = []
-    for name, value in content.items():
+    for name, value in values.items():
         values = value if isinstance(value, list) else [value]
         # A mapping, such as lr_scheduler_kwargs, is JSON on the command line.
         arguments += [f"--{name}", *(json.dumps(item) if isinstance(item, dict) else str(item) for item in values)]

@@ -49,8 +49,10 @@ def prepare(run: Run) -> None:
         if "prepare" in run.stage.overwrite_stages:
             remove(run.prepared_dir)
         needed = ("processor", "retriever_processor") if run.needs_retriever else ("processor",)
-        if not all((run.prepared_dir / name).is_dir() for name in needed):
+        is_there = [(run.prepared_dir / name).is_dir() for name in needed]
+        if is_there == [True, False]:
             remove(run.prepared_dir)  # clips that were decoded without a retriever lack frames of its size
+        if not all(is_there):
             for name, processor in zip(("retriever_processor", "processor"), reversed(make_processors(run))):
                 if processor is not None:
                     with written_whole(run.prepared_dir / name) as folder:

@@ -17,6 +17,8 @@ from .run import Run
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
+READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
+
 
 class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
     """
@@ -55,9 +57,11 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
 def make_retriever(run: Run) -> HashtagRetriever:
     """The retriever before training."""
     set_seed(run.training.seed)
+    query = run.retriever.retriever_query
     if run.scratch_config is not None:
-        return HashtagRetriever(run.scratch_config.retriever_config(run.retriever_processor.tokenizer))
-    return HashtagRetriever.from_backbone_pretrained(run.model.retriever)
+        config = run.scratch_config.retriever_config(run.retriever_processor.tokenizer, query=query)
+        return HashtagRetriever(config)
+    return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
 
 
 def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
@@ -91,14 +95,15 @@ def train_retriever(run: Run) -> None:
         splits[split] = run.retriever_shorts(split, only_pairs=True)
         if len(splits[split]) < run.process.num_processes:
             raise DatasetError(
-                f"The split '{split}' has {len(splits[split])} rows with both a video and a hashtag: too few to train "
-                f"the retriever in {run.process.num_processes} process(es)."
+                f"The split '{split}' has {len(splits[split])} rows with a hashtag and {READ_BY[model.config.query]}: "
+                f"too few to train the retriever in {run.process.num_processes} process(es)."
             )
     arguments = retriever_training_arguments(run)
     global_batch = len(splits["train"]) // run.process.num_processes
     arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
     settings = {
         "processor": run.retriever_processor,
+        "query": model.config.query,
         "counts": run.hashtag_counts,
         "rare_hashtag_power": run.retriever.retriever_rare_hashtag_power,
         "seed": run.training.seed,

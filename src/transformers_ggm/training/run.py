@@ -19,8 +19,15 @@ from ..data.prepared import is_prepared, read_record
 from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.hashtags import remove_hashtags
-from .arguments import DataArguments, GGMTrainingArguments, ModelArguments, RetrieverArguments, StageArguments
+from ..retrieval.nearest import has_query
+from .arguments import (
+    ClassifierArguments,
+    DataArguments,
+    GGMTrainingArguments,
+    ModelArguments,
+    RetrieverArguments,
+    StageArguments,
+)
 from .callbacks import best_checkpoints
 from .scratch import ScratchConfig
 
@@ -34,12 +41,14 @@ PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers
 class Run:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
-    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions) and `checkpoint/` (the result).
+    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
+    one was asked for, `classifier/`.
     """
 
     model: ModelArguments
     data: DataArguments
     retriever: RetrieverArguments
+    classifier: ClassifierArguments
     training: GGMTrainingArguments
     stage: StageArguments
 
@@ -54,6 +63,8 @@ class Run:
         self.pool_dir = self.checkpoint_dir / "hashtag_pool"
         self.retriever_run_dir = self.output_dir / "runs" / "retriever"
         self.generator_run_dir = self.output_dir / "runs" / "generator"
+        self.classifier_dir = self.output_dir / "classifier"
+        self.classifier_run_dir = self.output_dir / "runs" / "classifier"
 
     @cached_property
     def process(self) -> PartialState:
@@ -142,14 +153,27 @@ class Run:
         return DecodedShorts(rows, self.guidance(split))
 
     def retriever_shorts(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
-        """A split as the retriever reads it; with `only_pairs` the rows that have both a clip and a hashtag."""
+        """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""
         rows = self.rows(split)
         if only_pairs:
-            pairs = zip(rows["duration" if self.is_prepared_set else "frames_shape"], rows["hashtags"])
-            rows = rows.select([i for i, (frames, tags) in enumerate(pairs) if frames is not None and tags])
+            query = self.retriever.retriever_query
+            # A small column that is `None` in rows without a picture; a clip may be sound alone.
+            frames = rows["duration" if self.is_prepared_set else "frames_shape"]
+            columns = zip(rows["hashtags"], frames, rows["description"])
+            rows = rows.select([i for i, row in enumerate(columns) if row[0] and has_query(query, *row[1:])])
         if self.is_prepared_set:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)
         return DecodedShorts(rows)
+
+    def classifier_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
+        """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
+        rows = self.rows(split)
+        if not self.is_prepared_set:
+            return DecodedShorts(rows)
+        if "video" not in self.classifier.classifier_modalities:
+            return PreparedShorts(rows)
+        # Without a feature extractor, so that no sound is decoded.
+        return PreparedShorts(rows, GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
 
     def _prepared(self, name: str) -> Path:
         path = self.prepared_dir / name
@@ -173,6 +197,7 @@ class Run:
                 "model": asdict(self.model),
                 "data": asdict(self.data),
                 "retriever": asdict(self.retriever),
+                "classifier": asdict(self.classifier),
                 "training": self.training.to_sanitized_dict(),
                 "stage": asdict(self.stage),
                 "num_processes": self.process.num_processes,
@@ -215,7 +240,7 @@ class Run:
 
 def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:
     """Whether a row has hashtags to learn, and anything that they could be learnt from."""
-    return bool(hashtags) and (clip is not None or bool(remove_hashtags(description)))
+    return bool(hashtags) and has_query("video+text", clip, description)
 
 
 def remove(path: Path | None) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import BartConfig, PreTrainedTokenizerFast, VisionTextDualEncoderConfig, WhisperFeatureExtractor
 
 from ..evaluation.words import split_words
-from ..modeling import GGMConfig, HashtagRetrieverConfig
+from ..modeling import GGMConfig, HashtagClassifierConfig, HashtagRetrieverConfig
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 
 # CLIP's text tower treats end-of-sequence id 2, BART's usual one, as a mark of old checkpoints; hence 3 here.
@@ -28,8 +28,8 @@ class ScratchConfig:
         vocab_size (`int`): tokens of the tokenizer that is trained on the training split.
         text (`dict`): for `BartConfig`, the generator's text backbone. Its `init_std` is the cross-modal attentions'
             too. BART's 0.02 suits a width of 768; narrow models learn several times faster from about 1 / sqrt(width).
-        vision (`dict`): vision tower of the retriever and of the generator, with its `model_type` (default: CLIP's).
-        retriever_text (`dict`): the retriever's text tower, with its `model_type` (default: CLIP's).
+        vision (`dict`): vision tower of the retriever, the generator and a classifier, with its `model_type` (default: CLIP's).
+        retriever_text (`dict`): text tower of the retriever and of a classifier, with its `model_type` (default: CLIP's).
         projection_dim (`int`): width of the retriever's vectors.
         video_processor (`dict`): for [`GGMVideoProcessor`].
         audio (`dict`, *optional*): configuration of the audio backbone with its `model_type`; `None` for no sound.
@@ -80,15 +80,39 @@ class ScratchConfig:
             **kwargs,
         )
 
-    def retriever_config(self, tokenizer: PreTrainedTokenizerFast) -> HashtagRetrieverConfig:
-        """Configuration of the retriever for a trained tokenizer."""
-        text = {"model_type": "clip_text_model", **self.retriever_text, **_special_ids(tokenizer)}
-        text["vocab_size"] = len(tokenizer)
+    def retriever_config(self, tokenizer: PreTrainedTokenizerFast, **kwargs) -> HashtagRetrieverConfig:
+        """Configuration of the retriever for a trained tokenizer; `kwargs` are those of [`HashtagRetrieverConfig`]."""
         return HashtagRetrieverConfig(
             VisionTextDualEncoderConfig(
-                text_config=text, vision_config=self._vision, projection_dim=self.projection_dim
-            )
+                text_config=self._retriever_text(tokenizer),
+                vision_config=self._vision,
+                projection_dim=self.projection_dim,
+            ),
+            **kwargs,
         )
+
+    def classifier_config(
+        self, tokenizer: PreTrainedTokenizerFast, hashtags: Sequence[str], modalities: Sequence[str], **kwargs
+    ) -> HashtagClassifierConfig:
+        """
+        Configuration of a classifier for a trained tokenizer: its towers are shaped as the retriever's.
+
+        Args:
+            tokenizer (`PreTrainedTokenizerFast`): from [`train_tokenizer`].
+            hashtags (`Sequence[str]`): those to choose from, in the order of the logits.
+            modalities (`Sequence[str]`): `"text"`, `"video"` or both.
+            kwargs: any further argument of [`HashtagClassifierConfig`].
+        """
+        return HashtagClassifierConfig(
+            vision_config=self._vision if "video" in modalities else None,
+            text_config=self._retriever_text(tokenizer) if "text" in modalities else None,
+            id2label=dict(enumerate(hashtags)),
+            **kwargs,
+        )
+
+    def _retriever_text(self, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+        text = {"model_type": "clip_text_model", **self.retriever_text, **_special_ids(tokenizer)}
+        return {**text, "vocab_size": len(tokenizer)}
 
     @property
     def _vision(self) -> dict[str, Any]:
@@ -104,7 +128,13 @@ class ScratchConfig:
         if self.feature_extractor is not None:
             feature_extractor = WhisperFeatureExtractor(**self.feature_extractor)
         processor = GGMProcessor(video_processor, tokenizer, feature_extractor, **kwargs)
-        return processor, HashtagRetrieverProcessor(GGMVideoProcessor(**self.video_processor), tokenizer)
+        text = self.retriever_config(tokenizer).backbone_config.text_config
+        retriever_processor = HashtagRetrieverProcessor(
+            GGMVideoProcessor(**self.video_processor),
+            tokenizer,
+            max_description_length=getattr(text, "max_position_embeddings", None),
+        )
+        return processor, retriever_processor
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:

@@ -1,0 +1,69 @@
+"""The hashtags of a pool that lie nearest to what the retriever's query is made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from ..processing.hashtags import remove_hashtags
+from .hashtag_pool import HashtagPool
+
+
+def has_query(query: str, video: Any, description: str) -> bool:
+    """
+    Whether a row has any of what a query is made of.
+
+    Args:
+        query (`str`): `config.query` of the retriever: `"video"`, `"text"` or `"video+text"`.
+        video: Anything, or `None` for a row without one.
+        description (`str`): The author's words; hashtags in them do not count.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.retrieval.nearest import has_query
+
+    >>> has_query("video", None, "first snow"), has_query("video+text", None, "first snow"), has_query("text", 1, "#a")
+    (False, True, False)
+
+    ```
+    """
+    return ("video" in query and video is not None) or ("text" in query and bool(remove_hashtags(description)))
+
+
+@torch.inference_mode()
+def nearest_hashtags(
+    videos: Sequence[torch.Tensor | None],
+    descriptions: Sequence[str],
+    retriever: Any,
+    processor: Any,
+    pool: HashtagPool,
+    k: int,
+) -> list[list[str]]:
+    """
+    The pool's hashtags nearest to each row: one pass of the retriever and one matrix product.
+
+    Args:
+        videos (`list[torch.Tensor]`): Per row (f, 3, h, w) uint8 in the retriever's frame size, or `None`.
+        descriptions (`list[str]`): Per row the author's words, possibly empty.
+        retriever ([`HashtagRetriever`]): Its `config.query` says which of the two it reads.
+        processor ([`HashtagRetrieverProcessor`]): The retriever's.
+        pool ([`HashtagPool`]): The retriever's.
+        k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
+
+    Returns:
+        `list[list[str]]`: Nearest first, empty for a row without anything that the query is made of.
+    """
+    query = retriever.config.query
+    asking = [has_query(query, video, words) for video, words in zip(videos, descriptions)]
+    if not any(asking):
+        return [[] for _ in videos]
+    inputs = {}
+    frames = [video for video, asks in zip(videos, asking) if asks]
+    if "video" in query and any(video is not None for video in frames):
+        inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False)
+    if "text" in query:
+        inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
+    inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
+    found = iter(pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))[1])
+    return [next(found) if asks else [] for asks in asking]

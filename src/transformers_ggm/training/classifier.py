@@ -1,0 +1,206 @@
+"""
+The stage `classifier`: the baselines that choose from the training hashtags (Yu et al., ACL 2023, appendix A), BERT, ViT
+and ViT-BERT, and their ranking of the hashtags as guidance for the generator in place of the retriever's.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase, Trainer, set_seed
+
+from ..data import DataCollatorForHashtagClassification
+from ..data.shorts import SPLITS
+from ..errors import CheckpointError, DatasetError, InputError
+from ..evaluation import best_threshold, hashtags_above, mean_figures
+from ..evaluation.metrics import exact_match_per_video
+from ..files import write_json, written_whole
+from ..modeling import GGMForHashtagClassification
+from ..modeling.backbones import load_tower_weights
+from .arguments import GGMTrainingArguments
+from .callbacks import KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .evaluate import figures_of, summary_of, write_predictions
+from .guidance import write_guidance
+from .ranking import NUM_RANKED, best_columns, classify
+from .run import Run
+from .trainers import ShortsTrainerMixin
+from .weights import save_weights
+
+# The validation figure that decides which checkpoint is the best.
+METRIC = "f1"
+
+
+class HashtagClassificationTrainer(ShortsTrainerMixin, Trainer):
+    """`Trainer` for shorts that keeps the best of each row's logits alone: there may be many thousands."""
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        if prediction_loss_only:
+            return loss, None, None
+        # Figures need the hashtags that are no label too and take them from the rows; but Trainer wants some labels.
+        return loss, best_columns(logits, self.model.config.objective, NUM_RANKED), labels.sum(dim=-1)
+
+
+def make_classifier(run: Run) -> GGMForHashtagClassification:
+    """The classifier before training, with the training hashtags by their frequency."""
+    set_seed(run.training.seed)
+    arguments, retriever = run.classifier, run.retriever_dir
+    modalities, hashtags = arguments.classifier_modalities, list(run.hashtag_counts)
+    overrides = {"objective": arguments.classifier_objective, "dropout": arguments.classifier_dropout}
+    from_retriever = run.model.vision_from_retriever and "video" in modalities
+    if from_retriever and not retriever.is_dir():
+        raise CheckpointError(f"{retriever} is missing: run the stage 'retriever' first.")
+    if run.scratch_config is not None:
+        try:
+            model = GGMForHashtagClassification(
+                run.scratch_config.classifier_config(run.processor.tokenizer, hashtags, modalities, **overrides)
+            )
+        except ValueError as error:
+            raise InputError(f"No classifier can be made of {run.model.scratch_config}: {error}") from error
+        if from_retriever:
+            load_tower_weights(model.vision_encoder, str(retriever), "vision")
+    else:
+        vision = str(retriever) if from_retriever else run.model.vision
+        model = GGMForHashtagClassification.from_backbones_pretrained(
+            hashtags,
+            vision=vision if "video" in modalities else None,
+            text=arguments.classifier_text if "text" in modalities else None,
+            **overrides,
+        )
+    if run.model.freeze_vision and model.vision_encoder is not None:
+        model.vision_encoder.requires_grad_(False)
+    return model
+
+
+def make_tokenizer(run: Run, model: GGMForHashtagClassification) -> PreTrainedTokenizerBase:
+    """The tokenizer of the classifier's text encoder, which pads on the right and cuts off what that cannot take."""
+    if run.model.scratch_config is not None:
+        tokenizer = copy.deepcopy(run.processor.tokenizer)
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(run.classifier.classifier_text)
+    lengths = [tokenizer.model_max_length, run.model.max_text_length]
+    positions = getattr(model.config.text_config, "max_position_embeddings", None)
+    if positions is not None:
+        lengths.append(positions - _skipped_positions(model.text_encoder))
+    tokenizer.model_max_length = min(lengths)
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def _skipped_positions(encoder: torch.nn.Module) -> int:
+    """How many positions come before that of the first token: RoBERTa and its kin count from the padding's id on."""
+    for name, module in encoder.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            return module.padding_idx + 1
+    return 0
+
+
+def make_collator(run: Run, model: GGMForHashtagClassification) -> DataCollatorForHashtagClassification:
+    """The collator of training, evaluation and inference alike: nothing is drawn."""
+    return DataCollatorForHashtagClassification(
+        model.config.hashtags,
+        tokenizer=None if model.text_encoder is None else make_tokenizer(run, model),
+        video_processor=None if model.vision_encoder is None else run.processor.video_processor,
+    )
+
+
+def classifier_training_arguments(run: Run) -> GGMTrainingArguments:
+    """The generator's training arguments with what is the classifier's own."""
+    arguments = copy.copy(run.training)
+    arguments.output_dir = str(run.classifier_run_dir)
+    arguments.learning_rate = run.classifier.classifier_learning_rate
+    arguments.num_train_epochs = run.classifier.classifier_num_train_epochs
+    arguments.max_steps = -1
+    arguments.per_device_train_batch_size = run.classifier.classifier_per_device_train_batch_size
+    arguments.warmup_steps = run.classifier.classifier_warmup_steps
+    arguments.label_smoothing_factor = 0.0  # Trainer's smooths labels that are numbers of classes
+    arguments.predict_with_generate = False
+    arguments.load_best_model_at_end = False  # the best checkpoint is taken below
+    arguments.save_total_limit = None
+    arguments.metric_for_best_model = METRIC
+    arguments.greater_is_better = True
+    arguments.push_to_hub = False
+    return arguments
+
+
+def make_trainer(
+    run: Run, model: GGMForHashtagClassification, collator: DataCollatorForHashtagClassification
+) -> HashtagClassificationTrainer:
+    """A trainer on the prepared training and validation splits."""
+    validation = run.classifier_shorts("validation")
+    references = validation.dataset["hashtags"][:]
+    hashtags = np.array(model.config.hashtags, dtype=object)
+
+    def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        scores, columns = prediction.predictions
+        threshold = best_threshold(scores, hashtags[columns], references)
+        predictions = hashtags_above(scores, hashtags[columns], threshold)
+        return {**mean_figures(exact_match_per_video(predictions, references)), "threshold": threshold}
+
+    return HashtagClassificationTrainer(
+        model,
+        classifier_training_arguments(run),
+        train_dataset=run.classifier_shorts("train"),
+        eval_dataset=validation,
+        data_collator=collator,
+        eval_data_collator=collator,
+        compute_metrics=compute_metrics,
+        callbacks=[KeepBestCheckpoints(1, METRIC)],
+    )
+
+
+def train_classifier(run: Run) -> None:
+    """
+    Writes the best model by the validation F1, with its tokenizer and video processor, and the hashtags it ranks first
+    for every row, into `classifier/`; and its figures on the test split beside the generator's.
+    """
+    if run.is_done("classifier", run.classifier_dir, run.classifier_run_dir):
+        return
+    has_clips = any(clip is not None for clip in run.rows("train")[run.clip_column])
+    if "video" in run.classifier.classifier_modalities and not has_clips:
+        raise DatasetError(f"No training row of {run.data.data_dir} has a clip: use --classifier_modalities text.")
+    model = make_classifier(run)
+    collator = make_collator(run, model)
+    trainer = make_trainer(run, model, collator)
+    run.write_record(run.classifier_run_dir)
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.classifier_run_dir))
+    if run.process.is_main_process:
+        write_classifier(run, collator)
+    run.process.wait_for_everyone()
+
+
+def write_classifier(run: Run, collator: DataCollatorForHashtagClassification) -> None:
+    """Writes `classifier/` from the best checkpoint, and the figures; the folder, which says that all is there, last."""
+    best = best_checkpoints(run.classifier_run_dir, METRIC, 1)[0]
+    with written_whole(run.classifier_dir) as folder:
+        save_weights(GGMForHashtagClassification.from_pretrained(best), folder, run.stage.weights_dtype)
+        # As it was stored, so that the figures are those of the folder.
+        model = GGMForHashtagClassification.from_pretrained(folder).to(run.process.device).eval()
+        shorts = {split: run.classifier_shorts(split) for split in SPLITS}
+        rankings = {
+            split: classify(
+                rows, model, collator, batch_size=run.training.per_device_eval_batch_size,
+                num_workers=run.training.dataloader_num_workers, description=f"Classifying ({split})",
+            )
+            for split, rows in shorts.items()
+        }  # fmt: skip
+        references = {split: rows.dataset["hashtags"][:] for split, rows in shorts.items()}
+        model.config.threshold = best_threshold(*rankings["validation"], references["validation"])
+        model.config.save_pretrained(folder)
+        for part in (collator.tokenizer, collator.video_processor):
+            if part is not None:
+                part.save_pretrained(folder)
+        (folder / "guidance").mkdir()
+        recalls = {
+            split: write_guidance(folder / "guidance", split, ranking.hashtags.tolist(), references[split])
+            for split, ranking in rankings.items()
+        }
+        predictions = hashtags_above(*rankings["test"], model.config.threshold)
+        write_predictions(run, "classifier_test_predictions.jsonl", shorts["test"].dataset, predictions)
+        summary = {
+            **summary_of([figures_of(predictions, shorts["test"].dataset)], recalls["test"], len(predictions)),
+            "modality": model.config.modality,
+            "objective": model.config.objective,
+            "threshold": model.config.threshold,
+        }
+        write_json(run.evaluation_dir / "classifier_test.json", summary)
