@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,20 +15,17 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def two_processes(shorts_dir, scratch_config, tmp_path_factory):
+def train_in_two_processes(**arguments):
     """
-    Output folder of the training `finished` in two processes with half the batch each. On CPUs, accelerate starts
-    several processes of its own with `--multi_gpu` only (`--cpu` leaves that to an MPI launcher).
+    A training with half the batch in each process. On CPUs, accelerate starts several processes of its own with
+    `--multi_gpu` only (`--cpu` leaves that to an MPI launcher).
     """
-    output_dir = tmp_path_factory.mktemp("two")
     settings = {"per_device_train_batch_size": 4, "retriever_per_device_train_batch_size": 4}
-    arguments = command_line(data_dir=shorts_dir, output_dir=output_dir, scratch_config=scratch_config, **settings)
     launch = ["--multi_gpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", *launch, f"--main_process_port={free_port()}"),
-            *(REPOSITORY / "train.py", *arguments),
+            *(REPOSITORY / "train.py", *command_line(**settings, **arguments)),
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE,
@@ -39,6 +37,13 @@ def two_processes(shorts_dir, scratch_config, tmp_path_factory):
     finally:
         process.terminate()  # a request, on which it ends its processes too; no matter once it is done
     assert process.returncode == 0, output[-3000:]
+
+
+@pytest.fixture(scope="module")
+def two_processes(shorts_dir, scratch_config, tmp_path_factory):
+    """Output folder of the training `finished` in two processes."""
+    output_dir = tmp_path_factory.mktemp("two")
+    train_in_two_processes(data_dir=shorts_dir, output_dir=output_dir, scratch_config=scratch_config)
     return output_dir
 
 
@@ -64,3 +69,21 @@ def test_results_are_those_of_one_process(finished, two_processes):
     one, two = (json.loads((folder / "evaluation" / "test.json").read_text()) for folder in (finished, two_processes))
     assert one["best_checkpoint"] == pytest.approx(two["best_checkpoint"])
     assert "| `processes` | 2 |" in (two_processes / "checkpoint" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["text", "video+text"])
+def test_retriever_of_descriptions_is_that_of_one_process(shorts_dir, scratch_config, train, tmp_path, query):
+    """Would fail if a process whose rows lack clips or words waited for the other, or left it without a gradient."""
+    data_dir = shutil.copytree(shorts_dir, tmp_path / "shorts")
+    metadata = data_dir / "train" / "metadata.jsonl"
+    rows = [json.loads(line) for line in metadata.read_text().splitlines()]
+    for row in rows[:12]:
+        del row["file_name"]  # most batches of a process are without any clip
+        row["description"] = row["description"] or "words alone"
+    metadata.write_text("\n".join(map(json.dumps, rows)))
+    arguments = {"data_dir": data_dir, "stages": ["prepare", "retriever"], "retriever_query": query}
+    one, two = train(tmp_path / "one", **arguments), tmp_path / "two"
+    train_in_two_processes(output_dir=two, scratch_config=scratch_config, **arguments)
+    expected = losses(one / "runs" / "retriever")
+    assert len(expected) == 4 and losses(two / "runs" / "retriever") == pytest.approx(expected, rel=1e-4)
