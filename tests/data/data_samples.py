@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import soundfile
 from transformers import WhisperFeatureExtractor
 
 from transformers_ggm import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
@@ -31,6 +33,12 @@ def write_shorts(data_dir, num_clips=3):
     rows.insert(1, {**rows[0], "file_name": None, "description": "words alone"})
     write_metadata(data_dir / "train", rows)
     return data_dir
+
+
+def write_sound(path, frequency=440, seconds=2.0, rate=16_000):
+    """A file with a tone; the suffix says of what kind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate), rate)
 
 
 def make_processors(size=32, retriever_size=32):

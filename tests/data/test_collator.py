@@ -229,6 +229,28 @@ def test_unusable_inputs(processor, inputs, message):
         DataCollatorForHashtagGeneration(processor, inputs=inputs)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_sound_without_a_picture_gets_a_black_frame(processor, decoded, training):
+    """Would fail if sound alone could not be heard, or rows beside it were read otherwise than without it."""
+    collator = DataCollatorForHashtagGeneration(processor, training=training, blank_video=True)
+    alone, clip, text = {**decoded[2], "frames": None}, decoded[3], decoded[1]
+    batch = collator([alone, clip, text])
+    assert batch["audio_mask"].tolist() == [1, 1, 0]
+    assert batch["frame_mask"].sum(dim=1).tolist() == [1, len(clip["frames"]), 0]
+    black = processor.video_processor(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))["pixel_values_videos"][0, 0]
+    assert torch.equal(batch["pixel_values_videos"][0, 0], black)
+    assert torch.equal(batch["pixel_values_videos"][1], collator([clip])["pixel_values_videos"][0])
+    assert "pixel_values_videos" not in collator([text, {**text, "description": ""}])
+
+
+def test_sound_is_heard_where_frames_are_withheld(processor, decoded):
+    """Would fail if a model of sound alone saw the clip, or could not hear it."""
+    collator = DataCollatorForHashtagGeneration(processor, inputs=["audio"], blank_video=True)
+    batch = collator([decoded[2], decoded[0]])
+    assert batch["audio_mask"].tolist() == [1, 0] and batch["frame_mask"].tolist() == [[1], [0]]
+    assert len(batch["pixel_values_videos"][0].unique()) == 1
+
+
 TAGS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True), min_size=1, max_size=6)
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from data_samples import make_processors, video_processor, write_metadata
+from data_samples import make_processors, video_processor, write_metadata, write_sound
 from datasets.arrow_writer import ArrowWriter
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
@@ -30,7 +30,9 @@ def decodings(monkeypatch):
     paths = []
     decode = GGMProcessor.decode_media
     monkeypatch.setattr(
-        GGMProcessor, "decode_media", lambda self, source: paths.append(source) or decode(self, source)
+        GGMProcessor,
+        "decode_media",
+        lambda self, source, **kwargs: paths.append(source) or decode(self, source, **kwargs),
     )
     return paths
 
@@ -172,3 +174,41 @@ def test_unusable_arguments(shorts, processors, tmp_path):
         decode_split(shorts, tmp_path / "train.arrow", *processors, on_error="ignore")
     with pytest.raises(DatasetError, match="no row"):
         decode_split(shorts.select([]), tmp_path / "train.arrow", *processors)
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """Two files of sound, a damaged one, and words alone."""
+    train = tmp_path / "sounds" / "train"
+    write_sound(train / "a.ogg", 440)
+    write_sound(train / "b.wav", 880)
+    (train / "c.ogg").write_bytes((train / "a.ogg").read_bytes()[:3000])
+    rows = [{"file_name": name, "hashtags": ["rain"]} for name in ("a.ogg", "b.wav", "c.ogg")]
+    write_metadata(train, [*rows, {"description": "words", "hashtags": ["snow"]}])
+    return load_shorts(tmp_path / "sounds")["train"]
+
+
+def test_files_of_sound(sounds, processors, tmp_path):
+    """Would fail if files of sound lost their sound, got frames, or took the retriever along; or damage were silence."""
+    path = tmp_path / "train.arrow"
+    split = DecodedShorts(decode_split(sounds, path, *processors, on_error="skip", blank_video=True))
+    assert [row["frames"] is None and row["retriever_frames"] is None for row in split] == [True] * 3
+    for row, sound in zip(split, sounds.select([0, 1, 3])["video"]):
+        expected = processors[0](audio=[sound], blank_video=True)["input_features"][0] if sound else None
+        assert row["input_features"] is expected is None or torch.equal(row["input_features"], expected)
+    (line,) = (tmp_path / "train.rejected.jsonl").read_text().splitlines()
+    assert json.loads(line)["video"].endswith("c.ogg")
+    assert split.frame_counts() == [0, 0, 0]
+
+
+def test_files_of_sound_are_refused_unasked(sounds, processors, tmp_path):
+    """Would fail if a set of sounds were trained on as rows without anything."""
+    with pytest.raises(MediaError, match=r"a\.ogg' has no video stream.*--blank_video"):
+        decode_split(sounds, tmp_path / "train.arrow", *processors)
+
+
+def test_real_sounds(processors, shared_data, tmp_path):
+    """Would fail if sounds as they are published could not be read."""
+    sounds = load_shorts(shared_data / "sounds")["test"]
+    split = decode_split(sounds, tmp_path / "test.arrow", *processors, blank_video=True)
+    assert len(split) == len(sounds) and all(split["input_features_shape"][:]) and not any(split["frames_shape"][:])

@@ -145,6 +145,24 @@ def test_sound_alone_with_a_blank_video(hearing):
         hearing(audio=tone(), sampling_rate=16_000)
 
 
+def test_files_of_sound_with_a_blank_video(hearing, tmp_path, clip):
+    """A file of sound is heard otherwise than the same sound given as such, or only where there are no clips beside."""
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(), 16_000, subtype="FLOAT")
+    batch = hearing(videos=[str(path), clip], blank_video=True)
+    assert batch["frame_mask"].sum(dim=1).tolist() == [1, hearing(videos=[clip])["frame_mask"].sum()]
+    expected = hearing(audio=[str(path)], blank_video=True)
+    assert torch.equal(batch["pixel_values_videos"][0, :1], expected["pixel_values_videos"][0])
+    assert torch.equal(batch["input_features"][0], expected["input_features"][0])
+    assert batch["audio_mask"].tolist() == [1, 1]
+    media = hearing.decode_media(path, blank_video=True)
+    assert torch.equal(hearing(videos=[media], blank_video=True)["input_features"], expected["input_features"])
+    with pytest.raises(InputError, match="sound alone"):
+        hearing(videos=[media], text=["a"])
+    with pytest.raises(MediaError, match="blank_video"):
+        hearing(videos=[path], text=["a"])
+
+
 @pytest.mark.parametrize("text", [[""], [None], ["#only #tags"]])
 def test_rows_with_nothing_are_empty_texts_on_demand(any_tokenizer, video_processor, text):
     """A row of which a model is shown nothing cannot be trained on, or comes out as something else than no words."""

@@ -58,6 +58,8 @@ def test_inputs(tmp_path):
     assert everything.inputs == ["text", "video", "audio"] and everything.audio is not None
     silent = parse_arguments([*needed, "--inputs", "text", "video"]).model
     assert silent.inputs == ["text", "video"] and silent.audio is None
+    blind = parse_arguments([*needed, "--inputs", "audio", "--blank_video", "true"])
+    assert blind.model.inputs == ["audio"] and blind.model.audio is not None and blind.data.blank_video
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just words", "a: [1\n"])

@@ -2,13 +2,16 @@
 
 import json
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from backbone_folders import write_backbones
 from training_samples import CHECKPOINT_FILES, command_line, losses, written_at
 from transformers import BartForConditionalGeneration, pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, load_shorts
+from transformers_ggm.errors import DatasetError
 from transformers_ggm.training import main
 from transformers_ggm.training.generator import make_generator, make_trainer
 from transformers_ggm.training.main import parse_arguments
@@ -32,7 +35,7 @@ def unguided(shorts_dir, scratch_config, tmp_path_factory):
         if key not in finished:
             finished[key] = tmp_path_factory.mktemp("unguided")
             settings = {"data_dir": shorts_dir, "output_dir": finished[key], "scratch_config": scratch_config}
-            main(command_line(**settings, **WITHOUT_RETRIEVER, **arguments))
+            main(command_line(**{**settings, **WITHOUT_RETRIEVER, **arguments}))
         return finished[key]
 
     return run
@@ -129,3 +132,38 @@ def test_guidance_is_cut_on_reading(finished, shorts_dir, scratch_config):
         assert [row["guidance"] for row in run.generator_shorts("test")] == run.guidance("test")
     run = parse_arguments(command_line(**{**settings, "num_guidance": 0}))
     assert run.guidance("test") == [[]] * 4
+
+
+@pytest.fixture(scope="module")
+def sounds_dir(tmp_path_factory):
+    """Files of sound without words, as a folder of shorts."""
+    folder = tmp_path_factory.mktemp("sounds")
+    for split, count in (("train", 8), ("validation", 2), ("test", 2)):
+        (folder / split).mkdir()
+        rows = []
+        for number in range(count):
+            frequency, tag = ((220, "low"), (1760, "high"))[number % 2]
+            tone = 0.5 * np.sin(2 * np.pi * frequency * np.arange(16_000) / 8000)
+            soundfile.write(folder / split / f"{number}.ogg", tone, 8000)
+            rows.append({"file_name": f"{number}.ogg", "hashtags": [tag]})
+        (folder / split / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return folder
+
+
+@pytest.mark.parametrize("inputs", [["text", "video", "audio"], ["audio"]])
+def test_sound_alone(unguided, sounds_dir, inputs):
+    """Would fail if a model of sound could not be trained on files without a picture, or not be used on them."""
+    run = unguided(data_dir=str(sounds_dir), inputs=inputs, blank_video=True)
+    assert json.loads((run / "evaluation" / "test.json").read_text())["test_videos"] == 2
+    weights = GGMForHashtagGeneration.from_pretrained(run / "checkpoint").get_encoder()
+    assert weights.audio_encoder is not None
+    suggest = pipeline("hashtag-generation", model=str(run / "checkpoint"), num_guidance=0, device="cpu")
+    sounds = [str(sounds_dir / "test" / f"{number}.ogg") for number in range(2)]
+    assert suggest(sounds) == suggest([{"audio": sound} for sound in sounds])
+
+
+def test_sound_alone_has_no_retriever(sounds_dir, scratch_config, tmp_path):
+    """Would fail if the retriever, which goes by pictures, ended in an error of torch."""
+    settings = {"data_dir": sounds_dir, "output_dir": tmp_path, "scratch_config": scratch_config, "blank_video": True}
+    with pytest.raises(DatasetError, match="'train' has 0 rows with both a video and a hashtag"):
+        main(command_line(**settings, stages=["prepare", "retriever"]))

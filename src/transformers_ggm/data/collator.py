@@ -20,7 +20,7 @@ INPUTS = ("text", "video", "audio")
 
 def check_inputs(inputs: Sequence[str]) -> None:
     """
-    Raises `InputError` for names that are not those of inputs, for none at all, and for sound that cannot be heard.
+    Raises `InputError` for names that are not those of inputs, and for none at all.
 
     Args:
         inputs (`list[str]`): some of `INPUTS`.
@@ -28,8 +28,15 @@ def check_inputs(inputs: Sequence[str]) -> None:
     unknown = sorted(set(inputs) - set(INPUTS))
     if unknown or not inputs:
         raise InputError(f"`inputs` is {list(inputs)}; choose one or more of {list(INPUTS)}.")
-    if "audio" in inputs and "video" not in inputs:
-        raise InputError(f"`inputs` is {list(inputs)}, but the model hears through the frames it sees: add 'video'.")
+
+
+def check_hearing(inputs: Sequence[str], blank_video: bool) -> None:
+    """Raises `InputError` for sound without anything to see, through which it is heard; see [`check_inputs`]."""
+    if "audio" in inputs and "video" not in inputs and not blank_video:
+        raise InputError(
+            f"`inputs` is {list(inputs)}, but the model hears through the frames it sees: add 'video', or set "
+            "`blank_video` (train.py: --blank_video true) to show one black frame."
+        )
 
 
 def row_generator(seed: int, epoch: int, index: int) -> random.Random:
@@ -71,6 +78,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
         description_dropout (`float`, *optional*, defaults to 0.0): share of rows without their description.
         inputs (`list[str]`, *optional*, defaults to `("text", "video", "audio")`): what the generator reads, in
             training and evaluation; the others are withheld from it. A row that is left with nothing is an empty text.
+        blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture: the
+            model hears through what it sees.
         seed (`int`, *optional*, defaults to 0).
 
     Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
@@ -86,25 +95,34 @@ class DataCollatorForHashtagGeneration(EpochAware):
     audio_dropout: float = 0.0
     description_dropout: float = 0.0
     inputs: Sequence[str] = INPUTS
+    blank_video: bool = False
     seed: int = 0
 
     def __post_init__(self):
         super().__post_init__()
         check_inputs(self.inputs)
+        check_hearing(self.inputs, self.blank_video)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
         rows = [self._withhold(row) for row in rows]
         if self.training:
             rows = [self._vary(row) for row in rows]
+        is_sound_alone = [row["frames"] is None and row["input_features"] is not None for row in rows]
+        blank_video = self.blank_video and any(is_sound_alone)
         batch = self.processor(
             videos=[row["frames"] for row in rows],
             text=[row["description"] for row in rows],
             guidance=[row["guidance"] for row in rows],
             hashtags=[row["hashtags"] for row in rows],
             audio_from_video=False,
-            allow_empty=set(self.inputs) != set(INPUTS),
+            blank_video=blank_video,
+            allow_empty=self.blank_video or set(self.inputs) != set(INPUTS),
             return_tensors="pt",
         )
+        if blank_video:
+            # Words alone beside them stay words alone, as they are in every other batch and in the pipeline.
+            is_seen = [row["frames"] is not None or alone for row, alone in zip(rows, is_sound_alone)]
+            batch["frame_mask"] *= torch.tensor(is_seen)[:, None]
         sounds = [row["input_features"] for row in rows]
         heard = [sound for sound in sounds if sound is not None]
         if heard:

@@ -50,6 +50,7 @@ class ClipDecoder(torch.utils.data.Dataset):
         dataset (`datasets.Dataset`): from [`load_shorts`].
         processor ([`GGMProcessor`]): its frame rule, frame size and feature extractor.
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): its frame size, if it is another one.
+        blank_video (`bool`, *optional*, defaults to `False`): whether files without a picture are read for their sound.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class ClipDecoder(torch.utils.data.Dataset):
         dataset: Dataset,
         processor: GGMProcessor,
         retriever_processor: HashtagRetrieverProcessor | None = None,
+        blank_video: bool = False,
     ):
         self.dataset = dataset
         self.processor = processor
         self.retriever_processor = retriever_processor
+        self.blank_video = blank_video
         self.same_frames = retriever_processor is None or (
             _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
         )
@@ -79,9 +82,11 @@ class ClipDecoder(torch.utils.data.Dataset):
             return {**row, **empty, "error": str(error)}
 
     def _decode(self, video: str) -> dict[str, Any]:
-        media = self.processor.decode_media(video)
-        stored = _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())
-        if not self.same_frames:
+        media = self.processor.decode_media(video, blank_video=self.blank_video)
+        stored = {}
+        if media.frames is not None:
+            stored |= _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())
+        if media.frames is not None and not self.same_frames:
             frames = self.retriever_processor.video_processor.resize_frames(media.frames)
             stored |= _to_bytes("retriever_frames", frames.numpy())
         if media.audio is not None and self.processor.feature_extractor is not None:
@@ -103,6 +108,7 @@ def decode_split(
     retriever_processor: HashtagRetrieverProcessor | None = None,
     num_workers: int = 0,
     on_error: str = "raise",
+    blank_video: bool = False,
 ) -> Dataset:
     """
     Decodes every clip of a split once, and writes frames (uint8, resized and cropped) and sound features (float32)
@@ -116,6 +122,8 @@ def decode_split(
         num_workers (`int`, *optional*, defaults to 0): processes that decode; 0 decodes in this one.
         on_error (`str`, *optional*, defaults to `"raise"`): `"skip"` leaves out clips that cannot be read and lists
             them with their reasons in `<name>.rejected.jsonl` beside the file.
+        blank_video (`bool`, *optional*, defaults to `False`): whether files without a picture are read for their sound
+            alone; their rows have no frames.
 
     Returns:
         `datasets.Dataset`: memory-mapped.
@@ -133,7 +141,7 @@ def decode_split(
     if not len(dataset):
         raise DatasetError(f"There is no row to prepare for {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    decoder = ClipDecoder(dataset, processor, retriever_processor)
+    decoder = ClipDecoder(dataset, processor, retriever_processor, blank_video)
     loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
     rejected: list[dict[str, str]] = []
     temporary = path.with_suffix(".partial")
@@ -170,7 +178,7 @@ class DecodedShorts(torch.utils.data.Dataset):
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
 
     Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
-    `(frames, 3, height, width)`, or `None` without a video), `input_features` (`torch.float32`, or `None` without
+    `(frames, 3, height, width)`, or `None` without a picture), `input_features` (`torch.float32`, or `None` without
     sound), `description`, `hashtags` and `guidance`.
     """
 

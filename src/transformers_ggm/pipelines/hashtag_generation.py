@@ -145,8 +145,8 @@ class HashtagGenerationPipeline(Pipeline):
                 `num_guidance`, which is the default; 0 switches guidance off.
             on_error (`str`, defaults to `"raise"`): `"skip"` gives `[]` for an item that cannot be read, warns, and
                 lists it in `skipped`.
-            blank_video (`bool`, defaults to `True`): Whether an item with sound but no picture gets one black frame:
-                the model hears through what it sees.
+            blank_video (`bool`, defaults to `True`): Whether an item with sound but no picture (a file of sound, too)
+                gets one black frame: the model hears through what it sees.
             batch_size (`int`, defaults to 1), num_workers (`int`, defaults to 0): Items at a time, and processes that
                 decode.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,

@@ -91,13 +91,16 @@ def load_item(
     video = fields.video
     if is_media_source(video):
         own_sound = hears and fields.audio is None
-        video = processor.decode_media(video) if own_sound else processor.video_processor.decode(video)
+        if own_sound:
+            video = processor.decode_media(video, blank_video=blank_video)
+        else:
+            video = processor.video_processor.decode(video)
     waveform = None
     if hears:
         sound = video if fields.audio is None and isinstance(video, Media) else fields.audio
         waveform = sound_waveform(sound, processor.sampling_rate, fields.sampling_rate, processor.max_audio_seconds, 0)
     frames = retriever_frames = None
-    if video is not None:
+    if video is not None and not (isinstance(video, Media) and video.frames is None):
         frames = retriever_frames = resized_frames(video, processor.video_processor)
         if retriever_video_processor is None:
             retriever_frames = None

@@ -95,7 +95,7 @@ class GGMProcessor(ProcessorMixin):
             sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
             audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
             blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
-                can be used: the model hears through what it sees.
+                can be used: the model hears through what it sees. Clips may be files of sound alone then.
             allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model nothing to go by, as an
                 empty text: for a model that is not shown all that its rows have.
             padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_text_length`, targets
@@ -123,7 +123,7 @@ class GGMProcessor(ProcessorMixin):
         if not (blank_video or allow_empty):
             rows.check_usable()
         with_sound = self.feature_extractor is not None and audio is None and audio_from_video
-        clips = [self._read(video, with_sound, videos_kwargs or {}) for video in rows.videos]
+        clips = [self._read(video, with_sound, blank_video, videos_kwargs or {}) for video in rows.videos]
         data = self._encode_texts(rows.text, rows.guidance, padding)
         data.update(self._encode_videos(clips, blank_video, padding, videos_kwargs or {}))
         data.update(self._encode_sounds(rows, clips, with_sound, sampling_rate))
@@ -131,7 +131,7 @@ class GGMProcessor(ProcessorMixin):
             data["labels"] = self._encode_targets(rows.hashtags, padding)
         return BatchFeature(data, tensor_type=return_tensors)
 
-    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS) -> Media:
+    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
         """Reads a clip once, at this processor's frame rule and, if the model hears, sampling rate.
 
         The result can be given to the processor as a video, any number of times.
@@ -139,12 +139,17 @@ class GGMProcessor(ProcessorMixin):
         Args:
             source: Path, URL, bytes or binary file object.
             limits ([`MediaLimits`]): What the clip may be at most.
+            blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone.
 
         Raises:
             `MediaError`: The clip cannot be read.
         """
         return self.video_processor.decode(
-            source, sampling_rate=self.sampling_rate, max_audio_seconds=self.max_audio_seconds, limits=limits
+            source,
+            sampling_rate=self.sampling_rate,
+            max_audio_seconds=self.max_audio_seconds,
+            limits=limits,
+            blank_video=blank_video,
         )
 
     def decode_hashtags(self, ids) -> list[list[str]]:
@@ -183,7 +188,7 @@ class GGMProcessor(ProcessorMixin):
         names = ["input_ids", "attention_mask", "pixel_values_videos", "frame_mask"]
         return names if self.feature_extractor is None else [*names, "input_features", "audio_mask"]
 
-    def _read(self, video, with_sound: bool, videos_kwargs: dict):
+    def _read(self, video, with_sound: bool, blank_video: bool, videos_kwargs: dict):
         """Reads what is a clip; gives frames, `Media` and `None` back as they are."""
         if not is_media_source(video):
             return video
@@ -191,6 +196,7 @@ class GGMProcessor(ProcessorMixin):
             video,
             sampling_rate=self.sampling_rate if with_sound else None,
             max_audio_seconds=self.max_audio_seconds,
+            blank_video=blank_video,
             **{name: value for name, value in videos_kwargs.items() if name in FRAME_RULE},
         )
 
@@ -206,7 +212,7 @@ class GGMProcessor(ProcessorMixin):
 
     def _encode_videos(self, clips: list, blank_video: bool, padding, videos_kwargs: dict) -> dict:
         if blank_video:
-            clips = [self._black_frame() if clip is None else clip for clip in clips]
+            clips = [self._black_frame() if _is_blank(clip) else clip for clip in clips]
         if all(clip is None for clip in clips):
             return {}
         padding = "max_length" if padding == "max_length" else "longest"
@@ -256,6 +262,10 @@ class GGMProcessor(ProcessorMixin):
     def from_args_and_dict(cls, args, processor_dict, **kwargs):
         settings = {name: value for name, value in processor_dict.items() if name != "feature_extractor"}
         return super().from_args_and_dict(args, settings, **kwargs)
+
+
+def _is_blank(clip) -> bool:
+    return clip is None or (isinstance(clip, Media) and clip.frames is None)
 
 
 class _Rows:

@@ -180,6 +180,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
         sampling_rate: int | None = None,
         max_audio_seconds: float = 10.0,
         limits: MediaLimits = DEFAULT_LIMITS,
+        blank_video: bool = False,
         **kwargs,
     ) -> Media:
         """Reads a clip at this processor's frame rule; see [`decode_media`] for arguments and errors.
@@ -193,6 +194,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             sampling_rate=sampling_rate,
             max_audio_seconds=max_audio_seconds,
             limits=limits,
+            blank_video=blank_video,
         )
 
     def resize_frames(self, frames: torch.Tensor, **kwargs) -> torch.Tensor:
@@ -222,6 +224,10 @@ class GGMVideoProcessor(BaseVideoProcessor):
         if is_media_source(video):
             video = self.decode(video, **{name: settings[name] for name in FRAME_RULE})
         frames = video.frames if isinstance(video, Media) else _frames_tensor(video, index)
+        if frames is None:
+            raise InputError(
+                f"videos[{index}] is sound alone: pass None for a row without video, or blank_video=True to the GGMProcessor."
+            )
         frames = spread_evenly(frames, settings["num_frames"])
         if settings["device"] is not None:
             frames = frames.to(settings["device"])

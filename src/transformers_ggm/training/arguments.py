@@ -92,6 +92,10 @@ class DataArguments:
     on_error: str = field(
         default="raise", metadata={"help": "What to do with a clip that cannot be read: 'raise', or 'skip' and list."}
     )
+    blank_video: bool = field(
+        default=False,
+        metadata={"help": "Read files without a picture for their sound, and show one black frame with it."},
+    )
     guidance_dropout: float = field(
         default=1 / 3, metadata={"help": "Share of true hashtags that are taken out of the training guidance."}
     )

@@ -66,5 +66,6 @@ def prepare(run: Run) -> None:
                 run.retriever_processor if has_retriever else None,
                 num_workers=run.data.decoding_workers,
                 on_error=run.data.on_error,
+                blank_video=run.data.blank_video,
             )
     run.process.wait_for_everyone()

@@ -14,6 +14,7 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
+from ..data.collator import check_hearing
 from ..data.prepared import is_prepared, read_record
 from ..errors import DatasetError
 from ..files import write_json
@@ -52,6 +53,7 @@ class Run:
     stage: StageArguments
 
     def __post_init__(self):
+        check_hearing(self.model.inputs, self.data.blank_video)
         self.output_dir = Path(self.training.output_dir)
         self.prepared_dir = self.output_dir / "prepared"
         self.guidance_dir = self.output_dir / "guidance"
@@ -155,7 +157,8 @@ class Run:
         rows = self.rows(split)
         if only_pairs:
             query = self.retriever.retriever_query
-            columns = zip(rows["hashtags"], rows[self.clip_column], rows["description"])
+            clips = rows["duration" if self.is_prepared_set else "frames_shape"]  # a sound alone has no frames
+            columns = zip(rows["hashtags"], clips, rows["description"])
             rows = rows.select([i for i, row in enumerate(columns) if row[0] and has_query(query, *row[1:])])
         if self.is_prepared_set:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)

@@ -4,6 +4,7 @@ import math
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from ...errors import MediaError
 from .limits import ClipGuard, GuardedFile, MediaLimits
@@ -26,7 +27,7 @@ class SoundCollector:
     def __init__(self, sampling_rate: int, max_seconds: float):
         self.max_samples = round(sampling_rate * max_seconds)
         self.num_samples = 0
-        self._sampling_rate = sampling_rate
+        self.sampling_rate = sampling_rate
         self._pieces: list[np.ndarray] = []
         self._resampler: av.AudioResampler | None = None
         self._form: tuple | None = None
@@ -51,7 +52,7 @@ class SoundCollector:
     def _shortened(self, frame: av.AudioFrame) -> av.AudioFrame:
         """The frame without what is surely too late: at a rate of 1 Hz, as damaged files state, it would be hours."""
         # A second more than is wanted, for the filter that looks ahead.
-        most = math.ceil(frame.sample_rate * (1 + self.max_samples / self._sampling_rate))
+        most = math.ceil(frame.sample_rate * (1 + self.max_samples / self.sampling_rate))
         if frame.samples <= most:
             return frame
         values = most if frame.format.is_planar else most * len(frame.layout.channels)
@@ -63,7 +64,7 @@ class SoundCollector:
     def _new_resampler(self, frame: av.AudioFrame) -> av.AudioResampler:
         # Mixing to floats, FFmpeg lets the weights sum to more: 5.1 comes out more than three times as loud.
         mixed_format = "flt" if len(frame.layout.channels) == 1 else "s32"
-        return av.AudioResampler(format=mixed_format, layout="mono", rate=self._sampling_rate)
+        return av.AudioResampler(format=mixed_format, layout="mono", rate=self.sampling_rate)
 
     def _flush(self) -> None:
         if self._resampler is not None:
@@ -115,18 +116,26 @@ def load_sound(source: MediaSource, sampling_rate: int, max_seconds: float, max_
 
 
 def _collect(file: GuardedFile, guard: ClipGuard, collector: SoundCollector) -> SoundCollector:
-    """Decodes the first sound of a file until there is enough of it."""
     with av.open(file, container_options={"format_whitelist": SOUND_FORMATS}, metadata_errors="replace") as container:
-        streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
-        if not streams:
-            raise MediaError(f"{guard.name} has no sound: leave it out, or pass None for its row.")
-        for frame in container.decode(streams[0]):
-            guard.check_time()
-            collector.add(frame)
-            if collector.is_full:
-                break
-    collector.add(None)
+        collect_sound(container, guard, collector)
     return collector
+
+
+def collect_sound(container: InputContainer, guard: ClipGuard, collector: SoundCollector) -> None:
+    """Decodes the first sound of a file until there is enough of it.
+
+    Raises:
+        `MediaError`: There is none that can be decoded.
+    """
+    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    if not streams:
+        raise MediaError(f"{guard.name} has no sound: leave it out, or pass None for its row.")
+    for frame in container.decode(streams[0]):
+        guard.check_time()
+        collector.add(frame)
+        if collector.is_full:
+            break
+    collector.add(None)
 
 
 def resample(waveform: np.ndarray, sampling_rate: int, new_sampling_rate: int) -> np.ndarray:

@@ -32,15 +32,27 @@ def open_container(file, guard: ClipGuard) -> InputContainer:
     return av.open(file, options={**told, "max_pixels": str(_coded_pixels(guard))}, metadata_errors="replace")
 
 
+def has_picture(container: InputContainer) -> bool:
+    """Whether there is a stream that is a video, decodable or not."""
+    return bool(_videos(container))
+
+
+def _videos(container: InputContainer) -> list[VideoStream]:
+    return [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+
+
 def video_stream(container: InputContainer, guard: ClipGuard) -> VideoStream:
     """The first stream that is a video, ready to be decoded.
 
     Raises:
         `MediaError`: There is none, none that can be decoded, or its frames are too large.
     """
-    streams = [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+    streams = _videos(container)
     if not streams:
-        raise MediaError(f"{guard.name} has no video stream: pass sound alone as `audio`.")
+        raise MediaError(
+            f"{guard.name} has no video stream: pass sound alone as `audio`, or with blank_video=True (train.py: "
+            "--blank_video true), which shows one black frame with it."
+        )
     stream = streams[0]
     if stream.codec_context is None:
         raise MediaError(f"{guard.name} has video of a kind that cannot be decoded: convert it to H.264, VP9 or AV1.")

@@ -10,8 +10,8 @@ import torch
 from av.container import InputContainer
 
 from ...errors import MediaError
-from .audio import SoundCollector
-from .containers import open_container, streams_to_read, video_stream
+from .audio import SoundCollector, collect_sound
+from .containers import has_picture, open_container, streams_to_read, video_stream
 from .frame_picking import FramePicker
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
 from .packet_skipping import plan_skipping
@@ -19,21 +19,27 @@ from .sources import MediaSource, open_source, source_name
 from .timeline import Timeline
 from .video_decoders import FullDecoder, SkippingDecoder
 
+# Whether a file of sound alone can be read is the same question for a model that does not hear it.
+_ANY_SOUND = (16_000, 10.0)
+# Containers that state how long a sound is. Of others (MP3, Ogg, WAV that was cut) FFmpeg tells what it found, or guesses.
+_STATING_FORMATS = {"aiff", "flac", "mp4", "webm"}
+
 
 @dataclass(frozen=True)
 class Media:
     """A decoded clip.
 
     Args:
-        frames (`torch.Tensor`): (f, 3, h, w) uint8, RGB, turned upright.
+        frames (`torch.Tensor` or `None`): (f, 3, h, w) uint8, RGB, turned upright. `None` for sound alone, which is
+            read on demand only (`blank_video`).
         timestamps (`torch.Tensor`): (f,) float64, the time of each of these frames in seconds after the first frame
             of the video.
         audio (`np.ndarray` or `None`): (n,) float32, mono. `None` when the clip has no sound or it was not asked for.
         sampling_rate (`int` or `None`): Rate of `audio` in Hz.
-        duration (`float`): Length of the video in seconds.
+        duration (`float`): Length of the video in seconds, or of the sound where that is alone.
     """
 
-    frames: torch.Tensor
+    frames: torch.Tensor | None
     timestamps: torch.Tensor
     audio: np.ndarray | None
     sampling_rate: int | None
@@ -47,6 +53,7 @@ def decode_media(
     sampling_rate: int | None = None,
     max_audio_seconds: float = 10.0,
     limits: MediaLimits = DEFAULT_LIMITS,
+    blank_video: bool = False,
 ) -> Media:
     """Reads a clip's frames at given times, and its sound.
 
@@ -63,12 +70,15 @@ def decode_media(
         sampling_rate (`int`, *optional*): Rate in Hz at which the sound is wanted; `None` leaves the sound out.
         max_audio_seconds (`float`, defaults to 10.0): Sound after this is left out.
         limits (`MediaLimits`): What the clip may be at most.
+        blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone, as the
+            processors want it that show one black frame with it.
 
     Returns:
         `Media`: As many frames as there are wanted times, and the sound.
 
     Raises:
-        `MediaError`: The source is missing, unreadable, truncated or over a limit, or has no video or no frame.
+        `MediaError`: The source is missing, unreadable, truncated or over a limit, or has no video (with `blank_video`:
+            and no sound either) or no frame.
 
     Example:
 
@@ -84,7 +94,7 @@ def decode_media(
     with open_source(source, limits.max_bytes, guard.check_time) as opened:
         file = GuardedFile(opened, guard)
         try:
-            clip = _read_clip(file, guard, sample_timestamps, sound)
+            clip = _read_clip(file, guard, sample_timestamps, sound, blank_video)
         except (av.FFmpegError, OSError, MediaError) as error:
             file.raise_error()
             if isinstance(error, MediaError):
@@ -95,10 +105,14 @@ def decode_media(
             ) from error
         file.raise_error()
     audio = clip.sound.waveform() if clip.sound else None
-    return Media(
+    frames, timestamps = None, []
+    if clip.picker is not None:
         # Colours stay side by side in memory, as they are decoded: resizing is twice as fast then.
-        frames=torch.from_numpy(np.stack(clip.picker.frames)).permute(0, 3, 1, 2),
-        timestamps=torch.tensor(clip.picker.timestamps, dtype=torch.float64),
+        frames = torch.from_numpy(np.stack(clip.picker.frames)).permute(0, 3, 1, 2)
+        timestamps = clip.picker.timestamps
+    return Media(
+        frames=frames,
+        timestamps=torch.tensor(timestamps, dtype=torch.float64),
         audio=audio,
         sampling_rate=None if audio is None else sampling_rate,
         duration=clip.duration,
@@ -107,16 +121,38 @@ def decode_media(
 
 @dataclass
 class _Clip:
-    """What the passes over a file take: its length in seconds, the frames for that, perhaps sound."""
+    """What the passes over a file take: its length in seconds, the frames for that and perhaps sound, or sound alone."""
 
     duration: float
-    picker: FramePicker
+    picker: FramePicker | None
     sound: SoundCollector | None
 
 
-def _read_clip(file: GuardedFile, guard: ClipGuard, sample_timestamps, sound: tuple[int, float] | None) -> _Clip:
+def _read_sound_alone(container: InputContainer, guard: ClipGuard, sound: tuple[int, float] | None) -> _Clip:
+    """Reads the sound of a file that has no picture."""
+    collector = SoundCollector(*sound or _ANY_SOUND)
+    stated = (container.duration or 0) / av.time_base
+    guard.check_length(stated)
+    collect_sound(container, guard, collector)
+    found = collector.num_samples / collector.sampling_rate
+    if not found:
+        raise MediaError(f"{guard.name} has neither a picture nor any sound: leave it out.")
+    if (
+        _STATING_FORMATS & set(container.format.name.split(","))
+        and not collector.is_full
+        and found < 0.9 * stated - 0.5
+    ):
+        raise MediaError(f"{guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it.")
+    return _Clip(stated or found, None, collector if sound else None)
+
+
+def _read_clip(
+    file: GuardedFile, guard: ClipGuard, sample_timestamps, sound: tuple[int, float] | None, blank_video: bool
+) -> _Clip:
     """Reads all packets without decoding, then decodes those that are needed, or all of them when that fails."""
     with open_container(file, guard) as container:
+        if blank_video and not has_picture(container):
+            return _read_sound_alone(container, guard, sound)
         timeline = Timeline(container, video_stream(container, guard), guard)
         decoders = _decoders(timeline, sample_timestamps, guard)
         clip = None
