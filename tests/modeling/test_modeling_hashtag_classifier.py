@@ -325,6 +325,17 @@ def test_dropout_works_in_training_only():
     assert not torch.equal(model(**inputs).logits, model(**inputs).logits)
 
 
+def test_frozen_vision_keeps_its_batch_statistics():
+    """Else a frozen encoder would change while the layers behind it are trained."""
+    model = make_classifier("resnet", None)
+    model.vision_encoder.requires_grad_(False)
+    model.train()
+    before = copy.deepcopy(model.vision_encoder.state_dict())
+    model(**make_inputs())
+    assert model.dropout.training
+    assert all(torch.equal(value, before[name]) for name, value in model.vision_encoder.state_dict().items())
+
+
 @pytest.mark.parametrize("vision, text", KINDS)
 def test_comes_back_as_it_was(tmp_path, vision, text):
     """Else a trained classifier would be silently initialised anew, or name other hashtags, when it is loaded."""

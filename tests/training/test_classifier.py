@@ -16,8 +16,9 @@ from classifier_samples import (
     write_reader,
     write_words,
 )
+from process_samples import train_in_two_processes
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from training_samples import losses, weights, written_at
+from training_samples import history, losses, weights, written_at
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from transformers_ggm import GGMForHashtagClassification, GGMVideoProcessor, HashtagRetriever
@@ -204,6 +205,27 @@ def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, r
     assert {name for name in before if not name.startswith(("classifier", "runs", "evaluation"))} <= {
         name for name in before if after.get(name) == before[name]
     }
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
+    """Would fail if processes saw other rows than one, or figures counted a row twice or against another's hashtags."""
+    settings = {
+        "data_dir": words_dir, "scratch_config": reader_config, "classifier_dropout": 0.0,
+        "classifier_num_train_epochs": 8, "per_device_eval_batch_size": 4,
+    }  # fmt: skip
+    one = train_miniature(tmp_path / "one", **settings)
+    line = classifier_line(output_dir=tmp_path / "two", **settings, classifier_per_device_train_batch_size=3)
+    train_in_two_processes(line)
+    two = parse_arguments(line)
+    newest = callbacks.last_checkpoint(two.classifier_run_dir)
+    assert (newest / "rng_state_1.pth").is_file(), "there was one process only"
+    assert losses(two.classifier_run_dir) == pytest.approx(losses(one.classifier_run_dir), rel=1e-4)
+    figures = [
+        [entry["eval_f1"] for entry in history(run.classifier_run_dir) if "eval_f1" in entry] for run in (one, two)
+    ]
+    assert figures[0] == pytest.approx(figures[1])
+    assert predictions_of(one) == predictions_of(two)
 
 
 def test_half_precision_is_what_is_evaluated(words_dir, reader_config, reader, tmp_path):

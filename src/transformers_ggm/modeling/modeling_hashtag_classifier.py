@@ -171,6 +171,13 @@ class GGMForHashtagClassification(PreTrainedModel):
             copy_tower_weights(model.text_encoder, text_tower, text)
         return model
 
+    def train(self, mode: bool = True):
+        """As in PyTorch, but a frozen vision encoder stays in evaluation mode: no dropout, no batch statistics."""
+        super().train(mode)
+        if self.vision_encoder is not None and not any(p.requires_grad for p in self.vision_encoder.parameters()):
+            self.vision_encoder.eval()
+        return self
+
     def get_input_embeddings(self):
         return (self.vision_encoder if self.text_encoder is None else self.text_encoder).get_input_embeddings()
 

@@ -1,6 +1,7 @@
 """Stage 5: the generator learns to write hashtags (section 3.3)."""
 
 import copy
+from typing import Any
 
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
@@ -59,9 +60,12 @@ def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]
 
 def make_eval_collator(run: Run) -> DataCollatorForHashtagGeneration:
     """The collator of evaluation and inference, where nothing is drawn, shuffled or dropped."""
-    return DataCollatorForHashtagGeneration(
-        run.processor, training=False, inputs=run.model.inputs, blank_video=run.data.blank_video
-    )
+    return DataCollatorForHashtagGeneration(run.processor, training=False, **shown_inputs(run))
+
+
+def shown_inputs(run: Run) -> dict[str, Any]:
+    """What collators show to the generator, in training and after it."""
+    return {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
 
 
 def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationTrainer:
@@ -77,9 +81,8 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
-        inputs=run.model.inputs,
-        blank_video=run.data.blank_video,
         seed=run.training.seed,
+        **shown_inputs(run),
     )
 
     def compute_metrics(prediction) -> dict[str, float]:

@@ -157,9 +157,8 @@ class Run:
         rows = self.rows(split)
         if only_pairs:
             query = self.retriever.retriever_query
-            # A small column that is `None` in rows without a picture; a clip may be sound alone.
-            frames = rows["duration" if self.is_prepared_set else "frames_shape"]
-            columns = zip(rows["hashtags"], frames, rows["description"])
+            clips = rows["duration" if self.is_prepared_set else "frames_shape"]  # a sound alone has no frames
+            columns = zip(rows["hashtags"], clips, rows["description"])
             rows = rows.select([i for i, row in enumerate(columns) if row[0] and has_query(query, *row[1:])])
         if self.is_prepared_set:
             return PreparedShorts(rows, retriever_processor=self.retriever_processor)
