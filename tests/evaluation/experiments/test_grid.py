@@ -135,6 +135,7 @@ def test_arguments_of_a_system_override_those_of_the_corpus(grid, tmp_path):
         ({"corpus": {"data_dir": "nowhere"}}, "nowhere is no folder"),
         ({"corpus": {"config": "nowhere.yaml"}}, "nowhere.yaml cannot be read"),
         ({"jobs": 2}, "unknown keys.*jobs"),
+        ({"corpora": {"a b/c": {"data_dir": "x"}}}, "letters, digits"),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(grid, entries, message):

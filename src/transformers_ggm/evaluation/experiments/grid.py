@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -201,6 +202,8 @@ def read_grid(path: str | Path) -> Grid:
     corpora = []
     for name, entry in content["corpora"].items():
         place = f"{path}, corpus {name!r}"
+        if not re.fullmatch(r"[\w-]+", str(name)):
+            raise ValueError(f"{place}: the name is a folder's too, so give it letters, digits, '_' and '-' only.")
         _check_keys(entry, CORPUS_KEYS, {"data_dir"}, place)
         arguments = _read_mapping(entry["config"]) if "config" in entry else {}
         arguments |= {"data_dir": str(entry["data_dir"]), **entry.get("arguments", {})}
