@@ -7,7 +7,7 @@ import time
 import torch
 from torch import nn
 
-from transformers_ggm.evaluation.experiments.costs import machine_facts, parameter_counts, peak_memory, timed
+from transformers_ggm.evaluation.experiments.costs import machine_facts, parameter_counts, timed
 
 
 def test_parameters_are_counted_once_and_frozen_ones_apart():
