@@ -89,6 +89,20 @@ def test_bart_never_sees_a_frame(unguided, scratch_config):
         torch.testing.assert_close(model(**batch).logits, bart(**batch).logits, atol=1e-6, rtol=0)
 
 
+def test_parts_that_no_input_reaches_are_not_trained(unguided, scratch_config):
+    """BART would wait for a retriever's vision, and processes that share its gradients for those of frames."""
+    run_dir = unguided(**SYSTEMS["BART"])
+    arguments = command_line(
+        data_dir="unused", output_dir=run_dir, scratch_config=scratch_config, vision_from_retriever=True, inputs=["text"]
+    )
+    model = make_generator(parse_arguments(arguments))
+    loss = model(torch.tensor([[0, 5, 3]]), labels=torch.tensor([[5, 3]])).loss
+    loss.backward()
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert not any("vision" in name or "grounding" in name for name in trained)
+
+
 def test_frozen_vision_stays(unguided, scratch_config):
     """Would fail if VG-BART's vision encoder learnt, or what looks at its frames did not."""
     run = run_of(unguided(**SYSTEMS["VG-BART"]), scratch_config, **SYSTEMS["VG-BART"])

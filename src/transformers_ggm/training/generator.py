@@ -12,6 +12,7 @@ from ..files import written_whole
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
+from .arguments import ModelArguments
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
 from .run import Run
 from .trainers import ShortsTrainerMixin
@@ -38,19 +39,28 @@ def make_generator(run: Run) -> GGMForHashtagGeneration:
         "fusion_dropout": arguments.fusion_dropout,
     }
     retriever = str(run.retriever_dir)
+    from_retriever = arguments.vision_from_retriever and "video" in arguments.inputs
     if run.scratch_config is not None:
         model = GGMForHashtagGeneration(
             run.scratch_config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
         )
-        if arguments.vision_from_retriever:
+        if from_retriever:
             load_tower_weights(model.get_encoder("video"), retriever, "vision")
     else:
-        vision = retriever if arguments.vision_from_retriever else arguments.vision
+        vision = retriever if from_retriever else arguments.vision
         model = GGMForHashtagGeneration.from_backbones_pretrained(vision, arguments.text, arguments.audio, **overrides)
     model.use_published_decoding(max_length=arguments.max_target_length)
+    freeze_parts(model, arguments)
+    return model
+
+
+def freeze_parts(model: GGMForHashtagGeneration, arguments: ModelArguments) -> None:
+    """Leaves out of training what is to stay as it is, and what no input reaches."""
     if arguments.freeze_vision:
         model.get_encoder("video").requires_grad_(False)
-    return model
+    if "video" not in arguments.inputs:
+        for name, parameter in model.get_encoder().named_parameters():
+            parameter.requires_grad_(name.startswith("text_encoder."))
 
 
 def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]:

@@ -133,7 +133,8 @@ class Run:
     def needs_retriever(self) -> bool:
         """Whether a stage trains a retriever or uses one: a generator without guidance does without."""
         stages = {"retriever", "pool", "guidance"} & set(self.stage.stages)
-        return bool(stages) or self.model.num_guidance > 0 or self.model.vision_from_retriever
+        sees_as_retriever = self.model.vision_from_retriever and "video" in self.model.inputs
+        return bool(stages) or self.model.num_guidance > 0 or sees_as_retriever
 
     def guidance(self, split: str) -> list[list[str]]:
         """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""

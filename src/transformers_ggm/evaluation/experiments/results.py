@@ -86,6 +86,11 @@ class SystemResult:
         return [cell for cell in self.cells if cell.is_finished]
 
     @property
+    def state(self) -> str:
+        """What the tables show in place of figures."""
+        return "failed" if any((cell.folder / FAILED).is_file() for cell in self.cells) else "not run"
+
+    @property
     def failures(self) -> list[str]:
         """One line per failed seed."""
         return [f"seed {cell.cell.seed}: {cell.reason}" for cell in self.cells if not cell.is_finished]

@@ -17,7 +17,7 @@ from ...modeling import GGMForHashtagClassification, GGMForHashtagGeneration
 from ...processing import remove_hashtags
 from ...retrieval import HashtagPool
 from ...training.classifier import make_collator, train_classifier
-from ...training.generator import make_eval_collator, train_generator
+from ...training.generator import freeze_parts, make_eval_collator, train_generator
 from ...training.guidance import build_pool, load_retriever, retrieve, retrieve_guidance, write_guidance
 from ...training.main import argument_list, parse_arguments
 from ...training.prepare import prepare
@@ -134,9 +134,11 @@ def run_generator(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
 
 
 def _generator_parameters(run: Run, model: GGMForHashtagGeneration) -> dict[str, int]:
-    if run.model.freeze_vision:
-        model.get_encoder("video").requires_grad_(False)
-    return parameter_counts(model)
+    """Parameters of the parts that the inputs reach."""
+    freeze_parts(model, run.model)
+    if "video" in run.model.inputs:
+        return parameter_counts(model)
+    return parameter_counts(model.get_encoder().text_encoder, model.get_decoder(), model.lm_head)
 
 
 @torch.inference_mode()

@@ -60,7 +60,7 @@ def _figures_table(results: CorpusResults, name: str, title: str, what: str, sys
     for system in systems:
         table.notes += [f"{system.title}, {failure}" for failure in system.failures]
         if not system.finished:
-            table.rows.append([system.title, 0, "failed", *[None] * len(names)])
+            table.rows.append([system.title, 0, system.state, *[None] * len(names)])
             continue
         intervals = results.intervals(system)
         figures: list[Value] = [intervals[key] for key in names]
