@@ -58,6 +58,35 @@ def test_targets_are_shuffled_per_epoch_and_row(processor):
     assert len({tuple(order) for order in orders}) == len(orders)
 
 
+@given(st.permutations(["rain", "snow", "lake", "dog"]), st.integers(0, 4), st.floats(0, 1))
+@settings(deadline=None, max_examples=30)
+def test_targets_in_the_order_of_the_guidance(processors, guidance, shown, dropout):
+    """Would fail if targets that the guidance shows did not come first and in its order, or the others were lost."""
+    collator = DataCollatorForHashtagGeneration(processors[0], target_order="guidance", guidance_dropout=dropout)
+    batch = collator([row_of(hashtags=WORDS[:4], guidance=["song", *guidance[:shown]])])
+    (tags,), (seen,) = written(collator, batch), seen_guidance(collator, batch)
+    copied = [tag.lstrip("#") for tag in seen if tag != "#song"]
+    assert tags[: len(copied)] == copied and sorted(tags) == sorted(WORDS[:4])
+
+
+def test_targets_that_the_guidance_lacks_are_shuffled(processor):
+    """Would fail if hashtags outside the guidance came in one order, which means nothing, in every epoch."""
+    collator = DataCollatorForHashtagGeneration(processor, target_order="guidance", guidance_dropout=0.0)
+    orders = set()
+    for epoch in range(10):
+        collator.set_epoch(epoch)
+        (tags,) = written(collator, collator([row_of(guidance=["dog"])]))
+        assert tags[0] == "dog"
+        orders.add(tuple(tags))
+    assert len(orders) > 5
+
+
+def test_unknown_target_order(processor):
+    """Would fail if a misspelled order were taken for another one."""
+    with pytest.raises(InputError, match="'sorted'"):
+        DataCollatorForHashtagGeneration(processor, target_order="sorted")
+
+
 def test_every_place_is_as_likely(processor):
     """Would fail if the shuffle preferred an order."""
     collator = DataCollatorForHashtagGeneration(processor)

@@ -39,6 +39,10 @@ def check_hearing(inputs: Sequence[str], blank_video: bool) -> None:
         )
 
 
+# In which order a row's target hashtags are taught.
+TARGET_ORDERS = ("shuffled", "guidance")
+
+
 def row_generator(seed: int, epoch: int, index: int) -> random.Random:
     """Randomness for one row in one epoch, the same whatever the batch, the worker or the process that reads it."""
     return random.Random(f"{seed}-{epoch}-{index}")
@@ -71,6 +75,9 @@ class DataCollatorForHashtagGeneration(EpochAware):
     Args:
         processor ([`GGMProcessor`]): tokenizer and normalisation.
         training (`bool`, *optional*, defaults to `True`): `False` leaves the rows as they are.
+        target_order (`str`, *optional*, defaults to `"shuffled"`): `"guidance"` puts those target hashtags that the
+            guidance shows first, in its order. Copying is then learned from fewer rows, as the next one to copy comes
+            behind the last.
         guidance_dropout (`float`, *optional*, defaults to 1/3): see above.
         frame_dropout (`float`, *optional*, defaults to 0.0): share of rows whose video is one black frame, without
             guidance.
@@ -85,11 +92,13 @@ class DataCollatorForHashtagGeneration(EpochAware):
     Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
 
     Raises:
-        InputError: `inputs` has unknown names or none, or sound without frames to hear it through.
+        InputError: `inputs` has unknown names or none, or sound without frames to hear it through; or `target_order`
+            is unknown.
     """
 
     processor: GGMProcessor
     training: bool = True
+    target_order: str = "shuffled"
     guidance_dropout: float = 1 / 3
     frame_dropout: float = 0.0
     audio_dropout: float = 0.0
@@ -100,6 +109,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.target_order not in TARGET_ORDERS:
+            raise InputError(f"`target_order` is {self.target_order!r}; choose from {TARGET_ORDERS}.")
         check_inputs(self.inputs)
         check_hearing(self.inputs, self.blank_video)
 
@@ -155,6 +166,9 @@ class DataCollatorForHashtagGeneration(EpochAware):
         ]
         if generator.random() < self.frame_dropout and row["frames"] is not None:
             row["frames"], row["guidance"] = torch.zeros_like(row["frames"][:1]), []
+        if self.target_order == "guidance":
+            places = {tag: place for place, tag in enumerate(row["guidance"])}
+            row["hashtags"].sort(key=lambda tag: places.get(tag, len(places)))
         if generator.random() < self.audio_dropout:
             row["input_features"] = None
         if generator.random() < self.description_dropout and (row["frames"] is not None or row["guidance"]):

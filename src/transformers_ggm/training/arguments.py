@@ -96,6 +96,13 @@ class DataArguments:
         default=False,
         metadata={"help": "Read files without a picture for their sound, and show one black frame with it."},
     )
+    target_order: str = field(
+        default="shuffled",
+        metadata={
+            "help": "Order in which a clip's hashtags are taught: 'shuffled' anew in every epoch, as published; or "
+            "'guidance', those that the guidance shows first, in its order."
+        },
+    )
     guidance_dropout: float = field(
         default=1 / 3, metadata={"help": "Share of true hashtags that are taken out of the training guidance."}
     )

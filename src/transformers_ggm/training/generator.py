@@ -87,6 +87,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
     arguments.save_total_limit = None
     collator = DataCollatorForHashtagGeneration(
         processor,
+        target_order=run.data.target_order,
         guidance_dropout=run.data.guidance_dropout,
         frame_dropout=run.data.frame_dropout,
         audio_dropout=run.data.audio_dropout,
