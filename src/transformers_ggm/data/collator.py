@@ -76,8 +76,7 @@ class DataCollatorForHashtagGeneration(EpochAware):
         processor ([`GGMProcessor`]): tokenizer and normalisation.
         training (`bool`, *optional*, defaults to `True`): `False` leaves the rows as they are.
         target_order (`str`, *optional*, defaults to `"shuffled"`): `"guidance"` puts those target hashtags that the
-            guidance shows first, in its order. Copying is then learned from fewer rows, as the next one to copy comes
-            behind the last.
+            guidance shows first, in its order, so that the next one to copy comes behind the last.
         guidance_dropout (`float`, *optional*, defaults to 1/3): see above.
         frame_dropout (`float`, *optional*, defaults to 0.0): share of rows whose video is one black frame, without
             guidance.
