@@ -93,7 +93,11 @@ def test_parts_that_no_input_reaches_are_not_trained(unguided, scratch_config):
     """BART would wait for a retriever's vision, and processes that share its gradients for those of frames."""
     run_dir = unguided(**SYSTEMS["BART"])
     arguments = command_line(
-        data_dir="unused", output_dir=run_dir, scratch_config=scratch_config, vision_from_retriever=True, inputs=["text"]
+        data_dir="unused",
+        output_dir=run_dir,
+        scratch_config=scratch_config,
+        vision_from_retriever=True,
+        inputs=["text"],
     )
     model = make_generator(parse_arguments(arguments))
     loss = model(torch.tensor([[0, 5, 3]]), labels=torch.tensor([[5, 3]])).loss

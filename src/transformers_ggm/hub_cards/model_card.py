@@ -67,7 +67,14 @@ GENERATOR_SETTINGS = {
         "max_target_length",
         "inputs",
     ),
-    "data": ("blank_video", "guidance_dropout", "frame_dropout", "audio_dropout", "description_dropout"),
+    "data": (
+        "blank_video",
+        "target_order",
+        "guidance_dropout",
+        "frame_dropout",
+        "audio_dropout",
+        "description_dropout",
+    ),
     "training": (
         "learning_rate",
         "num_train_epochs",

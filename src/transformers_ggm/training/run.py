@@ -145,13 +145,14 @@ class Run:
             raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
         return [tags[: self.model.num_guidance] for tags in json.loads(path.read_text())]
 
-    def generator_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
-        """A split as the generator reads it, with its guidance."""
+    def generator_shorts(self, split: str, guidance: list[list[str]] | None = None) -> DecodedShorts | PreparedShorts:
+        """A split as the generator reads it, with the guidance retrieved for it, or another one."""
         rows = self.rows(split)
+        guidance = self.guidance(split) if guidance is None else guidance
         if self.is_prepared_set:
             looks = {"video", "audio"} & set(self.model.inputs)
-            return PreparedShorts(rows, self.processor if looks else None, guidance=self.guidance(split))
-        return DecodedShorts(rows, self.guidance(split))
+            return PreparedShorts(rows, self.processor if looks else None, guidance=guidance)
+        return DecodedShorts(rows, guidance)
 
     def retriever_shorts(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
         """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""

@@ -29,7 +29,7 @@ def finished(tmp_path):
     _, grid = write_grid(tmp_path, systems=systems, guidance_sizes=[0, 2])
     unseen = {
         "unseen": ["new"],
-        "rows": UNSEEN_ROWS,
+        "references": [REFERENCES[i] for i in UNSEEN_ROWS],
         "pool_without": [["a"] for _ in UNSEEN_ROWS],
         "pool_with": [["new"] for _ in UNSEEN_ROWS],
     }
@@ -78,8 +78,10 @@ def test_table_2_has_each_system_and_shows_the_failed_one(finished):
 def test_table_3_goes_over_the_sizes_of_the_guidance(finished):
     """The sweep would show another size's figures."""
     rows = rows_of(sweep_table(finished))
-    assert rows["k = 2"]["F1"].mean == 100
-    assert rows["k = 0"]["F1"].mean == pytest.approx(hashtag_metrics([["b"] for _ in REFERENCES], REFERENCES)["f1"])
+    assert rows["GGM, k = 2"]["F1"].mean == 100
+    assert rows["GGM, k = 0"]["F1"].mean == pytest.approx(
+        hashtag_metrics([["b"] for _ in REFERENCES], REFERENCES)["f1"]
+    )
 
 
 def test_table_4_is_recall_of_what_ranks(finished):

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import yaml
+from tiny_vision_language import write_vision_language_model
 from training_samples import ARGUMENTS, write_scratch_config
 
 from transformers_ggm.data.rendered_shorts import render_shorts
@@ -72,13 +73,18 @@ def test_all_systems_run_on_clips(tmp_path):
     }
     config = tmp_path / "grid.yaml"
     corpus = {"data_dir": str(tmp_path / "shorts"), "arguments": arguments}
-    systems = [name for name in SYSTEMS if not name.startswith("prompted")]
+    write_vision_language_model(tmp_path / "vlm")
+    prompting = {"model": str(tmp_path / "vlm"), "num_frames": 2, "max_new_tokens": 4, "progress_bar": False}
+    systems = [
+        {"name": name, "arguments": {"prompting": prompting}} if system.kind == "prompted" else name
+        for name, system in SYSTEMS.items()
+    ]
     config.write_text(yaml.safe_dump({"corpora": {"mini": corpus}, "systems": systems, "guidance_sizes": [0, 2, 4]}))
     output_dir = tmp_path / "grid"
     assert main([str(config), "--output_dir", str(output_dir), "--jobs", "2"]) == 0
     with (output_dir / "mini" / "table_2_systems.csv").open() as file:
         figures = {row["system"]: row for row in csv.DictReader(file)}
-    assert list(figures) == [SYSTEMS[name].title for name in systems]
+    assert list(figures) == [system.title for system in SYSTEMS.values()]
     assert all(0 <= float(row["F1"]) <= 100 for row in figures.values())
     for table in ("table_3_guidance", "table_4_recall", "table_5_unseen", "table_7_parameters", "costs", "claims"):
         assert (output_dir / "mini" / f"{table}.csv").is_file(), table

@@ -59,7 +59,7 @@ def _unseen_rows(results: CorpusResults, system) -> list[list]:
     found = [cell.unseen for cell in system.finished if cell.unseen is not None]
     if not found:
         return []
-    truth = [results.references[row] for row in found[0]["rows"]]
+    truth = found[0]["references"]
     recalls = {pool: [_recall(unseen[pool], truth, unseen["unseen"]) for unseen in found] for pool in _POOLS}
     test = paired_test(*(np.mean(recalls[pool], axis=0) for pool in _POOLS))
     claim = "unseen hashtags in the pool are recalled"

@@ -116,7 +116,7 @@ class CorpusResults:
         self.systems = {system.name: self._result(system.title, corpus, system) for system in corpus.systems}
         sweeps = [corpus.sweep(seed) for seed in corpus.seeds]
         self.sweep = {
-            k: SystemResult(f"k = {k}", [CellResult(cells[k], output_dir) for cells in sweeps])
+            k: SystemResult(f"GGM, k = {k}", [CellResult(cells[k], output_dir) for cells in sweeps])
             for k in corpus.guidance_sizes
         }
         self._figures: dict[str, dict[str, np.ndarray]] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
 from ...data.shorts import SPLITS
@@ -129,7 +129,7 @@ def run_generator(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
         predictions = generate_hashtags(run, model, test)
     write_predictions(run, folder / PREDICTIONS, predictions)
     if run.pool_dir.is_dir() and run.model.num_guidance:
-        write_unseen(run, model, predictions, folder / UNSEEN)
+        write_unseen(run, model, folder / UNSEEN)
     return {"costs": costs}
 
 
@@ -152,32 +152,38 @@ def generate_hashtags(run: Run, model: GGMForHashtagGeneration, shorts: Sequence
     return predictions
 
 
-def write_unseen(run: Run, model: GGMForHashtagGeneration, predictions: list[list[str]], path: Path) -> None:
+def write_unseen(run: Run, model: GGMForHashtagGeneration, path: Path) -> None:
     """
-    Table 5: the test clips with a hashtag that training does not have, once with the pool as it is and once with those
-    hashtags added to it. Nothing is trained again.
+    Table 5: clips with a hashtag that training does not have, once with the pool as it is and once with those hashtags
+    added to it. Nothing is trained again. The clips are those of a corpus' split `unseen_test`, else of the test split.
     """
-    test = run.generator_shorts("test")
-    truth = test.dataset["hashtags"]
-    unseen = sorted({tag for tags in truth for tag in tags} - set(run.hashtag_counts))
+    split, unseen = _unseen_hashtags(run)
+    truth = run.rows(split)["hashtags"][:]
     rows = [index for index, tags in enumerate(truth) if not set(unseen).isdisjoint(tags)]
     if not rows:
         return
+    content: dict[str, Any] = {"unseen": unseen, "references": [truth[index] for index in rows]}
     retriever = load_retriever(run)
     pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
-    pool.add(unseen, retriever, run.retriever_processor)
-    clips = torch.utils.data.Subset(run.retriever_shorts("test"), rows)
-    found = retrieve(clips, retriever, run.retriever_processor, pool, run.model.num_guidance)
-    test.guidance = [[] for _ in truth]
-    for index, tags in zip(rows, found):
-        test.guidance[index] = tags
-    content = {
-        "unseen": unseen,
-        "rows": rows,
-        "pool_without": [predictions[index] for index in rows],
-        "pool_with": generate_hashtags(run, model, torch.utils.data.Subset(test, rows)),
-    }
+    clips = Subset(run.retriever_shorts(split), rows)
+    for name in ("pool_without", "pool_with"):
+        if name == "pool_with":
+            pool.add(unseen, retriever, run.retriever_processor)
+        guidance = [[] for _ in truth]
+        for index, tags in zip(
+            rows, retrieve(clips, retriever, run.retriever_processor, pool, run.model.num_guidance)
+        ):
+            guidance[index] = tags
+        content[name] = generate_hashtags(run, model, Subset(run.generator_shorts(split, guidance), rows))
     write_json(path, content)
+
+
+def _unseen_hashtags(run: Run) -> tuple[str, list[str]]:
+    """The split that has hashtags that training lacks, and these."""
+    if "unseen_test" in run.shorts:
+        return "unseen_test", run.unseen_hashtags
+    used = {tag for tags in run.rows("test")["hashtags"] for tag in tags}
+    return "test", sorted(used - set(run.hashtag_counts))
 
 
 def run_text_baseline(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs) -> dict[str, Any]:

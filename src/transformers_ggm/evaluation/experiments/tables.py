@@ -50,7 +50,7 @@ def sweep_table(results: CorpusResults) -> Table:
     rows = list(results.sweep.values())
     for name in ("ggm_guided_by_vit",) if rows else ():
         rows += [results.systems[name]] if name in results.systems else []
-    return _figures_table(results, "table_3_guidance", "Table 3: guidance", "GGM with", rows)
+    return _figures_table(results, "table_3_guidance", "Table 3: guidance", "system", rows)
 
 
 def _figures_table(results: CorpusResults, name: str, title: str, what: str, systems) -> Table:
@@ -91,7 +91,7 @@ def unseen_table(results: CorpusResults) -> Table:
     for system in results.systems.values():
         found = [cell.unseen for cell in system.finished if cell.unseen is not None]
         for pool, title in (("pool_without", "without them"), ("pool_with", "with them")) if found else ():
-            truth = [results.references[row] for row in found[0]["rows"]]
+            truth = found[0]["references"]
             counts = [unseen_recalled(unseen[pool], truth, unseen["unseen"]) for unseen in found]
             figures = [hashtag_metrics_per_video(unseen[pool], truth) for unseen in found]
             means = {key: np.mean([figure[key] for figure in figures], axis=0) for key in ("rouge1", "f1")}
@@ -149,11 +149,11 @@ def frequency_figures(results: CorpusResults, system: SystemResult) -> dict[str,
 
 
 def costs_table(results: CorpusResults) -> Table:
-    """Minutes, speed and memory."""
+    """Minutes, speed and memory of every system, and of GGM with more or less guidance."""
     headers = ["system", "training, minutes", "of its guidance, minutes", "videos per second", "peak memory, MiB"]
     table = Table("costs", "Time and memory", headers)
     machines, resumed = set(), False
-    for system in results.systems.values():
+    for system in [*results.systems.values(), *results.sweep.values()]:
         if not system.finished:
             continue
         own = [cell.result["costs"] for cell in system.finished]
