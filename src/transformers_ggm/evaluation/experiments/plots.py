@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#2a6f97", "#e07a5f", "#81b29a", "#3d405b", "#f2cc8f", "#a26769", "#6d597a", "#b5838d")
+_COLOURS = ("#2a6f97", "#e07a5f", "#81b29a")
 _DOTS_PER_INCH = 150
 
 
@@ -76,6 +76,7 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
     figure, axes = _new_plot(systems, width=8.4)
     buckets = [bucket for bucket in BUCKETS if any(bucket in figures for figures in systems.values())]
     width = 0.84 / len(systems)
+    colours = _many_colours(len(systems))
     for number, (name, figures) in enumerate(systems.items()):
         present = [(place, figures[bucket]) for place, bucket in enumerate(buckets) if bucket in figures]
         axes.bar(
@@ -83,7 +84,7 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
             [interval.mean for _, interval in present],
             width=0.92 * width,
             yerr=_errors([interval for _, interval in present]),
-            color=_COLOURS[number % len(_COLOURS)],
+            color=colours[number],
             error_kw={"elinewidth": 0.8, "ecolor": "#333333"},
             label=name,
         )
@@ -93,6 +94,12 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
     axes.set_title(title)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, path)
+
+
+def _many_colours(number: int) -> list:
+    from matplotlib import colormaps
+
+    return [colormaps["turbo"](0.05 + 0.9 * place / max(number - 1, 1)) for place in range(number)]
 
 
 def _errors(intervals: Sequence[Interval]) -> list[list[float]]:
