@@ -30,11 +30,13 @@ during = peak_memory()["peak_memory_mib"]
 del block
 print(before, during, peak_memory()["peak_memory_mib"])
 """
-    # In a process of its own: this one may have held more before.
+    # In a process of its own, as this one may have held more before; which must not count there either.
+    held_here = torch.ones(2**28 + 2**27)  # 1.5 GiB
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     before, during, after = (float(number) for number in output.split())
     assert 900 < during - before < 1200
     assert after >= during
+    assert before < held_here.numel() * 4 / 2**20
 
 
 def test_time_and_machine_are_told():
