@@ -1,9 +1,8 @@
 """Each part of a checkpoint alone: pushed by its own method, pulled by its own `from_pretrained`."""
 
-import pytest
 import torch
 
-from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, HashtagPool, HashtagRetriever
+from transformers_ggm import GGMForHashtagGeneration
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 

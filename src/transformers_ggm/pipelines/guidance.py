@@ -9,13 +9,12 @@ from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from ..errors import CheckpointError
+from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from .checkpoint import Checkpoint
 
-RETRIEVER_FOLDER = "retriever"
-POOL_FOLDER = "hashtag_pool"
 WITHOUT_GUIDANCE = "or go without guidance: pipeline(..., num_guidance=0)"
 
 

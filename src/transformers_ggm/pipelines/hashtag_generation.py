@@ -17,12 +17,13 @@ from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
+from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import nearest_hashtags
-from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts
+from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
 
