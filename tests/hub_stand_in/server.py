@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from .repositories import HubError, Repository, blob_id, etag, file_entry, is_large, tree
 
-TOKENS = {"hf_someone": "someone", "hf_else": "else"}
+TOKENS = {"hf_someone": "someone", "hf_else": "else", "hf_user": "user"}
 CUT, ANSWER_LOST = "cut", "answer lost"
 
 
