@@ -82,7 +82,7 @@ def _explaining(repo_id: str) -> Iterator[None]:
             # Large files are uploaded by threads, whose error only names the file.
             cause = error.__cause__ if type(error) is RuntimeError and error.__cause__ else error
             status = cause.response.status_code if isinstance(cause, HfHubHTTPError) else None
-            reason = str(cause).strip().split("\n")[0]
+            reason = str(cause).strip().split("\n")[0].rstrip(".")
             raise PushError(
                 f"{repo_id} could not be pushed ({type(cause).__name__}: {reason}). A push is one commit, made whole or"
                 " not at all: the repository holds what it held before (or all of the push, where only the Hub's"

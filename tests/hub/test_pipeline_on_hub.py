@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import torch
 from hub_samples import on_hub
 from hub_stand_in import CUT, go_offline
 from transformers import pipeline
@@ -183,6 +184,14 @@ def test_connection_breaks_while_pulling(hub, local):
             load("someone/tags")
         hub.heal()
     assert parts(load("someone/tags")) == parts(local)
+
+
+def test_half_precision(hub):
+    """Would fail if a pipeline in half precision could not be shared: its rounded retriever is not the pool's."""
+    suggest = load(DEMO_CHECKPOINT, dtype=torch.bfloat16)
+    push_checkpoint_to_hub(suggest, "someone/tags")
+    pulled = load("someone/tags")
+    assert pulled.model.dtype == torch.bfloat16 and parts(pulled) == parts(suggest)
 
 
 def test_pipeline_pushes_itself(hub, local):

@@ -23,9 +23,10 @@ class NotedCommitMixin:
             hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
             revision = resolve_revision(pretrained_model_name_or_path, revision, **hub)
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, revision=revision, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
         commit = getattr(revision, "resolved", None)
-        if commit is not None:
-            model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # Of an adapter the base model is loaded, which comes from another repository.
+        if commit is not None and model.name_or_path == str(pretrained_model_name_or_path):
             model.config._commit_hash = commit
         return loaded
 
