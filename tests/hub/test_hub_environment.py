@@ -30,7 +30,7 @@ def run(code, *arguments, **environment):
     """The lines that a process of its own prints."""
     environment = {**os.environ, "HF_HUB_DISABLE_XET": "1", "OMP_NUM_THREADS": "1", **environment}
     process = subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code, *arguments], env=environment, capture_output=True, text=True, timeout=1200
     )
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout.splitlines()
