@@ -1,11 +1,12 @@
 """The pipeline from the stand-in Hub: all parts at one commit, online and off, as from a folder."""
 
+import json
 import re
 import shutil
 
 import pytest
 import torch
-from hub_samples import on_hub
+from hub_samples import contents, on_hub
 from hub_stand_in import CUT, go_offline
 from transformers import pipeline
 
@@ -187,9 +188,12 @@ def test_connection_breaks_while_pulling(hub, local):
 
 
 def test_half_precision(hub):
-    """Would fail if a pipeline in half precision could not be shared: its rounded retriever is not the pool's."""
-    suggest = load(DEMO_CHECKPOINT, dtype=torch.bfloat16)
+    """Would fail if a pipeline in half precision could not be shared: its rounded retriever is not the pool's, and its
+    tokenizer is given the type too."""
+    suggest = load(DEMO_CHECKPOINT, dtype=torch.bfloat16, model_kwargs={"attn_implementation": "eager"})
     push_checkpoint_to_hub(suggest, "someone/tags")
+    bundled = contents(DEMO_CHECKPOINT)["tokenizer_config.json"]
+    assert json.loads(on_hub(hub)["tokenizer_config.json"]) == json.loads(bundled)
     pulled = load("someone/tags")
     assert pulled.model.dtype == torch.bfloat16 and parts(pulled) == parts(suggest)
 

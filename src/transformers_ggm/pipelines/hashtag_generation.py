@@ -32,6 +32,8 @@ logger = logging.get_logger(__name__)
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = ("description", "top_n", "on_error", "num_guidance", "blank_video", "generate_kwargs")
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
+# What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
+_MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -106,6 +108,8 @@ class HashtagGenerationPipeline(Pipeline):
         self.skipped: list[tuple[str, str]] = []
         super().__init__(*args, **kwargs)
         self.model.eval()
+        for name in _MODEL_ARGUMENTS:
+            self.processor.tokenizer.init_kwargs.pop(name, None)
         parts = GuidanceParts(
             self.model,
             self.device,
