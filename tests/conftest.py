@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hub_stand_in import StandInHub, point_client_at
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,6 +26,14 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A stand-in for the Hub, which the real client talks to with an empty cache, logged in as `someone`."""
+    with StandInHub() as server:
+        point_client_at(server, monkeypatch, tmp_path / "hub_cache")
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from .data import DataCollatorForHashtagGeneration, load_shorts
 from .errors import MediaError
+from .hub_checkpoint import push_checkpoint_to_hub
 from .modeling import (
     GGMConfig,
     GGMForHashtagClassification,
@@ -72,4 +73,5 @@ __all__ = [
     "is_valid_hashtag",
     "load_shorts",
     "normalize_hashtag",
+    "push_checkpoint_to_hub",
 ]

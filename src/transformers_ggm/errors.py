@@ -27,3 +27,7 @@ class DatasetError(OSError):
 
 class CheckpointError(OSError):
     """A checkpoint folder or repository lacks a part that is needed, or the part cannot be read."""
+
+
+class PushError(CheckpointError):
+    """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""

@@ -1,9 +1,22 @@
 """Files as one commit to the Hub, so that nobody ever fetches half of what belongs together."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
+
+# The base class of what breaks on the way, which is httpx's or httpx2's, as the version of huggingface_hub has it.
+from huggingface_hub.errors import HfHubHTTPError, HTTPError
+
+from .errors import PushError
+
+_ADVICE = {
+    401: "log in with `hf auth login` or pass `token=`",
+    403: "use a token that may write there, or offer a pull request with `create_pr=True`",
+    412: "somebody else pushed at the same time: look at what they changed",
+}
 
 
 def commit_files(
@@ -16,6 +29,7 @@ def commit_files(
     token: str | bool | None,
     revision: str | None,
     create_pr: bool,
+    replaces: Callable[[str], bool] | None = None,
 ) -> CommitInfo:
     """
     Uploads files in one commit, making the repository, and the branch `revision`, where there is none.
@@ -25,17 +39,53 @@ def commit_files(
         repo_id (`str`): the repository, `"user/name"`.
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         commit_message, private, token, revision, create_pr: as in `transformers`' `push_to_hub`.
+        replaces (`Callable`, *optional*): tells of a path in the repository whether it makes up one whole with
+            `files`. Such files that are not among them any more are deleted by the same commit.
+
+    Raises:
+        PushError: the Hub cannot be reached, or refuses; what the repository held before is untouched.
     """
     api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
-    if revision is not None and not create_pr:
-        api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
-    # Not `upload_folder`, which may split a folder over commits.
-    return api.create_commit(
-        repo_id=repo_id,
-        repo_type=repo_type,
-        operations=[CommitOperationAdd(path_in_repo, file) for path_in_repo, file in files.items()],
-        commit_message=commit_message,
-        revision=revision,
-        create_pr=create_pr,
-    )
+    with _explaining(repo_id):
+        repo_id = api.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True).repo_id
+        # A pull request is no branch, and exists already.
+        if revision is not None and not create_pr and not revision.startswith("refs/pr/"):
+            api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
+        operations = [CommitOperationAdd(path_in_repo, file) for path_in_repo, file in files.items()]
+        parent = None
+        if replaces is not None:
+            # The commit is refused if another one comes between: what is left over is known for this one only.
+            parent = api.repo_info(repo_id, repo_type=repo_type, revision=revision).sha
+            there = api.list_repo_files(repo_id, repo_type=repo_type, revision=parent)
+            operations += [CommitOperationDelete(path) for path in there if replaces(path) and path not in files]
+        # Not `upload_folder`, which may split a folder over commits.
+        return api.create_commit(
+            repo_id=repo_id,
+            repo_type=repo_type,
+            operations=operations,
+            commit_message=commit_message,
+            revision=revision,
+            create_pr=create_pr,
+            parent_commit=parent,
+        )
+
+
+@contextmanager
+def _explaining(repo_id: str) -> Iterator[None]:
+    """Turns what may go wrong while pushing into one error that says what to do."""
+    with warnings.catch_warnings():
+        # A pool's table belongs into a model repository.
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
+        try:
+            yield
+        except (OSError, HTTPError, RuntimeError, ValueError) as error:
+            # Large files are uploaded by threads, whose error only names the file.
+            cause = error.__cause__ if type(error) is RuntimeError and error.__cause__ else error
+            status = cause.response.status_code if isinstance(cause, HfHubHTTPError) else None
+            reason = str(cause).strip().split("\n")[0].rstrip(".")
+            raise PushError(
+                f"{repo_id} could not be pushed ({type(cause).__name__}: {reason}). A push is one commit, made whole or"
+                " not at all: the repository holds what it held before (or all of the push, where only the Hub's"
+                f" answer was lost). To go on, {_ADVICE.get(status, 'check your connection')}, then push again, which"
+                " is safe."
+            ) from error

@@ -23,6 +23,7 @@ from .backbones import (
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
+from .noted_commit import NotedCommitMixin
 
 
 def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int) -> torch.Tensor:
@@ -32,7 +33,7 @@ def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_to
     return shifted.masked_fill(shifted == -100, pad_token_id)
 
 
-class GGMPreTrainedModel(PreTrainedModel):
+class GGMPreTrainedModel(NotedCommitMixin, PreTrainedModel):
     """Weight initialisation and capabilities shared by the GGM classes."""
 
     config: GGMConfig

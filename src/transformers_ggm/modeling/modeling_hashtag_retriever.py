@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 from ..errors import CheckpointError, InputError
 from .backbones import blank_where_masked, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
+from .noted_commit import NotedCommitMixin
 
 
 @dataclass
@@ -72,7 +73,7 @@ def hashtag_contrastive_loss(
     return (nn.functional.cross_entropy(logits, pairs) + nn.functional.cross_entropy(logits.T, pairs)) / 2
 
 
-class HashtagRetriever(PreTrainedModel):
+class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
     r"""
     A dual encoder of videos and hashtags. A video's vector is the mean of its frames' vectors; video and hashtag are
     compared by cosine similarity. With another `config.query` than the published `"video"`, the description, encoded

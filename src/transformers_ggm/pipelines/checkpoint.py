@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import is_offline_mode, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HTTPError
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
 
 from ..errors import CheckpointError
@@ -52,7 +52,7 @@ class Checkpoint:
     def _download(self, names: Sequence[str]) -> Path:
         try:
             return Path(snapshot_download(self.name, allow_patterns=[f"{name}/*" for name in names], **self.hub))
-        except (OSError, ValueError, EntryNotFoundError) as error:
+        except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
             reason = str(error).strip().split("\n")[0]
             raise CheckpointError(
                 f"{' and '.join(f'{name}/' for name in names)} of {self.name!r} could not be fetched"

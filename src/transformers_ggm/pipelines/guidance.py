@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.constants import DEFAULT_REVISION
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
 from ..errors import CheckpointError
+from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from .checkpoint import Checkpoint
 
-RETRIEVER_FOLDER = "retriever"
-POOL_FOLDER = "hashtag_pool"
 WITHOUT_GUIDANCE = "or go without guidance: pipeline(..., num_guidance=0)"
 
 
@@ -62,10 +62,12 @@ class GuidanceParts:
                 f" {' and '.join(f'{folder}=' for folder in missing)}, {WITHOUT_GUIDANCE}."
             )
         retriever = folders.get(RETRIEVER_FOLDER) if retriever is None else retriever
-        self.retriever, self.processor = _load_retriever(retriever, retriever_processor, model.dtype, local_files_only)
+        # A part that is named apart has a revision of its own, but is read with the same token and into the same cache.
+        hub = {name: value for name, value in checkpoint.hub.items() if name != "revision"}
+        self.retriever, self.processor = _load_retriever(retriever, retriever_processor, model.dtype, hub)
         self.pool = folders.get(POOL_FOLDER) if hashtag_pool is None else hashtag_pool
         if isinstance(self.pool, (str, os.PathLike)):
-            self.pool = HashtagPool.from_pretrained(self.pool, local_files_only=local_files_only)
+            self.pool = HashtagPool.from_pretrained(self.pool, **hub)
         if self.retriever is not None:
             if self.pool is not None:
                 self.pool.check_retriever(self.retriever)
@@ -73,19 +75,20 @@ class GuidanceParts:
 
 
 def _load_retriever(
-    retriever: Any, processor: Any, dtype: torch.dtype, local_files_only: bool
+    retriever: Any, processor: Any, dtype: torch.dtype, hub: dict[str, Any]
 ) -> tuple[HashtagRetriever | None, HashtagRetrieverProcessor | None]:
     if retriever is None:
         return None, None
     source = retriever
     if isinstance(retriever, (str, os.PathLike)):
-        retriever = _load(HashtagRetriever, source, dtype=dtype, local_files_only=local_files_only)
+        retriever = _load(HashtagRetriever, source, dtype=dtype, **hub)
     else:
         source = retriever.name_or_path
     if processor is None:
         if not source:
             raise CheckpointError("`retriever` was not loaded from a folder: pass its `retriever_processor` too.")
-        processor = _load(HashtagRetrieverProcessor, source, local_files_only=local_files_only)
+        commit = getattr(retriever.config, "_commit_hash", None)
+        processor = _load(HashtagRetrieverProcessor, source, revision=commit or DEFAULT_REVISION, **hub)
     return retriever, processor
 
 

@@ -17,12 +17,13 @@ from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
+from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import nearest_hashtags
-from .guidance import POOL_FOLDER, RETRIEVER_FOLDER, GuidanceParts
+from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
 
@@ -31,6 +32,8 @@ logger = logging.get_logger(__name__)
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = ("description", "top_n", "on_error", "num_guidance", "blank_video", "generate_kwargs")
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
+# What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
+_MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -105,6 +108,8 @@ class HashtagGenerationPipeline(Pipeline):
         self.skipped: list[tuple[str, str]] = []
         super().__init__(*args, **kwargs)
         self.model.eval()
+        for name in _MODEL_ARGUMENTS:
+            self.processor.tokenizer.init_kwargs.pop(name, None)
         parts = GuidanceParts(
             self.model,
             self.device,

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
 import transformers_ggm
 
@@ -135,10 +135,11 @@ def fetch_pool(
             local_files_only=local_files_only,
             allow_patterns=[prefix + file for file in POOL_FILES],
         )
-    except (OSError, ValueError, EntryNotFoundError) as error:
+    except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
         reason = str(error).strip().split("\n")[0]
         raise CheckpointError(
-            f"{name!r} is not a local folder, and no hashtag pool could be fetched from the Hub under that name: "
+            f"{name!r} is not a local folder, and no hashtag pool could be fetched from the Hub under that name"
+            f"{'' if revision is None else f' at {revision!r}'}: "
             f"check the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
         ) from error
     return Path(snapshot) / prefix

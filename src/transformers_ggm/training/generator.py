@@ -85,6 +85,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
     arguments.output_dir = str(run.generator_run_dir)
     arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
     arguments.save_total_limit = None
+    arguments.push_to_hub = False  # the finished checkpoint is pushed as a whole, see publish.py
     collator = DataCollatorForHashtagGeneration(
         processor,
         target_order=run.data.target_order,

@@ -22,6 +22,7 @@ from .evaluate import evaluate
 from .generator import train_generator
 from .guidance import build_pool, retrieve_guidance
 from .prepare import prepare
+from .publish import check_publishing, publish
 from .retriever import train_retriever
 from .run import Run
 
@@ -86,6 +87,9 @@ def argument_list(values: Mapping[str, Any]) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the stages that the arguments ask for."""
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
+    check_publishing(run)
     for name, run_stage in RUN_STAGE.items():
         if name in run.stage.stages:
             run_stage(run)
+    if run.training.push_to_hub:
+        publish(run)

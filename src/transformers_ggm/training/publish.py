@@ -1,0 +1,45 @@
+"""The finished checkpoint on the Hub, as `--push_to_hub` asks for."""
+
+from transformers.utils import logging
+
+from ..hub_checkpoint import push_checkpoint_to_hub
+from .run import Run
+
+logger = logging.get_logger(__name__)
+
+
+def check_publishing(run: Run) -> None:
+    """
+    Raises:
+        ValueError: there is to be a push, but the stage that finishes the checkpoint with its card is not to run.
+    """
+    if run.training.push_to_hub and "evaluate" not in run.stage.stages:
+        raise ValueError(
+            "`push_to_hub` pushes the checkpoint that the stage 'evaluate' finishes with its card: add 'evaluate' to"
+            " `stages`, or leave `push_to_hub` out."
+        )
+
+
+def publish(run: Run) -> None:
+    """
+    Pushes `checkpoint/` with its card in one commit, to the repository `--hub_model_id` (by default the name of the
+    output folder), with `--hub_private_repo`, `--hub_revision` and `--hub_token`. No trainer pushes anything before.
+
+    It is not skipped as finished stages are: starting a finished training again makes up for a push that failed, and
+    pushes nothing where the Hub has it all.
+
+    Raises:
+        PushError: the Hub cannot be reached, or refuses.
+    """
+    if run.process.is_main_process:
+        arguments = run.training
+        commit = push_checkpoint_to_hub(
+            run.checkpoint_dir,
+            arguments.hub_model_id or run.output_dir.resolve().name,
+            private=arguments.hub_private_repo,
+            revision=arguments.hub_revision,
+            commit_message="Upload trained GGM checkpoint",
+            token=arguments.hub_token,
+        )
+        logger.warning(f"The checkpoint is on the Hub: {commit.commit_url}")
+    run.process.wait_for_everyone()
