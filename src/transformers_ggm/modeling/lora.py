@@ -156,9 +156,7 @@ def _pattern(model: nn.Module, name: str) -> str:
     """A regular expression of what LoRA updates in the module `name`, whatever the number of blocks."""
     layers = _layers(model.get_submodule(name))
     if not layers:
-        raise ValueError(
-            f"{name} has no layers that a preset knows: name the layers to adapt by `target_modules`."
-        )
+        raise ValueError(f"{name} has no layers that a preset knows: name the layers to adapt by `target_modules`.")
     modules = {inner for inner, _ in model.get_submodule(name).named_modules()}
     patterns = {re.sub(r"(?<=\.)\d+(?=\\\.|$)", r"\\d+", re.escape(layer)) for layer in layers}
     matched = {inner for inner in modules if any(re.fullmatch(pattern, inner) for pattern in patterns)}

@@ -9,12 +9,13 @@ from typing import Any
 from huggingface_hub import is_offline_mode, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
-from transformers.utils import PROCESSOR_NAME, cached_file
+from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
 from ..processing import GGMProcessor
 
 _SOURCE = "_pipeline_checkpoint"
+_PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 _HUB_ARGUMENTS = ("revision", "token", "cache_dir", "local_files_only")
 
 
@@ -54,13 +55,13 @@ class Checkpoint:
             `OSError`: There is none, or it cannot be read.
         """
         if not self.name:
-            raise CheckpointError("The model was not loaded and so has no processor: pass its GGMProcessor, processor=.")
-        if self.base is not None and not self._has(PROCESSOR_NAME):
-            return self.base.processor()
-        return GGMProcessor.from_pretrained(self.name, **self.hub)
-
-    def _has(self, file: str) -> bool:
-        return cached_file(self.name, file, _raise_exceptions_for_missing_entries=False, **self.hub) is not None
+            raise CheckpointError(
+                "The model was not loaded and so has no processor: pass its GGMProcessor, processor=."
+            )
+        if self.base is None:
+            return GGMProcessor.from_pretrained(self.name, **self.hub)
+        folder = self._folder(_PROCESSOR_FILES)
+        return GGMProcessor.from_pretrained(folder) if (folder / PROCESSOR_NAME).is_file() else self.base.processor()
 
     def folders(self, names: Sequence[str]) -> dict[str, Path]:
         """Those of the folders `names` that the checkpoint has, or else its base, downloaded where it is on the Hub.
@@ -70,18 +71,20 @@ class Checkpoint:
         """
         if not self.name or not names:
             return {}
-        folder = Path(self.name) if os.path.isdir(self.name) else self._download(names)
+        folder = self._folder([f"{name}/*" for name in names])
         found = {name: folder / name for name in names if (folder / name).is_dir()}
         missing = [name for name in names if name not in found]
         return found if self.base is None else found | self.base.folders(missing)
 
-    def _download(self, names: Sequence[str]) -> Path:
+    def _folder(self, patterns: Sequence[str]) -> Path:
+        if os.path.isdir(self.name):
+            return Path(self.name)
         try:
-            return Path(snapshot_download(self.name, allow_patterns=[f"{name}/*" for name in names], **self.hub))
+            return Path(snapshot_download(self.name, allow_patterns=list(patterns), **self.hub))
         except (OSError, ValueError, EntryNotFoundError) as error:
             reason = str(error).strip().split("\n")[0]
             raise CheckpointError(
-                f"{' and '.join(f'{name}/' for name in names)} of {self.name!r} could not be fetched"
+                f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be fetched"
                 f" ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that you have"
                 " as retriever= and hashtag_pool=."
             ) from error

@@ -127,9 +127,7 @@ def load_base(run: "Run") -> GGMForHashtagGeneration:
     name = base_checkpoint(run)
     if find_adapter_config_file(name) is not None:
         raise CheckpointError(f"{name} is an adapter: to go on training it, give it as `lora_adapter`.")
-    model = GGMForHashtagGeneration.from_pretrained(
-        name, dtype=torch.float32, fusion_dropout=run.model.fusion_dropout
-    )
+    model = GGMForHashtagGeneration.from_pretrained(name, dtype=torch.float32, fusion_dropout=run.model.fusion_dropout)
     # An adapter has no generation settings of its own.
     longest = model.generation_config.max_length
     if longest is not None and run.model.max_target_length > longest:
