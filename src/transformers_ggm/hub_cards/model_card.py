@@ -171,10 +171,11 @@ def base_models(model: dict[str, Any], has_retriever: bool = True) -> list[str]:
     """
     used = ["retriever"] if has_retriever else []
     used += ["text", "audio"] if model["vision_from_retriever"] else ["vision", "text", "audio"]
-    return list(dict.fromkeys(model[part] for part in used if model[part] is not None and _is_hub_id(model[part])))
+    return list(dict.fromkeys(model[part] for part in used if model[part] is not None and is_hub_id(model[part])))
 
 
-def _is_hub_id(name: str) -> bool:
+def is_hub_id(name: str) -> bool:
+    """Whether a model's name is that of a repository on the Hub, not of a local folder."""
     if Path(name).exists():
         return False
     try:

@@ -33,6 +33,10 @@ def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_to
     return shifted.masked_fill(shifted == -100, pad_token_id)
 
 
+def _batch_norms(module: nn.Module) -> list[nn.Module]:
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+
 class GGMPreTrainedModel(NotedCommitMixin, PreTrainedModel):
     """Weight initialisation and capabilities shared by the GGM classes."""
 
@@ -101,10 +105,16 @@ class GGMEncoder(GGMPreTrainedModel):
         return self.text_encoder.get_input_embeddings()
 
     def train(self, mode: bool = True):
-        """As in PyTorch, but a frozen vision encoder stays in evaluation mode: no dropout, no batch statistics."""
+        """
+        As in PyTorch, but a frozen vision or audio encoder stays in evaluation mode: no dropout, no batch statistics.
+        So does every frozen batch normalisation of one that is adapted in part (LoRA): statistics that moved would not
+        be saved with the adapter.
+        """
         super().train(mode)
-        if not any(parameter.requires_grad for parameter in self.vision_encoder.parameters()):
-            self.vision_encoder.eval()
+        for tower in (self.vision_encoder, self.audio_encoder):
+            for module in () if tower is None else (tower, *_batch_norms(tower)):
+                if not any(parameter.requires_grad for parameter in module.parameters()):
+                    module.eval()
         return self
 
     def encode_frames(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None = None) -> torch.Tensor:

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import is_offline_mode, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
+from ..processing import GGMProcessor
 
 _SOURCE = "_pipeline_checkpoint"
+_PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 _HUB_ARGUMENTS = ("revision", "token", "cache_dir", "local_files_only")
 
 
@@ -23,10 +26,12 @@ class Checkpoint:
     Args:
         name (`str`): The folder, the id of the repository, or `""` for a model that was not loaded.
         hub (`dict`): `revision`, `token`, `cache_dir` and `local_files_only`, where known.
+        base (`Checkpoint`, *optional*): of an adapter, the whole checkpoint that it changes.
     """
 
     name: str
     hub: dict[str, Any] = field(default_factory=dict, repr=False)
+    base: "Checkpoint | None" = None
 
     @classmethod
     def of(cls, model: PreTrainedModel, local_files_only: bool = False) -> "Checkpoint":
@@ -35,27 +40,51 @@ class Checkpoint:
         known = vars(model).pop(_SOURCE, None)
         if known is None:
             known = cls(model.name_or_path, {"revision": getattr(model.config, "_commit_hash", None)})
+        return known._reached(local_files_only or is_offline_mode())
+
+    def _reached(self, local_files_only: bool) -> "Checkpoint":
         # Said outright: older versions of huggingface_hub ask for the list of files even when offline.
-        return cls(known.name, {**known.hub, "local_files_only": local_files_only or is_offline_mode()})
+        base = None if self.base is None else self.base._reached(local_files_only)
+        return replace(self, hub={**self.hub, "local_files_only": local_files_only}, base=base)
+
+    def processor(self) -> GGMProcessor:
+        """The processor of the checkpoint; of an adapter without one, that of its base.
+
+        Raises:
+            `CheckpointError`: The model was not loaded.
+            `OSError`: There is none, or it cannot be read.
+        """
+        if not self.name:
+            raise CheckpointError(
+                "The model was not loaded and so has no processor: pass its GGMProcessor, processor=."
+            )
+        if self.base is None:
+            return GGMProcessor.from_pretrained(self.name, **self.hub)
+        folder = self._folder(_PROCESSOR_FILES)
+        return GGMProcessor.from_pretrained(folder) if (folder / PROCESSOR_NAME).is_file() else self.base.processor()
 
     def folders(self, names: Sequence[str]) -> dict[str, Path]:
-        """Those of the folders `names` that the checkpoint has, downloaded where it is on the Hub.
+        """Those of the folders `names` that the checkpoint has, or else its base, downloaded where it is on the Hub.
 
         Raises:
             `CheckpointError`: They could not be fetched from the Hub.
         """
         if not self.name or not names:
             return {}
-        folder = Path(self.name) if os.path.isdir(self.name) else self._download(names)
-        return {name: folder / name for name in names if (folder / name).is_dir()}
+        folder = self._folder([f"{name}/*" for name in names])
+        found = {name: folder / name for name in names if (folder / name).is_dir()}
+        missing = [name for name in names if name not in found]
+        return found if self.base is None else found | self.base.folders(missing)
 
-    def _download(self, names: Sequence[str]) -> Path:
+    def _folder(self, patterns: Sequence[str]) -> Path:
+        if os.path.isdir(self.name):
+            return Path(self.name)
         try:
-            return Path(snapshot_download(self.name, allow_patterns=[f"{name}/*" for name in names], **self.hub))
+            return Path(snapshot_download(self.name, allow_patterns=list(patterns), **self.hub))
         except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
             reason = str(error).strip().split("\n")[0]
             raise CheckpointError(
-                f"{' and '.join(f'{name}/' for name in names)} of {self.name!r} could not be fetched"
+                f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be fetched"
                 f" ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that you have"
                 " as retriever= and hashtag_pool=."
             ) from error
@@ -75,5 +104,10 @@ class AutoModelOfCheckpoint(AutoModelForSeq2SeqLM):
         # Older versions of transformers pass the commit beside the revision that was asked for.
         hub["revision"] = kwargs.get("_commit_hash") or hub.get("revision")
         model = super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
-        setattr(model, _SOURCE, Checkpoint(str(pretrained_model_name_or_path), hub))
+        base = None
+        if getattr(model, "_hf_peft_config_loaded", False):
+            # An adapter, which transformers put on its base. A revision that was resolved is that of the base.
+            base = Checkpoint(model.name_or_path, hub)
+            hub = {**hub, "revision": getattr(hub["revision"], "initial", hub["revision"])}
+        setattr(model, _SOURCE, Checkpoint(str(pretrained_model_name_or_path), hub, base))
         return model

@@ -22,11 +22,11 @@ WITHOUT_GUIDANCE = "or go without guidance: pipeline(..., num_guidance=0)"
 class GuidanceParts:
     """A retriever with its processor and a hashtag pool that belong together.
 
-    Those not given are taken from the folders `retriever` and `hashtag_pool` of the checkpoint that the model was
-    loaded from.
+    Those not given are taken from the folders `retriever` and `hashtag_pool` of the checkpoint.
 
     Args:
         model (`PreTrainedModel`): The generator; the retriever gets its data type.
+        checkpoint ([`Checkpoint`]): Where the model was loaded from.
         device (`torch.device`): Where the retriever is put.
         wanted (`bool`): Whether there is to be guidance. Without it no retriever is loaded, and a pool, which then
             only tells what is novel, may be missing.
@@ -43,6 +43,7 @@ class GuidanceParts:
     def __init__(
         self,
         model: PreTrainedModel,
+        checkpoint: Checkpoint,
         device: torch.device,
         wanted: bool,
         retriever: HashtagRetriever | str | Path | None = None,
@@ -52,7 +53,6 @@ class GuidanceParts:
     ):
         needed = [RETRIEVER_FOLDER] if wanted and retriever is None else []
         needed += [POOL_FOLDER] if hashtag_pool is None else []
-        checkpoint = Checkpoint.of(model, local_files_only)
         folders = checkpoint.folders(needed)
         missing = [folder for folder in needed if folder not in folders]
         if missing and wanted:

@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import torch
 from torch.utils.data import DataLoader, Dataset
-from transformers import GenerationConfig, Pipeline
+from transformers import GenerationConfig, Pipeline, PreTrainedModel
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
@@ -23,6 +23,7 @@ from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import nearest_hashtags
+from .checkpoint import Checkpoint
 from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
@@ -34,6 +35,7 @@ _OWN_ARGUMENTS = ("description", "top_n", "on_error", "num_guidance", "blank_vid
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
+CONFIGURATIONS = ("config.json", "adapter_config.json")
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -61,13 +63,17 @@ class HashtagGenerationPipeline(Pipeline):
     - `novel` (`bool`): whether it is not in the pool; `None` where the pipeline has no pool;
     - `guided` (`bool`): whether it was among the retrieved ones that the model saw.
 
+    `model` may be the folder or Hub id of an adapter (peft): the model that it changes is loaded too, from where the
+    adapter's configuration says. Of the other parts, those that lie beside the adapter are taken, else its base's.
+
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
     and the reason. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
     `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
     Args:
         model ([`GGMForHashtagGeneration`]): The generator.
-        processor ([`GGMProcessor`]): Its processor.
+        processor ([`GGMProcessor`] or `str`, *optional*): Its processor, or a folder or Hub id of it. Defaults to the
+            one of the checkpoint that was named as `model`.
         retriever ([`HashtagRetriever`] or `str`, *optional*): The retriever, or its folder or Hub id. Defaults to the
             folder `retriever` of the checkpoint that was named as `model`, on the Hub at the same commit. One that is
             given is moved to the model's device and type.
@@ -85,7 +91,8 @@ class HashtagGenerationPipeline(Pipeline):
         `InputError`: An argument is not known.
     """
 
-    _load_processor = True
+    # Loaded below: what transformers would take for an adapter is the processor of its base.
+    _load_processor = False
     _load_tokenizer = False
     _load_feature_extractor = False
     _load_image_processor = False
@@ -95,23 +102,30 @@ class HashtagGenerationPipeline(Pipeline):
 
     def __init__(
         self,
-        *args,
+        model: PreTrainedModel,
+        processor: GGMProcessor | str | Path | None = None,
+        *,
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
         local_files_only: bool = False,
         **kwargs,
     ):
-        if not isinstance(kwargs.get("processor"), GGMProcessor):
-            found = type(kwargs.get("processor")).__name__
-            raise InputError(f"`processor` is a {found}: pass the model's GGMProcessor.")
+        checkpoint = Checkpoint.of(model, local_files_only)
+        if processor is None:
+            processor = checkpoint.processor()
+        elif isinstance(processor, (str, os.PathLike)):
+            processor = GGMProcessor.from_pretrained(processor, local_files_only=local_files_only)
+        if not isinstance(processor, GGMProcessor):
+            raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's GGMProcessor.")
         self.skipped: list[tuple[str, str]] = []
-        super().__init__(*args, **kwargs)
+        super().__init__(model, processor=processor, **kwargs)
         self.model.eval()
         for name in _MODEL_ARGUMENTS:
             self.processor.tokenizer.init_kwargs.pop(name, None)
         parts = GuidanceParts(
             self.model,
+            checkpoint,
             self.device,
             wanted=self._forward_params.get("num_guidance", self.processor.num_guidance) > 0,
             retriever=retriever,
@@ -359,8 +373,8 @@ class HashtagGenerationPipeline(Pipeline):
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
             self.model.save_pretrained(folder, **kwargs)
             self.processor.save_pretrained(folder)
-            # The configuration, without which nothing is loaded, comes last.
-            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name == "config.json"):
+            # The configuration, of the model or of an adapter, without which nothing is loaded, comes last.
+            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name in CONFIGURATIONS):
                 os.replace(file, target / file.name)
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 
 from transformers import Seq2SeqTrainingArguments
+from transformers.utils import is_peft_available
 
 from ..data.collator import INPUTS, check_inputs
 from ..modeling.configuration_ggm import FUSIONS
 from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
+from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -171,6 +173,73 @@ class ClassifierArguments:
             )
         if self.classifier_objective not in OBJECTIVES:
             raise ValueError(f"`classifier_objective` is {self.classifier_objective!r}; choose from {OBJECTIVES}.")
+
+
+@dataclass
+class LoraArguments:
+    """Training of a low-rank adapter instead of the whole generator."""
+
+    use_lora: bool = field(
+        default=False, metadata={"help": "Train an adapter (LoRA) instead of the generator; needs peft."}
+    )
+    base_checkpoint: str | None = field(
+        default=None,
+        metadata={
+            "help": "Trained GGM checkpoint to adapt: a folder or Hub id. Its shape, processor and retriever hold. "
+            "Without it, the pretrained backbones are put together and saved once, in the output folder's base/."
+        },
+    )
+    lora_adapter: str | None = field(
+        default=None,
+        metadata={"help": "Adapter to go on training: a folder or Hub id. Its base, rank and layers hold."},
+    )
+    keep_retriever: bool = field(
+        default=False, metadata={"help": "Take the retriever of the base checkpoint as it is, without training it on."}
+    )
+    lora_parts: list[str] = field(
+        default_factory=lambda: list(DEFAULT_PARTS), metadata={"help": f"Parts to adapt: some of {', '.join(PARTS)}."}
+    )
+    lora_target_modules: str | None = field(
+        default=None,
+        metadata={"help": "Regular expression of whole layer names to adapt; takes the place of lora_parts."},
+    )
+    lora_r: int = field(default=8, metadata={"help": "Rank of the updates."})
+    lora_alpha: float = field(default=16, metadata={"help": "Updates are scaled by lora_alpha / lora_r."})
+    lora_dropout: float = field(default=0.05, metadata={"help": "Dropout on the input of the updates."})
+    lora_fusion: str = field(
+        default="auto",
+        metadata={
+            "help": "'full' trains the layers that join the backbones and saves them with the adapter; 'lora' updates "
+            "them like the parts; 'auto' does the first where they are new, the second with a base_checkpoint."
+        },
+    )
+
+    def __post_init__(self):
+        check_parts(self.lora_parts)
+        if self.lora_fusion not in ("auto", *FUSION_TRAININGS):
+            raise ValueError(f"`lora_fusion` is {self.lora_fusion!r}; choose from {('auto', *FUSION_TRAININGS)}.")
+        if self.lora_r < 1:
+            raise ValueError(f"`lora_r` is {self.lora_r}, but an update has rank 1 at least.")
+        if self.base_checkpoint is not None and self.lora_adapter is not None:
+            raise ValueError("`lora_adapter` names its base itself: leave `base_checkpoint` out.")
+        if self.keep_retriever and not self.starts_from_trained:
+            raise ValueError("`keep_retriever` needs a `base_checkpoint` or `lora_adapter` to take it from.")
+        if self.use_lora and not is_peft_available():
+            raise ImportError("`use_lora` needs peft: pip install 'transformers-ggm[lora]'.")
+        if self.starts_from_trained and not self.use_lora:
+            raise ValueError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
+
+    @property
+    def starts_from_trained(self) -> bool:
+        """Whether there is a trained generator to adapt, rather than pretrained backbones."""
+        return self.base_checkpoint is not None or self.lora_adapter is not None
+
+    @property
+    def fusion_training(self) -> str:
+        """How the fusion is trained: `"full"` or `"lora"`."""
+        if self.lora_fusion != "auto":
+            return self.lora_fusion
+        return "lora" if self.starts_from_trained else "full"
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..evaluation import hashtag_metrics, recall_by_cause, word_splitter_name
 from ..files import write_json, write_lines
-from ..hub_cards import write_model_card
+from ..hub_cards import write_adapter_card, write_model_card
 from ..modeling import GGMForHashtagGeneration
 from .generator import decode_hashtags, make_trainer
 from .run import Run
@@ -75,7 +75,8 @@ def evaluate(run: Run) -> None:
     if run.process.is_main_process:
         write_predictions(run, "predictions.jsonl", test.dataset, best_predictions)
         summary = summary_of(figures, ranking_recall(run.guidance_dir), len(test))
-        write_model_card(run, summary)
+        write_card = write_adapter_card if run.lora.use_lora else write_model_card
+        write_card(run, summary)
         write_json(run.evaluation_dir / "test.json", summary)
         print(json.dumps(summary, indent=2))
     run.process.wait_for_everyone()

@@ -1,12 +1,13 @@
 """Stage 5: the generator learns to write hashtags (section 3.3)."""
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
 
 from ..data import DataCollatorForHashtagGeneration
+from ..errors import CheckpointError
 from ..evaluation import hashtag_metrics
 from ..files import written_whole
 from ..modeling import GGMForHashtagGeneration
@@ -14,9 +15,17 @@ from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .arguments import ModelArguments
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
+from .lora import ADAPTER_CONFIG, make_adapter, save_adapter
 from .run import Run
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+# Of a model and of an adapter; a checkpoint has one of them.
+RESULTS = ("config.json", ADAPTER_CONFIG)
 
 
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
@@ -28,8 +37,26 @@ class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
         return super().evaluation_loop(*args, **kwargs)
 
 
-def make_generator(run: Run) -> GGMForHashtagGeneration:
-    """The generator before training."""
+def make_generator(run: Run) -> "GGMForHashtagGeneration | PeftModel":
+    """The generator before training, or what of it is trained: a base with an adapter."""
+    if not run.lora.use_lora:
+        return compose_generator(run)
+    if not run.lora.starts_from_trained:
+        write_base(run)
+    return make_adapter(run)
+
+
+def write_base(run: Run) -> None:
+    """Writes `base/`, the new-made model that an adapter changes, but in a training that goes on."""
+    if last_checkpoint(run.generator_run_dir) is None and run.process.is_main_process:
+        with written_whole(run.base_dir) as folder:
+            compose_generator(run).save_pretrained(folder)
+            run.processor.save_pretrained(folder)
+    run.process.wait_for_everyone()
+
+
+def compose_generator(run: Run) -> GGMForHashtagGeneration:
+    """A new generator, of the backbones that the arguments name."""
     set_seed(run.training.seed)
     arguments = run.model
     overrides = {
@@ -120,8 +147,9 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
 
 
 def train_generator(run: Run) -> None:
-    """Writes the best model by the validation figure, and its processor, into `checkpoint/`."""
-    if run.is_done("generator", run.checkpoint_dir / "config.json", run.generator_run_dir):
+    """Writes the best model or adapter by the validation figure, and its processor, into `checkpoint/`."""
+    check_kind_of_result(run)
+    if run.is_done("generator", run.generator_result, run.generator_run_dir):
         return
     model = make_generator(run)
     trainer = make_trainer(run, model)
@@ -130,15 +158,31 @@ def train_generator(run: Run) -> None:
     if run.process.is_main_process:
         best = run.best_generators()[0]
         with written_whole(run.output_dir / "runs" / "best") as folder:
-            save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
+            if run.lora.use_lora:
+                save_adapter(best, folder, run.stage.weights_dtype)
+            else:
+                save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
             run.processor.save_pretrained(folder)
         publish_files(run.output_dir / "runs" / "best", run.checkpoint_dir)
     run.process.wait_for_everyone()
 
 
+def check_kind_of_result(run: Run) -> None:
+    """
+    Raises:
+        CheckpointError: the output folder holds a whole model where an adapter is to be trained, or the reverse.
+    """
+    other = next(name for name in RESULTS if name != run.generator_result.name)
+    if (run.checkpoint_dir / other).is_file():
+        raise CheckpointError(
+            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose another "
+            "--output_dir."
+        )
+
+
 def publish_files(source, target) -> None:
-    """Moves the files of a finished folder into the checkpoint; `config.json`, which says that all is there, last."""
+    """Moves the files of a finished folder into the checkpoint; the configuration, which says that all is there, last."""
     target.mkdir(exist_ok=True)
-    for file in sorted(source.iterdir(), key=lambda file: file.name == "config.json"):
+    for file in sorted(source.iterdir(), key=lambda file: file.name in RESULTS):
         file.replace(target / file.name)
     source.rmdir()

@@ -13,6 +13,7 @@ from .arguments import (
     ClassifierArguments,
     DataArguments,
     GGMTrainingArguments,
+    LoraArguments,
     ModelArguments,
     RetrieverArguments,
     StageArguments,
@@ -55,6 +56,7 @@ def parse_arguments(argv: Sequence[str]) -> Run:
             ClassifierArguments,
             GGMTrainingArguments,
             StageArguments,
+            LoraArguments,
         )
     )
     arguments = list(argv)

@@ -6,12 +6,13 @@ from ..data import decode_split
 from ..data.shorts import SPLITS
 from ..files import written_whole
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from .lora import base_processor, base_retriever
 from .run import Run, remove
 
 
 def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
     """
-    The processors of the pretrained backbones, or those that the scratch configuration describes. A pretrained
+    The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch configuration describes. A pretrained
     retriever that no stage needs is not fetched for its processor.
     """
     arguments = run.model
@@ -24,6 +25,11 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor |
         train = run.shorts["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
         return run.scratch_config.processors(train["description"], hashtags, **lengths)
+    if run.lora.starts_from_trained:
+        processor = base_processor(run, lengths)
+        if not run.needs_retriever:
+            return processor, None
+        return processor, HashtagRetrieverProcessor.from_pretrained(base_retriever(run))
     feature_extractor = None
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)

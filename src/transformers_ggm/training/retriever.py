@@ -1,6 +1,8 @@
 """Stage 2: the retriever learns which hashtags lie near a video (section 3.1)."""
 
 import copy
+import shutil
+from pathlib import Path
 
 import torch
 import torch.distributed.nn.functional as distributed
@@ -13,6 +15,7 @@ from ..files import written_whole
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
 from .arguments import GGMTrainingArguments
 from .callbacks import EpochCallback, last_checkpoint
+from .lora import base_retriever
 from .run import Run
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
@@ -58,10 +61,33 @@ def make_retriever(run: Run) -> HashtagRetriever:
     """The retriever before training."""
     set_seed(run.training.seed)
     query = run.retriever.retriever_query
+    if run.lora.starts_from_trained:
+        return HashtagRetriever.from_pretrained(base_retriever(run), dtype=torch.float32)
     if run.scratch_config is not None:
         config = run.scratch_config.retriever_config(run.retriever_processor.tokenizer, query=query)
         return HashtagRetriever(config)
     return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
+
+
+def check_query(run: Run, folder: Path) -> None:
+    """
+    Raises:
+        ValueError: the retriever that training starts from goes by another query than the arguments say.
+    """
+    query = HashtagRetriever.config_class.from_pretrained(folder).query
+    if query != run.retriever.retriever_query:
+        raise ValueError(
+            f"The retriever of the base checkpoint seeks by {query!r}, but `retriever_query` is "
+            f"{run.retriever.retriever_query!r}: give --retriever_query {query}."
+        )
+
+
+def keep_retriever(run: Run) -> None:
+    """Writes the retriever of the base checkpoint into `checkpoint/retriever` as it is."""
+    if run.process.is_main_process:
+        with written_whole(run.retriever_dir) as folder:
+            shutil.copytree(base_retriever(run), folder, dirs_exist_ok=True)
+    run.process.wait_for_everyone()
 
 
 def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
@@ -88,6 +114,11 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
 def train_retriever(run: Run) -> None:
     """Writes `checkpoint/retriever`."""
     if run.is_done("retriever", run.retriever_dir, run.retriever_run_dir):
+        return
+    if run.lora.starts_from_trained:
+        check_query(run, base_retriever(run))
+    if run.lora.keep_retriever:
+        keep_retriever(run)
         return
     model = make_retriever(run)
     splits = {}

@@ -24,11 +24,13 @@ from .arguments import (
     ClassifierArguments,
     DataArguments,
     GGMTrainingArguments,
+    LoraArguments,
     ModelArguments,
     RetrieverArguments,
     StageArguments,
 )
 from .callbacks import best_checkpoints
+from .lora import ADAPTER_CONFIG, check_lora
 from .scratch import ScratchConfig
 
 logger = logging.get_logger(__name__)
@@ -42,7 +44,7 @@ class Run:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
     `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
-    one was asked for, `classifier/`.
+    one was asked for, `classifier/`; an adapter of new-made models leaves what it adapts in `base/`.
     """
 
     model: ModelArguments
@@ -51,14 +53,17 @@ class Run:
     classifier: ClassifierArguments
     training: GGMTrainingArguments
     stage: StageArguments
+    lora: LoraArguments
 
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
+        check_lora(self.lora, self.model)
         self.output_dir = Path(self.training.output_dir)
         self.prepared_dir = self.output_dir / "prepared"
         self.guidance_dir = self.output_dir / "guidance"
         self.evaluation_dir = self.output_dir / "evaluation"
         self.checkpoint_dir = self.output_dir / "checkpoint"
+        self.base_dir = self.output_dir / "base"
         self.retriever_dir = self.checkpoint_dir / "retriever"
         self.pool_dir = self.checkpoint_dir / "hashtag_pool"
         self.retriever_run_dir = self.output_dir / "runs" / "retriever"
@@ -201,8 +206,9 @@ class Run:
                 "classifier": asdict(self.classifier),
                 "training": self.training.to_sanitized_dict(),
                 "stage": asdict(self.stage),
+                "lora": asdict(self.lora),
                 "num_processes": self.process.num_processes,
-                "versions": {name: version(name) for name in PACKAGES},
+                "versions": {name: version(name) for name in (*PACKAGES, *(("peft",) if self.lora.use_lora else ()))},
             }
             write_json(run_dir / RECORD, content)
 
@@ -219,6 +225,11 @@ class Run:
             self.stage.num_best_checkpoints,
             self.training.greater_is_better,
         )
+
+    @property
+    def generator_result(self) -> Path:
+        """The file that is there when the generator's result is: a model's configuration, or an adapter's."""
+        return self.checkpoint_dir / (ADAPTER_CONFIG if self.lora.use_lora else "config.json")
 
     def is_done(self, stage: str, output: Path, run_dir: Path | None = None) -> bool:
         """

@@ -1,0 +1,184 @@
+"""Training a low-rank adapter (LoRA) instead of the whole generator: the base it changes, and the files it leaves."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors.torch import load_file, save_file
+from transformers import set_seed
+from transformers.utils.peft_utils import find_adapter_config_file
+
+from ..errors import CheckpointError
+from ..modeling import GGMForHashtagGeneration, make_lora_config
+from ..processing import GGMProcessor
+from .arguments import LoraArguments, ModelArguments
+from .weights import WEIGHTS_DTYPES
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+    from .run import Run
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+def unreached(model: ModelArguments) -> list[str]:
+    """Which of `"video"` and `"audio"` the generator is not given; it hears through what it sees."""
+    sees, hears = "video" in model.inputs, "audio" in model.inputs and model.audio is not None
+    return [name for name, is_given in (("video", sees), ("audio", sees and hears)) if not is_given]
+
+
+def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
+    """
+    Raises:
+        ValueError: the arguments of the model and those of LoRA do not go together.
+    """
+    if not lora.use_lora:
+        return
+    if model.scratch_config is not None:
+        raise ValueError(
+            "`scratch_config` starts from random weights, which LoRA cannot make up for: train that model whole, then "
+            "give its checkpoint as `base_checkpoint`."
+        )
+    if lora.starts_from_trained and model.vision_from_retriever:
+        raise ValueError("`vision_from_retriever` changes the vision encoder, but that of a trained base stays.")
+    if lora.lora_adapter is not None or lora.lora_target_modules is not None:
+        return
+    if "vision" in lora.lora_parts and model.freeze_vision:
+        raise ValueError("`freeze_vision` keeps the vision encoder, but `lora_parts` adapts it: leave one out.")
+    for part, name in (("vision", "video"), ("audio", "audio")):
+        if part in lora.lora_parts and name in unreached(model):
+            raise ValueError(f"`lora_parts` adapts the {part} encoder, but the generator is given no {name}.")
+
+
+def base_of_adapter(name: str) -> str:
+    """
+    The model that an adapter changes, as its `adapter_config.json` names it.
+
+    Raises:
+        CheckpointError: there is no adapter of that name, or it does not tell.
+    """
+    path = find_adapter_config_file(name)
+    if path is None:
+        raise CheckpointError(f"{name} has no {ADAPTER_CONFIG}: give the folder or Hub id of an adapter.")
+    base = json.loads(Path(path).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise CheckpointError(f"{path} names no `base_model_name_or_path`: write there which checkpoint it adapts.")
+    return base
+
+
+def base_checkpoint(run: "Run") -> str:
+    """Folder or Hub id of the whole checkpoint that a run adapts."""
+    if run.lora.lora_adapter is not None:
+        return base_of_adapter(run.lora.lora_adapter)
+    return str(run.base_dir) if run.lora.base_checkpoint is None else run.lora.base_checkpoint
+
+
+def base_processor(run: "Run", lengths: dict[str, int]) -> GGMProcessor:
+    """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
+    processor = GGMProcessor.from_pretrained(base_checkpoint(run))
+    return GGMProcessor(
+        processor.video_processor,
+        processor.tokenizer,
+        None if "audio" in unreached(run.model) else processor.feature_extractor,
+        max_audio_seconds=processor.max_audio_seconds,
+        **lengths,
+    )
+
+
+def base_retriever(run: "Run") -> Path:
+    """
+    The retriever of the base checkpoint, or that of the adapter that training goes on with, which may have its own.
+
+    Raises:
+        CheckpointError: neither has one, or it cannot be fetched.
+    """
+    sources = [name for name in (run.lora.lora_adapter, base_checkpoint(run)) if name is not None]
+    for source in sources:
+        folder = _fetched(source, ["retriever/*"]) / "retriever"
+        if folder.is_dir():
+            return folder
+    raise CheckpointError(
+        f"{' and '.join(sources)} has no retriever/: take a checkpoint with one, or go without guidance "
+        "(--num_guidance 0 --stages prepare generator evaluate)."
+    )
+
+
+def _fetched(name: str, patterns: Sequence[str]) -> Path:
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns)))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{name} cannot be fetched from the Hub: {error}") from error
+
+
+def load_base(run: "Run") -> GGMForHashtagGeneration:
+    """
+    The base in the type that training computes with.
+
+    Raises:
+        CheckpointError: it is no generator's whole checkpoint, or it writes less than the run's targets are long.
+    """
+    name = base_checkpoint(run)
+    if find_adapter_config_file(name) is not None:
+        raise CheckpointError(f"{name} is an adapter: to go on training it, give it as `lora_adapter`.")
+    model = GGMForHashtagGeneration.from_pretrained(name, dtype=torch.float32, fusion_dropout=run.model.fusion_dropout)
+    # An adapter has no generation settings of its own.
+    longest = model.generation_config.max_length
+    if longest is not None and run.model.max_target_length > longest:
+        raise CheckpointError(
+            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: lower it."
+        )
+    return model
+
+
+def make_adapter(run: "Run") -> "PeftModel":
+    """The base with a new adapter, or with the one that training goes on with."""
+    from peft import PeftModel, get_peft_model
+
+    model = load_base(run)
+    set_seed(run.training.seed)
+    if run.lora.lora_adapter is not None:
+        return PeftModel.from_pretrained(model, run.lora.lora_adapter, is_trainable=True)
+    config = make_lora_config(
+        model,
+        parts=run.lora.lora_parts,
+        r=run.lora.lora_r,
+        alpha=run.lora.lora_alpha,
+        dropout=run.lora.lora_dropout,
+        target_modules=run.lora.lora_target_modules,
+        fusion=run.lora.fusion_training,
+        without=unreached(run.model),
+    )
+    adapted = get_peft_model(model, config)
+    name = base_checkpoint(run)
+    # Found again from wherever the adapter is loaded.
+    config.base_model_name_or_path = str(Path(name).resolve()) if Path(name).is_dir() else name
+    return adapted
+
+
+def save_adapter(source: Path, folder: Path, dtype: str = "float32") -> None:
+    """
+    Copies a trained adapter.
+
+    Args:
+        source (`Path`): a checkpoint of its training.
+        folder (`Path`): where to; an existing folder.
+        dtype (`str`, *optional*, defaults to `"float32"`): type to store its weights in.
+    """
+    if dtype not in WEIGHTS_DTYPES:
+        raise ValueError(f"`dtype` is {dtype!r}; choose from {WEIGHTS_DTYPES}.")
+    weights = {name: tensor.to(getattr(torch, dtype)) for name, tensor in load_file(source / ADAPTER_WEIGHTS).items()}
+    save_file(weights, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    config = read_adapter_config(source)
+    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """The settings of an adapter."""
+    return json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
