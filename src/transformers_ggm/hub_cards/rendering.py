@@ -14,11 +14,21 @@ _ONE_EMPTY_LINE = "\n\n"
 
 def render_card(template: str, card_data: CardData, **facts: Any) -> ModelCard:
     """
-    Fills a template beside this file. `ModelCard.from_template` does the same for templates without parts.
+    Fills the template of a card. `ModelCard.from_template` does the same for templates without parts.
+
+    Args:
+        template (`str`), **facts: see [`fill`].
+        card_data (`CardData`): the metadata.
+    """
+    return ModelCard(fill(template, card_data=card_data.to_yaml(), **facts) + "\n")
+
+
+def fill(template: str, **facts: Any) -> str:
+    """
+    Fills a template beside this file, and leaves out the empty lines around what is left out.
 
     Args:
         template (`str`): the file's name.
-        card_data (`CardData`): the metadata.
         **facts: what the template and its parts speak of. None may be missing; one that is not known is `None` or
             empty, and the template leaves it out.
 
@@ -27,6 +37,4 @@ def render_card(template: str, card_data: CardData, **facts: Any) -> ModelCard:
     """
     # Markdown, not HTML: what others wrote is escaped where it is quoted, see `quoting.py`.
     environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined)  # noqa: S701
-    content = environment.get_template(template).render(card_data=card_data.to_yaml(), **facts)
-    # Where facts are left out, so are the empty lines around them.
-    return ModelCard(f"{_EMPTY_LINES.sub(_ONE_EMPTY_LINE, content).strip()}\n")
+    return _EMPTY_LINES.sub(_ONE_EMPTY_LINE, environment.get_template(template).render(**facts)).strip()
