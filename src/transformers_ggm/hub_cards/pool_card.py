@@ -40,16 +40,15 @@ def make_pool_card(
     name = PurePosixPath(subfolder).name or (repo_id or "").rpartition("/")[2] or "Hashtag pool"
     arguments = f'"{repo_id or "."}"' + (f', subfolder="{subfolder}"' if repo_id and subfolder else "")
     facts = pool_card_facts(hashtags, counts, dim, retriever_fingerprint)
-    return str(
-        render_card(
-            TEMPLATE,
-            card_data,
-            name=name,
-            arguments=arguments,
-            facts=f"{BEGIN}\n{facts}\n{END}",
-            knows_retriever=bool(retriever_fingerprint),
-        )
+    card = render_card(
+        TEMPLATE,
+        card_data,
+        name=name,
+        arguments=arguments,
+        facts=f"{BEGIN}\n{facts}\n{END}",
+        knows_retriever=bool(retriever_fingerprint),
     )
+    return f"{card}\n"
 
 
 def pool_card_facts(hashtags: Sequence[str], counts: Sequence[int], dim: int, retriever_fingerprint: str = "") -> str:

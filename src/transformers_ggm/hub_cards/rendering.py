@@ -20,7 +20,7 @@ def render_card(template: str, card_data: CardData, **facts: Any) -> ModelCard:
         template (`str`), **facts: see [`fill`].
         card_data (`CardData`): the metadata.
     """
-    return ModelCard(fill(template, card_data=card_data.to_yaml(), **facts) + "\n")
+    return ModelCard(fill(template, card_data=card_data.to_yaml(), **facts))
 
 
 def fill(template: str, **facts: Any) -> str:
