@@ -281,6 +281,12 @@ def test_every_figure_is_one_of_the_results(make_run):
     assert told == [f"{value:.2f}" for value in known]
 
 
+def test_order_of_hashtags_is_told(make_run):
+    """Would fail if ROUGE-2, which goes by the order of hashtags, were told without the order that it was measured in."""
+    _, text = write(make_run(), {**SUMMARY, "hashtag_order": {"order": "sorted", "seed": 3}})
+    assert "\nby wordninja 2.0.0, in sorted order (seed 3); precision" in text
+
+
 def test_bases_and_their_relation(make_run):
     """Would fail if the Hub took a model with several backbones for a merge of them, or one without for a finetune."""
     metadata, _ = write(make_run())

@@ -49,6 +49,7 @@ def figure_rows(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "videos": summary["test_videos"],
         "word_splitter": summary["word_splitter"],
+        "order": summary.get("hashtag_order"),
         "num_best": int(mean_name.removeprefix("mean_of_best_")),
         "has_causes": any(key not in FIGURES for key in best),
         "rows": [
