@@ -126,7 +126,9 @@ def _names_as_code(head: str) -> str:
     """`head` with the names of the arguments, which are what stands outside of parentheses, as code."""
     outside = dict(_depths(head))
     return re.sub(
-        r"\*{0,2}\w+", lambda match: f"`{match[0]}`" if outside[match.start()] and outside[match.end() - 1] else match[0], head
+        r"\*{0,2}\w+",
+        lambda match: f"`{match[0]}`" if outside[match.start()] and outside[match.end() - 1] else match[0],
+        head,
     )
 
 
