@@ -36,7 +36,7 @@ def to_markdown(docstring: str, link: Callable[[str], str]) -> str:
     >>> print(to_markdown("Adds.\n\nArgs:\n    k (`int`, *optional*): how many.", link=str))
     Adds.
     <BLANKLINE>
-    **Arguments**
+    **Arguments**{: .section }
     <BLANKLINE>
     `k` (`int`, *optional*)
     :   how many.
@@ -49,7 +49,7 @@ def to_markdown(docstring: str, link: Callable[[str], str]) -> str:
             parts.append(body)
         else:
             text = _definition_list(body, header) if header in ITEMISED else body
-            parts.append(f"**{SECTIONS[header]}**\n\n{text}")
+            parts.append(f"**{SECTIONS[header]}**{{: .section }}\n\n{text}")
     text = _DOCTEST.sub(_as_console, "\n\n".join(parts))
     return _LINK.sub(lambda match: link(match[1]), text)
 

@@ -9,6 +9,7 @@ from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 # What pymdownx.arithmatex leaves of $...$ and $$...$$.
+_PRIME = re.compile(r"<msup>(<mi>\w</mi>)<mi>&#x02032;</mi></msup>")
 _MATH = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -20,4 +21,6 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 def _as_mathml(match: re.Match) -> str:
     tag, latex = match.groups()
     mathml = convert(html.unescape(latex), display="block" if tag == "div" else "inline")
+    # The sign is a raised one in most fonts: as an exponent it would be raised twice.
+    mathml = _PRIME.sub(r'\1<mo lspace="0" rspace="0">&#x02032;</mo>', mathml)
     return f'<div class="formula">{mathml}</div>' if tag == "div" else mathml

@@ -5,9 +5,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import griffe
+
 import transformers_ggm
 
-API = Path(__file__).resolve().parents[2] / "docs" / "api"
+ROOT = Path(__file__).resolve().parents[2]
+API = ROOT / "docs" / "api"
 
 
 def documented() -> list[str]:
@@ -38,3 +41,12 @@ def test_names_of_folders_are_documented():
     for folder in ("modeling", "processing", "retrieval", "data", "training", "evaluation", "hub_cards"):
         module = importlib.import_module(f"transformers_ggm.{folder}")
         assert set(module.__all__) <= entries, folder
+
+
+def test_entries_are_classes_and_functions():
+    """Would fail if an entry showed a module that goes by the name of what is in it."""
+    package = griffe.load("transformers_ggm", search_paths=[str(ROOT / "src")], resolve_aliases=True)
+    for path in documented():
+        entry = package[path.removeprefix("transformers_ggm.")]
+        assert entry.is_class or entry.is_function, path
+        assert entry.docstring, path

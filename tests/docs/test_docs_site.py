@@ -10,6 +10,8 @@ import pytest
 
 import transformers_ggm
 
+ROOT = Path(__file__).resolve().parents[2]
+
 pytestmark = pytest.mark.slow
 
 
@@ -92,3 +94,12 @@ def test_formulas_are_drawn_without_scripts(site):
     model = (site / "model.html").read_text(encoding="utf-8")
     assert model.count('<div class="formula"><math') == 5
     assert "arithmatex" not in model
+
+
+def test_files_of_the_repository_are_on_the_site(site):
+    """Would fail if a file outside of docs/ could not be read on the site, or pages were called by their files' names."""
+    configuration = "examples/configs/rendered_shorts_model.json"
+    training = (site / "training.html").read_text(encoding="utf-8")
+    assert f'href="{configuration}"' in training
+    assert (site / configuration).read_bytes() == (ROOT / configuration).read_bytes()
+    assert '<a href="results.html#what-the-start-of-the-weights-does">Results</a>' in training

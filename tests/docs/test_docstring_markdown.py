@@ -44,7 +44,8 @@ def test_no_word_of_any_docstring_is_lost(package):
     checked = 0
     for text in docstrings(package):
         before = words(re.sub(r"^Args:$", "Arguments:", text, flags=re.MULTILINE))
-        after = words(to_markdown(text, link=lambda target: f"`{target.removeprefix('~')}`").replace("&#8203;", ""))
+        markdown = to_markdown(text, link=lambda target: f"`{target.removeprefix('~')}`")
+        after = words(markdown.replace("&#8203;", "").replace("{: .section }", ""))
         for counts in (before, after):
             counts.subtract({name: counts[name] for name in ("python", "pycon")})
         assert +before == +after, text
@@ -74,20 +75,20 @@ Raises:
 
 Behind it."""
     assert to_markdown(text, link=lambda target: f"<{target}>") == (
-        "Finds.\n\n**Arguments**\n\n"
+        "Finds.\n\n**Arguments**{: .section }\n\n"
         "`queries` (`Tensor` of shape `(q, d)`)\n:   Vectors,\n    of any type:\n\n    - one\n\n"
         "`revision`, `token`\n:   As elsewhere.\n\n"
         "`config` (<Thing>)\n:   &#8203;\n\n"
         "`**kwargs`\n:   The rest.\n\n"
-        "**Returns**\n\n`tuple`: scores and\nnames.\n\n"
-        "**Raises**\n\n<PoolError>\n:   `k` is out of range.\n\nBehind it."
+        "**Returns**{: .section }\n\n`tuple`: scores and\nnames.\n\n"
+        "**Raises**{: .section }\n\n<PoolError>\n:   `k` is out of range.\n\nBehind it."
     )
 
 
 def test_consoles_are_named_as_such():
     """Would fail if examples with prompts were coloured as plain Python, or showed directives of doctest."""
     text = "Example:\n\n```python\n>>> 1 + 1  # doctest: +SKIP\n2\n\n```"
-    assert to_markdown(text, link=str) == "**Example**\n\n```pycon\n>>> 1 + 1\n2\n```"
+    assert to_markdown(text, link=str) == "**Example**{: .section }\n\n```pycon\n>>> 1 + 1\n2\n```"
     assert "```python\nimport torch" in to_markdown("```python\nimport torch\n```", link=str)
 
 
@@ -119,3 +120,9 @@ def test_formulas_become_mathml():
     content = mathml.on_page_content('<p>So <span class="arithmatex">\\(a &lt; b\\)</span>.</p>', None, None, None)
     assert content.startswith("<p>So <math") and content.endswith("</math>.</p>")
     assert "<mi>a</mi><mo>&#x0003C;</mo><mi>b</mi>" in content
+
+
+def test_prime_is_not_an_exponent():
+    """Would fail if t' were drawn with a sign too small and too high to be seen."""
+    content = mathml.on_page_content('<div class="arithmatex">\\[t\' = t\\]</div>', None, None, None)
+    assert '<mi>t</mi><mo lspace="0" rspace="0">&#x02032;</mo>' in content and "msup" not in content
