@@ -33,8 +33,9 @@ demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpo
 	@rm -rf $(DEMO_CHECKPOINT) && cp -r outputs/demo/checkpoint $(DEMO_CHECKPOINT)
 	@echo "Trained; $(DEMO_CHECKPOINT) is replaced"
 
+# Not --quiet: warnings that are not shown do not count for --strict either.
 docs: $(INSTALLED_DEV)  ## build docs/ as a site into build/site; no network is needed
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "Open build/site/index.html"
 
 test: $(INSTALLED_DEV)  ## install what development needs and run the quick tests
