@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
+from transformers.utils import ADAPTER_CONFIG_NAME
 
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
@@ -16,7 +17,7 @@ from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .arguments import ModelArguments
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint, step_of
-from .lora import ADAPTER_CONFIG, make_adapter, save_adapter
+from .lora import make_adapter, save_adapter
 from .model_card_callback import ModelCardCallback, note_published
 from .run import Run, remove
 from .trainers import ShortsTrainerMixin
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # Of a model and of an adapter; a checkpoint has one of them.
-RESULTS = ("config.json", ADAPTER_CONFIG)
+RESULTS = ("config.json", ADAPTER_CONFIG_NAME)
 
 
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
