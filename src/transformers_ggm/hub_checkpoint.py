@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
 from .errors import CheckpointError, InputError
+from .hub_cards.training_curve import TRAINING_CURVE
 from .hub_commits import commit_files
 from .modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
 from .retrieval import HashtagPool
@@ -93,15 +94,21 @@ def push_checkpoint_to_hub(
         InputError: `checkpoint` is neither a folder nor a pipeline.
     """
     if isinstance(checkpoint, (str, os.PathLike)):
+        files = checkpoint_files(checkpoint)
+
+        def replaces(path: str) -> bool:
+            # The picture of an older training has nothing to say beside a new card.
+            return _is_replaced(path) or (path == TRAINING_CURVE and "README.md" in files)
+
         return commit_files(
-            checkpoint_files(checkpoint),
+            files,
             repo_id,
             commit_message=commit_message,
             private=private,
             token=token,
             revision=revision,
             create_pr=create_pr,
-            replaces=_is_replaced,
+            replaces=replaces,
         )
     if not hasattr(checkpoint, "hashtag_pool"):
         raise InputError(

@@ -30,6 +30,7 @@ def commit_files(
     revision: str | None,
     create_pr: bool,
     replaces: Callable[[str], bool] | None = None,
+    edits: Mapping[str, Callable[[str, str | None], str | None]] | None = None,
 ) -> CommitInfo:
     """
     Uploads files in one commit, making the repository, and the branch `revision`, where there is none.
@@ -41,6 +42,9 @@ def commit_files(
         commit_message, private, token, revision, create_pr: as in `transformers`' `push_to_hub`.
         replaces (`Callable`, *optional*): tells of a path in the repository whether it makes up one whole with
             `files`. Such files that are not among them any more are deleted by the same commit.
+        edits (`dict[str, Callable]`, *optional*): paths of texts in the repository that are made of those which are
+            there: each is called with the repository's whole name and the text there, or `None`, and gives the new
+            text, or `None` for none.
 
     Raises:
         PushError: the Hub cannot be reached, or refuses; what the repository held before is untouched.
@@ -53,11 +57,17 @@ def commit_files(
             api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
         operations = [CommitOperationAdd(path_in_repo, file) for path_in_repo, file in files.items()]
         parent = None
-        if replaces is not None:
-            # The commit is refused if another one comes between: what is left over is known for this one only.
+        if replaces is not None or edits:
+            # The commit is refused if another one comes between: what is there is known for this one only.
             parent = api.repo_info(repo_id, repo_type=repo_type, revision=revision).sha
             there = api.list_repo_files(repo_id, repo_type=repo_type, revision=parent)
-            operations += [CommitOperationDelete(path) for path in there if replaces(path) and path not in files]
+            if replaces is not None:
+                operations += [CommitOperationDelete(path) for path in there if replaces(path) and path not in files]
+            for path, edit in (edits or {}).items():
+                old = _text(api, repo_id, repo_type, parent, path) if path in there else None
+                new = edit(repo_id, old)
+                if new is not None and new != old:
+                    operations.append(CommitOperationAdd(path, new.encode("utf-8")))
         # Not `upload_folder`, which may split a folder over commits.
         return api.create_commit(
             repo_id=repo_id,
@@ -68,6 +78,11 @@ def commit_files(
             create_pr=create_pr,
             parent_commit=parent,
         )
+
+
+def _text(api: HfApi, repo_id: str, repo_type: str, commit: str, path: str) -> str:
+    file = api.hf_hub_download(repo_id, path, repo_type=repo_type, revision=commit)
+    return Path(file).read_text(encoding="utf-8")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def write_second_checkpoint(folder: Path) -> Path:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     pool = HashtagPool.from_pretrained(folder / "hashtag_pool")
     pool.remove(pool.hashtags[:1])
-    pool.save_pretrained(folder / "hashtag_pool")
+    pool.save_pretrained(folder / "hashtag_pool", create_model_card=False)
     settings = json.loads((folder / "generation_config.json").read_text())
     (folder / "generation_config.json").write_text(json.dumps({**settings, "num_beams": 2}))
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nThe second one.\n")

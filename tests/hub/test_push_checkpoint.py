@@ -73,6 +73,21 @@ def test_private_branch_and_pull_request(hub, second):
     assert on_hub(hub, revision="refs/pr/1") == contents(DEMO_CHECKPOINT)
 
 
+def test_picture_of_the_training_goes_with_its_card(hub, second, tmp_path):
+    """Would fail if the training's picture did not go up with the card that shows it, stayed beside the card of a
+    training without one, or were taken from a card that stays."""
+    curved = copy_demo(tmp_path / "curved")
+    (curved / "training_curve.png").write_bytes(b"a picture")
+    push_checkpoint_to_hub(curved, "someone/tags")
+    assert on_hub(hub) == contents(curved) and len(commits(hub)) == 1
+    bare = copy_demo(tmp_path / "bare")
+    (bare / "README.md").unlink()
+    push_checkpoint_to_hub(bare, "someone/tags")
+    assert "training_curve.png" in on_hub(hub)
+    push_checkpoint_to_hub(second, "someone/tags")
+    assert on_hub(hub) == contents(second)
+
+
 def test_pull_request_to_somebody_elses_repository(hub, second, monkeypatch):
     """Would fail if a checkpoint could be offered only to one's own repositories, or refusals did not say what to
     do."""

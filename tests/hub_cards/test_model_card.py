@@ -2,42 +2,20 @@ import json
 import os
 import re
 import shutil
+from itertools import chain
 
 import pytest
 import torch
 import yaml
+from card_samples import DATA_CARD, FIGURES, MEAN, MISSING, SUMMARY, complete, holes, remove
 from huggingface_hub import ModelCard
+from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
 from safetensors.torch import save_file
 
 from transformers_ggm import HashtagPool
 from transformers_ggm.hub_cards import write_model_card
 from transformers_ggm.training.main import parse_arguments
 from transformers_ggm.training.run import Run
-
-FIGURES = {"rouge1": 41.237, "rouge2": 12.0, "precision": 30.5, "recall": 28.25, "f1": 29.3}
-MEAN = {"rouge1": 40.111, "rouge2": 11.5, "precision": 30.0, "recall": 27.0, "f1": 28.4}
-SUMMARY = {
-    "best_checkpoint": FIGURES,
-    "mean_of_best_3": MEAN,
-    "retrieval_recall_at_k": {"1": 9.876, "50": 64.2},
-    "test_videos": 7,
-    "word_splitter": "wordninja 2.0.0",
-}
-DATA_CARD = """---
-license: apache-2.0
-pretty_name: Rendered shorts
-tags:
-- video
-- synthetic
----
-
-# Another title
-
-Short clips made by
-code.
-
-More about them.
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +59,12 @@ def write(run, summary=SUMMARY):
     return yaml.safe_load(header), text
 
 
+def card_of(run, summary=SUMMARY):
+    """The card as the Hub's own reader has it."""
+    write_model_card(run, summary)
+    return ModelCard.load(run.checkpoint_dir / "README.md")
+
+
 def table_value(text, name):
     """The value beside a name in one of the card's tables."""
     return re.search(rf"^\| `?{re.escape(name)}`? \| (.*?) \|", text, re.MULTILINE)[1]
@@ -89,7 +73,7 @@ def table_value(text, name):
 def test_metadata(make_run):
     """Would fail if the Hub could not tell what the checkpoint is for, made of, and how good."""
     metadata, _ = write(make_run())
-    assert (metadata["license"], metadata["library_name"]) == ("apache-2.0", "transformers")
+    assert "license" not in metadata and metadata["library_name"] == "transformers"
     assert metadata["pipeline_tag"] == "video-text-to-text"
     assert {"hashtag-generation", "video", "ggm"} <= set(metadata["tags"])
     assert metadata["base_model"] == [
@@ -274,3 +258,154 @@ def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
     with pytest.raises(KeyError):
         write_model_card(run, {})
     assert (run.checkpoint_dir / "README.md").read_bytes() == before
+
+
+def test_model_index_is_that_of_the_figures(make_run):
+    """Would fail if the Hub read other figures than the results file has, or lost some on the way there and back."""
+    figures = {**FIGURES, "f1_of_means": 29.325}
+    card = card_of(make_run(), {**SUMMARY, "best_checkpoint": figures, "mean_of_best_3": figures})
+    index = card.data.to_dict()["model-index"]
+    name, results = model_index_to_eval_results(index)
+    assert eval_results_to_model_index(name, results) == index and name == card.data.model_name
+    assert [result.metric_value for result in results] == [round(x, 2) for x in figures.values()]
+    assert {result.metric_type for result in results} == set(card.data.metrics)
+    assert {result.dataset_split for result in results} == {"test"}
+
+
+def test_every_figure_is_one_of_the_results(make_run):
+    """Would fail if a figure in the card were none of the results file, or one of those were not told."""
+    _, text = write(make_run())
+    section = text.split("\n## Test figures\n")[1].split("\n## ")[0]
+    told = re.findall(r"(?<=\| )\d+\.\d\d(?= \|)", section)
+    known = [*chain(*zip(FIGURES.values(), MEAN.values())), *SUMMARY["retrieval_recall_at_k"].values()]
+    assert told == [f"{value:.2f}" for value in known]
+
+
+def test_order_of_hashtags_is_told(make_run):
+    """Would fail if ROUGE-2, which goes by the order of hashtags, were told without the order that it was measured in."""
+    _, text = write(make_run(), {**SUMMARY, "hashtag_order": {"order": "sorted", "seed": 3}})
+    assert "\nby wordninja 2.0.0, in sorted order (seed 3); precision" in text
+
+
+def test_bases_and_their_relation(make_run):
+    """Would fail if the Hub took a model with several backbones for a merge of them, or one without for a finetune."""
+    metadata, _ = write(make_run())
+    assert metadata["base_model_relation"] == "finetune" and len(metadata["base_model"]) == 4
+    metadata, _ = write(make_run("--scratch_config", "small.json"))
+    assert not {"base_model", "base_model_relation"} & set(metadata)
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected", "said"),
+    [
+        ("license: cc-by-4.0\nlanguage: [en, de]", {"license": "cc-by-4.0", "language": ["en", "de"]}, "cc-by-4.0"),
+        ("license: [mit, cc0-1.0]", {"license": ["mit", "cc0-1.0"]}, "mit, cc0-1.0"),
+        ("license: other\nlicense_name: mine\nlicense_link: LICENSE",
+         {"license": "other", "license_name": "mine", "license_link": "LICENSE"}, "mine"),
+        ("language: tr", {"language": "tr"}, None),
+        ("tags: [video]", {}, None),
+    ],
+)  # fmt: skip
+def test_licence_and_language_are_those_of_the_data(make_run, tmp_path, licence, expected, said):
+    """Would fail if a licence or language were made up, or what the data card says were lost."""
+    run = make_run()
+    (tmp_path / "shorts" / "README.md").write_text(f"---\n{licence}\n---\n# Clips\n")
+    metadata, text = write(run)
+    names = {"license", "license_name", "license_link", "language"}
+    assert {name: value for name, value in metadata.items() if name in names} == expected
+    assert ("licence" in text) == (said is not None) and (said is None or f"above, {said}, is that" in text)
+
+
+def test_data_of_the_hub(make_run, tmp_path):
+    """Would fail if the Hub could not link the data that it has, or a local folder were named as one of its own."""
+    metadata, _ = write(make_run())
+    assert "datasets" not in metadata
+    cached = tmp_path / "datasets--someone--clips" / "snapshots" / ("0a" * 20)
+    cached.mkdir(parents=True)
+    metadata, text = write(make_run("--data_dir", str(cached)))
+    assert metadata["datasets"] == ["someone/clips"]
+    assert metadata["model-index"][0]["results"][0]["dataset"]["type"] == "someone/clips"
+    assert "https://huggingface.co/datasets/someone/clips" in text and "0a0a" not in text
+
+
+def test_course_of_the_training(make_run):
+    """Would fail if hardware, duration, losses or the chosen step were not those that the training recorded."""
+    run = make_run()
+    complete(run)
+    card = card_of(run)
+    values = {"hardware": "2 x Some GPU", "duration": "1 h 07 min", "steps": "2,820", "epochs": "30"}
+    values |= {"last training loss": "0.1235", "published step": "1,234", "its loss on the validation split": "1.5"}
+    values |= {"its ROUGE-1 on the validation split": "44.44"}
+    for name, value in values.items():
+        assert f"| {name} | {value} | {value} |\n" in card.text
+    assert "](training_curve.png)" in card.text and table_value(card.text, "Python").count(".") == 2
+    assert card.data.language == ["en"] and card.data.license == "apache-2.0"
+
+
+def test_one_part_was_not_recorded(make_run):
+    """Would fail if what is known of one training were taken for the other's, or it were left out for both."""
+    run = make_run()
+    complete(run)
+    run.write_record(run.retriever_run_dir)
+    text = card_of(run).text
+    assert "| | generator |\n" in text and "| steps | 2,820 |\n" in text
+    run.write_record(run.retriever_run_dir, outcome={"steps": 7, "seconds": None, "loss": None, "epochs": 1.0})
+    text = card_of(run).text
+    assert "| steps | 7 | 2,820 |\n" in text and "| duration | - | 1 h 07 min |\n" in text
+
+
+def test_examples_are_shown_as_they_are(make_run):
+    """Would fail if examples were picked by what they say, or their rule were not the one that the card names."""
+    run = make_run()
+    complete(run)
+    section = card_of(run).text.split("\n## Examples\n")[1].split("\n## ")[0]
+    assert "Rows 1, 2, 3, 5, 6 of the 7 of the test split: at even distances" in section
+    assert re.findall(r"^\| (\d) \| clip (\d) ", section, re.MULTILINE) == [
+        ("1", "0"), ("2", "1"), ("3", "2"), ("5", "4"), ("6", "5")
+    ]  # fmt: skip
+    assert section.count("| #snow #lake | **#lake** #ugly&#95;word |") == 5
+
+
+def test_switches(make_run):
+    """Would fail if the card claimed a modality that training withheld, or another dropout than there was."""
+    run = make_run("--inputs", "text", "video", "--description_dropout", "0.25", "--num_guidance", "8")
+    _, text = write(run)
+    assert table_value(text, "description") == "withheld from 25 % of the rows"
+    assert table_value(text, "frames") == "used" and table_value(text, "sound") == "not used"
+    assert table_value(text, "guidance").startswith("8 hashtags, those that are true left out with a chance of 33.3 %")
+
+
+def test_pool_with_hashtags_that_training_lacked(make_run):
+    """Would fail if hashtags of no training row were told to be those of the training split."""
+    run = make_run()
+    HashtagPool(["snow", "lake"], torch.eye(2), counts=[2, 0]).save_pretrained(run.pool_dir)
+    _, text = write(run)
+    assert "2 hashtags, those of the training split and 1 that it does not have." in text
+    assert "#snow (2)." in text and "#lake" not in text
+
+
+@pytest.mark.parametrize("missing", MISSING, ids=" and ".join)
+def test_missing_facts_leave_no_holes(make_run, missing):
+    """Would fail if a fact that is not known left an empty heading, an empty table or a picture that is not there."""
+    run = make_run()
+    complete(run)
+    for name in missing:
+        remove(name, run)
+    summary = SUMMARY if "records" not in missing else {k: v for k, v in SUMMARY.items() if k[:9] != "retrieval"}
+    text = card_of(run, summary).text
+    assert not holes(text), holes(text)
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert all((run.checkpoint_dir / picture).exists() for picture in pictures)
+    assert len(pictures) == ("curve" not in missing)
+    headings = {"predictions": "Examples", "empty predictions": "Examples", "pool": "Hashtag pool"}
+    for name, heading in headings.items():
+        assert name not in missing or f"## {heading}" not in text
+    if not missing:
+        assert all(f"## {heading}\n" in text for heading in headings.values())
+
+
+def test_holes_are_found():
+    """Would fail if the search for holes above found none where there are some."""
+    for text in ("## A\n\n## B\nwords", "words\n## A\n", "| a |\n|---|\n\nwords", "is None", "a\n\n\nb"):
+        assert holes(text), text
+    assert not holes("# A\n\nwords\n\n## B\n\n| a |\n|---|\n| 1 |\n")

@@ -8,6 +8,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoProcessor, pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor
 from transformers_ggm.data.rendered_shorts import held_out_compounds, render_clip, sample_recipes
+from transformers_ggm.hub_cards.pool_statistics import pool_statistics
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 # The last clips of a test split of which docs/results.md uses the first 600.
@@ -32,6 +33,14 @@ def test_card_says_what_it_is():
     assert "**A demonstration.**" in card.text
     assert "facebook/bart-base" in card.text
     assert card.data.license == "apache-2.0"
+
+
+def test_card_tells_of_this_pool(suggest):
+    """Would fail if the pool were changed and the card kept the figures of the old one."""
+    text = Path(DEMO_CHECKPOINT, "README.md").read_text(encoding="utf-8")
+    statistics = pool_statistics(suggest.hashtag_pool.hashtags, suggest.hashtag_pool.counts)
+    assert all(f"| {name} | {value} |\n" in text for name, value in statistics["rows"].items())
+    assert statistics["frequent"] in text
 
 
 def test_auto_classes_load_it():

@@ -68,7 +68,7 @@ def test_round_trip_keeps_ranking_and_bits(tmp_path, size, dim, seed):
 
 def test_files_are_those_of_the_format(saved, pool):
     """If it failed, other programs could not read the pool, or something unsafe or temporary lay beside it."""
-    assert sorted(os.listdir(saved)) == sorted(POOL_FILES)
+    assert sorted(os.listdir(saved)) == sorted([*POOL_FILES, "README.md"])
     assert os.listdir(saved.parent) == ["pool"]
     table = pq.read_table(saved / "hashtags.parquet")
     assert table.to_pydict() == {"hashtag": pool.hashtags, "count": pool.counts}
@@ -403,6 +403,8 @@ def test_push_uploads_what_can_be_loaded(pool, tmp_path, monkeypatch, subfolder)
     monkeypatch.setattr(HfApi, "create_repo", create_repo)
     monkeypatch.setattr(HfApi, "create_branch", create_branch)
     monkeypatch.setattr(HfApi, "create_commit", create_commit)
+    monkeypatch.setattr(HfApi, "repo_info", lambda *_, **__: type("Info", (), {"sha": "0a1b"}))
+    monkeypatch.setattr(HfApi, "list_repo_files", lambda *_, **__: [".gitattributes"])
     commit = pool.push_to_hub("pool", subfolder=subfolder, revision="v1", private=True)
     assert commit == "the commit"
     assert [name for name, *_ in calls] == ["create_repo", "create_branch", "create_commit"]
@@ -410,7 +412,7 @@ def test_push_uploads_what_can_be_loaded(pool, tmp_path, monkeypatch, subfolder)
     assert calls[2][1] == "me/pool"
     assert calls[2][2]["revision"] == "v1"
     assert state(HashtagPool.from_pretrained(hub, subfolder=subfolder)) == state(pool)
-    assert sorted(os.listdir(hub / subfolder)) == sorted(POOL_FILES)
+    assert set(os.listdir(hub / subfolder)) == {*POOL_FILES, *([] if subfolder else ["README.md"])}
 
 
 def test_stand_ins_tell_hashtags_apart():

@@ -34,7 +34,7 @@ def test_checkpoint_is_whole(finished):
 def test_no_pickle_in_the_checkpoint(finished):
     """Would fail if loading a checkpoint could run code."""
     assert {name.rsplit(".", 1)[1] for name in written_at(finished / "checkpoint")} == {
-        "json", "md", "parquet", "safetensors",
+        "json", "md", "parquet", "png", "safetensors",
     }  # fmt: skip
 
 

@@ -9,26 +9,15 @@ from typing import TYPE_CHECKING, Any
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
 
-from ..data.collator import INPUTS
 from ..files import write_text
-from .data_card import data_facts
-from .model_card import (
-    FIGURES,
-    GENERATOR_SETTINGS,
-    PIPELINE_TAG,
-    TAGS,
-    eval_results,
-    example_item,
-    figure_rows,
-    is_hub_id,
-    pool_facts,
-    shown_settings,
-)
+from .model_card import TAGS, common_facts, common_metadata, is_hub_id
+from .rendering import render_card
+from .training_facts import GENERATOR_SETTINGS, shown_settings
 
 if TYPE_CHECKING:
     from ..training.run import Run
 
-TEMPLATE = Path(__file__).with_name("adapter_card_template.md")
+TEMPLATE = "adapter_card_template.md"
 # Names of backbones tell something only where the base was put together from them.
 BACKBONE_SETTINGS = ("vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "fusion")
 
@@ -46,37 +35,31 @@ def write_adapter_card(run: "Run", summary: dict[str, Any]) -> None:
 
 def make_adapter_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
     """The card that [`write_adapter_card`] writes."""
-    data = data_facts(run)
     record = run.read_record(run.generator_run_dir)
     model, lora = (asdict(run.model), asdict(run.lora)) if record is None else (record["model"], record["lora"])
     adapter = json.loads((run.checkpoint_dir / "adapter_config.json").read_text(encoding="utf-8"))
     base = adapter["base_model_name_or_path"]
-    is_guided = model["num_guidance"] > 0
-    inputs = [name for name in model.get("inputs", INPUTS) if name != "audio" or model["audio"] is not None]
+    base_id = base if is_hub_id(base) else None
+    facts = common_facts(run, summary, model, has_sound=model["audio"] is not None)
     card_data = ModelCardData(
-        model_name=f"GGM adapter trained on {data.name}",
-        license="apache-2.0",
+        model_name=f"GGM adapter trained on {facts['data'].name}",
         library_name="peft",
-        pipeline_tag=PIPELINE_TAG,
         tags=[*TAGS, "lora", "peft"],
-        base_model=base if is_hub_id(base) else None,
-        metrics=list(dict.fromkeys(metric for metric, _ in FIGURES.values())),
-        eval_results=eval_results(data, summary["best_checkpoint"]),
+        base_model=base_id,
+        base_model_relation=None if base_id is None else "adapter",
+        **common_metadata(facts["data"], summary),
     )
-    return ModelCard.from_template(
+    return render_card(
+        TEMPLATE,
         card_data,
-        template_path=str(TEMPLATE),
+        **facts,
         model_name=card_data.model_name,
-        data=data,
-        base=base if is_hub_id(base) else None,
+        base=base_id,
         base_folder=Path(base).name,
-        model_id=run.training.hub_model_id or ".",
-        example_item=example_item(inputs, is_guided),
+        # Of a base, which alone has the embedding, nothing is said here.
+        knows_order=True,
         adapter=adapter_rows(run.checkpoint_dir, adapter),
-        settings=generator_settings(record, lora),
-        versions=None if record is None else record["versions"],
-        pool=pool_facts(run.pool_dir) if run.pool_dir.is_dir() else None,
-        figures=figure_rows(summary),
+        settings={"adapter": generator_settings(record, lora)},
     )
 
 

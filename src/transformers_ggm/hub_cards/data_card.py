@@ -1,14 +1,19 @@
 """What is known about the data that a checkpoint was trained on."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import DatasetCard
 
 if TYPE_CHECKING:
     from ..training.run import Run
+
+# What a data card says of the data that holds for a model trained on it too, or for the same data in another form.
+SHARED_METADATA = ("license", "license_name", "license_link", "language")
+# The Hub's cache: datasets--user--name/snapshots/<commit>.
+_CACHED = re.compile(r"datasets--(?P<user>[^/\\]+?)--(?P<name>[^/\\]+)[/\\]snapshots[/\\][0-9a-f]+$")
 
 
 @dataclass(frozen=True)
@@ -19,23 +24,57 @@ class DataFacts:
         summary (`str`): the data card's first paragraph, `""` without one.
         is_synthetic (`bool`): whether the data card has the tag `synthetic`.
         rows (`dict[str, int]`): rows used per split.
+        hub_id (`str`, *optional*): the data's repository on the Hub, where the folder tells.
+        metadata (`dict`, *optional*): licence and language, as far as the data card names them.
     """
 
     name: str
     summary: str
     is_synthetic: bool
     rows: dict[str, int]
+    hub_id: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def licence(self) -> str:
+        """The data's licence in words, `""` where the data card names none."""
+        names = self.metadata.get("license_name") or self.metadata.get("license") or []
+        return names if isinstance(names, str) else ", ".join(names)
 
 
 def data_facts(run: "Run") -> DataFacts:
     """The facts about a run's data folder, from its `README.md` if it has one."""
     data_dir = Path(run.data.data_dir)
     rows = {split: len(run.rows(split)) for split in ("train", "validation", "test")}
-    card = read_card(data_dir)
+    card, hub_id = read_card(data_dir), id_of_cached(data_dir)
+    default = hub_id or data_dir.resolve().name
     if card is None:
-        return DataFacts(data_dir.resolve().name, "", False, rows)
-    is_synthetic = "synthetic" in (card.data.get("tags") or [])
-    return DataFacts(card_name(card, data_dir.resolve().name), card_summary(card), is_synthetic, rows)
+        return DataFacts(default, "", False, rows, hub_id)
+    metadata = card.data.to_dict()
+    return DataFacts(
+        name=card_name(card, default),
+        summary=card_summary(card),
+        is_synthetic="synthetic" in (metadata.get("tags") or []),
+        rows=rows,
+        hub_id=hub_id,
+        metadata={name: metadata[name] for name in SHARED_METADATA if metadata.get(name)},
+    )
+
+
+def id_of_cached(folder: Path) -> str | None:
+    """
+    The id of a data set that the Hub's client fetched into its cache, `None` for any other folder.
+
+    Example:
+
+    ```python
+    >>> id_of_cached(Path("/cache/datasets--someone--shorts/snapshots/0a1b2c"))
+    'someone/shorts'
+
+    ```
+    """
+    match = _CACHED.search(str(folder.absolute()))
+    return None if match is None else f"{match['user']}/{match['name']}"
 
 
 def read_card(folder: str | Path) -> DatasetCard | None:

@@ -7,12 +7,10 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ..files import write_text
-from .data_card import card_name, card_summary, read_card
+from .data_card import SHARED_METADATA, card_name, card_summary, read_card
 
 TEMPLATE = Path(__file__).with_name("dataset_card_template.md")
 TAGS = ["video", "audio", "hashtag-generation"]
-# What the card of the source says and the prepared set shares.
-SHARED_METADATA = ("license", "license_name", "license_link", "language")
 PICTURES = {
     "hashtag_frequency.png": "How often each hashtag occurs, by rank",
     "words_per_hashtag.png": "How many words hashtags have",

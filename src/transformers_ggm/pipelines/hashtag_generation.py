@@ -369,7 +369,7 @@ class HashtagGenerationPipeline(Pipeline):
                 self.retriever.save_pretrained(folder)
                 self.retriever_processor.save_pretrained(folder)
         if self.hashtag_pool is not None:
-            self.hashtag_pool.save_pretrained(target / POOL_FOLDER)
+            self.hashtag_pool.save_pretrained(target / POOL_FOLDER, create_model_card=False)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
             self.model.save_pretrained(folder, **kwargs)
             self.processor.save_pretrained(folder)

@@ -16,7 +16,7 @@ from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatch
 from ..hub_commits import commit_files
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
 from .indexes import make_index
-from .pool_files import POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
+from .pool_files import CARD_FILE, POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
 
 _NAMED_AT_MOST = 10
 
@@ -243,10 +243,15 @@ class HashtagPool:
             f"index={self._index_name!r}, retriever_fingerprint={self.retriever_fingerprint!r})"
         )
 
-    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+    def save_pretrained(self, save_directory: str | os.PathLike, *, create_model_card: bool = True) -> None:
         """
-        Saves the pool as `hashtags.parquet`, `embeddings.safetensors` (float16) and `pool.json`. The folder is
-        replaced as a whole: if saving fails, a pool that was there before is still there.
+        Saves the pool as `hashtags.parquet`, `embeddings.safetensors` (float16) and `pool.json`, with a card,
+        `README.md`. The folder is replaced as a whole: if saving fails, a pool that was there before is still there.
+        Of a card that is there, only the facts between its two marks are written anew.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): Made where it does not exist.
+            create_model_card (`bool`, defaults to `True`): Whether to write a card where there is none.
 
         Raises:
             CheckpointError: `save_directory` is a file, or holds files that are not a pool's.
@@ -254,7 +259,17 @@ class HashtagPool:
         contents = PoolContents(
             self.hashtags, self.counts, self._embeddings.to(torch.float16), self.retriever_fingerprint
         )
-        write_pool(save_directory, contents)
+        write_pool(save_directory, contents, lambda card: self._card(card, create_model_card))
+
+    def _card(self, card: str | None, create: bool, **place: str) -> str | None:
+        """The card of the pool as it is now, from the one that is there; `None` for none."""
+        # Not above, since cards tell of pools.
+        from ..hub_cards.pool_card import make_pool_card, pool_card_facts, with_new_facts
+
+        facts = (self.hashtags, self.counts, self._embeddings.shape[1], self.retriever_fingerprint)
+        if card is not None:
+            return with_new_facts(card, pool_card_facts(*facts))
+        return make_pool_card(*facts, **place) if create else None
 
     @classmethod
     def from_pretrained(
@@ -318,7 +333,9 @@ class HashtagPool:
         create_pr: bool = False,
     ) -> CommitInfo:
         """
-        Uploads the pool to a model repository on the Hub in one commit, making the repository where there is none.
+        Uploads the pool to a model repository on the Hub in one commit, making the repository where there is none. A
+        repository of its own gets a card; of a card that is there, only the facts between its two marks are written
+        anew.
 
         Args:
             repo_id (`str`): The repository, `"user/name"`.
@@ -330,10 +347,15 @@ class HashtagPool:
         """
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "hashtag_pool"
-            self.save_pretrained(folder)
+            self.save_pretrained(folder, create_model_card=False)
+
+            def edit_card(full_id: str, card: str | None) -> str | None:
+                return self._card(card, create=not subfolder, repo_id=full_id)
+
             return commit_files(
                 {str(PurePosixPath(subfolder, name)): folder / name for name in POOL_FILES},
                 repo_id,
+                edits={str(PurePosixPath(subfolder, CARD_FILE)): edit_card},
                 commit_message=commit_message,
                 private=private,
                 token=token,

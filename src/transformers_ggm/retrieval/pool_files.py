@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +25,8 @@ HASHTAGS_FILE = "hashtags.parquet"
 EMBEDDINGS_FILE = "embeddings.safetensors"
 POOL_FILES = (POOL_FILE, HASHTAGS_FILE, EMBEDDINGS_FILE)
 # What the Hub keeps beside the pool's own files; saving over a pool carries these over.
-COMPANION_FILES = ("README.md", ".gitattributes")
+CARD_FILE = "README.md"
+COMPANION_FILES = (CARD_FILE, ".gitattributes")
 FORMAT_VERSION = 1
 _EMBEDDINGS_KEY = "embeddings"
 
@@ -60,10 +61,18 @@ class _PoolDescription:
     sha256: dict
 
 
-def write_pool(folder: str | os.PathLike, contents: PoolContents) -> None:
+def write_pool(
+    folder: str | os.PathLike, contents: PoolContents, edit_card: Callable[[str | None], str | None] | None = None
+) -> None:
     """
     Writes a pool's three files into `folder`, which is replaced as a whole: until the last moment an older pool there
     stays readable, and a failure leaves it as it was.
+
+    Args:
+        folder (`str` or `os.PathLike`): made where it does not exist.
+        contents ([`PoolContents`]): the pool.
+        edit_card (`Callable`, *optional*): makes the text of the new card of that of the card which is there, or of
+            `None`; `None` for no card.
 
     Raises:
         CheckpointError: `folder` is a file, or holds files that are not a pool's, which replacing it would delete.
@@ -74,6 +83,14 @@ def write_pool(folder: str | os.PathLike, contents: PoolContents) -> None:
         _write_files(temporary, contents)
         for file in kept:
             shutil.copy2(file, temporary / file.name)
+        if edit_card is not None:
+            _edit(temporary / CARD_FILE, edit_card)
+
+
+def _edit(file: Path, edit: Callable[[str | None], str | None]) -> None:
+    text = edit(file.read_text(encoding="utf-8") if file.is_file() else None)
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
 
 
 def _companions(target: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from .arguments import GGMTrainingArguments
 from .callbacks import KeepBestCheckpoints, best_checkpoints, last_checkpoint
 from .evaluate import figures_of, summary_of, write_predictions
 from .guidance import write_guidance
+from .model_card_callback import ModelCardCallback
 from .ranking import NUM_RANKED, best_columns, classify
 from .run import Run
 from .trainers import ShortsTrainerMixin
@@ -145,7 +146,7 @@ def make_trainer(
         data_collator=collator,
         eval_data_collator=collator,
         compute_metrics=compute_metrics,
-        callbacks=[KeepBestCheckpoints(1, METRIC)],
+        callbacks=[KeepBestCheckpoints(1, METRIC), ModelCardCallback(run, run.classifier_run_dir)],
     )
 
 
@@ -162,7 +163,6 @@ def train_classifier(run: Run) -> None:
     model = make_classifier(run)
     collator = make_collator(run, model)
     trainer = make_trainer(run, model, collator)
-    run.write_record(run.classifier_run_dir)
     trainer.train(resume_from_checkpoint=last_checkpoint(run.classifier_run_dir))
     if run.process.is_main_process:
         write_classifier(run, collator)

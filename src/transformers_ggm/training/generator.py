@@ -11,13 +11,15 @@ from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
 from ..evaluation import hashtag_metrics
 from ..files import written_whole
+from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .arguments import ModelArguments
-from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
+from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint, step_of
 from .lora import make_adapter, save_adapter
-from .run import Run
+from .model_card_callback import ModelCardCallback, note_published
+from .run import Run, remove
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -143,6 +145,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
             KeepBestCheckpoints(
                 run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
             ),
+            ModelCardCallback(run, run.generator_run_dir),
         ],
     )
 
@@ -154,7 +157,6 @@ def train_generator(run: Run) -> None:
         return
     model = make_generator(run)
     trainer = make_trainer(run, model)
-    run.write_record(run.generator_run_dir)
     trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
     if run.process.is_main_process:
         best = run.best_generators()[0]
@@ -164,6 +166,11 @@ def train_generator(run: Run) -> None:
             else:
                 save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
             run.processor.save_pretrained(folder)
+            history, step = trainer.state.log_history, step_of(best)
+            write_training_curve(history, folder, run.training.metric_for_best_model, step)
+        note_published(run, run.generator_run_dir, history, step)
+        # Not that of an earlier training beside these weights.
+        remove(run.checkpoint_dir / TRAINING_CURVE)
         publish_files(run.output_dir / "runs" / "best", run.checkpoint_dir)
     run.process.wait_for_everyone()
 

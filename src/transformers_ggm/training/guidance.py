@@ -39,7 +39,7 @@ def build_pool(run: Run) -> None:
         if run.data.unseen_hashtags_in_pool:
             hashtags = {**dict.fromkeys(run.unseen_hashtags, 0), **hashtags}
         pool = HashtagPool.build(hashtags, load_retriever(run), run.retriever_processor)
-        pool.save_pretrained(run.pool_dir)
+        pool.save_pretrained(run.pool_dir, create_model_card=False)  # the checkpoint's own card tells of it
     run.process.wait_for_everyone()
 
 

@@ -16,6 +16,7 @@ from ..modeling import HashtagRetriever, hashtag_contrastive_loss
 from .arguments import GGMTrainingArguments
 from .callbacks import EpochCallback, last_checkpoint
 from .lora import base_retriever
+from .model_card_callback import ModelCardCallback, note_published
 from .run import Run
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
@@ -147,10 +148,11 @@ def train_retriever(run: Run) -> None:
         eval_dataset=splits["validation"],
         data_collator=collator,
         eval_data_collator=DataCollatorForHashtagRetrieval(**settings),
-        callbacks=[EpochCallback(collator)],
+        callbacks=[EpochCallback(collator), ModelCardCallback(run, run.retriever_run_dir)],
     )
-    run.write_record(run.retriever_run_dir)
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
+    if trainer.state.best_global_step is not None:
+        note_published(run, run.retriever_run_dir, trainer.state.log_history, trainer.state.best_global_step)
     if run.process.is_main_process:
         with written_whole(run.retriever_dir) as folder:
             save_weights(trainer.accelerator.unwrap_model(model), folder, run.stage.weights_dtype)

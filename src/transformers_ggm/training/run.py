@@ -1,6 +1,7 @@
 """What the stages of one training share: arguments, folders and prepared data."""
 
 import json
+import platform
 import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -195,8 +196,14 @@ class Run:
     def retriever_processor(self) -> HashtagRetrieverProcessor:
         return HashtagRetrieverProcessor.from_pretrained(self._prepared("retriever_processor"))
 
-    def write_record(self, run_dir: Path) -> None:
-        """Writes down what a training is run with, beside its checkpoints: the card of the result tells it."""
+    def write_record(self, run_dir: Path, **facts: Any) -> None:
+        """
+        Writes down what a training is run with, beside its checkpoints: the card of the result tells it.
+
+        Args:
+            run_dir (`Path`): the training's folder.
+            **facts: what else is known of it, ready for JSON.
+        """
         if self.process.is_main_process:
             run_dir.mkdir(parents=True, exist_ok=True)
             content = {
@@ -208,9 +215,20 @@ class Run:
                 "stage": asdict(self.stage),
                 "lora": asdict(self.lora),
                 "num_processes": self.process.num_processes,
-                "versions": {name: version(name) for name in (*PACKAGES, *(("peft",) if self.lora.use_lora else ()))},
+                "versions": self.versions(),
+                **facts,
             }
             write_json(run_dir / RECORD, content)
+
+    def add_to_record(self, run_dir: Path, **facts: Any) -> None:
+        """Adds to what [`Run.write_record`] wrote, in the process that wrote it."""
+        if self.process.is_main_process:
+            write_json(run_dir / RECORD, {**self.read_record(run_dir), **facts})
+
+    def versions(self) -> dict[str, str]:
+        """Of Python and the packages that training goes by."""
+        packages = (*PACKAGES, *(("peft",) if self.lora.use_lora else ()))
+        return {"Python": platform.python_version(), **{name: version(name) for name in packages}}
 
     def read_record(self, run_dir: Path) -> dict[str, Any] | None:
         """What [`Run.write_record`] wrote, or `None` where there is nothing."""
