@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import CommitInfo
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
 from .errors import CheckpointError, InputError
 from .hub_cards.training_curve import TRAINING_CURVE
 from .hub_commits import commit_files
+from .hub_names import is_hub_id
 from .modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
 from .retrieval import HashtagPool
 from .retrieval.pool_files import POOL_FILES
@@ -193,15 +192,6 @@ def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
     for name in weights:
         _check_weights(folder / name)
     return config
-
-
-def is_hub_id(name: str | None) -> bool:
-    """Whether a name can be one on the Hub, and no folder here has it."""
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return bool(name) and not os.path.isdir(name)
 
 
 def _check_adapter(folder: Path) -> None:

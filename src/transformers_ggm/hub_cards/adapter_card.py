@@ -10,7 +10,8 @@ from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
 
 from ..files import write_text
-from .model_card import TAGS, common_facts, common_metadata, is_hub_id
+from ..hub_names import is_hub_id
+from .model_card import TAGS, common_facts, common_metadata
 from .rendering import render_card
 from .training_facts import GENERATOR_SETTINGS, shown_settings
 

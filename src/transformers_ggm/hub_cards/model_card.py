@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCard, ModelCardData
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from safetensors import safe_open
 
 from ..data.collator import INPUTS
 from ..files import write_text
+from ..hub_names import is_hub_id
 from ..retrieval import HashtagPool
 from .data_card import DataFacts, data_facts
 from .examples import example_rows
@@ -145,17 +144,6 @@ def base_models(model: dict[str, Any], has_retriever: bool = True) -> list[str]:
     used = ["retriever"] if has_retriever else []
     used += ["text", "audio"] if model["vision_from_retriever"] else ["vision", "text", "audio"]
     return list(dict.fromkeys(model[part] for part in used if model[part] is not None and is_hub_id(model[part])))
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a model's name is that of a repository on the Hub, not of a local folder."""
-    if Path(name).exists():
-        return False
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return True
 
 
 def checkpoint_parts(run: "Run", config: dict[str, Any]) -> list[dict[str, str]]:

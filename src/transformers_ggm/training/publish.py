@@ -2,7 +2,8 @@
 
 from transformers.utils import logging
 
-from ..hub_checkpoint import is_hub_id, push_checkpoint_to_hub
+from ..hub_checkpoint import push_checkpoint_to_hub
+from ..hub_names import is_hub_id
 from .lora import base_checkpoint
 from .run import Run
 
