@@ -31,7 +31,6 @@ def has_query(query: str, video: Any, description: str) -> bool:
     return ("video" in query and video is not None) or ("text" in query and bool(remove_hashtags(description)))
 
 
-@torch.inference_mode()
 def nearest_hashtags(
     videos: Sequence[torch.Tensor | None],
     descriptions: Sequence[str],
@@ -40,6 +39,25 @@ def nearest_hashtags(
     pool: HashtagPool,
     k: int,
 ) -> list[list[str]]:
+    """
+    The pool's hashtags nearest to each row, without their scores: see [`scored_nearest_hashtags`].
+
+    Returns:
+        `list[list[str]]`: Nearest first, empty for a row without anything that the query is made of.
+    """
+    found = scored_nearest_hashtags(videos, descriptions, retriever, processor, pool, k)
+    return [[hashtag for hashtag, _ in row] for row in found]
+
+
+@torch.inference_mode()
+def scored_nearest_hashtags(
+    videos: Sequence[torch.Tensor | None],
+    descriptions: Sequence[str],
+    retriever: Any,
+    processor: Any,
+    pool: HashtagPool,
+    k: int,
+) -> list[list[tuple[str, float]]]:
     """
     The pool's hashtags nearest to each row: one pass of the retriever and one matrix product.
 
@@ -52,7 +70,8 @@ def nearest_hashtags(
         k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
 
     Returns:
-        `list[list[str]]`: Nearest first, empty for a row without anything that the query is made of.
+        `list[list[tuple[str, float]]]`: Hashtags with their cosine similarity to the query, nearest first; empty for a
+        row without anything that the query is made of.
     """
     query = retriever.config.query
     asking = [has_query(query, video, words) for video, words in zip(videos, descriptions)]
@@ -65,5 +84,6 @@ def nearest_hashtags(
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
-    found = iter(pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))[1])
+    scores, hashtags = pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))
+    found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
     return [next(found) if asks else [] for asks in asking]
