@@ -27,6 +27,7 @@ from .checkpoint import Checkpoint
 from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
+from .shared_vision import shares_vision
 
 logger = logging.get_logger(__name__)
 
@@ -137,6 +138,7 @@ class HashtagGenerationPipeline(Pipeline):
             local_files_only=local_files_only,
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
+        self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -334,19 +336,25 @@ class HashtagGenerationPipeline(Pipeline):
         self, rows: list[dict[str, Any]], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
     ) -> list[dict]:
         """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
+        media, video_embeds = self._encode_media(rows), None
         guidance = [{} for _ in rows]
         if num_guidance:
-            videos = [row["retriever_frames"] for row in rows]
+            if self._shares_vision and "pixel_values_videos" in media:
+                seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
+                video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
             found = scored_nearest_hashtags(
-                videos,
+                [row["retriever_frames"] for row in rows],
                 [row["description"] for row in rows],
                 self.retriever,
                 self.retriever_processor,
                 pool,
                 num_guidance,
+                video_embeds,
             )
             guidance = [dict(of_row) for of_row in found]
-        inputs = self._encode(rows, [list(of_row) for of_row in guidance])
+        words = [row["description"] for row in rows]
+        texts = self.processor(text=words, guidance=[list(of_row) for of_row in guidance], allow_empty=True)
+        inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
         sequences = self.model.generate(
@@ -368,22 +376,23 @@ class HashtagGenerationPipeline(Pipeline):
             )
         ]
 
-    def _encode(self, rows: list[dict[str, Any]], guidance: list[list[str]]) -> dict[str, torch.Tensor]:
+    def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """The tensors of frames and sounds; empty where no row has any."""
         frames = [row["frames"] for row in rows]
         sounds = [row["waveform"] for row in rows]
-        has_video = any(video is not None for video in frames)
-        # The model hears through what it sees.
-        has_sound = has_video and any(sound is not None for sound in sounds)
+        if all(video is None for video in frames):
+            # The model hears through what it sees.
+            return {}
         batch = self.processor(
-            videos=frames if has_video else None,
-            audio=sounds if has_sound else None,
-            text=[row["description"] for row in rows],
-            guidance=guidance,
+            videos=frames,
+            audio=sounds if any(sound is not None for sound in sounds) else None,
             sampling_rate=self.processor.sampling_rate,
             audio_from_video=False,
+            allow_empty=True,
             videos_kwargs={"do_resize": False, "do_center_crop": False},
         )
-        return dict(batch.to(self.device))
+        names = ("input_ids", "attention_mask")
+        return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
 
     def _seen(self, guidance: dict[str, float], input_ids: torch.Tensor) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not cut off for want of room."""

@@ -57,6 +57,7 @@ def scored_nearest_hashtags(
     processor: Any,
     pool: HashtagPool,
     k: int,
+    video_embeds: torch.Tensor | None = None,
 ) -> list[list[tuple[str, float]]]:
     """
     The pool's hashtags nearest to each row: one pass of the retriever and one matrix product.
@@ -68,6 +69,8 @@ def scored_nearest_hashtags(
         processor ([`HashtagRetrieverProcessor`]): The retriever's.
         pool ([`HashtagPool`]): The retriever's.
         k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
+        video_embeds (`torch.Tensor` of shape `(b, projection_dim)`, *optional*): What the retriever made of the videos
+            before, zeros for a row without one; it does not see them again then.
 
     Returns:
         `list[list[tuple[str, float]]]`: Hashtags with their cosine similarity to the query, nearest first; empty for a
@@ -79,7 +82,9 @@ def scored_nearest_hashtags(
         return [[] for _ in videos]
     inputs = {}
     frames = [video for video, asks in zip(videos, asking) if asks]
-    if "video" in query and any(video is not None for video in frames):
+    if video_embeds is not None:
+        inputs["video_embeds"] = video_embeds[asking]
+    elif "video" in query and any(video is not None for video in frames):
         inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False)
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
