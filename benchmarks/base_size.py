@@ -27,6 +27,7 @@ from transformers_ggm import (
     HashtagRetrieverConfig,
     HashtagRetrieverProcessor,
 )
+from transformers_ggm.modeling.backbones import tower_of
 
 # Of facebook/bart-base and of SmolVLM2-256M-Video-Instruct, and how many tokens the latter makes of a frame.
 BART_BASE = {
@@ -78,17 +79,30 @@ def hashtags(count: int, seed: int = 0) -> list[str]:
     return ["".join(string.ascii_lowercase[i] for i in row[:length]) for row, length in zip(letters, lengths)]
 
 
-def write_checkpoint(folder: Path, pool_size: int = 10_000) -> None:
-    """Writes a checkpoint of ViT-B/16, CLAP (HTSAT), BART-base and CLIP ViT-B/32, with a pool of random vectors."""
+def write_checkpoint(folder: Path, shared_vision: bool = False, pool_size: int = 10_000) -> None:
+    """
+    Writes a checkpoint of ViT-B/16, CLAP (HTSAT), BART-base and CLIP ViT-B/32, with a pool of random vectors.
+
+    Args:
+        folder (`Path`): where to.
+        shared_vision (`bool`, *optional*, defaults to `False`): whether the generator has CLIP's vision tower, not ViT.
+        pool_size (`int`, *optional*, defaults to 10,000): hashtags of the pool.
+    """
     torch.manual_seed(0)
     words = tokenizer(BART_BASE["vocab_size"])
     text = BartConfig(**BART_BASE, bos_token_id=0, pad_token_id=1, eos_token_id=2, decoder_start_token_id=2)
-    model = GGMForHashtagGeneration(GGMConfig(ViTConfig(), text, ClapAudioConfig()))
-    model.generation_config.update(num_beams=5, no_repeat_ngram_size=3, max_length=32)
-    model.save_pretrained(folder)
-    GGMProcessor(GGMVideoProcessor(), words, ClapFeatureExtractor(truncation="rand_trunc")).save_pretrained(folder)
     text_tower = {"vocab_size": len(words), "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
     retriever = HashtagRetriever(HashtagRetrieverConfig(CLIPConfig(text_config=text_tower)))
+    if shared_vision:
+        tower = tower_of(retriever, "vision")
+        model = GGMForHashtagGeneration(GGMConfig(tower.config, text, ClapAudioConfig(), vision_source="retriever"))
+        model.get_encoder("video").load_state_dict(tower.state_dict())
+    else:
+        model = GGMForHashtagGeneration(GGMConfig(ViTConfig(), text, ClapAudioConfig()))
+    model.generation_config.update(num_beams=5, no_repeat_ngram_size=3, max_length=32)
+    model.save_pretrained(folder)
+    frames = GGMVideoProcessor(**CLIP_PREPROCESSING) if shared_vision else GGMVideoProcessor()
+    GGMProcessor(frames, words, ClapFeatureExtractor(truncation="rand_trunc")).save_pretrained(folder)
     retriever.save_pretrained(folder / "retriever")
     HashtagRetrieverProcessor(GGMVideoProcessor(**CLIP_PREPROCESSING), words).save_pretrained(folder / "retriever")
     vectors = torch.nn.functional.normalize(torch.randn(pool_size, 512), dim=-1)

@@ -73,13 +73,20 @@ def run_stages(suggest: HashtagGenerationPipeline, clips: Sequence[Path], words:
         frames_of = suggest.retriever_processor.video_processor
         rows = [load_item(ItemFields(str(clip), words, None, None), suggest.processor, frames_of) for clip in clips]
     with times.of("retriever's vision"):
-        frames = frames_of([row["retriever_frames"] for row in rows], do_resize=False, do_center_crop=False)
-        queries = suggest.retriever.get_video_features(**frames)
+        if suggest.model.config.vision_source == "retriever":
+            media = suggest._encode_media(rows)
+            seen = suggest.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
+            queries, media["video_states"] = seen.video_embeds, seen.video_states
+        else:
+            frames = frames_of([row["retriever_frames"] for row in rows], do_resize=False, do_center_crop=False)
+            queries = suggest.retriever.get_video_features(**frames)
     with times.of("search"):
         guidance = suggest.hashtag_pool.search(queries, suggest.processor.num_guidance)[1]
-    with times.of("text encoder and fusion"):
-        inputs = suggest._encode(rows, guidance)
-        within = "text encoder and fusion"
+    within = "text encoder and fusion"
+    with times.of(within):
+        if suggest.model.config.vision_source == "own":
+            media = suggest._encode_media(rows)
+        inputs = {**suggest.processor(text=[words] * len(rows), guidance=guidance), **media}
         with (
             times.of_module("vision", encoder.vision_encoder, within),
             times.of_module("audio", encoder.audio_encoder, within),
