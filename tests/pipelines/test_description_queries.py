@@ -29,7 +29,7 @@ def guidance_seen(suggest, monkeypatch, items):
     original = type(suggest.processor).__call__
 
     def call(self, *args, **kwargs):
-        seen.extend(kwargs["guidance"])
+        seen.extend(kwargs.get("guidance") or [])
         return original(self, *args, **kwargs)
 
     monkeypatch.setattr(type(suggest.processor), "__call__", call)

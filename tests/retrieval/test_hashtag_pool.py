@@ -242,6 +242,23 @@ def test_failed_changes_change_nothing(retriever, processor, monkeypatch):
     assert pool.search(pool.embeddings, 1)[1] == [[hashtag] for hashtag in HASHTAGS]
 
 
+def test_copies_are_changed_apart(retriever, processor):
+    """If it failed, one visitor's hashtags would turn up in the pool of all others."""
+    pool = build(HASHTAGS[:4], retriever)
+    before = state(pool)
+    mine, yours = pool.copy(), pool.copy()
+    mine.add({"fyp": 2, "snow": 3}, retriever, processor, progress_bar=False)
+    yours.remove(["ski"])
+    assert state(pool) == before
+    assert mine.hashtags == [*HASHTAGS[:4], "fyp"] and mine.counts[0] == 4
+    assert yours.hashtags == ["snow", *HASHTAGS[2:4]]
+    query = retriever.vector([ord(letter) for letter in "fyp"])
+    assert mine.search(query, 1)[1] == [["fyp"]]
+    assert yours.retriever_fingerprint == pool.retriever_fingerprint
+    pool.remove(["snow"])
+    assert "snow" in mine and "snow" in yours
+
+
 def test_remove_takes_hashtags_out_of_results():
     """If it failed, a hashtag taken off the pool (a banned one, say) would still be suggested."""
     pool = build(HASHTAGS)

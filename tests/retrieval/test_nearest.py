@@ -5,7 +5,7 @@ import torch
 
 from transformers_ggm import HashtagPool, HashtagRetriever, HashtagRetrieverConfig, HashtagRetrieverProcessor
 from transformers_ggm.processing import GGMVideoProcessor
-from transformers_ggm.retrieval.nearest import has_query, nearest_hashtags
+from transformers_ggm.retrieval.nearest import has_query, nearest_hashtags, scored_nearest_hashtags
 from transformers_ggm.training.scratch import train_tokenizer
 
 HASHTAGS = ["snow", "rain", "lake", "dog", "cat", "song", "jazz"]
@@ -77,3 +77,22 @@ def test_more_than_the_pool_has(processor):
     (found,) = nearest_hashtags([None], ["a song"], retriever, processor, pool, 100)
     assert sorted(found) == sorted(HASHTAGS)
     assert nearest_hashtags([None], ["#song"], retriever, processor, pool, 100) == [[]]
+
+
+def test_scores_are_cosine_similarities(processor):
+    """Would fail if scores belonged to other rows or hashtags, or depended on the length of the vectors."""
+    retriever = make_retriever("video", processor.tokenizer)
+    pool = HashtagPool.build(HASHTAGS, retriever, processor, progress_bar=False)
+    videos, descriptions = zip(*ROWS)
+    found = scored_nearest_hashtags(videos, descriptions, retriever, processor, pool, 3)
+    with torch.no_grad():
+        hashtags = retriever.get_hashtag_features(**processor(hashtags=HASHTAGS))
+        for row, video in zip(found, videos):
+            if video is None:
+                assert row == []
+                continue
+            vector = retriever.get_video_features(**processor(videos=[video]))
+            cosine = torch.nn.functional.cosine_similarity(vector, hashtags).tolist()
+            assert [score for _, score in row] == pytest.approx(
+                [cosine[HASHTAGS.index(tag)] for tag, _ in row], abs=2e-3
+            )

@@ -7,6 +7,7 @@ from transformers import AutoConfig, PreTrainedConfig
 FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
+VISION_SOURCES = ("own", "retriever")
 TEXT_BACKBONES = ("bart", "mbart")
 
 
@@ -53,13 +54,17 @@ class GGMConfig(PreTrainedConfig):
         frame_position_embedding (`str`, *optional*, defaults to `"none"`):
             `"none"` is the published model, which cannot know the order of the frames. `"learned"` adds a learned
             vector per frame position before the first cross-modal attention.
+        vision_source (`str`, *optional*, defaults to `"own"`):
+            `"own"` is the published model, which sees with other eyes than its retriever. `"retriever"` says that the
+            vision encoder is the vision tower of the checkpoint's [`HashtagRetriever`], weight for weight, so that the
+            pipeline runs it once for both.
         max_frames (`int`, *optional*, defaults to 64):
             Number of learned frame positions; used with `frame_position_embedding="learned"` only.
         initializer_range (`float`, *optional*, defaults to 0.02):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion`, `fusion_init` or `frame_position_embedding`, a backbone dict without
+        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a backbone dict without
             `model_type`, a backbone that cannot be used, or a number of heads that does not divide a backbone's width.
 
     Example:
@@ -89,6 +94,7 @@ class GGMConfig(PreTrainedConfig):
         fusion_dropout=0.1,
         fusion_init="zero",
         frame_position_embedding="none",
+        vision_source="own",
         max_frames=64,
         initializer_range=0.02,
         **kwargs,
@@ -101,6 +107,7 @@ class GGMConfig(PreTrainedConfig):
         self.fusion_dropout = fusion_dropout
         self.fusion_init = fusion_init
         self.frame_position_embedding = frame_position_embedding
+        self.vision_source = vision_source
         self.max_frames = max_frames
         self.initializer_range = initializer_range
         self._check()
@@ -112,15 +119,15 @@ class GGMConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
     def _check(self):
-        if self.fusion not in FUSIONS:
-            raise ValueError(f"`fusion` must be one of {FUSIONS}, got {self.fusion!r}.")
-        if self.fusion_init not in FUSION_INITS:
-            raise ValueError(f"`fusion_init` must be one of {FUSION_INITS}, got {self.fusion_init!r}.")
-        if self.frame_position_embedding not in FRAME_POSITION_EMBEDDINGS:
-            raise ValueError(
-                f"`frame_position_embedding` must be one of {FRAME_POSITION_EMBEDDINGS}, "
-                f"got {self.frame_position_embedding!r}."
-            )
+        choices = {
+            "fusion": FUSIONS,
+            "fusion_init": FUSION_INITS,
+            "frame_position_embedding": FRAME_POSITION_EMBEDDINGS,
+            "vision_source": VISION_SOURCES,
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"`{name}` must be one of {allowed}, got {getattr(self, name)!r}.")
         if self.text_config.model_type not in TEXT_BACKBONES:
             raise ValueError(
                 f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."

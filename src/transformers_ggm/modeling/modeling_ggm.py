@@ -135,12 +135,27 @@ class GGMEncoder(GGMPreTrainedModel):
         batch_size, num_frames = pixel_values_videos.shape[:2]
         frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.vision_encoder.dtype)
         states = as_tokens(self.vision_encoder(pixel_values=frames).last_hidden_state)
-        states = states.view(batch_size, num_frames, *states.shape[1:])
+        return self.join_frames(states.view(batch_size, num_frames, *states.shape[1:]))
+
+    def join_frames(self, states: torch.Tensor) -> torch.Tensor:
+        """
+        Joins the frames of a video.
+
+        Args:
+            states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`): of each frame alone.
+
+        Returns:
+            `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
+
+        Raises:
+            InputError: more frames than learned frame positions.
+        """
         if self.frame_positions is not None:
+            num_frames = states.shape[1]
             if num_frames > self.config.max_frames:
                 raise InputError(
-                    f"`pixel_values_videos` has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; "
-                    "sample fewer frames or train with a larger `max_frames`."
+                    f"The video has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; sample fewer "
+                    "frames or train with a larger `max_frames`."
                 )
             positions = torch.arange(num_frames, device=states.device)
             states = states + self.frame_positions(positions)[None, :, None]
@@ -216,9 +231,15 @@ class GGMEncoder(GGMPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        video_states: torch.FloatTensor | None = None,
     ) -> GGMEncoderOutput:
         r"""
-        The arguments are those of [`GGMModel`].
+        The arguments are those of [`GGMModel`], and
+
+        Args:
+            video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`, *optional*): instead of
+                `pixel_values_videos`, what the vision encoder makes of each frame, where it ran before: in a retriever
+                that has the same one (`config.vision_source="retriever"`).
 
         Returns:
             `GGMEncoderOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4, `hidden_states`
@@ -234,12 +255,15 @@ class GGMEncoder(GGMPreTrainedModel):
             return_dict=True,
         )
         states, joint_mask = text.last_hidden_state, None
-        if pixel_values_videos is not None:
+        video = None
+        if video_states is not None:
+            video = self.join_frames(video_states)
+        elif pixel_values_videos is not None:
             video = self.encode_frames(pixel_values_videos, frame_mask)
+        if video is not None:
             patch_mask = None
             if frame_mask is not None:
-                patches_per_frame = video.shape[1] // pixel_values_videos.shape[1]
-                patch_mask = frame_mask.repeat_interleave(patches_per_frame, dim=1)
+                patch_mask = frame_mask.repeat_interleave(video.shape[1] // frame_mask.shape[1], dim=1)
             video = self.ground_video_in_audio(video, input_features, audio_mask)
             if self.config.fusion == "grounding":
                 states = self.video_grounding(states, video, patch_mask)
@@ -566,7 +590,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
-        for name in ("pixel_values_videos", "frame_mask", "input_features", "audio_mask"):
+        for name in ("pixel_values_videos", "video_states", "frame_mask", "input_features", "audio_mask"):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
 

@@ -10,7 +10,7 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from ..errors import CheckpointError, InputError
-from .backbones import blank_where_masked, build_backbone, flatten_pooling, load_backbone
+from .backbones import as_tokens, blank_where_masked, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .noted_commit import NotedCommitMixin
 
@@ -30,6 +30,20 @@ class HashtagRetrieverOutput(ModelOutput):
     video_embeds: torch.FloatTensor | None = None
     hashtag_embeds: torch.FloatTensor | None = None
     logit_scale: torch.FloatTensor | None = None
+
+
+@dataclass
+class HashtagRetrieverVideoOutput(ModelOutput):
+    """
+    Args:
+        video_embeds (`torch.FloatTensor` of shape `(batch, projection_dim)`): unit vectors; zeros for a row without
+            frames.
+        video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`): what the vision tower makes
+            of each frame.
+    """
+
+    video_embeds: torch.FloatTensor | None = None
+    video_states: torch.FloatTensor | None = None
 
 
 def hashtag_contrastive_loss(
@@ -137,22 +151,57 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
             model.logit_scale.data.copy_(backbone.logit_scale.detach().squeeze())
         return model
 
-    def get_video_features(
+    def encode_videos(
         self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
+    ) -> HashtagRetrieverVideoOutput:
         """
+        Runs the vision tower once, for the vectors that hashtags are sought by and for a generator that sees with it
+        (`vision_source="retriever"`).
+
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`): normalised frames.
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding.
 
         Returns:
+            [`HashtagRetrieverVideoOutput`].
+
+        Raises:
+            InputError: the backbone gives the vectors of images alone.
+        """
+        outputs = self._image_outputs(pixel_values_videos, frame_mask)
+        if torch.is_tensor(outputs):
+            raise InputError(
+                f"{type(self.backbone).__name__} does not give the states of images beside their vectors."
+            )
+        batch_size, num_frames = pixel_values_videos.shape[:2]
+        states = as_tokens(outputs.last_hidden_state)
+        return HashtagRetrieverVideoOutput(
+            video_embeds=self._mean_of_frames(_pooled(outputs), batch_size, frame_mask),
+            video_states=states.view(batch_size, num_frames, *states.shape[1:]),
+        )
+
+    def get_video_features(
+        self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
+    ) -> torch.FloatTensor:
+        """
+        Args:
+            pixel_values_videos, frame_mask: see [`HashtagRetriever.encode_videos`].
+
+        Returns:
             `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors, the normalised mean of the frames'
             vectors; zeros for a row without frames.
         """
-        batch_size, num_frames = pixel_values_videos.shape[:2]
+        features = _pooled(self._image_outputs(pixel_values_videos, frame_mask))
+        return self._mean_of_frames(features, len(pixel_values_videos), frame_mask)
+
+    def _image_outputs(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None):
         frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.dtype)
-        features = _pooled(self.backbone.get_image_features(pixel_values=frames))
-        features = nn.functional.normalize(features, dim=-1).view(batch_size, num_frames, -1)
+        return self.backbone.get_image_features(pixel_values=frames)
+
+    def _mean_of_frames(
+        self, features: torch.Tensor, batch_size: int, frame_mask: torch.Tensor | None
+    ) -> torch.FloatTensor:
+        features = nn.functional.normalize(features, dim=-1).view(batch_size, -1, features.shape[-1])
         if frame_mask is not None:
             features = features * frame_mask[..., None].to(features.dtype)
         return nn.functional.normalize(features.sum(dim=1), dim=-1)
@@ -196,6 +245,7 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
         frame_mask: torch.Tensor | None = None,
         description_input_ids: torch.LongTensor | None = None,
         description_attention_mask: torch.Tensor | None = None,
+        video_embeds: torch.FloatTensor | None = None,
     ) -> torch.FloatTensor:
         """
         The vectors that hashtags are sought by, of what `config.query` names. Inputs that it does not name are not
@@ -205,6 +255,8 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
             pixel_values_videos, frame_mask (*optional*): see [`HashtagRetriever.get_video_features`].
             description_input_ids, description_attention_mask (*optional*): the arguments of
                 [`HashtagRetriever.get_description_features`].
+            video_embeds (`torch.FloatTensor` of shape `(batch, projection_dim)`, *optional*): instead of the frames,
+                what [`HashtagRetriever.encode_videos`] made of them before.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors; zeros for a row that has nothing of
@@ -214,7 +266,9 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
             InputError: nothing is given that the query is made of.
         """
         vectors = []
-        if self.config.query_reads_video and pixel_values_videos is not None:
+        if self.config.query_reads_video and video_embeds is not None:
+            vectors.append(video_embeds)
+        elif self.config.query_reads_video and pixel_values_videos is not None:
             vectors.append(self.get_video_features(pixel_values_videos=pixel_values_videos, frame_mask=frame_mask))
         if self.config.query_reads_text and description_input_ids is not None:
             vectors.append(self.get_description_features(description_input_ids, description_attention_mask))
@@ -294,4 +348,4 @@ def _pooled(features) -> torch.Tensor:
     return features if torch.is_tensor(features) else features.pooler_output
 
 
-__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "hashtag_contrastive_loss"]
+__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "HashtagRetrieverVideoOutput", "hashtag_contrastive_loss"]

@@ -19,23 +19,33 @@ from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
 from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import GGMEncoderOutput, HashtagRetriever
+from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
-from ..retrieval.nearest import nearest_hashtags
+from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
 from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
+from .shared_vision import shares_vision
 
 logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
-_OWN_ARGUMENTS = ("description", "top_n", "on_error", "num_guidance", "blank_video", "generate_kwargs")
+_OWN_ARGUMENTS = (
+    "description", "top_n", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
+    "generate_kwargs",
+)  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
 CONFIGURATIONS = ("config.json", "adapter_config.json")
+# Decoding arguments that change nothing but which tokens are written.
+_ONLY_WHAT_IS_WRITTEN = frozenset({
+    "num_beams", "do_sample", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size",
+    "repetition_penalty", "bad_words_ids", "suppress_tokens",
+})  # fmt: skip
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -134,6 +144,7 @@ class HashtagGenerationPipeline(Pipeline):
             local_files_only=local_files_only,
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
+        self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -166,6 +177,9 @@ class HashtagGenerationPipeline(Pipeline):
                 lists it in `skipped`.
             blank_video (`bool`, defaults to `True`): Whether an item with sound but no picture (a file of sound, too)
                 gets one black frame: the model hears through what it sees.
+            hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
+                as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
+            return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
             batch_size (`int`, defaults to 1), num_workers (`int`, defaults to 0): Items at a time, and processes that
                 decode.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
@@ -174,11 +188,14 @@ class HashtagGenerationPipeline(Pipeline):
 
         Returns:
             `list[dict]` for an item, best score first; a list of such lists for a list or tuple; an iterator over
-            them for a generator or dataset.
+            them for a generator or dataset. With `return_guidance`, a `dict` in the place of each `list[dict]`:
+            `hashtags` is that list, and `guidance` the retrieved hashtags that the model saw, nearest first, each a
+            `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity to the clip).
 
         Raises:
             `MediaError`: A clip cannot be read.
             `InputError`: An item gives nothing to go by, or an argument is unknown or out of range.
+            `RetrieverMismatchError`: `hashtag_pool` was made by another retriever.
         """
         self.skipped = []
         if isinstance(inputs, (list, tuple)) and not inputs:
@@ -193,13 +210,16 @@ class HashtagGenerationPipeline(Pipeline):
     ) -> PipelineIterator:
         """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
-        if num_guidance and (self.retriever is None or self.hashtag_pool is None):
+        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
+        if num_guidance and (self.retriever is None or pool is None):
             raise CheckpointError(
                 "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
                 " anew without num_guidance=0."
             )
         preprocess_params = {**preprocess_params, "guided": num_guidance > 0}
-        forward_params = {**forward_params, "num_guidance": num_guidance}
+        # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
+        postprocess_params = {**postprocess_params, "hashtag_pool": pool}
+        forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         # Not attributes, so that iterators of several calls do not count together.
         forward_params |= {"positions": itertools.count(), "skipped": self.skipped}
         if hasattr(inputs, "__len__"):
@@ -224,6 +244,8 @@ class HashtagGenerationPipeline(Pipeline):
         on_error: str | None = None,
         num_guidance: int | None = None,
         blank_video: bool | None = None,
+        hashtag_pool: HashtagPool | None = None,
+        return_guidance: bool | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
@@ -240,9 +262,21 @@ class HashtagGenerationPipeline(Pipeline):
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
         _check_whole("top_n", top_n, 1, None)
         _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
+        self._check_pool(hashtag_pool)
         preprocess = {"description": description, "blank_video": blank_video}
-        forward = {"on_error": on_error, "num_guidance": num_guidance}
-        return _given(preprocess), _given(forward) | decoding, _given({"top_n": top_n})
+        forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
+        postprocess = {"top_n": top_n, "return_guidance": return_guidance}
+        return _given(preprocess), _given(forward) | decoding, _given(postprocess)
+
+    def _check_pool(self, pool: HashtagPool | None) -> None:
+        if pool is None:
+            return
+        if not isinstance(pool, HashtagPool):
+            raise InputError(f"`hashtag_pool` is a {type(pool).__name__}: a call takes a HashtagPool that is loaded.")
+        own = self.hashtag_pool
+        # Hashing a large retriever takes a second: a copy of the pipeline's pool is known to fit.
+        if self.retriever is not None and (own is None or pool.retriever_fingerprint != own.retriever_fingerprint):
+            pool.check_retriever(self.retriever)
 
     def preprocess(
         self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
@@ -264,6 +298,7 @@ class HashtagGenerationPipeline(Pipeline):
         num_guidance: int,
         positions: Iterator[int],
         skipped: list[tuple[str, str]],
+        hashtag_pool: HashtagPool | None = None,
         on_error: str = "raise",
         **decoding,
     ) -> dict[str, list[dict[str, Any] | None]]:
@@ -274,38 +309,58 @@ class HashtagGenerationPipeline(Pipeline):
                 readable.append(row)
             else:
                 _report(row, position, on_error, skipped)
-        outputs = iter(self._generate(readable, num_guidance, decoding) if readable else ())
+        outputs = iter(self._generate(readable, num_guidance, hashtag_pool, decoding) if readable else ())
         return {"rows": [next(outputs) if row["error"] is None else None for row in model_inputs["rows"]]}
 
-    def postprocess(self, model_outputs: dict[str, Any], top_n: int | None = None) -> list[dict[str, Any]]:
+    def postprocess(
+        self,
+        model_outputs: dict[str, Any],
+        hashtag_pool: HashtagPool | None = None,
+        top_n: int | None = None,
+        return_guidance: bool = False,
+    ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
         row = model_outputs["rows"]
-        if row is None:
-            return []
-        scores = hashtag_scores(self.processor, row["sequences"], row["log_probs"])
-        return [
-            {
-                "hashtag": f"#{tag}",
-                "score": score,
-                "novel": None if self.hashtag_pool is None else tag not in self.hashtag_pool,
-                "guided": tag in row["guidance"],
-            }
-            for tag, score in itertools.islice(scores.items(), top_n)
-        ]
+        hashtags, guidance = [], {}
+        if row is not None:
+            guidance = row["guidance"]
+            scores = hashtag_scores(self.processor, row["sequences"], row["log_probs"])
+            hashtags = [
+                {
+                    "hashtag": f"#{tag}",
+                    "score": score,
+                    "novel": None if hashtag_pool is None else tag not in hashtag_pool,
+                    "guided": tag in guidance,
+                }
+                for tag, score in itertools.islice(scores.items(), top_n)
+            ]
+        if not return_guidance:
+            return hashtags
+        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
+        return {"hashtags": hashtags, "guidance": seen}
 
-    def _generate(self, rows: list[dict[str, Any]], num_guidance: int, decoding: Mapping[str, Any]) -> list[dict]:
+    def _generate(
+        self, rows: list[dict[str, Any]], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
+    ) -> list[dict]:
         """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
-        guidance = [[] for _ in rows]
+        media, video_embeds = self._encode_media(rows), None
+        guidance = [{} for _ in rows]
         if num_guidance:
-            videos = [row["retriever_frames"] for row in rows]
-            guidance = nearest_hashtags(
-                videos,
+            if self._shares_vision and "pixel_values_videos" in media:
+                seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
+                video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
+            found = scored_nearest_hashtags(
+                [row["retriever_frames"] for row in rows],
                 [row["description"] for row in rows],
                 self.retriever,
                 self.retriever_processor,
-                self.hashtag_pool,
+                pool,
                 num_guidance,
+                video_embeds,
             )
-        inputs = self._encode(rows, guidance)
+            guidance = [dict(of_row) for of_row in found]
+        words = [row["description"] for row in rows]
+        texts = self.processor(text=words, guidance=[list(of_row) for of_row in guidance], allow_empty=True)
+        inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
         sequences = self.model.generate(
@@ -314,6 +369,7 @@ class HashtagGenerationPipeline(Pipeline):
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
             **_with_one_length(decoding),
+            **self._drafting(guidance, decoding),
         )
         sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
         mask = inputs["attention_mask"] if mask is None else mask
@@ -327,29 +383,42 @@ class HashtagGenerationPipeline(Pipeline):
             )
         ]
 
-    def _encode(self, rows: list[dict[str, Any]], guidance: list[list[str]]) -> dict[str, torch.Tensor]:
+    def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """The tensors of frames and sounds; empty where no row has any."""
         frames = [row["frames"] for row in rows]
         sounds = [row["waveform"] for row in rows]
-        has_video = any(video is not None for video in frames)
-        # The model hears through what it sees.
-        has_sound = has_video and any(sound is not None for sound in sounds)
+        if all(video is None for video in frames):
+            # The model hears through what it sees.
+            return {}
         batch = self.processor(
-            videos=frames if has_video else None,
-            audio=sounds if has_sound else None,
-            text=[row["description"] for row in rows],
-            guidance=guidance,
+            videos=frames,
+            audio=sounds if any(sound is not None for sound in sounds) else None,
             sampling_rate=self.processor.sampling_rate,
             audio_from_video=False,
+            allow_empty=True,
             videos_kwargs={"do_resize": False, "do_center_crop": False},
         )
-        return dict(batch.to(self.device))
+        names = ("input_ids", "attention_mask")
+        return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
 
-    def _seen(self, guidance: list[str], input_ids: torch.Tensor) -> list[str]:
-        """The retrieved hashtags that were not cut off for want of room."""
+    def _drafting(self, guidance: list[dict[str, float]], decoding: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments that let greedy search of one item take whole hashtags at a time, with the same result."""
+        settings = {**self.model.generation_config.to_dict(), **decoding}
+        is_greedy = settings["num_beams"] in (None, 1) and not settings["do_sample"]
+        if len(guidance) > 1 or not guidance[0] or not is_greedy or not _ONLY_WHAT_IS_WRITTEN.issuperset(decoding):
+            return {}
+        behind, first = (
+            self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
+            for texts in ([f" #{tag}" for tag in guidance[0]], [f"#{next(iter(guidance[0]))}"])
+        )
+        return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
+
+    def _seen(self, guidance: dict[str, float], input_ids: torch.Tensor) -> dict[str, float]:
+        """The retrieved hashtags, with their similarities, that were not cut off for want of room."""
         if len(input_ids) < self.processor.max_text_length:
             return guidance
         read = set(self.processor.decode_hashtags(input_ids)[0])
-        return [tag for tag in guidance if tag in read]
+        return {tag: score for tag, score in guidance.items() if tag in read}
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and

@@ -1,5 +1,6 @@
 """The hashtag pool: the hashtags that guidance is taken from, each with the vector that the retriever gives it."""
 
+import copy
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -116,6 +117,28 @@ class HashtagPool:
         counts = _count_hashtags(hashtags)
         embeddings = _encode(list(counts), retriever, processor, batch_size, progress_bar)
         return cls(list(counts), embeddings, list(counts.values()), retriever.fingerprint(), index)
+
+    def copy(self) -> "HashtagPool":
+        """
+        A pool with the same hashtags that is changed apart from this one, for instance one for each visitor of an app.
+        It costs next to nothing: vectors and index are shared until one of the two is changed.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from transformers_ggm.retrieval import HashtagPool
+
+        >>> pool = HashtagPool(["snow", "skiing"], torch.eye(2))
+        >>> mine = pool.copy()
+        >>> mine.remove(["snow"])
+        >>> mine.hashtags, pool.hashtags
+        (['skiing'], ['snow', 'skiing'])
+
+        ```
+        """
+        # Enough, since changes put new objects in the place of the old ones and never write into them.
+        return copy.copy(self)
 
     def add(
         self,

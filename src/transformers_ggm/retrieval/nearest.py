@@ -31,7 +31,6 @@ def has_query(query: str, video: Any, description: str) -> bool:
     return ("video" in query and video is not None) or ("text" in query and bool(remove_hashtags(description)))
 
 
-@torch.inference_mode()
 def nearest_hashtags(
     videos: Sequence[torch.Tensor | None],
     descriptions: Sequence[str],
@@ -40,6 +39,26 @@ def nearest_hashtags(
     pool: HashtagPool,
     k: int,
 ) -> list[list[str]]:
+    """
+    The pool's hashtags nearest to each row, without their scores: see [`scored_nearest_hashtags`].
+
+    Returns:
+        `list[list[str]]`: Nearest first, empty for a row without anything that the query is made of.
+    """
+    found = scored_nearest_hashtags(videos, descriptions, retriever, processor, pool, k)
+    return [[hashtag for hashtag, _ in row] for row in found]
+
+
+@torch.inference_mode()
+def scored_nearest_hashtags(
+    videos: Sequence[torch.Tensor | None],
+    descriptions: Sequence[str],
+    retriever: Any,
+    processor: Any,
+    pool: HashtagPool,
+    k: int,
+    video_embeds: torch.Tensor | None = None,
+) -> list[list[tuple[str, float]]]:
     """
     The pool's hashtags nearest to each row: one pass of the retriever and one matrix product.
 
@@ -50,9 +69,12 @@ def nearest_hashtags(
         processor ([`HashtagRetrieverProcessor`]): The retriever's.
         pool ([`HashtagPool`]): The retriever's.
         k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
+        video_embeds (`torch.Tensor` of shape `(b, projection_dim)`, *optional*): What the retriever made of the videos
+            before, zeros for a row without one; it does not see them again then.
 
     Returns:
-        `list[list[str]]`: Nearest first, empty for a row without anything that the query is made of.
+        `list[list[tuple[str, float]]]`: Hashtags with their cosine similarity to the query, nearest first; empty for a
+        row without anything that the query is made of.
     """
     query = retriever.config.query
     asking = [has_query(query, video, words) for video, words in zip(videos, descriptions)]
@@ -60,10 +82,13 @@ def nearest_hashtags(
         return [[] for _ in videos]
     inputs = {}
     frames = [video for video, asks in zip(videos, asking) if asks]
-    if "video" in query and any(video is not None for video in frames):
+    if video_embeds is not None:
+        inputs["video_embeds"] = video_embeds[asking]
+    elif "video" in query and any(video is not None for video in frames):
         inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False)
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
-    found = iter(pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))[1])
+    scores, hashtags = pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))
+    found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
     return [next(found) if asks else [] for asks in asking]

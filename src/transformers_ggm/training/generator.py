@@ -70,6 +70,8 @@ def compose_generator(run: Run) -> GGMForHashtagGeneration:
     }
     retriever = str(run.retriever_dir)
     from_retriever = arguments.vision_from_retriever and "video" in arguments.inputs
+    if from_retriever and arguments.freeze_vision:
+        overrides["vision_source"] = "retriever"
     if run.scratch_config is not None:
         model = GGMForHashtagGeneration(
             run.scratch_config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)

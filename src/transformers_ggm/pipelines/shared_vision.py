@@ -1,0 +1,57 @@
+"""Whether a generator sees with its retriever's eyes, so that they need to be opened once."""
+
+import torch
+from transformers.utils import logging
+
+from ..modeling import GGMForHashtagGeneration, HashtagRetriever
+from ..modeling.backbones import tower_of
+from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from .inputs import same_geometry
+
+logger = logging.get_logger(__name__)
+
+
+def shares_vision(
+    model: GGMForHashtagGeneration,
+    processor: GGMProcessor,
+    retriever: HashtagRetriever | None,
+    retriever_processor: HashtagRetrieverProcessor | None,
+) -> bool:
+    """
+    Whether one pass of the retriever's vision tower serves both: the model says so (`vision_source="retriever"`), the
+    retriever's query has to do with what is seen, and the retriever is the one that the model was trained with.
+    Another retriever than that is told of, and seen with as well as with the model's own eyes.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]), processor ([`GGMProcessor`]): The generator and its processor.
+        retriever ([`HashtagRetriever`], *optional*), retriever_processor ([`HashtagRetrieverProcessor`], *optional*):
+            Those that guidance comes from; none without guidance.
+    """
+    if model.config.vision_source != "retriever" or retriever is None or not retriever.config.query_reads_video:
+        return False
+    alike = same_frames(processor.video_processor, retriever_processor.video_processor) and same_weights(
+        model.get_encoder("video"), tower_of(retriever, "vision")
+    )
+    if not alike:
+        logger.warning(
+            "The model was made to see with the eyes of its retriever, but this is another one: both see the video, which"
+            " takes longer."
+        )
+    return alike
+
+
+def same_frames(first, second) -> bool:
+    """Whether two video processors make the same tensors."""
+    names = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
+    return same_geometry(first, second) and all(_plain(first, name) == _plain(second, name) for name in names)
+
+
+def _plain(video_processor, name: str):
+    value = getattr(video_processor, name)
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def same_weights(own: torch.nn.Module, tower: torch.nn.Module) -> bool:
+    """Whether all weights of a vision encoder are those of a tower, which may have more (a pooling layer)."""
+    others = tower.state_dict()
+    return all(name in others and torch.equal(tensor, others[name]) for name, tensor in own.state_dict().items())
