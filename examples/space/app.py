@@ -30,12 +30,13 @@ from transformers_ggm.errors import CheckpointError, HashtagError, InputError, M
 from transformers_ggm.processing import MediaLimits
 
 FOLDER = Path(__file__).resolve().parent
-VISITORS_ERRORS = (HashtagError, InputError, MediaError, PoolError)
 COPY = "Copy hashtags"
 # What visitors upload is deleted after an hour, and their pools are forgotten then.
 KEPT_SECONDS = 3600
 MOST_VISITORS = 1000
-WELCOME = "Drop a short on the left, or pick an example. Hashtags for it appear here."
+WELCOME = "Drop a short or record one, or pick an example. Its hashtags appear here."
+NOTHING_GIVEN = "Give a short, or a description of more than hashtags."
+NOTHING_YET = panels.quiet("Nothing yet.")
 DEMONSTRATION = (
     "The model that comes with the package is a demonstration: it has only ever seen rendered clips such as the"
     " examples, and knows nothing of real videos."
@@ -75,14 +76,13 @@ class SpaceApp:
         ) as blocks:
             pool = gr.State(time_to_live=KEPT_SECONDS)
             gr.HTML(self._header(), elem_id="header")
-            with gr.Row():
+            with gr.Row(elem_id="page"):
                 with gr.Column(scale=5, min_width=320):
                     inputs = self._inputs()
+                    evidence = self._evidence()
                 with gr.Column(scale=6, min_width=320):
-                    outputs = self._outputs()
+                    outputs = self._outputs() | evidence
                     summary, edits = self._pool_editor()
-                    heard_and_seen = self._evidence()
-            outputs |= heard_and_seen
             self._connect(inputs, outputs, pool, summary, edits)
             self._add_api(inputs)
         return blocks
@@ -99,7 +99,6 @@ class SpaceApp:
                 # Sound and picture as they are: anything else would need the `ffmpeg` program.
                 include_audio=True,
                 webcam_options=gr.WebcamOptions(mirror=False),
-                height=300,
                 elem_id="clip",
             ),
             "description": gr.Textbox(
@@ -111,53 +110,50 @@ class SpaceApp:
             ),
         }
         inputs["button"] = gr.Button("Suggest hashtags", variant="primary", elem_id="suggest")
+        with gr.Column(elem_id="examples") as inputs["examples"]:
+            pass
         return inputs
 
     def _outputs(self) -> dict[str, Any]:
-        with gr.Group(elem_classes="panel"):
+        with gr.Column(elem_id="hashtags-panel"):
             gr.HTML("<h2>Hashtags</h2>")
             suggestions = gr.HTML(panels.notice(WELCOME), elem_id="suggestions")
             copy = gr.Button(COPY, size="sm", visible=False, elem_id="copy")
-        with gr.Group(elem_classes="panel"):
+        with gr.Column(elem_id="guidance-panel"):
             gr.HTML("<h2>Guidance <small>nearest hashtags of the pool, by cosine similarity</small></h2>")
-            guidance = gr.HTML(panels.quiet("Nothing yet."), elem_id="guidance")
+            guidance = gr.HTML(NOTHING_YET, elem_id="guidance")
         return {"suggestions": suggestions, "copy": copy, "guidance": guidance}
 
     def _pool_editor(self) -> tuple[gr.HTML, dict[str, Any]]:
-        with gr.Group(elem_classes="panel", visible=self.suggester.can_edit):
+        with gr.Column(elem_id="pool-panel", visible=self.suggester.can_edit):
             gr.HTML("<h2>Hashtag pool <small>add what is trending, and see it used at once</small></h2>")
             with gr.Row(elem_id="pool-edits", equal_height=True):
                 text = gr.Textbox(
-                    show_label=False, label="Hashtags", placeholder="#worldcup2026 #newtrend", scale=4, min_width=120,
+                    show_label=False, label="Hashtags", placeholder="#newtrend #worldcup2026", scale=4, min_width=120,
                     max_length=1000, container=False, elem_id="pool-text",
                 )  # fmt: skip
-                add = gr.Button("Add", scale=1, min_width=70, elem_id="pool-add")
-                remove = gr.Button("Remove", scale=1, min_width=70, elem_id="pool-remove")
+                add = gr.Button("Add", size="md", scale=1, min_width=70, elem_id="pool-add")
+                remove = gr.Button("Remove", size="md", scale=1, min_width=90, elem_id="pool-remove")
             problem = gr.HTML("", elem_id="pool-problem")
             summary = gr.HTML(self._summary(None), elem_id="pool")
         return summary, {"text": text, "add": add, "remove": remove, "problem": problem}
 
     def _evidence(self) -> dict[str, Any]:
-        with gr.Group(elem_classes="panel"):
+        with gr.Column(elem_id="evidence-panel"):
             gr.HTML("<h2>Frames <small>what the model looked at</small></h2>")
-            frames = gr.Gallery(
-                show_label=False, columns=5, object_fit="contain", height="auto", buttons=["fullscreen"],
-                interactive=False, visible=False, elem_id="frames",
-            )  # fmt: skip
-            no_frames = gr.HTML(panels.quiet("Nothing yet."), elem_id="no-frames")
-        with gr.Group(elem_classes="panel"):
+            frames = gr.HTML(NOTHING_YET, elem_id="frames")
             gr.HTML("<h2>Sound <small>what the model heard</small></h2>")
-            heard = gr.HTML(panels.quiet("Nothing yet."), elem_id="sound")
-        return {"frames": frames, "no_frames": no_frames, "sound": heard}
+            sound = gr.HTML(NOTHING_YET, elem_id="sound")
+        return {"frames": frames, "sound": sound}
 
     def _connect(self, inputs: dict, outputs: dict, pool: gr.State, summary: gr.HTML, edits: dict) -> None:
         given = [inputs["clip"], inputs["description"], pool]
         shown = list(outputs.values())
         run = {"inputs": given, "outputs": shown, "api_visibility": "private", "concurrency_id": "model"}
-        with inputs["button"].parent:
+        with inputs["examples"]:
             gr.Examples(
                 self.examples, given[:2], shown, fn=self.show, run_on_click=True, cache_examples=False,
-                label="Examples, rendered by this app", api_visibility="private",
+                label="Examples, rendered by this app", visible_columns=[0], api_visibility="private",
             )  # fmt: skip
         inputs["button"].click(self.show, **run)
         for event in (inputs["clip"].upload, inputs["clip"].clear, inputs["clip"].stop_recording):
@@ -194,7 +190,9 @@ class SpaceApp:
         """Everything that the page shows of an answer, in the order of its outputs."""
         try:
             answer = self.suggester.answer(clip, description or "", pool)
-        except VISITORS_ERRORS as error:
+        except InputError:
+            return self._shown(panels.notice(NOTHING_GIVEN, is_error=True))
+        except MediaError as error:
             return self._shown(panels.notice(visitors_message(error, clip), is_error=True))
         return self._shown(panels.chips(answer.hashtags), answer, pool)
 
@@ -208,18 +206,15 @@ class SpaceApp:
 
     def _shown(self, suggestions: str, answer: Answer | None = None, pool: HashtagPool | None = None) -> list[Any]:
         if answer is None:
-            nothing = panels.quiet("Nothing yet.")
-            return [suggestions, gr.Button(visible=False), nothing, gr.Gallery([], visible=False), nothing, nothing]
+            return [suggestions, gr.Button(visible=False), *[NOTHING_YET] * 3]
         written = {tag["hashtag"] for tag in answer.hashtags}
         own = self.suggester.pool
         added = {f"#{tag}" for tag in pool or () if tag not in own}
-        pictures = panels.gallery(answer.media)
         return [
             suggestions,
             gr.Button(COPY, visible=bool(written)),
             panels.guidance_rows(answer.guidance, written, added),
-            gr.Gallery(pictures, visible=bool(pictures)),
-            "" if pictures else panels.quiet("No picture: the model went by the rest."),
+            panels.gallery(answer.media),
             panels.sound(answer.media, self.suggester.sampling_rate is not None),
         ]
 
@@ -235,7 +230,7 @@ class SpaceApp:
         problem = ""
         try:
             pool, text = self.suggester.edited(pool, **change), ""
-        except VISITORS_ERRORS as error:
+        except (HashtagError, PoolError) as error:
             problem = panels.notice(visitors_message(error, None), is_error=True)
         return pool, self._summary(pool), text, problem
 
@@ -265,12 +260,12 @@ class SpaceApp:
             and `score`, nearest first) and `frame_times` (seconds).
         """
         if (add_to_pool or remove_from_pool) and not self.suggester.can_edit:
-            raise gr.Error("This model has no hashtag pool to change.")
+            raise gr.Error("This model has no hashtag pool to change.", print_exception=False)
         try:
             pool = self.suggester.edited(None, add_to_pool or "", remove_from_pool or "")
             answer = self.suggester.answer(clip, description or "", pool, top_n=top_n)
-        except VISITORS_ERRORS as error:
-            raise gr.Error(visitors_message(error, clip)) from error
+        except (HashtagError, InputError, MediaError, PoolError) as error:
+            raise gr.Error(visitors_message(error, clip), print_exception=False) from error
         times = [] if answer.media is None else answer.media.timestamps.tolist()
         return {"hashtags": answer.hashtags, "guidance": answer.guidance, "frame_times": times}
 

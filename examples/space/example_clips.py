@@ -5,10 +5,10 @@ from pathlib import Path
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 
 # The bundled model was trained on the train split of this seed, and measured on the first 600 clips of its test split:
-# it saw none of these. They differ in look and sound; the first and the third show a pair (`#blueflower`) that no
+# it saw none of these. They differ in look and sound; the first and the third show a pair (`#whitetriangle`) that no
 # training clip had.
 TRAINING_SEED = 0
-NUMBERS = (602, 605, 611, 614, 621)
+NUMBERS = (611, 605, 602, 614, 621)
 SIZE = 240
 
 

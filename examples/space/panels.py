@@ -1,5 +1,7 @@
 """What the app shows, as HTML and pictures: pure functions of an answer. Colours and sizes are in style.css."""
 
+import base64
+import io
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -97,16 +99,25 @@ def _tags(hashtags: Sequence[str]) -> str:
     return " ".join(f'<span class="tag">#{escape(tag)}</span>' for tag in hashtags)
 
 
-def gallery(media: Media | None) -> list[tuple[Image.Image, str]]:
+def gallery(media: Media | None) -> str:
     """The sampled frames, uncropped and at most `FRAME_PIXELS` wide and high, each with its time in the clip."""
     if media is None or media.frames is None:
-        return []
+        return quiet("No picture: the model went by the rest.")
     pictures = []
     for frame, seconds in zip(media.frames, media.timestamps.tolist()):
         picture = Image.fromarray(frame.permute(1, 2, 0).contiguous().numpy())
         picture.thumbnail((FRAME_PIXELS, FRAME_PIXELS))
-        pictures.append((picture, f"{seconds:.1f} s"))
-    return pictures
+        time = f"{seconds:.1f} s"
+        pictures.append(
+            f'<figure><img src="{_data_url(picture)}" alt="Frame at {time}"><figcaption>{time}</figcaption></figure>'
+        )
+    return f'<div class="frames">{"".join(pictures)}</div>'
+
+
+def _data_url(picture: Image.Image) -> str:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def sound(media: Media | None, hears: bool) -> str:

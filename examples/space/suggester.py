@@ -119,4 +119,5 @@ def visitors_message(error: ValueError, clip: str | None) -> str:
     if clip is not None:
         message = message.replace(clip, Path(clip).name)
     message = re.sub(r" or raise MediaLimits\.\w+", "", message)
+    message = re.sub(r"than MediaLimits\.\w+", "than allowed", message)
     return message[:1].upper() + message[1:]
