@@ -241,7 +241,7 @@ class SpaceApp:
     def suggest_hashtags(
         self,
         clip: str | None = None,
-        description: str = "",
+        description: str | None = None,
         top_n: int = 10,
         add_to_pool: str = "",
         remove_from_pool: str = "",
