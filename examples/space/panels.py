@@ -150,7 +150,7 @@ def peaks(waveform: np.ndarray, count: int = BARS) -> np.ndarray:
 
     ```
     """
-    starts = np.linspace(0, len(waveform), count, endpoint=False).astype(int)
+    starts = np.arange(count) * len(waveform) // count
     # Of parts that begin at the same sample, because there are fewer samples than parts, each gets that one.
     loud = np.maximum.reduceat(np.abs(waveform), starts)
     return loud / max(loud.max(), np.finfo(np.float32).tiny)

@@ -85,11 +85,9 @@ class Page:
         self.wait_for(lambda: self.all("#clip video"))
 
     def ask(self) -> None:
-        """Clicks the button, and waits for another answer than the one that is shown."""
-        self.run("document.querySelector('#suggestions').dataset.old = '1'")
-        before = self.run("return document.querySelector('#suggestions').innerHTML")
+        """Clicks the button, and waits for chips or a message, where there were none."""
         self.click("#suggest")
-        self.wait_for(lambda: self.run("return document.querySelector('#suggestions').innerHTML") != before)
+        self.wait_for(lambda: self.all("#suggestions .chip, #suggestions [role=alert]"))
 
     def requested_hosts(self) -> set[str]:
         """Where the page sent requests, since the last time that this was asked."""

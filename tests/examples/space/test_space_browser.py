@@ -85,7 +85,7 @@ def test_a_file_that_is_no_clip(page, not_a_clip, clip):
     page.upload(not_a_clip)
     page.ask()
     (message,) = page.texts("#suggestions [role=alert]")
-    assert message.startswith("notes.mp4 cannot be read as a video")
+    assert message.startswith("'notes.mp4' cannot be read as a video")
     assert "/" not in message and "Traceback" not in message and not page.hashtags("#suggestions")
     page.open()
     page.ask()
