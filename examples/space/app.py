@@ -149,12 +149,19 @@ class SpaceApp:
     def _connect(self, inputs: dict, outputs: dict, pool: gr.State, summary: gr.HTML, edits: dict) -> None:
         given = [inputs["clip"], inputs["description"], pool]
         shown = list(outputs.values())
-        run = {"inputs": given, "outputs": shown, "api_visibility": "private", "concurrency_id": "model"}
+        run = {
+            "inputs": given,
+            "outputs": shown,
+            "api_visibility": "private",
+            "concurrency_id": "model",
+            "show_progress_on": outputs["suggestions"],
+        }
         with inputs["examples"]:
-            gr.Examples(
-                self.examples, given[:2], shown, fn=self.show, run_on_click=True, cache_examples=False,
-                label="Examples, rendered by this app", visible_columns=[0], api_visibility="private",
+            examples = gr.Examples(
+                self.examples, given[:2], label="Examples, rendered by this app", visible_columns=[0],
+                api_visibility="private",
             )  # fmt: skip
+        examples.load_input_event.then(self.show, **run)
         inputs["button"].click(self.show, **run)
         for event in (inputs["clip"].upload, inputs["clip"].clear, inputs["clip"].stop_recording):
             event(self.show_nothing, None, shown, api_visibility="private", show_progress="hidden")

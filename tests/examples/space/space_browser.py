@@ -109,7 +109,7 @@ class Page:
         """Writes a picture of the whole page to the path in `GGM_SCREENSHOT`, where that is set."""
         path = os.environ.get("GGM_SCREENSHOT")
         if path:
-            height = self.run("return document.querySelector('.gradio-container').scrollHeight")
-            self.resize(DESK[0], height)
+            self.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+            self.resize(DESK[0], self.run("return document.querySelector('.gradio-container').scrollHeight"))
             self.driver.save_screenshot(path)
             self.resize(*DESK)

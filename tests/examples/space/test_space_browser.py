@@ -8,6 +8,8 @@ from space_browser import PHONE, Page, find_chromium
 from space_server import MAX_UPLOAD_MB
 
 pytestmark = pytest.mark.slow
+# One that the retriever finds near the first example.
+NEW_HASHTAG = "#trianglelove"
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +124,14 @@ def test_an_example_and_its_picture(page):
     page.wait_for(lambda: page.hashtags("#suggestions"))
     page.wait_for(lambda: page.all("#clip video"))
     assert page.run("return document.querySelector('#description textarea').value")
-    page.write("#pool-text", "#catmeow")
+    page.write("#pool-text", NEW_HASHTAG)
     page.click("#pool-add")
-    page.wait_for(lambda: page.texts("#pool .changes"))
+    page.wait_for(lambda: NEW_HASHTAG in page.hashtags("#guidance"))
+    # The pool of this visit is used for examples, too.
+    page.click("#examples .gallery-item:last-child")
+    page.wait_for(lambda: "#greenstar" in page.hashtags("#suggestions"))
+    page.click("#examples .gallery-item")
+    page.wait_for(lambda: NEW_HASHTAG in page.hashtags("#guidance"))
     page.wait_for(lambda: page.run("return document.querySelector('#clip video').readyState") >= 2)
     page.keep_picture()
 
