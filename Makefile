@@ -29,7 +29,7 @@ help:  ## print these lines
 demo: $(INSTALLED)  ## install the package and suggest hashtags for a clip
 	@$(BIN)/python examples/demo.py
 
-app: $(INSTALLED_APP)  ## install what the app needs and start it, in the browser
+app: $(INSTALLED_APP)  ## install what the app needs and start it
 	@$(BIN)/python examples/space/app.py
 
 demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpoint anew (within an hour on two cores)

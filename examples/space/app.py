@@ -31,8 +31,9 @@ from transformers_ggm.processing import MediaLimits
 
 FOLDER = Path(__file__).resolve().parent
 COPY = "Copy hashtags"
-# What visitors upload is deleted after an hour, and their pools are forgotten then.
+# What visitors upload is looked through once in that time, and deleted when it is older.
 KEPT_SECONDS = 3600
+# As many visitors have a pool of their own; of more, those who were away the longest lose theirs.
 MOST_VISITORS = 1000
 WELCOME = "Drop a short or record one, or pick an example. Its hashtags appear here."
 NOTHING_GIVEN = "Give a short, or a description of more than hashtags."
@@ -74,7 +75,7 @@ class SpaceApp:
         with gr.Blocks(
             title="Hashtags for shorts", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)
         ) as blocks:
-            pool = gr.State(time_to_live=KEPT_SECONDS)
+            pool = gr.State()
             gr.HTML(self._header(), elem_id="header")
             with gr.Row(elem_id="page"):
                 with gr.Column(scale=5, min_width=320):

@@ -73,7 +73,7 @@ def test_what_cannot_be_used_is_explained(client, not_a_clip, clip, recipe, tmp_
         ({"clip": handle_file(long)}, r"^'long\.mp4' is at least 10\.\d s long, more than the 10\.0 s allowed"),
         ({}, "no video and its description is empty"),
         ({"clip": handle_file(clip), "add_to_pool": "#2024"}, "no hashtags.*2024"),
-        ({"clip": handle_file(clip), "remove_from_pool": "#unknowntag"}, "not in the hashtag pool"),
+        ({"clip": handle_file(clip), "remove_from_pool": "#unknowntag"}, "Not in the hashtag pool"),
         ({"clip": handle_file(clip), "add_to_pool": " ".join(f"#tag{i}" for i in range(51))}, "at most 50"),
     ):
         with pytest.raises(AppError, match=message) as error:
