@@ -20,7 +20,7 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 .PHONY: $(MARKERS)
 endif
 
-.PHONY: help demo app demo-checkpoint test test-slow test-all fuzz quality clean
+.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz quality clean
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -37,6 +37,11 @@ demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpo
 	@$(BIN)/python train.py examples/configs/rendered_shorts.yaml --data_dir outputs/shorts --output_dir outputs/demo
 	@rm -rf $(DEMO_CHECKPOINT) && cp -r outputs/demo/checkpoint $(DEMO_CHECKPOINT)
 	@echo "Trained; $(DEMO_CHECKPOINT) is replaced"
+
+# Not --quiet: warnings that are not shown do not count for --strict either.
+docs: $(INSTALLED_DEV)  ## build docs/ as a site into build/site; no network is needed
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "Open build/site/index.html"
 
 test: $(INSTALLED_DEV)  ## install what development needs and run the quick tests
 	@$(BIN)/python -m pytest -m "not slow"

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import CommitInfo
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
 from .errors import CheckpointError, InputError
 from .hub_commits import commit_files
@@ -41,7 +44,7 @@ CARD_FILES = ("README.md", "*.png", "*.svg")
 CODE_FILES = ("*.py",)
 # What a checkpoint consists of, by folder. Everything else in it (trainings, caches, pickles) stays where it is.
 LAYOUT = {
-    "": MODEL_FILES + CARD_FILES,
+    "": (*MODEL_FILES, ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, *CARD_FILES),
     RETRIEVER_FOLDER: MODEL_FILES,
     POOL_FOLDER: (*POOL_FILES, "README.md"),
 }
@@ -63,11 +66,12 @@ def push_checkpoint_to_hub(
 
     Only files that belong to a checkpoint go up. Parts of an older checkpoint in the repository that this one does not
     have (a pool, shards of weights) are deleted by the same commit; its card stays where this one has none.
-    `pipeline("hashtag-generation", model=repo_id)` then loads it.
+    `pipeline("hashtag-generation", model=repo_id)` then loads it. An adapter goes up in the same way, with what lies
+    beside it; its base has to be on the Hub.
 
     Args:
-        checkpoint (`str`, `os.PathLike` or [`HashtagGenerationPipeline`]): A checkpoint folder, or a pipeline, which
-            goes up as it is, with the hashtags that were added to its pool.
+        checkpoint (`str`, `os.PathLike` or [`HashtagGenerationPipeline`]): The folder of a checkpoint or an adapter,
+            or a pipeline, which goes up as it is, with the hashtags that were added to its pool.
         repo_id (`str`): The repository, `"user/name"`.
         private (`bool`, *optional*): Whether a repository that is made is to be private. Defaults to what the Hub
             does for you, which is public for most users. One that exists stays as it is.
@@ -81,7 +85,8 @@ def push_checkpoint_to_hub(
         `CommitInfo`: The commit, as `huggingface_hub` describes it (`oid`, `commit_url`, `pr_url`).
 
     Raises:
-        CheckpointError: The folder is no checkpoint, or lacks a file. Nothing was sent.
+        CheckpointError: The folder is no checkpoint, or lacks a file; or the base of an adapter is a folder here.
+            Nothing was sent.
         RetrieverMismatchError: The pool was made by another retriever than the one beside it. Nothing was sent.
         PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
             again is safe. A subclass of `CheckpointError`.
@@ -125,15 +130,19 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
         RetrieverMismatchError: Its pool was made by another retriever than the one beside it.
     """
     folder = Path(folder)
-    config = _check_model(folder, GGMConfig.model_type)
+    if (folder / ADAPTER_CONFIG_NAME).is_file():
+        has_code = False
+        _check_adapter(folder)
+    else:
+        config = _check_model(folder, GGMConfig.model_type)
+        # Code goes along only where the checkpoint says that it comes with some.
+        has_code = "auto_map" in config or "custom_pipelines" in config
     retriever = None
     if (folder / RETRIEVER_FOLDER).is_dir():
         _check_model(folder / RETRIEVER_FOLDER, HashtagRetrieverConfig.model_type)
         retriever = HashtagRetriever.from_pretrained(folder / RETRIEVER_FOLDER)
     if (folder / POOL_FOLDER).is_dir():
         HashtagPool.from_pretrained(folder / POOL_FOLDER, retriever=retriever)
-    # Code goes along only where the checkpoint says that it comes with some.
-    has_code = "auto_map" in config or "custom_pipelines" in config
     patterns = {**LAYOUT, "": LAYOUT[""] + (CODE_FILES if has_code else ())}
     return {
         path.relative_to(folder).as_posix(): path
@@ -175,12 +184,39 @@ def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} lacks {name}: save the checkpoint again, model and processor both.")
     for name in weights:
-        try:
-            with safe_open(folder / name, framework="pt"):
-                pass
-        except SafetensorError as error:
-            raise CheckpointError(f"{folder / name} is cut short or damaged ({error}): save it again.") from error
+        _check_weights(folder / name)
     return config
+
+
+def is_hub_id(name: str | None) -> bool:
+    """Whether a name can be one on the Hub, and no folder here has it."""
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return bool(name) and not os.path.isdir(name)
+
+
+def _check_adapter(folder: Path) -> None:
+    """Sees that others can load an adapter: its weights, and the base that they change."""
+    if not (folder / ADAPTER_SAFE_WEIGHTS_NAME).is_file():
+        raise CheckpointError(f"{folder} lacks {ADAPTER_SAFE_WEIGHTS_NAME}: save the adapter again.")
+    _check_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME)
+    config_file = folder / ADAPTER_CONFIG_NAME
+    base = _read_json(config_file).get("base_model_name_or_path")
+    if not is_hub_id(base):
+        raise CheckpointError(
+            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its id"
+            " there as `base_model_name_or_path`."
+        )
+
+
+def _check_weights(file: Path) -> None:
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is cut short or damaged ({error}): save it again.") from error
 
 
 def _read_json(file: Path) -> dict[str, Any]:

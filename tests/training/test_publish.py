@@ -1,9 +1,10 @@
 import shutil
 
 import pytest
-from training_samples import CHECKPOINT_FILES
+from training_samples import CHECKPOINT_FILES, command_line
 
 from transformers_ggm.errors import PushError
+from transformers_ggm.training import main
 
 
 @pytest.fixture
@@ -68,3 +69,12 @@ def test_push_without_the_last_stage(hub, train, tmp_path):
     with pytest.raises(ValueError, match="add 'evaluate' to `stages`"):
         train(push_to_hub=True, stages=["prepare"])
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
+
+
+def test_adapter_whose_base_is_not_on_the_hub(hub, finished, shorts_dir, tmp_path):
+    """Would fail if that came to light only after the training, or an adapter were pushed that nobody can load."""
+    settings = {"use_lora": True, "push_to_hub": True, "data_dir": shorts_dir, "output_dir": tmp_path / "run"}
+    for base in ({}, {"base_checkpoint": finished / "checkpoint"}):
+        with pytest.raises(ValueError, match="push that first"):
+            main(command_line(**settings, **base))
+    assert not hub.requests

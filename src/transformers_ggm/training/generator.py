@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
+from transformers.utils import ADAPTER_CONFIG_NAME
 
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
@@ -15,7 +16,7 @@ from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
 from .arguments import ModelArguments
 from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint
-from .lora import ADAPTER_CONFIG, make_adapter, save_adapter
+from .lora import make_adapter, save_adapter
 from .run import Run
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 # Of a model and of an adapter; a checkpoint has one of them.
-RESULTS = ("config.json", ADAPTER_CONFIG)
+RESULTS = ("config.json", ADAPTER_CONFIG_NAME)
 
 
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub import snapshot_download
 from safetensors.torch import load_file, save_file
 from transformers import set_seed
-from transformers.utils.peft_utils import find_adapter_config_file
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, find_adapter_config_file
 
 from ..errors import CheckpointError
 from ..modeling import GGMForHashtagGeneration, make_lora_config
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
     from .run import Run
-
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def unreached(model: ModelArguments) -> list[str]:
@@ -64,7 +61,7 @@ def base_of_adapter(name: str) -> str:
     """
     path = find_adapter_config_file(name)
     if path is None:
-        raise CheckpointError(f"{name} has no {ADAPTER_CONFIG}: give the folder or Hub id of an adapter.")
+        raise CheckpointError(f"{name} has no {ADAPTER_CONFIG_NAME}: give the folder or Hub id of an adapter.")
     base = json.loads(Path(path).read_text(encoding="utf-8")).get("base_model_name_or_path")
     if not base:
         raise CheckpointError(f"{path} names no `base_model_name_or_path`: write there which checkpoint it adapts.")
@@ -173,12 +170,15 @@ def save_adapter(source: Path, folder: Path, dtype: str = "float32") -> None:
     """
     if dtype not in WEIGHTS_DTYPES:
         raise ValueError(f"`dtype` is {dtype!r}; choose from {WEIGHTS_DTYPES}.")
-    weights = {name: tensor.to(getattr(torch, dtype)) for name, tensor in load_file(source / ADAPTER_WEIGHTS).items()}
-    save_file(weights, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    weights = {
+        name: tensor.to(getattr(torch, dtype))
+        for name, tensor in load_file(source / ADAPTER_SAFE_WEIGHTS_NAME).items()
+    }
+    save_file(weights, folder / ADAPTER_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
     config = read_adapter_config(source)
-    (folder / ADAPTER_CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / ADAPTER_CONFIG_NAME).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
     """The settings of an adapter."""
-    return json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    return json.loads((folder / ADAPTER_CONFIG_NAME).read_text(encoding="utf-8"))

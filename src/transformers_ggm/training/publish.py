@@ -2,7 +2,8 @@
 
 from transformers.utils import logging
 
-from ..hub_checkpoint import push_checkpoint_to_hub
+from ..hub_checkpoint import is_hub_id, push_checkpoint_to_hub
+from .lora import base_checkpoint
 from .run import Run
 
 logger = logging.get_logger(__name__)
@@ -11,9 +12,17 @@ logger = logging.get_logger(__name__)
 def check_publishing(run: Run) -> None:
     """
     Raises:
-        ValueError: there is to be a push, but the stage that finishes the checkpoint with its card is not to run.
+        ValueError: there is to be a push, but the stage that finishes the checkpoint with its card is not to run, or
+            it would push an adapter without its base.
     """
-    if run.training.push_to_hub and "evaluate" not in run.stage.stages:
+    if not run.training.push_to_hub:
+        return
+    if run.lora.use_lora and not is_hub_id(base_checkpoint(run)):
+        raise ValueError(
+            f"`push_to_hub` would push an adapter whose base nobody else has ({base_checkpoint(run)}): push that first"
+            " and give its id as `base_checkpoint`, or leave `push_to_hub` out."
+        )
+    if "evaluate" not in run.stage.stages:
         raise ValueError(
             "`push_to_hub` pushes the checkpoint that the stage 'evaluate' finishes with its card: add 'evaluate' to"
             " `stages`, or leave `push_to_hub` out."

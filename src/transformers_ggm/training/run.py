@@ -11,7 +11,7 @@ from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict
-from transformers.utils import logging
+from transformers.utils import ADAPTER_CONFIG_NAME, logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
 from ..data.collator import check_hearing
@@ -30,7 +30,7 @@ from .arguments import (
     StageArguments,
 )
 from .callbacks import best_checkpoints
-from .lora import ADAPTER_CONFIG, check_lora
+from .lora import check_lora
 from .scratch import ScratchConfig
 
 logger = logging.get_logger(__name__)
@@ -229,7 +229,7 @@ class Run:
     @property
     def generator_result(self) -> Path:
         """The file that is there when the generator's result is: a model's configuration, or an adapter's."""
-        return self.checkpoint_dir / (ADAPTER_CONFIG if self.lora.use_lora else "config.json")
+        return self.checkpoint_dir / (ADAPTER_CONFIG_NAME if self.lora.use_lora else "config.json")
 
     def is_done(self, stage: str, output: Path, run_dir: Path | None = None) -> bool:
         """

@@ -33,9 +33,8 @@ def plot_systems(figures: Mapping[str, Interval], label: str, title: str, path: 
     names = list(figures)
     means = [figures[name].mean for name in names]
     axes.barh(names, means, xerr=_errors(figures.values()), color=_COLOURS[0], error_kw={"ecolor": "#333333"})
-    axes.bar_label(
-        axes.containers[-1], [f"{mean:.1f}" for mean in means], label_type="center", color="white", fontsize=8
-    )
+    axes.bar_label(axes.containers[-1], [f"{mean:.1f}" for mean in means], padding=3, fontsize=8)
+    axes.margins(x=0.08)
     axes.invert_yaxis()
     axes.set_xlabel(f"{label}, with 95 % interval over test rows")
     axes.set_xlim(left=0)
