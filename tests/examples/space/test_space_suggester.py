@@ -1,10 +1,12 @@
 """What the app asks of the package."""
 
 import json
+import re
 import shutil
 
 import pytest
 from app import SpaceApp
+from space_server import REPOSITORY
 from suggester import MOST_EDITS, Suggester, hashtags_in, visitors_message
 
 from transformers_ggm import DEMO_CHECKPOINT
@@ -89,6 +91,14 @@ def test_a_model_without_guidance(clip, tmp_path):
     space.build()
     suggestions, _, guidance, *_ = space.show(str(clip), "first snow")
     assert "data-hashtag" in suggestions and "Nothing was retrieved" in guidance
+
+
+def test_the_documentation_runs_as_written(suggester, clip):
+    """Would fail if the lines for Python in the documentation named something that the pipeline does not have."""
+    block = re.search(r"```python\n(suggest\(.*?)```", (REPOSITORY / "docs" / "space.md").read_text(), re.DOTALL)[1]
+    names = {"suggest": suggester.pipeline, "item": {"video": str(clip)}}
+    exec(block, names)
+    assert "newtrend" in names["mine"] and "newtrend" not in suggester.pool
 
 
 def test_nothing_to_go_by(suggester):
