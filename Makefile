@@ -7,7 +7,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
+INSTALLED_APP := $(VENV)/.installed-app
 INSTALLED_DEV := $(VENV)/.installed-dev
+MARKERS := $(INSTALLED) $(INSTALLED_APP) $(INSTALLED_DEV)
 CHECKOUT := $(VENV)/.checkout
 SEED ?= 1
 MUTATIONS ?= 20000
@@ -15,10 +17,10 @@ DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
 
 # An editable install points to one checkout: an environment that another checkout used last is installed into again.
 ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
-.PHONY: $(INSTALLED) $(INSTALLED_DEV)
+.PHONY: $(MARKERS)
 endif
 
-.PHONY: help demo demo-checkpoint docs test test-slow test-all fuzz quality clean
+.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz quality clean
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -26,6 +28,9 @@ help:  ## print these lines
 
 demo: $(INSTALLED)  ## install the package and suggest hashtags for a clip
 	@$(BIN)/python examples/demo.py
+
+app: $(INSTALLED_APP)  ## install what the app needs and start it
+	@$(BIN)/python examples/space/app.py
 
 demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpoint anew (within an hour on two cores)
 	@$(BIN)/python -m transformers_ggm.data.rendered_shorts --output_dir outputs/shorts
@@ -65,14 +70,21 @@ $(BIN)/python:
 
 $(INSTALLED): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing transformers-ggm into $(VENV) (once; PyTorch is large)"
-	@rm -f $(INSTALLED) $(INSTALLED_DEV)
+	@rm -f $(MARKERS)
 	@$(PIP_INSTALL) --editable .
 	@echo "$(CURDIR)" > $(CHECKOUT)
 	@touch $(INSTALLED)
 
+$(INSTALLED_APP): setup.cfg pyproject.toml | $(BIN)/python
+	@echo "Installing transformers-ggm and its app into $(VENV) (once; PyTorch is large)"
+	@rm -f $(MARKERS)
+	@$(PIP_INSTALL) --editable '.[app]'
+	@echo "$(CURDIR)" > $(CHECKOUT)
+	@touch $(INSTALLED) $(INSTALLED_APP)
+
 $(INSTALLED_DEV): setup.cfg pyproject.toml | $(BIN)/python
 	@echo "Installing transformers-ggm and its development tools into $(VENV) (once; PyTorch is large)"
-	@rm -f $(INSTALLED) $(INSTALLED_DEV)
+	@rm -f $(MARKERS)
 	@$(PIP_INSTALL) --editable '.[dev]'
 	@echo "$(CURDIR)" > $(CHECKOUT)
-	@touch $(INSTALLED) $(INSTALLED_DEV)
+	@touch $(MARKERS)
