@@ -20,7 +20,7 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 .PHONY: $(MARKERS)
 endif
 
-.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz quality clean
+.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz bench quality clean
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -53,6 +53,9 @@ test-all: test test-slow  ## run all tests
 
 fuzz: $(INSTALLED_DEV)  ## damage clips in many ways and see that reading them stays safe (SEED=, MUTATIONS=)
 	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest tests/processing/media/test_fuzzed_media.py
+
+bench: $(INSTALLED_DEV)  ## measure what suggesting hashtags costs, stage by stage, into docs/performance.md
+	@$(BIN)/python benchmarks/bench_suggesting.py --output docs/performance.md
 
 quality: $(INSTALLED_DEV)  ## lint, and check the formatting
 	@$(BIN)/ruff check .

@@ -43,6 +43,7 @@ SMOL_VISION = {
     "image_size": 512, "patch_size": 16,
 }  # fmt: skip
 SMOL_TOKENS_PER_FRAME = 64
+POOL_SIZE = 10_000
 SMOL_IMAGE_TOKEN = 49_190
 SPECIAL_TOKENS = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 # As openai/clip-vit-base-patch32 has it; ViT's own default mean and deviation are 0.5.
@@ -79,7 +80,7 @@ def hashtags(count: int, seed: int = 0) -> list[str]:
     return ["".join(string.ascii_lowercase[i] for i in row[:length]) for row, length in zip(letters, lengths)]
 
 
-def write_checkpoint(folder: Path, shared_vision: bool = False, pool_size: int = 10_000) -> None:
+def write_checkpoint(folder: Path, shared_vision: bool = False, pool_size: int = POOL_SIZE) -> None:
     """
     Writes a checkpoint of ViT-B/16, CLAP (HTSAT), BART-base and CLIP ViT-B/32, with a pool of random vectors.
 

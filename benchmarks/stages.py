@@ -55,7 +55,9 @@ class StageTimes(dict):
 
 
 @torch.inference_mode()
-def run_stages(suggest: HashtagGenerationPipeline, clips: Sequence[Path], words: str, tokens: int) -> StageTimes:
+def run_stages(
+    suggest: HashtagGenerationPipeline, clips: Sequence[Path], words: str, tokens: int, num_beams: int
+) -> StageTimes:
     """
     Suggests hashtags for clips in one batch.
 
@@ -64,6 +66,7 @@ def run_stages(suggest: HashtagGenerationPipeline, clips: Sequence[Path], words:
         clips (`list[Path]`): the batch.
         words (`str`): the description of each.
         tokens (`int`): how many tokens are written; random weights do not know when to stop.
+        num_beams (`int`): 1 for greedy search.
 
     Returns:
         [`StageTimes`]: wall time of the whole batch.
@@ -97,6 +100,7 @@ def run_stages(suggest: HashtagGenerationPipeline, clips: Sequence[Path], words:
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states),
+            num_beams=num_beams,
             min_new_tokens=tokens,
             max_new_tokens=tokens,
         )
