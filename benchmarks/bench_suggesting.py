@@ -43,9 +43,8 @@ make bench
 
 "Two towers" is the published model, whose generator and retriever see with a vision encoder each; in float32, with five
 beams, it is the plain composition that all else is compared with. "One tower" has the retriever's for both
-(`vision_source="retriever"`). Greedy search is timed at one token a pass; [drafts from the guidance](#drafts) need fewer.
-Settings took turns, and the least of {num_runs} runs counts. Other programs' load changes
-the seconds, and hardly the ratios.
+(`vision_source="retriever"`). Greedy search is timed at one token a pass; [drafts from the guidance](#drafts) need
+fewer. Settings took turns, and the least of {num_runs} runs counts; other programs may have used the cores now and then.
 
 ![stages](images/performance.png)
 
