@@ -125,7 +125,9 @@ def _origins(module: Path, node: ast.ImportFrom) -> dict[Path, list[str]]:
     if not place.is_dir():
         return {place.with_suffix(".py"): [_written(alias) for alias in node.names]}
     package = place / "__init__.py"
-    statements = [line for line in ast.parse(package.read_text(encoding="utf-8")).body if isinstance(line, ast.ImportFrom)]
+    statements = [
+        line for line in ast.parse(package.read_text(encoding="utf-8")).body if isinstance(line, ast.ImportFrom)
+    ]
     origins: dict[Path, list[str]] = {}
     for alias in node.names:
         statement = next(line for line in statements if alias.name in (taken.name for taken in line.names))

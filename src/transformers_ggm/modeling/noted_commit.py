@@ -1,6 +1,11 @@
-"""Where a model was loaded from: which commit on the Hub, and for `pipeline()` how it got there."""
+"""Where a model was loaded from: which commit on the Hub, and how it was fetched."""
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from huggingface_hub.constants import DEFAULT_REVISION
+from transformers import PreTrainedModel
 
 try:
     from transformers.utils.hub import resolve_revision
@@ -8,18 +13,37 @@ except ImportError:  # versions that note the commit themselves
     resolve_revision = None
 
 _HUB_ARGUMENTS = ("token", "cache_dir", "local_files_only")
-# The attribute of a model that `pipeline()` loaded, for its pipeline class to take off.
-PIPELINE_SOURCE = "_pipeline_source"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """
+    Args:
+        hub (`dict`): `revision` (a commit, where the model came from the Hub), `token`, `cache_dir` and
+            `local_files_only`, as far as they were given.
+        asked_revision (`str`, *optional*): the revision that was asked for.
+        adapter (`str`, *optional*): the adapter that was named, of which the model is the base.
+    """
+
+    hub: dict[str, Any]
+    asked_revision: str | None
+    adapter: str | None
+
+
+# Not on the models: there may be a token among it, which is not to be saved or copied with them.
+_SOURCES: WeakKeyDictionary[PreTrainedModel, ModelSource] = WeakKeyDictionary()
+
+
+def source_of(model: PreTrainedModel) -> ModelSource | None:
+    """How a model was loaded; `None` for one that was not."""
+    return _SOURCES.get(model)
 
 
 class NotedCommitMixin:
     """
     Notes in `config._commit_hash` the commit that a model was loaded from, as older versions of transformers do: what
-    belongs to the model is then taken from that commit too, whatever was pushed since.
-
-    On a model that `pipeline()` loads it notes more, in [`PIPELINE_SOURCE`]: a dict of the `adapter` that was named
-    (or `None`), the `revision` that was asked for, and `hub`, the arguments with which the model itself was fetched.
-    `pipeline()` does not hand them to its pipeline class.
+    belongs to the model is then taken from that commit too, whatever was pushed since. [`source_of`] tells the rest,
+    which `pipeline()` does not hand to its pipeline class.
     """
 
     @classmethod
@@ -31,17 +55,15 @@ class NotedCommitMixin:
         # Older versions of transformers pass the commit beside the revision that was asked for.
         hub["revision"] = kwargs.get("_commit_hash") or revision
         adapter = (kwargs.get("adapter_kwargs") or {}).get("_adapter_model_path")
-        is_for_pipeline = kwargs.get("_from_pipeline") is not None
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, revision=revision, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         commit = getattr(revision, "resolved", None)
         # Of an adapter the base model is loaded, which comes from another repository.
         if commit is not None and model.name_or_path == str(pretrained_model_name_or_path):
             model.config._commit_hash = commit
-        if is_for_pipeline:
-            asked = getattr(revision, "initial", revision)
-            setattr(model, PIPELINE_SOURCE, {"adapter": adapter, "revision": asked, "hub": hub})
+        asked = getattr(revision, "initial", revision)
+        _SOURCES[model] = ModelSource(hub, asked, None if adapter is None else str(adapter))
         return loaded
 
 
-__all__ = ["PIPELINE_SOURCE", "NotedCommitMixin"]
+__all__ = ["ModelSource", "NotedCommitMixin", "source_of"]

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
-from ..modeling.noted_commit import PIPELINE_SOURCE
+from ..modeling.noted_commit import source_of
 from ..processing import GGMProcessor
 
 _PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -34,14 +34,16 @@ class Checkpoint:
 
     @classmethod
     def of(cls, model: PreTrainedModel, local_files_only: bool = False) -> "Checkpoint":
-        """The checkpoint of a model that `pipeline()` loaded, else of the name that the model itself remembers."""
-        # Taken off the model: it may hold a token, which is not to be kept or saved with it.
-        source = vars(model).pop(PIPELINE_SOURCE, None)
-        hub = {"revision": getattr(model.config, "_commit_hash", None)} if source is None else source["hub"]
-        known = cls(model.name_or_path, hub)
-        if source is not None and source["adapter"] is not None:
-            # transformers put an adapter on its base: both are looked for at the revision that was asked for.
-            known = cls(str(source["adapter"]), {**hub, "revision": source["revision"]}, known)
+        """The checkpoint that a model was loaded from, else that of the name that the model itself remembers."""
+        source = source_of(model)
+        if source is None:
+            known = cls(model.name_or_path, {"revision": getattr(model.config, "_commit_hash", None)})
+        elif source.adapter is None:
+            known = cls(model.name_or_path, source.hub)
+        else:
+            # Adapter and base are each looked for at the revision that was asked for.
+            base = cls(model.name_or_path, source.hub)
+            known = cls(source.adapter, {**source.hub, "revision": source.asked_revision}, base)
         return known._reached(local_files_only or is_offline_mode())
 
     def _reached(self, local_files_only: bool) -> "Checkpoint":
