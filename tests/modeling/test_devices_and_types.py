@@ -6,6 +6,7 @@ from accelerate import infer_auto_device_map
 from modeling_samples import clip_config, ggm_inputs, ggm_model, randomize, target_ids
 
 from transformers_ggm import GGMForHashtagGeneration, HashtagRetriever, HashtagRetrieverConfig
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 # Layers that add to what they are given: their parts must lie on one device.
 RESIDUAL = (
@@ -71,7 +72,7 @@ def test_layers_stay_whole_on_several_devices(vision, audio):
     assert set(model._no_split_modules) <= names
     assert names & set(RESIDUAL) <= set(model._no_split_modules)
     size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    memory = {device: size // 3 for device in range(4)} | {"cpu": 4 * size}
+    memory = dict.fromkeys(range(4), size // 3) | {"cpu": 4 * size}
     places = infer_auto_device_map(model, memory, no_split_module_classes=model._no_split_modules)
     assert len(set(places.values())) > 2, "must be spread"
     for name, module in model.named_modules():
@@ -102,5 +103,18 @@ def test_eager_and_sdpa_agree(saved):
 @pytest.mark.parametrize("name", ["flash_attention_2", "flex_attention", "nothing"])
 def test_attention_that_is_not_there_is_refused(saved, name):
     """Would fail if another attention than the one asked for were taken without a word."""
-    with pytest.raises((ValueError, ImportError), match="(?i)attention|attn|flash"):
+    with pytest.raises((ValueError, ImportError), match=r"(?i)attention|attn|flash"):
         output_of(saved, attn_implementation=name)
+
+
+def test_sdpa_with_backbones_that_have_no_attention():
+    """Would fail if convolutional backbones, alone or in a dual encoder, kept the rest from the attention asked for."""
+    for name, subfolder in ((GGMForHashtagGeneration, ""), (HashtagRetriever, "retriever")):
+        model = name.from_pretrained(DEMO_CHECKPOINT, subfolder=subfolder, attn_implementation="sdpa")
+        assert model.config._attn_implementation == "sdpa"
+        kinds = {
+            type(part).__name__: part.config._attn_implementation
+            for part in model.modules()
+            if hasattr(part, "config") and type(part).__name__ in ("ResNetModel", "BertModel", "BartEncoder")
+        }
+        assert len(kinds) == 2 and kinds.pop("ResNetModel") == "eager" and set(kinds.values()) == {"sdpa"}

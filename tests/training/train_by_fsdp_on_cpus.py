@@ -4,9 +4,9 @@ Runs `train.py` with FSDP on CPUs, where accelerate does not offer it: its setti
 PyTorch's FSDP itself does not mind. All that is changed here is that accelerate takes processes on CPUs too.
 """
 
-import os
 import runpy
 import sys
+from pathlib import Path
 
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
@@ -15,19 +15,18 @@ make_state = AcceleratorState.__init__
 
 
 def make_state_with_fsdp(self, *args, fsdp_plugin=None, **kwargs):
-    is_made = bool(AcceleratorState._shared_state)
     make_state(self, *args, fsdp_plugin=fsdp_plugin, **kwargs)
-    if not is_made and fsdp_plugin is not None:
-        assert self.distributed_type == DistributedType.MULTI_CPU
-        self.distributed_type = DistributedType.FSDP
+    if fsdp_plugin is not None:
         if self.mixed_precision != "no":
             fsdp_plugin.set_mixed_precision(self.mixed_precision)
         self.fsdp_plugin = fsdp_plugin
+    if self._shared_state.get("fsdp_plugin") is not None:
+        # Set back to processes on CPUs whenever the state is made once more.
+        self.distributed_type = DistributedType.FSDP
 
 
 AcceleratorState.__init__ = make_state_with_fsdp
 
 if __name__ == "__main__":
-    train = os.path.join(os.path.dirname(__file__), "..", "..", "train.py")
-    sys.argv[0] = train
-    runpy.run_path(train, run_name="__main__")
+    sys.argv[0] = str(Path(__file__).resolve().parents[2] / "train.py")
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    MODEL_MAPPING,
     AutoConfig,
     AutoModel,
     AutoModelForSeq2SeqLM,
@@ -26,11 +27,19 @@ def build_backbone(config: PreTrainedConfig) -> PreTrainedModel:
     A randomly initialised backbone in the type of the model around it, whatever type its own configuration was saved
     with: all parts have to agree.
     """
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        # Asked of the whole model, it is not meant for backbones that do not have it and would raise: CLAP, ResNet.
+        if part is not None and part._attn_implementation == "sdpa" and _lacks_sdpa(part):
+            part._attn_implementation = "eager"
     if isinstance(config, ClapAudioConfig):
         # `AutoModel` knows CLAP as a whole, but not its audio tower.
-        config._attn_implementation = "eager"  # the only one it has; another asked of the whole model would raise
         return ClapAudioModel._from_config(config, dtype=torch.get_default_dtype())
     return AutoModel.from_config(config, dtype=torch.get_default_dtype())
+
+
+def _lacks_sdpa(config: PreTrainedConfig) -> bool:
+    model_class = ClapAudioModel if isinstance(config, ClapAudioConfig) else MODEL_MAPPING.get(type(config), None)
+    return isinstance(model_class, type) and not model_class._supports_sdpa
 
 
 def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:

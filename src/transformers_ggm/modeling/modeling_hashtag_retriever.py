@@ -223,7 +223,11 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             needed = ["`pixel_values_videos`"] * self.config.query_reads_video
             needed += ["`description_input_ids`"] * self.config.query_reads_text
             raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
-        return vectors[0] if len(vectors) == 1 else nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)
+        return (
+            vectors[0]
+            if len(vectors) == 1
+            else nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)
+        )
 
     def forward(
         self,

@@ -426,6 +426,8 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
 def _check_known(decoding: dict[str, Any]) -> None:
     known = [*_OWN_ARGUMENTS, *_DECODING_ARGUMENTS, "generation_config"]
     for name in decoding:
+        if name in _MODEL_ARGUMENTS:
+            raise InputError(f"{name} is an argument of the model: pass model_kwargs={{{name!r}: ...}} to `pipeline`.")
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."
