@@ -52,6 +52,7 @@ def load(model, **kwargs):
     return pipeline("hashtag-generation", model=model, device="cpu", **kwargs)
 
 
+@pytest.mark.slow
 def test_a_folder_where_the_package_is_not_installed(coded, clip, expected, tmp_path):
     """Would fail if a checkpoint with its code did not work without the package, predicted otherwise, ran its code
     unasked, gave parts of unequal classes, or could not be saved and loaded again there."""
@@ -98,6 +99,7 @@ tell(refusals=refusals, code_before=code_before, predictions=predictions, parts_
     assert load(str(saved))(clip, description=WORDS) == expected
 
 
+@pytest.mark.slow
 def test_a_repository_where_the_package_is_not_installed(hub, coded, clip, expected, tmp_path):
     """Would fail if code from the Hub came from another commit than the model, if the token did not reach all parts,
     or if what was fetched once did not work without a network."""
