@@ -1,5 +1,6 @@
 """Building and loading the backbones that a GGM, a retriever or a classifier is put together from."""
 
+import re
 from typing import Any
 
 import torch
@@ -19,6 +20,10 @@ from transformers import (
 from ..errors import CheckpointError
 from .configuration_ggm import TEXT_BACKBONES
 
+# Weights of towers by the type of the model: of pooled outputs, of masked pictures, and of sounds over ten seconds.
+_UNUSED = re.compile(
+    r"^clip_vision_model:(.*\.)?post_layernorm\.|:(.*\.)?mask_token$|^clap_audio_model:.*\.(fusion_model|mel_conv2d)\."
+)
 INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values"), "text": ("input_ids",)}
 
 
@@ -89,8 +94,13 @@ def as_tokens(states: torch.Tensor) -> torch.Tensor:
 
 
 def build_tower(config: PreTrainedConfig, modality: str) -> PreTrainedModel:
-    """A randomly initialised encoder of one modality, without pooling layers."""
-    return drop_pooling(tower_of(build_backbone(config), modality))
+    """A randomly initialised encoder of one modality, without pooling layers; what nothing flows through is frozen."""
+    tower = drop_pooling(tower_of(build_backbone(config), modality))
+    for name, parameter in tower.named_parameters():
+        if _UNUSED.search(f"{tower.config.model_type}:{name}"):
+            # Trainable, they would be without a gradient, and so without an optimiser state, which FSDP wants of all.
+            parameter.requires_grad_(False)
+    return tower
 
 
 def load_backbone(name_or_path: str, auto_class: Any = AutoModel) -> tuple[PreTrainedModel, set[str]]:
