@@ -21,7 +21,7 @@ from .modeling import (
     HashtagRetriever,
     HashtagRetrieverConfig,
 )
-from .pipelines import DEMO_CHECKPOINT, AutoModelOfCheckpoint, HashtagGenerationPipeline, accept_demo_checkpoint
+from .pipelines import DEMO_CHECKPOINT, HashtagGenerationPipeline, accept_demo_checkpoint
 from .processing import (
     GGMProcessor,
     GGMVideoProcessor,
@@ -30,9 +30,9 @@ from .processing import (
     is_valid_hashtag,
     normalize_hashtag,
 )
+from .remote_code import save_remote_code
 from .retrieval import HashtagPool
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 AutoConfig.register("ggm", GGMConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
@@ -48,7 +48,7 @@ AutoProcessor.register(HashtagRetrieverConfig, HashtagRetrieverProcessor)
 PIPELINE_REGISTRY.register_pipeline(
     "hashtag-generation",
     pipeline_class=HashtagGenerationPipeline,
-    pt_model=AutoModelOfCheckpoint,
+    pt_model=AutoModelForSeq2SeqLM,
     default={"model": (DEMO_CHECKPOINT, None)},
     type="multimodal",
 )
@@ -74,4 +74,5 @@ __all__ = [
     "load_shorts",
     "normalize_hashtag",
     "push_checkpoint_to_hub",
+    "save_remote_code",
 ]

@@ -1,7 +1,7 @@
 """A whole checkpoint on the Hub: all of its parts in one commit."""
 
-import json
 import os
+import shutil
 import tempfile
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,19 +11,19 @@ from huggingface_hub import CommitInfo
 from safetensors import SafetensorError, safe_open
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
+from .checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER, read_configuration
 from .errors import CheckpointError, InputError
 from .hub_cards.training_curve import TRAINING_CURVE
 from .hub_commits import commit_files
 from .hub_names import is_hub_id
 from .modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
+from .remote_code import accompanying_modules, save_remote_code
 from .retrieval import HashtagPool
 from .retrieval.pool_files import POOL_FILES
 
 if TYPE_CHECKING:
     from .pipelines import HashtagGenerationPipeline
 
-RETRIEVER_FOLDER = "retriever"
-POOL_FOLDER = "hashtag_pool"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", WEIGHTS_INDEX)
 NEEDED = ("config.json", "processor_config.json", "tokenizer_config.json")
@@ -57,6 +57,7 @@ def push_checkpoint_to_hub(
     private: bool | None = None,
     revision: str | None = None,
     create_pr: bool = False,
+    remote_code: bool = False,
     commit_message: str = "Upload GGM checkpoint",
     token: str | bool | None = None,
 ) -> CommitInfo:
@@ -78,6 +79,9 @@ def push_checkpoint_to_hub(
         revision (`str`, *optional*): The branch to push to, made from `main` where there is none, or a pull request's
             `"refs/pr/<n>"`. Defaults to `main`.
         create_pr (`bool`, defaults to `False`): Whether to offer the commit as a pull request.
+        remote_code (`bool`, defaults to `False`): Whether this package's code goes along, in the same commit, so that
+            the checkpoint works with `trust_remote_code=True` where the package is not installed. See
+            [`save_remote_code`]; the folder itself is left as it is.
         commit_message (`str`, defaults to `"Upload GGM checkpoint"`): The commit's message.
         token (`str` or `bool`, *optional*): Defaults to that of `hf auth login`.
 
@@ -90,25 +94,30 @@ def push_checkpoint_to_hub(
         RetrieverMismatchError: The pool was made by another retriever than the one beside it. Nothing was sent.
         PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
             again is safe. A subclass of `CheckpointError`.
-        InputError: `checkpoint` is neither a folder nor a pipeline.
+        InputError: `checkpoint` is neither a folder nor a pipeline, or an adapter with `remote_code`.
     """
     if isinstance(checkpoint, (str, os.PathLike)):
         files = checkpoint_files(checkpoint)
+        if remote_code and ADAPTER_CONFIG_NAME in files:
+            raise InputError("`remote_code` is for whole checkpoints: an adapter is loaded with the code of its base.")
 
         def replaces(path: str) -> bool:
             # The picture of an older training has nothing to say beside a new card.
             return _is_replaced(path) or (path == TRAINING_CURVE and "README.md" in files)
 
-        return commit_files(
-            files,
-            repo_id,
-            commit_message=commit_message,
-            private=private,
-            token=token,
-            revision=revision,
-            create_pr=create_pr,
-            replaces=replaces,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            if remote_code:
+                files |= _with_code(files, Path(folder))
+            return commit_files(
+                files,
+                repo_id,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                revision=revision,
+                create_pr=create_pr,
+                replaces=replaces,
+            )
     if not hasattr(checkpoint, "hashtag_pool"):
         raise InputError(
             f"`checkpoint` is a {type(checkpoint).__name__}: pass a checkpoint folder or a hashtag-generation pipeline"
@@ -122,6 +131,7 @@ def push_checkpoint_to_hub(
             private=private,
             revision=revision,
             create_pr=create_pr,
+            remote_code=remote_code,
             commit_message=commit_message,
             token=token,
         )
@@ -159,9 +169,22 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
     }
 
 
+def _with_code(files: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """The configurations of a checkpoint as they name its code, and the code, written to another folder."""
+    for path, file in files.items():
+        if file.suffix == ".json":
+            copy = folder / path
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, copy)
+    save_remote_code(folder)
+    return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+
+
 def _is_replaced(path: str) -> bool:
     """Whether a file of the repository is a checkpoint's, and not for its reader."""
     part, _, name = path.rpartition("/")
+    if path in accompanying_modules():
+        return True
     return _is_among(name, LAYOUT.get(part, ())) and not _is_among(name, CARD_FILES)
 
 
@@ -177,7 +200,7 @@ def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
         if (folder / "checkpoint" / "config.json").is_file():
             hint = f" The output of a training has its checkpoint inside: push {folder / 'checkpoint'}."
         raise CheckpointError(f"{folder} is no checkpoint: it has no config.json.{hint}")
-    config = _read_json(config_file)
+    config = read_configuration(config_file)
     if config.get("model_type") != model_type:
         raise CheckpointError(
             f"{folder} is no checkpoint of this kind: {config_file} has the model type {config.get('model_type')!r},"
@@ -185,7 +208,7 @@ def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
         )
     weights = ["model.safetensors"]
     if not (folder / weights[0]).is_file() and (folder / WEIGHTS_INDEX).is_file():
-        weights = sorted(set(_read_json(folder / WEIGHTS_INDEX).get("weight_map", {}).values()))
+        weights = sorted(set(read_configuration(folder / WEIGHTS_INDEX).get("weight_map", {}).values()))
     for name in (*NEEDED, *weights):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} lacks {name}: save the checkpoint again, model and processor both.")
@@ -200,7 +223,7 @@ def _check_adapter(folder: Path) -> None:
         raise CheckpointError(f"{folder} lacks {ADAPTER_SAFE_WEIGHTS_NAME}: save the adapter again.")
     _check_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME)
     config_file = folder / ADAPTER_CONFIG_NAME
-    base = _read_json(config_file).get("base_model_name_or_path")
+    base = read_configuration(config_file).get("base_model_name_or_path")
     if not is_hub_id(base):
         raise CheckpointError(
             f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its id"
@@ -214,13 +237,3 @@ def _check_weights(file: Path) -> None:
             pass
     except SafetensorError as error:
         raise CheckpointError(f"{file} is cut short or damaged ({error}): save it again.") from error
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: save the checkpoint again.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{file} holds no JSON object: save the checkpoint again.")
-    return content

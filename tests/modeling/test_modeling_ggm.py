@@ -224,8 +224,8 @@ def test_decoder_inputs_from_labels(text, shift):
     assert torch.equal(actual, shift(labels))
 
 
-@pytest.mark.parametrize("vision", ["vit", "deit", "siglip"])
-@pytest.mark.parametrize("audio", ["clap", "ast"])
+@pytest.mark.parametrize("vision", ["vit", "deit", "siglip", "clip", "dinov2"])
+@pytest.mark.parametrize("audio", ["clap", "clap_fusion", "ast"])
 def test_gradient_reaches_every_parameter(vision, audio):
     """Else a part would never learn, or distributed training would stop at a parameter without a gradient."""
     model = ggm_model(vision, audio=audio, frame_position_embedding="learned").train()

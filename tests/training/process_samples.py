@@ -14,16 +14,16 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def train_in_two_processes(arguments):
+def train_in_two_processes(arguments, strategy=("--multi_gpu",), script=REPOSITORY / "train.py"):
     """
-    Runs `train.py` with these command-line arguments. On CPUs, accelerate starts several processes of its own with
-    `--multi_gpu` only (`--cpu` leaves that to an MPI launcher).
+    Runs `train.py`, or another script, with these command-line arguments. On CPUs, accelerate starts several processes
+    of its own with `--multi_gpu` only (`--cpu` leaves that to an MPI launcher), or with one of its configurations.
     """
-    launch = ["--multi_gpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    launch = [*strategy, "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "accelerate.commands.launch", *launch, f"--main_process_port={free_port()}"),
-            *(REPOSITORY / "train.py", *arguments),
+            *(script, *arguments),
         ],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         stdout=subprocess.PIPE,

@@ -1,11 +1,13 @@
 """Building and loading the backbones that a GGM, a retriever or a classifier is put together from."""
 
+import re
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    MODEL_MAPPING,
     AutoConfig,
     AutoModel,
     AutoModelForSeq2SeqLM,
@@ -18,6 +20,10 @@ from transformers import (
 from ..errors import CheckpointError
 from .configuration_ggm import TEXT_BACKBONES
 
+# Weights of towers by the type of the model: of pooled outputs, of masked pictures, and of sounds over ten seconds.
+_UNUSED = re.compile(
+    r"^clip_vision_model:(.*\.)?post_layernorm\.|:(.*\.)?mask_token$|^clap_audio_model:.*\.(fusion_model|mel_conv2d)\."
+)
 INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values"), "text": ("input_ids",)}
 
 
@@ -26,11 +32,19 @@ def build_backbone(config: PreTrainedConfig) -> PreTrainedModel:
     A randomly initialised backbone in the type of the model around it, whatever type its own configuration was saved
     with: all parts have to agree.
     """
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        # Asked of the whole model, it is not meant for backbones that do not have it and would raise: CLAP, ResNet.
+        if part is not None and part._attn_implementation == "sdpa" and _lacks_sdpa(part):
+            part._attn_implementation = "eager"
     if isinstance(config, ClapAudioConfig):
         # `AutoModel` knows CLAP as a whole, but not its audio tower.
-        config._attn_implementation = "eager"  # the only one it has; another asked of the whole model would raise
         return ClapAudioModel._from_config(config, dtype=torch.get_default_dtype())
     return AutoModel.from_config(config, dtype=torch.get_default_dtype())
+
+
+def _lacks_sdpa(config: PreTrainedConfig) -> bool:
+    model_class = ClapAudioModel if isinstance(config, ClapAudioConfig) else MODEL_MAPPING.get(type(config), None)
+    return isinstance(model_class, type) and not model_class._supports_sdpa
 
 
 def tower_of(model: PreTrainedModel, modality: str) -> PreTrainedModel:
@@ -80,8 +94,13 @@ def as_tokens(states: torch.Tensor) -> torch.Tensor:
 
 
 def build_tower(config: PreTrainedConfig, modality: str) -> PreTrainedModel:
-    """A randomly initialised encoder of one modality, without pooling layers."""
-    return drop_pooling(tower_of(build_backbone(config), modality))
+    """A randomly initialised encoder of one modality, without pooling layers; what nothing flows through is frozen."""
+    tower = drop_pooling(tower_of(build_backbone(config), modality))
+    for name, parameter in tower.named_parameters():
+        if _UNUSED.search(f"{tower.config.model_type}:{name}"):
+            # Trainable, they would be without a gradient, and so without an optimiser state, which FSDP wants of all.
+            parameter.requires_grad_(False)
+    return tower
 
 
 def load_backbone(name_or_path: str, auto_class: Any = AutoModel) -> tuple[PreTrainedModel, set[str]]:

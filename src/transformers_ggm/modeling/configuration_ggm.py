@@ -4,6 +4,8 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from ..accompanying_code import without_other_code
+
 FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
@@ -116,7 +118,14 @@ class GGMConfig(PreTrainedConfig):
             kwargs.setdefault(name, getattr(text, name, None))
         kwargs["is_encoder_decoder"] = True
         kwargs.setdefault("tie_word_embeddings", text.tie_word_embeddings)
-        super().__init__(**kwargs)
+        super().__init__(**without_other_code(kwargs))
+
+    def to_dict(self):
+        """As in transformers; the classes that `pipeline()` puts into `custom_pipelines` become their names again."""
+        fields = super().to_dict()
+        for task in fields.get("custom_pipelines", {}).values():
+            task["pt"] = [getattr(auto_class, "__name__", auto_class) for auto_class in task["pt"]]
+        return fields
 
     def _check(self):
         choices = {

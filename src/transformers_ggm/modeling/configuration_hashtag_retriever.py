@@ -2,6 +2,7 @@
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from ..accompanying_code import without_other_code
 from .configuration_ggm import as_config
 
 QUERIES = ("video", "text", "video+text")
@@ -56,7 +57,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         self.query = query
         if query not in QUERIES:
             raise ValueError(f"`query` must be one of {QUERIES}, got {query!r}.")
-        super().__init__(**kwargs)
+        super().__init__(**without_other_code(kwargs))
 
     @property
     def query_reads_video(self) -> bool:

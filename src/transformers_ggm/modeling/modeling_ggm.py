@@ -24,6 +24,7 @@ from .backbones import (
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .noted_commit import NotedCommitMixin
+from .unsplit_layers import UnsplitLayersMixin
 
 
 def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int) -> torch.Tensor:
@@ -37,7 +38,7 @@ def _batch_norms(module: nn.Module) -> list[nn.Module]:
     return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
-class GGMPreTrainedModel(NotedCommitMixin, PreTrainedModel):
+class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     """Weight initialisation and capabilities shared by the GGM classes."""
 
     config: GGMConfig
@@ -49,7 +50,8 @@ class GGMPreTrainedModel(NotedCommitMixin, PreTrainedModel):
     # No flash attention: transformers' version of it cuts the mask of the source down to the target's length, which is
     # wrong in cross-attention. The backbones may use it: `attn_implementation={"vision_config": "flash_attention_2"}`.
     _supports_sdpa = True
-    _no_split_modules = ["CrossModalAttention"]
+    # CLAP names none of its own.
+    _no_split_modules = ["CrossModalAttention", "ClapAudioLayer", "ClapAudioPatchMerging"]
     _skip_keys_device_placement = ["past_key_values"]
 
     def _init_weights(self, module):
@@ -158,7 +160,7 @@ class GGMEncoder(GGMPreTrainedModel):
                     "frames or train with a larger `max_frames`."
                 )
             positions = torch.arange(num_frames, device=states.device)
-            states = states + self.frame_positions(positions)[None, :, None]
+            states = states + self.frame_positions(positions)[None, :, None].to(states.device)
         return states.flatten(1, 2)
 
     def encode_audio(self, input_features: torch.Tensor, audio_mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -217,7 +219,7 @@ class GGMEncoder(GGMPreTrainedModel):
             else (mask != 0).to(text.device, torch.int64)
             for states, mask in ((text, text_mask), (video, patch_mask))
         ]
-        return torch.cat([text, self.video_projection(video)], dim=1), torch.cat(masks, dim=1)
+        return torch.cat([text, self.video_projection(video).to(text.device)], dim=1), torch.cat(masks, dim=1)
 
     def forward(
         self,
@@ -297,6 +299,9 @@ class GGMModel(GGMPreTrainedModel):
         self.shared = text_model.shared
         self.encoder = GGMEncoder(config, text_model.encoder)
         self.decoder = text_model.decoder
+        # One module, not three with one weight: FSDP must not find the weight in several of its units.
+        if config.tie_word_embeddings:
+            self.set_input_embeddings(self.shared)
         self.post_init()
 
     def get_input_embeddings(self):
@@ -568,7 +573,9 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             output_hidden_states=output_hidden_states,
             return_dict=True,
         )
-        logits = self.lm_head(outputs.last_hidden_state) + self.final_logits_bias
+        logits = self.lm_head(outputs.last_hidden_state)
+        # A model that is spread over devices may have the bias elsewhere than the head.
+        logits = logits + self.final_logits_bias.to(logits.device)
         loss = None
         if labels is not None:
             labels = labels.to(logits.device)

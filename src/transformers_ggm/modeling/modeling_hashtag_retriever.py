@@ -13,6 +13,7 @@ from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, blank_where_masked, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .noted_commit import NotedCommitMixin
+from .unsplit_layers import UnsplitLayersMixin
 
 
 @dataclass
@@ -87,7 +88,7 @@ def hashtag_contrastive_loss(
     return (nn.functional.cross_entropy(logits, pairs) + nn.functional.cross_entropy(logits.T, pairs)) / 2
 
 
-class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
+class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     r"""
     A dual encoder of videos and hashtags. A video's vector is the mean of its frames' vectors; video and hashtag are
     compared by cosine similarity. With another `config.query` than the published `"video"`, the description, encoded
@@ -203,7 +204,7 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
     ) -> torch.FloatTensor:
         features = nn.functional.normalize(features, dim=-1).view(batch_size, -1, features.shape[-1])
         if frame_mask is not None:
-            features = features * frame_mask[..., None].to(features.dtype)
+            features = features * frame_mask[..., None].to(features)
         return nn.functional.normalize(features.sum(dim=1), dim=-1)
 
     def get_hashtag_features(
@@ -237,7 +238,7 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
         has_words = attention_mask.bool().any(dim=-1, keepdim=True)
         # Attention to nothing at all would be NaN with some kernels, and so would its gradient.
         features = self.get_hashtag_features(input_ids, attention_mask.masked_fill(~has_words, 1))
-        return features * has_words.to(features.dtype)
+        return features * has_words.to(features)
 
     def get_query_features(
         self,
@@ -276,7 +277,11 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
             needed = ["`pixel_values_videos`"] * self.config.query_reads_video
             needed += ["`description_input_ids`"] * self.config.query_reads_text
             raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
-        return vectors[0] if len(vectors) == 1 else nn.functional.normalize(vectors[0] + vectors[1], dim=-1)
+        return (
+            vectors[0]
+            if len(vectors) == 1
+            else nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)
+        )
 
     def forward(
         self,
@@ -303,8 +308,8 @@ class HashtagRetriever(NotedCommitMixin, PreTrainedModel):
         video_embeds = self.get_query_features(
             pixel_values_videos, frame_mask, description_input_ids, description_attention_mask
         )
-        hashtag_embeds = self.get_hashtag_features(input_ids, attention_mask)
-        logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale)
+        hashtag_embeds = self.get_hashtag_features(input_ids, attention_mask).to(video_embeds.device)
+        logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale).to(video_embeds.device)
         loss = None
         if return_loss:
             loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, logit_scale, is_true)

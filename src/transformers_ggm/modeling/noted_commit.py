@@ -1,6 +1,11 @@
-"""Which commit on the Hub a model comes from."""
+"""Where a model was loaded from: which commit on the Hub, and how it was fetched."""
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from huggingface_hub.constants import DEFAULT_REVISION
+from transformers import PreTrainedModel
 
 try:
     from transformers.utils.hub import resolve_revision
@@ -10,25 +15,55 @@ except ImportError:  # versions that note the commit themselves
 _HUB_ARGUMENTS = ("token", "cache_dir", "local_files_only")
 
 
+@dataclass(frozen=True)
+class ModelSource:
+    """
+    Args:
+        hub (`dict`): `revision` (a commit, where the model came from the Hub), `token`, `cache_dir` and
+            `local_files_only`, as far as they were given.
+        asked_revision (`str`, *optional*): the revision that was asked for.
+        adapter (`str`, *optional*): the adapter that was named, of which the model is the base.
+    """
+
+    hub: dict[str, Any]
+    asked_revision: str | None
+    adapter: str | None
+
+
+# Not on the models: there may be a token among it, which is not to be saved or copied with them.
+_SOURCES: WeakKeyDictionary[PreTrainedModel, ModelSource] = WeakKeyDictionary()
+
+
+def source_of(model: PreTrainedModel) -> ModelSource | None:
+    """How a model was loaded; `None` for one that was not."""
+    return _SOURCES.get(model)
+
+
 class NotedCommitMixin:
     """
     Notes in `config._commit_hash` the commit that a model was loaded from, as older versions of transformers do: what
-    belongs to the model is then taken from that commit too, whatever was pushed since.
+    belongs to the model is then taken from that commit too, whatever was pushed since. [`source_of`] tells the rest,
+    which `pipeline()` does not hand to its pipeline class.
     """
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs):
         """As in transformers."""
+        hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         if resolve_revision is not None:
-            hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
             revision = resolve_revision(pretrained_model_name_or_path, revision, **hub)
+        # Older versions of transformers pass the commit beside the revision that was asked for.
+        hub["revision"] = kwargs.get("_commit_hash") or revision
+        adapter = (kwargs.get("adapter_kwargs") or {}).get("_adapter_model_path")
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, revision=revision, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         commit = getattr(revision, "resolved", None)
         # Of an adapter the base model is loaded, which comes from another repository.
         if commit is not None and model.name_or_path == str(pretrained_model_name_or_path):
             model.config._commit_hash = commit
+        asked = getattr(revision, "initial", revision)
+        _SOURCES[model] = ModelSource(hub, asked, None if adapter is None else str(adapter))
         return loaded
 
 
-__all__ = ["NotedCommitMixin"]
+__all__ = ["ModelSource", "NotedCommitMixin", "source_of"]

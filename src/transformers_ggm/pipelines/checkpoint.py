@@ -8,15 +8,14 @@ from typing import Any
 
 from huggingface_hub import is_offline_mode, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
-from transformers import AutoModelForSeq2SeqLM, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
+from ..modeling.noted_commit import source_of
 from ..processing import GGMProcessor
 
-_SOURCE = "_pipeline_checkpoint"
 _PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
-_HUB_ARGUMENTS = ("revision", "token", "cache_dir", "local_files_only")
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,16 @@ class Checkpoint:
 
     @classmethod
     def of(cls, model: PreTrainedModel, local_files_only: bool = False) -> "Checkpoint":
-        """The checkpoint of a model that `pipeline()` loaded, else of the name that the model itself remembers."""
-        # Taken off the model: it may hold a token, which is not to be kept or saved with it.
-        known = vars(model).pop(_SOURCE, None)
-        if known is None:
+        """The checkpoint that a model was loaded from, else that of the name that the model itself remembers."""
+        source = source_of(model)
+        if source is None:
             known = cls(model.name_or_path, {"revision": getattr(model.config, "_commit_hash", None)})
+        elif source.adapter is None:
+            known = cls(model.name_or_path, source.hub)
+        else:
+            # Adapter and base are each looked for at the revision that was asked for.
+            base = cls(model.name_or_path, source.hub)
+            known = cls(source.adapter, {**source.hub, "revision": source.asked_revision}, base)
         return known._reached(local_files_only or is_offline_mode())
 
     def _reached(self, local_files_only: bool) -> "Checkpoint":
@@ -88,26 +92,3 @@ class Checkpoint:
                 f" ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that you have"
                 " as retriever= and hashtag_pool=."
             ) from error
-
-
-class AutoModelOfCheckpoint(AutoModelForSeq2SeqLM):
-    """`AutoModelForSeq2SeqLM` that notes on the model where it was loaded from.
-
-    `pipeline()` hands its pipeline class the model and its processor, but not the revision, token and cache with
-    which it loaded them.
-    """
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
-        """As in transformers."""
-        hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
-        # Older versions of transformers pass the commit beside the revision that was asked for.
-        hub["revision"] = kwargs.get("_commit_hash") or hub.get("revision")
-        model = super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
-        base = None
-        if getattr(model, "_hf_peft_config_loaded", False):
-            # An adapter, which transformers put on its base. A revision that was resolved is that of the base.
-            base = Checkpoint(model.name_or_path, hub)
-            hub = {**hub, "revision": getattr(hub["revision"], "initial", hub["revision"])}
-        setattr(model, _SOURCE, Checkpoint(str(pretrained_model_name_or_path), hub, base))
-        return model

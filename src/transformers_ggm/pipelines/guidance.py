@@ -9,8 +9,8 @@ from huggingface_hub.constants import DEFAULT_REVISION
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 
+from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError
-from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool

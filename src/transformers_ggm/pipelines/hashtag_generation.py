@@ -3,21 +3,21 @@
 import difflib
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
+from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
-from ..hub_checkpoint import POOL_FOLDER, RETRIEVER_FOLDER
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
@@ -450,7 +450,7 @@ class HashtagGenerationPipeline(Pipeline):
 class _Items(Dataset):
     """A `datasets.Dataset` as one of torch, which the base class knows to go through."""
 
-    def __init__(self, dataset: datasets.Dataset):
+    def __init__(self, dataset):
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -464,9 +464,12 @@ def _as_items(inputs: Any) -> Any:
     """Inputs as the base class takes several items: a list, a torch dataset or a generator; one item as it is."""
     if isinstance(inputs, tuple):
         return list(inputs)
-    if isinstance(inputs, datasets.Dataset):
+    # Who has one of its datasets has imported it: it is not needed otherwise.
+    datasets = sys.modules.get("datasets")
+    if datasets is not None and isinstance(inputs, datasets.Dataset):
         return _Items(inputs)
-    if isinstance(inputs, datasets.IterableDataset) or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
+    is_streamed = datasets is not None and isinstance(inputs, datasets.IterableDataset)
+    if is_streamed or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
         return (item for item in inputs)
     return inputs
 
@@ -492,6 +495,8 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
 def _check_known(decoding: dict[str, Any]) -> None:
     known = [*_OWN_ARGUMENTS, *_DECODING_ARGUMENTS, "generation_config"]
     for name in decoding:
+        if name in _MODEL_ARGUMENTS:
+            raise InputError(f"{name} is an argument of the model: pass model_kwargs={{{name!r}: ...}} to `pipeline`.")
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers import AutoFeatureExtractor, AutoTokenizer
+from transformers import AutoFeatureExtractor
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
@@ -13,6 +13,7 @@ from ..errors import InputError
 from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, pad_tokens
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
+from .saved_tokenizers import load_tokenizer
 from .sound_features import list_sounds, sound_features, sound_waveform
 from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
 
@@ -254,7 +255,7 @@ class GGMProcessor(ProcessorMixin):
         return [
             # The base class asks AutoVideoProcessor, which knows our class only after registration.
             GGMVideoProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs),
-            AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs),
+            load_tokenizer(pretrained_model_name_or_path, **kwargs),
             AutoFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs) if has_sound else None,
         ]
 

@@ -8,6 +8,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from ..errors import HashtagError, InputError
 from .hashtags import normalize_hashtag, remove_hashtags
+from .saved_tokenizers import load_tokenizer
 from .video_processing_ggm import GGMVideoProcessor
 
 
@@ -136,5 +137,5 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         # The base class asks AutoVideoProcessor, which knows our class only after registration.
         return [
             GGMVideoProcessor.from_pretrained(pretrained_model_name_or_path, **kwargs),
-            AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs),
+            load_tokenizer(pretrained_model_name_or_path, **kwargs),
         ]

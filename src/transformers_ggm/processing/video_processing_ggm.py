@@ -12,6 +12,7 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..accompanying_code import without_other_code
 from ..errors import InputError
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
 
@@ -90,7 +91,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
     long_video_seconds = 7.0
 
     def __init__(self, **kwargs):
-        super().__init__(**_with_fitting_sizes(kwargs, self.size))
+        super().__init__(**_with_fitting_sizes(without_other_code(kwargs), self.size))
 
     def __call__(self, videos, **kwargs) -> BatchFeature:
         """See [`GGMVideoProcessor.preprocess`]."""

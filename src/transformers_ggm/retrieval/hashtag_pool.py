@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import CommitInfo
 from transformers.utils.logging import tqdm
 
+from ..accompanying_code import CAME_ALONG
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
 from ..hub_commits import commit_files
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
@@ -286,6 +287,9 @@ class HashtagPool:
 
     def _card(self, card: str | None, create: bool, **place: str) -> str | None:
         """The card of the pool as it is now, from the one that is there; `None` for none."""
+        if CAME_ALONG:
+            # The templates of cards stay with the package.
+            return card
         # Not above, since cards tell of pools.
         from ..hub_cards.pool_card import make_pool_card, pool_card_facts, with_new_facts
 

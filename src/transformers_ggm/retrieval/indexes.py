@@ -1,5 +1,6 @@
 """Search indexes over the vectors of a hashtag pool. An index lives in memory only: it is never read from a file."""
 
+import importlib
 import importlib.util
 from typing import Protocol
 
@@ -80,8 +81,8 @@ class FaissIndex:
                 "index='faiss' needs FAISS, which is not installed: run `pip install transformers-ggm[faiss]`, "
                 "or use index='exact'."
             )
-        import faiss
-
+        # Not by a statement, which transformers would take for a requirement of code that comes with a checkpoint.
+        faiss = importlib.import_module("faiss")
         self._index = faiss.IndexFlatIP(embeddings.shape[1])
         self._index.add(embeddings.contiguous().numpy())
 

@@ -15,10 +15,9 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
-import transformers_ggm
-
 from ..errors import CheckpointError
 from ..files import written_whole
+from ..version import __version__
 
 POOL_FILE = "pool.json"
 HASHTAGS_FILE = "hashtags.parquet"
@@ -115,7 +114,7 @@ def _write_files(folder: Path, contents: PoolContents) -> None:
     pq.write_table(table, folder / HASHTAGS_FILE)
     description = _PoolDescription(
         format_version=FORMAT_VERSION,
-        transformers_ggm_version=transformers_ggm.__version__,
+        transformers_ggm_version=__version__,
         retriever_fingerprint=contents.retriever_fingerprint,
         size=embeddings.shape[0],
         dim=embeddings.shape[1],
@@ -199,7 +198,7 @@ def _read_description(folder: Path) -> _PoolDescription:
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise CheckpointError(
             f"{file} has format version {version}, newer than the {FORMAT_VERSION} that transformers-ggm "
-            f"{transformers_ggm.__version__} reads: upgrade with `pip install --upgrade transformers-ggm`."
+            f"{__version__} reads: upgrade with `pip install --upgrade transformers-ggm`."
         )
     for field, kind in _PoolDescription.__annotations__.items():
         if type(content.get(field)) is not kind:

@@ -39,6 +39,20 @@ class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
         self.gather_function = self.accelerator.gather_for_metrics
         return super().evaluation_loop(*args, **kwargs)
 
+    def train(self, resume_from_checkpoint=None, **kwargs):
+        """As in transformers; a model that FSDP is to cut up goes on from whole weights."""
+        if resume_from_checkpoint is not None and self._is_cut_later():
+            self.model.load_state_dict(type(self.model).from_pretrained(resume_from_checkpoint).state_dict())
+        return super().train(resume_from_checkpoint, **kwargs)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        # PyTorch cannot load one module that has several names, as the word embeddings do, into its shards.
+        if not self._is_cut_later():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _is_cut_later(self) -> bool:
+        return self.is_fsdp_enabled and isinstance(self.model, GGMForHashtagGeneration)
+
 
 def make_generator(run: Run) -> "GGMForHashtagGeneration | PeftModel":
     """The generator before training, or what of it is trained: a base with an adapter."""

@@ -1,0 +1,26 @@
+"""The folders of a checkpoint, beside the files of its model, and its configurations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .errors import CheckpointError
+
+RETRIEVER_FOLDER = "retriever"
+POOL_FOLDER = "hashtag_pool"
+
+
+def read_configuration(file: Path) -> dict[str, Any]:
+    """
+    A JSON file of a checkpoint.
+
+    Raises:
+        CheckpointError: It holds something else than a JSON object.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: save the checkpoint again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} holds no JSON object: save the checkpoint again.")
+    return content
