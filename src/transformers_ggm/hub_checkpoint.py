@@ -14,7 +14,7 @@ from .checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER, read_configuration
 from .errors import CheckpointError, InputError
 from .hub_commits import commit_files
 from .modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
-from .remote_code import accompanying_modules, save_remote_code
+from .remote_code import ENTRY_MODULE, accompanying_modules, save_remote_code
 from .retrieval import HashtagPool
 from .retrieval.pool_files import POOL_FILES
 
@@ -104,7 +104,7 @@ def push_checkpoint_to_hub(
                 token=token,
                 revision=revision,
                 create_pr=create_pr,
-                replaces=_is_replaced,
+                replaced=_replaced,
             )
     if not hasattr(checkpoint, "hashtag_pool"):
         raise InputError(
@@ -164,11 +164,14 @@ def _with_code(files: dict[str, Path], folder: Path) -> dict[str, Path]:
     return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
 
 
+def _replaced(there: list[str]) -> list[str]:
+    """Those files of a repository that are a checkpoint's, and not for its reader: its code too, where it has ours."""
+    code = set(accompanying_modules()) if ENTRY_MODULE in there else set()
+    return [path for path in there if path in code or _is_replaced(path)]
+
+
 def _is_replaced(path: str) -> bool:
-    """Whether a file of the repository is a checkpoint's, and not for its reader."""
     part, _, name = path.rpartition("/")
-    if path in accompanying_modules():
-        return True
     return _is_among(name, LAYOUT.get(part, ())) and not _is_among(name, CARD_FILES)
 
 
