@@ -17,7 +17,7 @@ from .hub_cards.training_curve import TRAINING_CURVE
 from .hub_commits import commit_files
 from .hub_names import is_hub_id
 from .modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
-from .remote_code import accompanying_modules, save_remote_code
+from .remote_code import ENTRY_MODULE, accompanying_modules, save_remote_code
 from .retrieval import HashtagPool
 from .retrieval.pool_files import POOL_FILES
 
@@ -101,9 +101,10 @@ def push_checkpoint_to_hub(
         if remote_code and ADAPTER_CONFIG_NAME in files:
             raise InputError("`remote_code` is for whole checkpoints: an adapter is loaded with the code of its base.")
 
-        def replaces(path: str) -> bool:
+        def replaced(there: list[str]) -> list[str]:
             # The picture of an older training has nothing to say beside a new card.
-            return _is_replaced(path) or (path == TRAINING_CURVE and "README.md" in files)
+            curve = [TRAINING_CURVE] if TRAINING_CURVE in there and "README.md" in files else []
+            return _replaced(there) + curve
 
         with tempfile.TemporaryDirectory() as folder:
             if remote_code:
@@ -116,7 +117,7 @@ def push_checkpoint_to_hub(
                 token=token,
                 revision=revision,
                 create_pr=create_pr,
-                replaces=replaces,
+                replaced=replaced,
             )
     if not hasattr(checkpoint, "hashtag_pool"):
         raise InputError(
@@ -180,11 +181,14 @@ def _with_code(files: dict[str, Path], folder: Path) -> dict[str, Path]:
     return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
 
 
+def _replaced(there: list[str]) -> list[str]:
+    """Those files of a repository that are a checkpoint's, and not for its reader: its code too, where it has ours."""
+    code = set(accompanying_modules()) if ENTRY_MODULE in there else set()
+    return [path for path in there if path in code or _is_replaced(path)]
+
+
 def _is_replaced(path: str) -> bool:
-    """Whether a file of the repository is a checkpoint's, and not for its reader."""
     part, _, name = path.rpartition("/")
-    if path in accompanying_modules():
-        return True
     return _is_among(name, LAYOUT.get(part, ())) and not _is_among(name, CARD_FILES)
 
 

@@ -1,7 +1,7 @@
 """Files as one commit to the Hub, so that nobody ever fetches half of what belongs together."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def commit_files(
     token: str | bool | None,
     revision: str | None,
     create_pr: bool,
-    replaces: Callable[[str], bool] | None = None,
+    replaced: Callable[[list[str]], Iterable[str]] | None = None,
     edits: Mapping[str, Callable[[str, str | None], str | None]] | None = None,
 ) -> CommitInfo:
     """
@@ -40,7 +40,7 @@ def commit_files(
         repo_id (`str`): the repository, `"user/name"`.
         repo_type (`str`, *optional*, defaults to `"model"`): or `"dataset"`.
         commit_message, private, token, revision, create_pr: as in `transformers`' `push_to_hub`.
-        replaces (`Callable`, *optional*): tells of a path in the repository whether it makes up one whole with
+        replaced (`Callable`, *optional*): chooses from the paths in the repository those that make up one whole with
             `files`. Such files that are not among them any more are deleted by the same commit.
         edits (`dict[str, Callable]`, *optional*): paths of texts in the repository that are made of those which are
             there: each is called with the repository's whole name and the text there, or `None`, and gives the new
@@ -57,12 +57,12 @@ def commit_files(
             api.create_branch(repo_id, branch=revision, repo_type=repo_type, exist_ok=True)
         operations = [CommitOperationAdd(path_in_repo, file) for path_in_repo, file in files.items()]
         parent = None
-        if replaces is not None or edits:
+        if replaced is not None or edits:
             # The commit is refused if another one comes between: what is there is known for this one only.
             parent = api.repo_info(repo_id, repo_type=repo_type, revision=revision).sha
             there = api.list_repo_files(repo_id, repo_type=repo_type, revision=parent)
-            if replaces is not None:
-                operations += [CommitOperationDelete(path) for path in there if replaces(path) and path not in files]
+            if replaced is not None:
+                operations += [CommitOperationDelete(path) for path in replaced(there) if path not in files]
             for path, edit in (edits or {}).items():
                 old = _text(api, repo_id, repo_type, parent, path) if path in there else None
                 new = edit(repo_id, old)

@@ -21,6 +21,7 @@ from .modeling import GGMConfig, HashtagRetrieverConfig
 
 _PACKAGE = Path(__file__).parent
 _ENTRY = ggm_remote.__name__.rpartition(".")[2]
+ENTRY_MODULE = f"{_ENTRY}.py"
 _MODEL_CLASSES = {
     GGMConfig.model_type: ("GGMConfig", "GGMModel", "GGMForHashtagGeneration"),
     HashtagRetrieverConfig.model_type: ("HashtagRetrieverConfig", "HashtagRetriever"),
@@ -66,7 +67,7 @@ def save_remote_code(folder: str | os.PathLike) -> list[Path]:
 @cache
 def accompanying_modules() -> dict[str, str]:
     """The modules that a checkpoint is accompanied by: file names, and the code for them."""
-    sources, waiting = {}, [_PACKAGE / f"{_ENTRY}.py"]
+    sources, waiting = {}, [_PACKAGE / ENTRY_MODULE]
     while waiting:
         module = waiting.pop()
         if module.name not in sources:

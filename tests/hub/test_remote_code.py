@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bare_process import run_without_package
 from hub_samples import contents, copy_demo, on_hub
+from huggingface_hub import upload_file
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoProcessor, pipeline
 from transformers.dynamic_module_utils import get_imports, get_relative_import_files
 
@@ -187,6 +188,15 @@ def test_pushed_in_the_same_commit_and_taken_back(hub, tmp_path):
     assert set(on_hub(hub)) == set(pushed)
     push_checkpoint_to_hub(folder, "someone/tags")
     assert on_hub(hub) == before
+
+
+def test_other_modules_in_the_repository_stay(hub, tmp_path):
+    """Would fail if a module of somebody else's that has a name of ours were deleted where our code never was."""
+    (tmp_path / "errors.py").write_text("mine = True\n")
+    push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
+    upload_file(path_or_fileobj=tmp_path / "errors.py", path_in_repo="errors.py", repo_id="someone/tags")
+    push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
+    assert on_hub(hub)["errors.py"] == b"mine = True\n"
 
 
 def test_written_code_is_the_package_s_own(coded):
