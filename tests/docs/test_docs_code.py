@@ -25,7 +25,7 @@ def clip(tmp_path_factory):
 
 
 @pytest.fixture
-def workplace(tmp_path, clip, monkeypatch):
+def desk(tmp_path, clip, monkeypatch):
     """A folder that has the files that the pages name."""
     shutil.copytree(DEMO_CHECKPOINT, tmp_path / "outputs" / "ggm" / "checkpoint")
     for name in ("clip.mp4", "a.mp4", "b.mp4"):
@@ -53,20 +53,20 @@ def run_blocks(page: Path, names: dict, most: int | None = None) -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
-def test_first_lines_run_as_written(page, workplace, capsys):
+def test_first_lines_run_as_written(page, desk, capsys):
     """Would fail if the first example that people see did not run."""
     run_blocks(ROOT / page, {}, most=1)
     assert "#" in capsys.readouterr().out
 
 
-def test_quick_start_runs_as_written(workplace):
+def test_quick_start_runs_as_written(desk):
     """Would fail if an example of the quick start did not run, or a clip that is broken were not left out."""
     names = {}
     run_blocks(ROOT / "docs" / "quickstart.md", names)
     assert names["found"][0] and names["found"][1] and names["found"][2] == []
 
 
-def test_pool_page_runs_as_written(workplace, hub, monkeypatch):
+def test_pool_page_runs_as_written(desk, hub, monkeypatch):
     """Would fail if an example about the pool did not run, or trends were not in the pool as the page says."""
     monkeypatch.setenv("HF_TOKEN", "hf_user")
     names = {}
@@ -76,6 +76,6 @@ def test_pool_page_runs_as_written(workplace, hub, monkeypatch):
     assert set(names["evergreen"]) < set(names["suggest"].hashtag_pool)
 
 
-def test_model_page_runs_as_written(workplace):
+def test_model_page_runs_as_written(desk):
     """Would fail if a shape on the page were wrong, or the equations were not what the encoder computes."""
     run_blocks(ROOT / "docs" / "model.md", {})
