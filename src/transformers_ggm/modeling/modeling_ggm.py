@@ -9,6 +9,7 @@ from transformers import GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
+from transformers.models.bart.modeling_bart import shift_tokens_right
 from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
 
 from ..errors import InputError
@@ -25,13 +26,6 @@ from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .noted_commit import NotedCommitMixin
 from .unsplit_layers import UnsplitLayersMixin
-
-
-def shift_tokens_right(labels: torch.Tensor, pad_token_id: int, decoder_start_token_id: int) -> torch.Tensor:
-    """Decoder inputs for teacher forcing: `labels` moved one place to the right, -100 replaced by padding."""
-    shifted = torch.roll(labels, shifts=1, dims=-1)
-    shifted[:, 0] = decoder_start_token_id
-    return shifted.masked_fill(shifted == -100, pad_token_id)
 
 
 def _batch_norms(module: nn.Module) -> list[nn.Module]:
