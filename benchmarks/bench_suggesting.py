@@ -25,8 +25,8 @@ from tqdm.auto import tqdm
 from transformers import pipeline
 from transformers.utils import logging
 
-import transformers_ggm  # noqa: F401
-from transformers_ggm.files import replacing, write_text
+from transformers_ggm.figures import new_figure, save_figure
+from transformers_ggm.files import write_text
 
 WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
 NUM_FRAMES = 15
@@ -152,14 +152,12 @@ def table(stages: dict[Setting, dict[str, float]], vision_language: dict[str, fl
 
 def plot(stages: dict[Setting, dict[str, float]], path: Path) -> None:
     """Stacked bars of the stages, a bar per setting."""
-    import matplotlib
+    from matplotlib import colormaps
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8, 1.4 + 0.5 * len(stages)), layout="constrained")
+    figure = new_figure(8, 1.4 + 0.5 * len(stages))
+    axes = figure.add_subplot()
     left, names = dict.fromkeys(stages, 0.0), [str(setting) for setting in stages]
-    for colour, stage in zip(plt.get_cmap("tab10").colors, STAGES):
+    for colour, stage in zip(colormaps["tab10"].colors, STAGES):
         seconds = [times[stage] for times in stages.values()]
         axes.barh(names, seconds, left=list(left.values()), color=colour, label=stage)
         left = {name: left[name] + times[stage] for name, times in stages.items()}
@@ -169,8 +167,7 @@ def plot(stages: dict[Setting, dict[str, float]], path: Path) -> None:
     axes.set_xlabel("seconds a video")
     axes.legend(fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=150, format="png")
+    save_figure(figure, path, dots_per_inch=150)
 
 
 def machine() -> str:

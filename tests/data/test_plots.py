@@ -115,7 +115,7 @@ def test_nothing_to_plot(plot, tmp_path):
 @pytest.mark.parametrize("plot", [plot_hashtag_frequency, plot_words_per_hashtag])
 def test_without_matplotlib(plot, tmp_path, monkeypatch):
     """A missing package would end in a message that does not say what to install."""
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"transformers-ggm\[eval\]"):
         plot(COUNTS, tmp_path / "plot.png")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..evaluation.words import split_words
-from ..files import replacing
+from ..figures import new_figure, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def plot_hashtag_frequency(counts: Mapping[str, int], path: str | Path, min_coun
         label = f"fewer than {min_count}: {dropped:,} dropped"
         axes.axhspan(bottom, min_count - 0.5, color="grey", alpha=0.15, linewidth=0, label=label)
         axes.legend(loc="upper right", frameon=False)
-    _save(figure, path)
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def plot_words_per_hashtag(counts: Mapping[str, int], path: str | Path) -> None:
@@ -81,25 +81,13 @@ def plot_words_per_hashtag(counts: Mapping[str, int], path: str | Path) -> None:
     axes.set_title(f"Words per hashtag ({len(counts):,} distinct)")
     axes.margins(y=0.1)
     axes.yaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _new_plot(counts: Mapping[str, int]) -> tuple["Figure", "Axes"]:
     if not counts:
         raise ValueError("`counts` is empty: there is no hashtag to plot.")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need `pip install transformers-ggm[eval]`.") from error
-    # A figure of its own with its own canvas: pyplot would keep global state and may look for a screen.
-    figure = Figure(figsize=(6.4, 4.2), layout="tight")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.4, 4.2)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: "Figure", path: str | Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from transformers.utils import logging
 
-from ..files import replacing
+from ..figures import new_figure, save_figure
 from .results import FIGURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 logger = logging.get_logger(__name__)
 
@@ -44,14 +45,15 @@ def write_training_curve(
         logger.warning("No training curve was drawn: the training logged neither losses nor validation figures.")
         return None
     try:
-        import matplotlib  # noqa: F401
+        figure = new_figure(6.4, 0.8 + 1.9 * len(panels), facecolor="none")
     except ImportError:
         logger.warning(
             "The training curve was left out, since matplotlib is not installed: pip install 'transformers-ggm[eval]'."
         )
         return None
+    _draw(panels, published_step, figure)
     path = folder / TRAINING_CURVE
-    _draw(panels, published_step, path)
+    save_figure(figure, path, _DOTS_PER_INCH, transparent=True)
     return path
 
 
@@ -82,19 +84,11 @@ def _curve(log_history: Sequence[Mapping[str, Any]], key: str) -> Curve:
     return dict(sorted((entry["step"], entry[key]) for entry in log_history if key in entry))
 
 
-def _draw(panels: Mapping[str, Mapping[str, Curve]], published_step: int | None, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    # A figure of its own with its own canvas: pyplot would keep global state and may look for a screen.
-    figure = Figure(figsize=(6.4, 0.8 + 1.9 * len(panels)), layout="tight", facecolor="none")
-    FigureCanvasAgg(figure)
+def _draw(panels: Mapping[str, Mapping[str, Curve]], published_step: int | None, figure: "Figure") -> None:
     rows = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (name, lines) in zip(rows, panels.items()):
         _draw_panel(axes, name, lines, published_step)
     rows[-1].set_xlabel("step", color=INK)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH, transparent=True)
 
 
 def _draw_panel(axes: "Axes", name: str, lines: Mapping[str, Curve], published_step: int | None) -> None:

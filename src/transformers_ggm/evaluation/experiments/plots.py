@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...files import replacing
+from ...figures import new_figure, save_figure
 from ..frequency import BUCKETS
 from ..intervals import Interval
 
@@ -39,7 +39,7 @@ def plot_systems(figures: Mapping[str, Interval], label: str, title: str, path: 
     axes.set_xlabel(f"{label}, with 95 % interval over test rows")
     axes.set_xlim(left=0)
     axes.set_title(title)
-    _save(figure, path)
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def plot_sweep(curves: Mapping[str, Mapping[int, Interval]], title: str, path: Path) -> None:
@@ -61,7 +61,7 @@ def plot_sweep(curves: Mapping[str, Mapping[int, Interval]], title: str, path: P
     axes.set_title(title)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, path: Path) -> None:
@@ -92,7 +92,7 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
     axes.set_ylabel("F1 over all rows")
     axes.set_title(title)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, path)
+    save_figure(figure, path, _DOTS_PER_INCH)
 
 
 def _many_colours(number: int) -> list:
@@ -109,19 +109,7 @@ def _errors(intervals: Sequence[Interval]) -> list[list[float]]:
 def _new_plot(content: Mapping, width: float = 6.4, height: float = 4.2) -> tuple["Figure", "Axes"]:
     if not content:
         raise ValueError("There is nothing to plot.")
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Plots need `pip install transformers-ggm[eval]`.") from error
-    # A figure of its own with its own canvas: pyplot would keep global state and may look for a screen.
-    figure = Figure(figsize=(width, height), layout="tight")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DOTS_PER_INCH)
