@@ -9,7 +9,6 @@ else. Settings take turns, so that all see one load, and the least time of sever
 """
 
 import argparse
-import platform
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from transformers.utils import logging
 
 from transformers_ggm.figures import new_figure, save_figure
 from transformers_ggm.files import write_text
+from transformers_ggm.training.model_card_callback import cpu_name
 
 WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
 NUM_FRAMES = 15
@@ -172,11 +172,8 @@ def plot(stages: dict[Setting, dict[str, float]], path: Path) -> None:
 
 def machine() -> str:
     """The processor, and what computes on it."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    name = names[0] if names else platform.processor()
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    return f"{name}, {torch.get_num_threads()} threads, {versions}"
+    return f"{cpu_name()}, {torch.get_num_threads()} threads, {versions}"
 
 
 def main() -> None:

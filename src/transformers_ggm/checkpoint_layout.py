@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import CONFIG_NAME
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
+
 from .errors import CheckpointError
 
 RETRIEVER_FOLDER = "retriever"
 POOL_FOLDER = "hashtag_pool"
+# Of a whole model, or of an adapter.
+CONFIGURATIONS = (CONFIG_NAME, ADAPTER_CONFIG_NAME)
 
 
 def read_configuration(file: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A folder of miniature shorts, and one training of all stages on it."""
 
 import pytest
+from backbone_folders import write_backbones
 from training_samples import command_line, write_scratch_config
 
 from transformers_ggm.data.rendered_shorts import render_shorts
@@ -16,6 +17,12 @@ def shorts_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shorts")
     render_shorts(folder, 16, 4, 4, size=32, num_workers=1, progress_bar=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def backbones(tmp_path_factory):
+    """Folders of tiny pretrained ViT, BART, CLAP and CLIP, as arguments of `train.py`. Read only."""
+    return write_backbones(tmp_path_factory.mktemp("backbones"))
 
 
 @pytest.fixture(scope="session")

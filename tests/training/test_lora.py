@@ -7,7 +7,6 @@ import shutil
 import pytest
 import torch
 import yaml
-from backbone_folders import write_backbones
 from peft import AutoPeftModelForSeq2SeqLM, PeftModel
 from safetensors.torch import load_file
 from training_samples import CHECKPOINT_FILES, command_line, losses, written_at
@@ -50,11 +49,6 @@ def equal(first, second):
 
 def parameters(model):
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
-@pytest.fixture(scope="module")
-def backbones(tmp_path_factory):
-    return write_backbones(tmp_path_factory.mktemp("backbones"))
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,11 @@ import json
 
 import pytest
 import torch
-from backbone_folders import write_backbones
 from training_samples import CHECKPOINT_FILES, command_line, losses, written_at
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoProcessor
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, HashtagPool, HashtagRetriever, load_shorts
 from transformers_ggm.training import main
-
-
-@pytest.fixture(scope="module")
-def backbones(tmp_path_factory):
-    return write_backbones(tmp_path_factory.mktemp("backbones"))
 
 
 @pytest.fixture(scope="module")

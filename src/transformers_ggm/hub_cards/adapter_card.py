@@ -1,6 +1,5 @@
 """The card of an adapter, filled with what its training left behind and nothing else."""
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
+from ..checkpoint_layout import read_configuration
 from ..files import write_text
 from ..hub_names import is_hub_id
 from .model_card import TAGS, common_facts, common_metadata
@@ -38,7 +39,7 @@ def make_adapter_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
     """The card that [`write_adapter_card`] writes."""
     record = run.read_record(run.generator_run_dir)
     model, lora = (asdict(run.model), asdict(run.lora)) if record is None else (record["model"], record["lora"])
-    adapter = json.loads((run.checkpoint_dir / "adapter_config.json").read_text(encoding="utf-8"))
+    adapter = read_configuration(run.checkpoint_dir / ADAPTER_CONFIG_NAME)
     base = adapter["base_model_name_or_path"]
     base_id = base if is_hub_id(base) else None
     facts = common_facts(run, summary, model, has_sound=model["audio"] is not None)
@@ -66,7 +67,7 @@ def make_adapter_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
 
 def adapter_rows(folder: Path, adapter: dict[str, Any]) -> dict[str, str]:
     """What an adapter consists of, by its configuration and weights."""
-    with safe_open(folder / "adapter_model.safetensors", framework="pt") as weights:
+    with safe_open(folder / ADAPTER_SAFE_WEIGHTS_NAME, framework="pt") as weights:
         parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in sorted(weights.keys()))
     rows = {
         "parameters": f"{parameters:,}",

@@ -15,7 +15,7 @@ from transformers import GenerationConfig, Pipeline, PreTrainedModel
 from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
-from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
@@ -40,7 +40,6 @@ _OWN_ARGUMENTS = (
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
-CONFIGURATIONS = ("config.json", "adapter_config.json")
 # Decoding arguments that change nothing but which tokens are written.
 _ONLY_WHAT_IS_WRITTEN = frozenset({
     "num_beams", "do_sample", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size",

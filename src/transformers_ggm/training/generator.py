@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
-from transformers.utils import ADAPTER_CONFIG_NAME
 
+from ..checkpoint_layout import CONFIGURATIONS
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
 from ..evaluation import hashtag_metrics
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 
 # Of a model and of an adapter; a checkpoint has one of them.
-RESULTS = ("config.json", ADAPTER_CONFIG_NAME)
 
 
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
@@ -196,7 +195,7 @@ def check_kind_of_result(run: Run) -> None:
     Raises:
         CheckpointError: the output folder holds a whole model where an adapter is to be trained, or the reverse.
     """
-    other = next(name for name in RESULTS if name != run.generator_result.name)
+    other = next(name for name in CONFIGURATIONS if name != run.generator_result.name)
     if (run.checkpoint_dir / other).is_file():
         raise CheckpointError(
             f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose another "
@@ -207,6 +206,6 @@ def check_kind_of_result(run: Run) -> None:
 def publish_files(source, target) -> None:
     """Moves the files of a finished folder into the checkpoint; the configuration, which says that all is there, last."""
     target.mkdir(exist_ok=True)
-    for file in sorted(source.iterdir(), key=lambda file: file.name in RESULTS):
+    for file in sorted(source.iterdir(), key=lambda file: file.name in CONFIGURATIONS):
         file.replace(target / file.name)
     source.rmdir()

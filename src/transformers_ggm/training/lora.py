@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from huggingface_hub import snapshot_download
@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import set_seed
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, find_adapter_config_file
 
+from ..checkpoint_layout import RETRIEVER_FOLDER, read_configuration
 from ..errors import CheckpointError
 from ..modeling import GGMForHashtagGeneration, make_lora_config
 from ..processing import GGMProcessor
@@ -62,7 +63,7 @@ def base_of_adapter(name: str) -> str:
     path = find_adapter_config_file(name)
     if path is None:
         raise CheckpointError(f"{name} has no {ADAPTER_CONFIG_NAME}: give the folder or Hub id of an adapter.")
-    base = json.loads(Path(path).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    base = read_configuration(Path(path)).get("base_model_name_or_path")
     if not base:
         raise CheckpointError(f"{path} names no `base_model_name_or_path`: write there which checkpoint it adapts.")
     return base
@@ -96,11 +97,11 @@ def base_retriever(run: "Run") -> Path:
     """
     sources = [name for name in (run.lora.lora_adapter, base_checkpoint(run)) if name is not None]
     for source in sources:
-        folder = _fetched(source, ["retriever/*"]) / "retriever"
+        folder = _fetched(source, [f"{RETRIEVER_FOLDER}/*"]) / RETRIEVER_FOLDER
         if folder.is_dir():
             return folder
     raise CheckpointError(
-        f"{' and '.join(sources)} has no retriever/: take a checkpoint with one, or go without guidance "
+        f"{' and '.join(sources)} has no {RETRIEVER_FOLDER}/: take a checkpoint with one, or go without guidance "
         "(--num_guidance 0 --stages prepare generator evaluate)."
     )
 
@@ -175,10 +176,5 @@ def save_adapter(source: Path, folder: Path, dtype: str = "float32") -> None:
         for name, tensor in load_file(source / ADAPTER_SAFE_WEIGHTS_NAME).items()
     }
     save_file(weights, folder / ADAPTER_SAFE_WEIGHTS_NAME, metadata={"format": "pt"})
-    config = read_adapter_config(source)
+    config = read_configuration(source / ADAPTER_CONFIG_NAME)
     (folder / ADAPTER_CONFIG_NAME).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """The settings of an adapter."""
-    return json.loads((folder / ADAPTER_CONFIG_NAME).read_text(encoding="utf-8"))

@@ -12,8 +12,9 @@ from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict
-from transformers.utils import ADAPTER_CONFIG_NAME, logging
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, logging
 
+from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
 from ..data.collator import check_hearing
 from ..data.prepared import is_prepared, read_record
@@ -65,8 +66,8 @@ class Run:
         self.evaluation_dir = self.output_dir / "evaluation"
         self.checkpoint_dir = self.output_dir / "checkpoint"
         self.base_dir = self.output_dir / "base"
-        self.retriever_dir = self.checkpoint_dir / "retriever"
-        self.pool_dir = self.checkpoint_dir / "hashtag_pool"
+        self.retriever_dir = self.checkpoint_dir / RETRIEVER_FOLDER
+        self.pool_dir = self.checkpoint_dir / POOL_FOLDER
         self.retriever_run_dir = self.output_dir / "runs" / "retriever"
         self.generator_run_dir = self.output_dir / "runs" / "generator"
         self.classifier_dir = self.output_dir / "classifier"
@@ -247,7 +248,7 @@ class Run:
     @property
     def generator_result(self) -> Path:
         """The file that is there when the generator's result is: a model's configuration, or an adapter's."""
-        return self.checkpoint_dir / (ADAPTER_CONFIG_NAME if self.lora.use_lora else "config.json")
+        return self.checkpoint_dir / (ADAPTER_CONFIG_NAME if self.lora.use_lora else CONFIG_NAME)
 
     def is_done(self, stage: str, output: Path, run_dir: Path | None = None) -> bool:
         """

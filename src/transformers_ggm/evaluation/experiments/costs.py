@@ -1,7 +1,6 @@
 """What a system costs: time, memory and parameters, and the machine that they were measured on."""
 
 import os
-import platform
 import resource
 import sys
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from ...training.model_card_callback import cpu_name
 
 
 def peak_memory() -> dict[str, float]:
@@ -34,20 +35,11 @@ def _most_held() -> float:
 
 def machine_facts() -> dict[str, str | int]:
     """Processor, threads that PyTorch computes with, and GPU, if there is one."""
-    facts: dict[str, str | int] = {"processor": _processor(), "cores": os.cpu_count() or 1}
+    facts: dict[str, str | int] = {"processor": cpu_name(), "cores": os.cpu_count() or 1}
     facts["threads"] = torch.get_num_threads()
     if torch.cuda.is_available():
         facts["gpu"] = torch.cuda.get_device_name()
     return facts
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def parameter_counts(*models: nn.Module) -> dict[str, int]:

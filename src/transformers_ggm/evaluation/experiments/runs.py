@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm.auto import tqdm
 
+from ...checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ...data.shorts import SPLITS
 from ...files import write_json, write_lines, written_whole
 from ...modeling import GGMForHashtagClassification, GGMForHashtagGeneration
@@ -43,8 +44,8 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
     if "data" in needs:
         _link(needs["data"] / "prepared", run.prepared_dir, "*.arrow")
     for part in ("retriever", "guidance"):
-        if part in needs and (needs[part] / "checkpoint" / "retriever").is_dir():
-            for name in ("retriever", "hashtag_pool"):
+        if part in needs and (needs[part] / "checkpoint" / RETRIEVER_FOLDER).is_dir():
+            for name in (RETRIEVER_FOLDER, POOL_FOLDER):
                 _link(needs[part] / "checkpoint" / name, run.checkpoint_dir / name)
     if "guidance" in needs:
         _link(guidance_folder(needs["guidance"]), run.guidance_dir)

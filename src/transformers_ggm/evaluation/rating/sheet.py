@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...checkpoint_layout import POOL_FOLDER
 from ...errors import DatasetError
 from ...files import write_json, write_text
 from ...retrieval import HashtagPool
@@ -123,7 +124,7 @@ def read_pool_hashtags(path: str | os.PathLike) -> list[str]:
     """
     path = Path(path)
     if path.is_dir():
-        subfolder = "hashtag_pool" if (path / "hashtag_pool").is_dir() else ""
+        subfolder = POOL_FOLDER if (path / POOL_FOLDER).is_dir() else ""
         return HashtagPool.from_pretrained(path, subfolder=subfolder).hashtags
     try:
         return path.read_text(encoding="utf-8").split()
