@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
-from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
 from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
-from ..errors import CheckpointError, InputError, MediaError
+from ..errors import CheckpointError, InputError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
@@ -25,10 +24,12 @@ from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
+from .decoding_ahead import DecodedItems
 from .guidance import GuidanceParts
-from .inputs import item_name, load_item, read_fields
+from .inputs import ItemDecoder, encode_media
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
+from .suggestions import Suggestions
 
 logger = logging.get_logger(__name__)
 
@@ -206,7 +207,7 @@ class HashtagGenerationPipeline(Pipeline):
 
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
-    ) -> PipelineIterator:
+    ) -> Suggestions:
         """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
@@ -221,17 +222,14 @@ class HashtagGenerationPipeline(Pipeline):
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         # Not attributes, so that iterators of several calls do not count together.
         forward_params |= {"positions": itertools.count(), "skipped": self.skipped}
-        if hasattr(inputs, "__len__"):
-            items = PipelineDataset(inputs, self.preprocess, preprocess_params)
-        else:
-            # Several workers would each go through all of it.
-            num_workers = min(num_workers, 1)
-            items = PipelineIterator(inputs, self.preprocess, preprocess_params)
-        loader = DataLoader(items, num_workers=num_workers, batch_size=batch_size, collate_fn=_collate)
-        batches = PipelineIterator(loader, self.forward, forward_params)
-        # Given as an argument, 1 would mean that a batch is not taken apart.
-        batches.loader_batch_size = batch_size
-        return PipelineIterator(batches, self.postprocess, postprocess_params)
+        decoder = self._item_decoder(**preprocess_params)
+        rows = DecodedItems(inputs, decoder, num_workers, batch_size)
+
+        def answer(batch: list[dict[str, Any]]) -> Iterator:
+            outputs = self.forward({"rows": batch}, **forward_params)
+            return (self.postprocess({"rows": row}, **postprocess_params) for row in outputs["rows"])
+
+        return Suggestions(rows, answer, batch_size)
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -277,19 +275,14 @@ class HashtagGenerationPipeline(Pipeline):
         if self.retriever is not None and (own is None or pool.retriever_fingerprint != own.retriever_fingerprint):
             pool.check_retriever(self.retriever)
 
-    def preprocess(
-        self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
-    ) -> dict[str, Any]:
-        """Decodes an item. What is wrong with it is kept as `error`: workers hand on exceptions as mere text."""
+    def preprocess(self, input_: Any, **preprocess_params) -> dict[str, Any]:
+        """Decodes an item: a row of [`ItemDecoder`]."""
+        return self._item_decoder(**preprocess_params)(input_)
+
+    def _item_decoder(self, description: str = "", blank_video: bool = True, guided: bool = True) -> ItemDecoder:
         sees = guided and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        name = item_name(input_)
-        try:
-            fields = read_fields(input_, description)
-            row = load_item(fields, self.processor, retriever_video_processor, blank_video)
-        except (MediaError, InputError) as error:
-            return {"name": name, "error": error}
-        return {"name": name, "error": None, **row}
+        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video)
 
     def _forward(
         self,
@@ -384,21 +377,8 @@ class HashtagGenerationPipeline(Pipeline):
 
     def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """The tensors of frames and sounds; empty where no row has any."""
-        frames = [row["frames"] for row in rows]
-        sounds = [row["waveform"] for row in rows]
-        if all(video is None for video in frames):
-            # The model hears through what it sees.
-            return {}
-        batch = self.processor(
-            videos=frames,
-            audio=sounds if any(sound is not None for sound in sounds) else None,
-            sampling_rate=self.processor.sampling_rate,
-            audio_from_video=False,
-            allow_empty=True,
-            videos_kwargs={"do_resize": False, "do_center_crop": False},
-        )
-        names = ("input_ids", "attention_mask")
-        return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
+        media = encode_media(rows, self.processor)
+        return {name: tensor.to(self.device) for name, tensor in media.items()}
 
     def _drafting(self, guidance: list[dict[str, float]], decoding: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments that let greedy search of one item take whole hashtags at a time, with the same result."""
@@ -471,10 +451,6 @@ def _as_items(inputs: Any) -> Any:
     if is_streamed or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
         return (item for item in inputs)
     return inputs
-
-
-def _collate(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {"rows": rows}
 
 
 def _report(row: dict[str, Any], position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:
