@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
 import torch
 from torch._utils import ExceptionWrapper
 
@@ -125,7 +124,7 @@ class _Process:
         self._connection.send_bytes(task)
         if not self._connection.poll(max_seconds):
             raise TimeoutError
-        return _unpacked(self._connection.recv_bytes())
+        return _unpacked(self._connection.recv())
 
     def end(self) -> None:
         # Not by a signal that it may have been taught, as a copy of this process, to handle.
@@ -144,7 +143,7 @@ def _serve(connection: Connection, others_end: Connection, work: Callable) -> No
     torch.set_num_threads(1)
     while True:
         try:
-            task = pickle.loads(connection.recv_bytes())
+            task = connection.recv()
         except (EOFError, OSError):
             return
         try:
@@ -163,8 +162,7 @@ def _packed_answer(answer: Any) -> bytes:
     return pickle.dumps(answer, _PICKLE_PROTOCOL)
 
 
-def _unpacked(content: bytes) -> Any:
-    answer = pickle.loads(content)
+def _unpacked(answer: Any) -> Any:
     if isinstance(answer, ExceptionWrapper):
         return answer
     row, tensors = answer
