@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 import queue
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -47,6 +48,7 @@ class DecodingProcesses(AbstractContextManager):
         self._work = work
         self._max_seconds = max_seconds
         self._has_ended = False
+        self._replacing = threading.Lock()
         self._idle: queue.SimpleQueue[_Process] = queue.SimpleQueue()
         self._processes: list[_Process] = []
         for _ in range(count):
@@ -55,11 +57,15 @@ class DecodingProcesses(AbstractContextManager):
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="decoding")
 
     def __exit__(self, *_):
-        self._has_ended = True
+        with self._replacing:
+            self._has_ended = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for process in self._processes:
             process.end()
+        # Now none of them waits for an answer any more.
         self._threads.shutdown()
+        for process in self._processes:
+            process.close()
 
     def submit(self, task: bytes, name: str | None) -> Future:
         """Lets a process do a task.
@@ -88,15 +94,23 @@ class DecodingProcesses(AbstractContextManager):
         try:
             answer = process.ask(task, self._max_seconds)
         except (EOFError, OSError) as error:
-            process.end()
-            self._processes.remove(process)
-            if not self._has_ended:
-                self._start()
+            self._replace(process)
             return {"name": name, "error": _what_happened(error, process, self._max_seconds)}
         self._idle.put(process)
         if isinstance(answer, ExceptionWrapper):
             answer.reraise()
         return answer
+
+    def _replace(self, process: "_Process") -> None:
+        with self._replacing:
+            if self._has_ended:
+                # For a thread that has taken a task all the same: it fails at once, instead of waiting for ever.
+                self._idle.put(process)
+                return
+            process.end()
+            process.close()
+            self._processes.remove(process)
+            self._start()
 
 
 class _Process:
@@ -130,6 +144,8 @@ class _Process:
         # Not by a signal that it may have been taught, as a copy of this process, to handle.
         self._process.kill()
         self._process.join()
+
+    def close(self) -> None:
         self._connection.close()
 
 

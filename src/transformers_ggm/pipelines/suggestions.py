@@ -23,9 +23,8 @@ class Suggestions(Iterator):
 
     def __init__(self, rows: DecodedItems, answer: Callable[[list[dict[str, Any]]], Iterable], batch_size: int):
         self._rows = rows
-        self._answer = answer
-        self._batch_size = batch_size
-        self._results = self._answered()
+        # Knows nothing of this object, so that forgetting this ends it at once.
+        self._results = _answered(rows, answer, batch_size)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -37,7 +36,8 @@ class Suggestions(Iterator):
         """Ends the work on what was not asked for yet."""
         self._results.close()
 
-    def _answered(self) -> Iterator:
-        with closing(iter(self._rows)) as rows:
-            while batch := list(itertools.islice(rows, self._batch_size)):
-                yield from self._answer(batch)
+
+def _answered(rows: DecodedItems, answer: Callable[[list[dict[str, Any]]], Iterable], batch_size: int) -> Iterator:
+    with closing(iter(rows)) as decoded:
+        while batch := list(itertools.islice(decoded, batch_size)):
+            yield from answer(batch)
