@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,8 +72,8 @@ def test_rows_are_those_of_this_process_in_order(clips, decode):
             *({"video": path, "description": f"clip {number}"} for number, path in enumerate(clips)),
             {"video": np.zeros((2, 40, 40, 3), np.uint8), "audio": path},
             {"description": "words alone"},
-            open(path, "rb").read(),
-            memoryview(open(path, "rb").read()),
+            Path(path).read_bytes(),
+            memoryview(Path(path).read_bytes()),
             {"video": "missing.mp4"},
             None,
             file,
@@ -165,7 +166,9 @@ def test_a_decoder_that_does_not_come_back_is_ended(clips, decode, monkeypatch):
     stuck, *others = clips
     original = inputs.load_item
     monkeypatch.setattr(
-        inputs, "load_item", lambda fields, *args: time.sleep(600) if fields.video == stuck else original(fields, *args)
+        inputs,
+        "load_item",
+        lambda fields, *args: time.sleep(600) if fields.video == stuck else original(fields, *args),
     )
     first, *rest = rows(list(clips), decode)
     assert isinstance(first["error"], MediaError) and "within 1 s" in str(first["error"])

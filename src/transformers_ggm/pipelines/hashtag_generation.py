@@ -180,15 +180,16 @@ class HashtagGenerationPipeline(Pipeline):
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
-            batch_size (`int`, defaults to 1), num_workers (`int`, defaults to 0): Items at a time, and processes that
-                decode.
+            batch_size (`int`, defaults to 1): Items at a time.
+            num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while the
+                model works. A generator is read by a thread then.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
                 `max_new_tokens`, `do_sample`, ...) can be given directly. With `num_return_sequences` the hashtags of
                 all sequences are merged, each with its best score.
 
         Returns:
             `list[dict]` for an item, best score first; a list of such lists for a list or tuple; an iterator over
-            them for a generator or dataset. With `return_guidance`, a `dict` in the place of each `list[dict]`:
+            them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the place of each `list[dict]`:
             `hashtags` is that list, and `guidance` the retrieved hashtags that the model saw, nearest first, each a
             `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity to the clip).
 
