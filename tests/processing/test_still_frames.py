@@ -60,6 +60,10 @@ def test_the_video_processor_holds_resized_frames(tmp_path):
     plain = GGMVideoProcessor(size={"height": 16, "width": 16})
     expected = plain([clip])["pixel_values_videos"][0]
     assert torch.equal(plain([clip], still_tolerance=255)["pixel_values_videos"][0], expected[[0, 0, 0]])
+    assert torch.equal(
+        processor(list(processor.frames_of(clip)[None]))["pixel_values_videos"],
+        processor([clip])["pixel_values_videos"],
+    )
     assert torch.equal(processor([clip], still_tolerance=0)["pixel_values_videos"][0], expected)
     assert torch.equal(processor.resize_frames(torch.from_numpy(clip).permute(0, 3, 1, 2)).float(),
                        plain([clip], do_rescale=False, do_normalize=False)["pixel_values_videos"][0])  # fmt: skip

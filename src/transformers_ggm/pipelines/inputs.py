@@ -128,9 +128,7 @@ def resized_frames(video: Any, video_processor: GGMVideoProcessor, still_toleran
     """The frames of a video in any form, resized, cropped and held while they are still, (f, 3, h, w) uint8."""
     # The frames go through their processor once more, which must find nothing left to hold.
     tolerance = max(still_tolerance, video_processor.still_tolerance)
-    # Without rescaling and normalisation, the values are whole numbers from 0 to 255.
-    batch = video_processor([video], do_rescale=False, do_normalize=False, still_tolerance=tolerance)
-    return batch["pixel_values_videos"][0].to(torch.uint8)
+    return video_processor.frames_of(video, still_tolerance=tolerance)
 
 
 def same_geometry(first: GGMVideoProcessor, second: GGMVideoProcessor) -> bool:

@@ -220,6 +220,25 @@ class GGMVideoProcessor(BaseVideoProcessor):
         """
         return self._resize_frames(frames, self._settings(kwargs))
 
+    def frames_of(self, video, **kwargs) -> torch.Tensor:
+        """Gives the frames of a video as they are before normalisation.
+
+        Passing the result through the processor (with `do_resize=False, do_center_crop=False`, or without) gives bit for
+        bit what one call on `video` gives.
+
+        Args:
+            video: One video in any of the forms that [`GGMVideoProcessor.preprocess`] takes.
+            **kwargs: Any argument of the constructor, instead of this processor's.
+
+        Returns:
+            `torch.Tensor`: (f, 3, h, w) uint8, resized, cropped and held while they are still.
+
+        Raises:
+            `MediaError`: A clip cannot be read.
+            `InputError`: It is something else than a video.
+        """
+        return self._resized(video, self._settings(kwargs), 0)
+
     def _resize_frames(self, frames: torch.Tensor, settings: dict) -> torch.Tensor:
         if settings["do_resize"]:
             frames = self.resize(frames, size=settings["size"], resample=settings["resample"])
