@@ -387,9 +387,9 @@ class HashtagGenerationPipeline(Pipeline):
         states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
         log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
-            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, input_ids)}
-            for ids, probs, tags, input_ids in zip(
-                sequences.split(repeats), log_probs.split(repeats), guidance, inputs["input_ids"]
+            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
+            for ids, probs, tags, description in zip(
+                sequences.split(repeats), log_probs.split(repeats), guidance, words
             )
         ]
 
@@ -423,12 +423,9 @@ class HashtagGenerationPipeline(Pipeline):
         )
         return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
 
-    def _seen(self, guidance: dict[str, float], input_ids: torch.Tensor) -> dict[str, float]:
-        """The retrieved hashtags, with their similarities, that were not cut off for want of room."""
-        if len(input_ids) < self.processor.max_text_length:
-            return guidance
-        read = set(self.processor.decode_hashtags(input_ids)[0])
-        return {tag: score for tag, score in guidance.items() if tag in read}
+    def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
+        """The retrieved hashtags, with their similarities, that were not left out for want of room."""
+        return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
