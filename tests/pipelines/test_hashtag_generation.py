@@ -25,7 +25,7 @@ from transformers_ggm import (
 )
 from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
 from transformers_ggm.pipelines import DEMO_CHECKPOINT, demo_checkpoint
-from transformers_ggm.processing import Media, extract_hashtags, video_processing_ggm
+from transformers_ggm.processing import Media, extract_hashtags
 from transformers_ggm.processing.media.audio import load_sound
 
 WORDS = "twelve hours on the highway"
@@ -159,22 +159,6 @@ def test_workers_give_what_the_main_process_gives(suggest, items):
     assert [name for name, _ in suggest.skipped] == ["missing.mp4"]
     with pytest.raises(MediaError, match=r"^'missing\.mp4' does not exist"):
         suggest(mixed, batch_size=2, num_workers=2)
-
-
-def test_everything_runs_once(suggest, items, monkeypatch):
-    """Would fail if an encoder ran per beam, the retriever per item, or a clip were decoded again for its sound."""
-    encoder = suggest.model.get_encoder()
-    decoded = counted(monkeypatch, video_processing_ggm, "decode_media")
-    vision = counted(monkeypatch, encoder.vision_encoder, "forward")
-    audio = counted(monkeypatch, encoder.audio_encoder, "forward")
-    text = counted(monkeypatch, encoder.text_encoder, "forward")
-    retriever = counted(monkeypatch, suggest.retriever, "get_video_features")
-    search = counted(monkeypatch, suggest.hashtag_pool, "search")
-    suggest(items, batch_size=len(items), num_beams=5)
-    assert len(decoded) == 4
-    assert text == audio == [5]
-    assert vision == [5 * 4]  # rows times frames
-    assert retriever == search == [4]
 
 
 def teacher_forced_log_probs(suggest, item, ids, guidance):
@@ -437,6 +421,8 @@ def test_arguments_given_once_hold_for_all_calls(checkpoint, sounding):
         ({"num_beam": 3}, "num_beam is not an argument.*num_beams"),
         ({"wrong": 3}, "wrong is not an argument.*generate_kwargs"),
         ({"top_n": 0}, "top_n=0"),
+        ({"still_tolerance": -0.5}, "still_tolerance=-0.5"),
+        ({"still_tolerance": "2"}, "still_tolerance='2'"),
         ({"num_guidance": 5}, "num_guidance=5.*from 0 to 4"),
         ({"num_guidance": -1}, "num_guidance=-1"),
         ({"on_error": "ignore"}, "on_error='ignore'"),

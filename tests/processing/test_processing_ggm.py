@@ -219,14 +219,6 @@ def test_rows_with_and_without_guidance_mix(any_tokenizer, video_processor):
     assert (batch["input_ids"][batch["attention_mask"] == 0] == any_tokenizer.pad_token_id).all()
 
 
-def test_text_is_truncated_longest_first(video_processor, tokenizer):
-    """A long description pushes all guidance out of the model's sight."""
-    processor = GGMProcessor(video_processor, tokenizer, max_text_length=24)
-    batch = processor(text="dog " * 200, guidance=["winter"])
-    assert batch["input_ids"].shape[1] == 24
-    assert "#winter" in words(processor, batch)
-
-
 def test_a_video_without_words_has_a_token(any_tokenizer, video_processor):
     """The text encoder gets no token at all and fails."""
     batch = GGMProcessor(video_processor, any_tokenizer)(videos=FRAMES)

@@ -28,6 +28,7 @@ def test_defaults_are_those_of_the_research_code(tmp_path, monkeypatch):
     assert (training.max_grad_norm, training.per_device_train_batch_size) == (1.0, 32)
     assert (run.data.guidance_dropout, run.model.num_guidance, run.model.max_target_length) == (1 / 3, 50, 32)
     assert (run.model.frame_position_embedding, run.model.fusion) == ("none", "grounding")
+    assert run.model.patch_pooling == 1
     assert run.stage.num_best_checkpoints == 3
     assert run.stage.stages == list(STAGES) and run.model.scratch_config is None
 

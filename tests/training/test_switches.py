@@ -107,6 +107,16 @@ def test_parts_that_no_input_reaches_are_not_trained(unguided, scratch_config):
     assert not any("vision" in name or "grounding" in name for name in trained)
 
 
+def test_patches_are_pooled(unguided, scratch_config):
+    """Would fail if `patch_pooling` were not the model's, so that its training cost as much as without."""
+    run_dir = unguided(**SYSTEMS["BART"])
+    settings = {"data_dir": "unused", "output_dir": run_dir, "scratch_config": scratch_config, "inputs": ["text"]}
+    model = make_generator(parse_arguments(command_line(**settings, patch_pooling=2)))
+    assert model.config.patch_pooling == 2
+    with pytest.raises(ValueError, match="patch_pooling"):
+        parse_arguments(command_line(**settings, patch_pooling=0))
+
+
 def test_frozen_vision_stays(unguided, scratch_config):
     """Would fail if VG-BART's vision encoder learnt, or what looks at its frames did not."""
     run = run_of(unguided(**SYSTEMS["VG-BART"]), scratch_config, **SYSTEMS["VG-BART"])

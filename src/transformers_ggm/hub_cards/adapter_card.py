@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 TEMPLATE = "adapter_card_template.md"
 # Names of backbones tell something only where the base was put together from them.
-BACKBONE_SETTINGS = ("vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "fusion")
+BACKBONE_SETTINGS = (
+    "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "fusion",
+)  # fmt: skip
 
 
 def write_adapter_card(run: "Run", summary: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ GENERATOR_SETTINGS = {
         "vision_from_retriever",
         "freeze_vision",
         "frame_position_embedding",
+        "patch_pooling",
         "fusion",
         "fusion_dropout",
         "num_guidance",

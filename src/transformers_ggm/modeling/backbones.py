@@ -80,6 +80,11 @@ def flatten_pooling(tower: PreTrainedModel | None) -> None:
         tower.pooler = nn.Sequential(tower.pooler, nn.Flatten())
 
 
+def batch_norms(module: nn.Module) -> list[nn.Module]:
+    """The layers in `module` that normalise by statistics of the batch."""
+    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+
+
 def blank_where_masked(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """`values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past later masks."""
     if mask is None:

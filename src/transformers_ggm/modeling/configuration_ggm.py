@@ -60,14 +60,17 @@ class GGMConfig(PreTrainedConfig):
             `"own"` is the published model, which sees with other eyes than its retriever. `"retriever"` says that the
             vision encoder is the vision tower of the checkpoint's [`HashtagRetriever`], weight for weight, so that the
             pipeline runs it once for both.
+        patch_pooling (`int`, *optional*, defaults to 1):
+            1 is the published model, whose text looks at every patch of every frame. With `k` it looks at the means of
+            `k` x `k` patches, and at the class token as it is: less to attend to, the more so with `fusion="decoder"`.
         max_frames (`int`, *optional*, defaults to 64):
             Number of learned frame positions; used with `frame_position_embedding="learned"` only.
         initializer_range (`float`, *optional*, defaults to 0.02):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a backbone dict without
-            `model_type`, a backbone that cannot be used, or a number of heads that does not divide a backbone's width.
+        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a `patch_pooling` that is
+            no whole number from 1, a backbone dict without `model_type`, a backbone that cannot be used, or a number of heads that does not divide a backbone's width.
 
     Example:
 
@@ -97,6 +100,7 @@ class GGMConfig(PreTrainedConfig):
         fusion_init="zero",
         frame_position_embedding="none",
         vision_source="own",
+        patch_pooling=1,
         max_frames=64,
         initializer_range=0.02,
         **kwargs,
@@ -110,6 +114,7 @@ class GGMConfig(PreTrainedConfig):
         self.fusion_init = fusion_init
         self.frame_position_embedding = frame_position_embedding
         self.vision_source = vision_source
+        self.patch_pooling = patch_pooling
         self.max_frames = max_frames
         self.initializer_range = initializer_range
         self._check()
@@ -137,6 +142,8 @@ class GGMConfig(PreTrainedConfig):
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` must be one of {allowed}, got {getattr(self, name)!r}.")
+        if not isinstance(self.patch_pooling, int) or self.patch_pooling < 1:
+            raise ValueError(f"`patch_pooling` must be a whole number from 1, got {self.patch_pooling!r}.")
         if self.text_config.model_type not in TEXT_BACKBONES:
             raise ValueError(
                 f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."

@@ -15,6 +15,7 @@ from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_
 from ..errors import InputError
 from .backbones import (
     as_tokens,
+    batch_norms,
     blank_where_masked,
     build_backbone,
     build_tower,
@@ -24,12 +25,10 @@ from .backbones import (
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
+from .distinct_frames import DistinctFrames
 from .noted_commit import NotedCommitMixin
+from .patch_pooling import pool_patches
 from .unsplit_layers import UnsplitLayersMixin
-
-
-def _batch_norms(module: nn.Module) -> list[nn.Module]:
-    return [layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
 
 
 class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
@@ -108,14 +107,14 @@ class GGMEncoder(GGMPreTrainedModel):
         """
         super().train(mode)
         for tower in (self.vision_encoder, self.audio_encoder):
-            for module in () if tower is None else (tower, *_batch_norms(tower)):
+            for module in () if tower is None else (tower, *batch_norms(tower)):
                 if not any(parameter.requires_grad for parameter in module.parameters()):
                     module.eval()
         return self
 
     def encode_frames(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None = None) -> torch.Tensor:
         """
-        Encodes every frame alone and joins the frames of a video.
+        Encodes every frame alone, one that repeats the one before it not again, and joins the frames of a video.
 
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
@@ -128,24 +127,24 @@ class GGMEncoder(GGMPreTrainedModel):
         Raises:
             InputError: more frames than learned frame positions.
         """
-        batch_size, num_frames = pixel_values_videos.shape[:2]
-        frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.vision_encoder.dtype)
-        states = as_tokens(self.vision_encoder(pixel_values=frames).last_hidden_state)
-        return self.join_frames(states.view(batch_size, num_frames, *states.shape[1:]))
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
+        outputs = self.vision_encoder(pixel_values=frames.pixel_values.to(self.vision_encoder.dtype))
+        return self.join_frames(frames.spread(as_tokens(outputs.last_hidden_state)))
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """
-        Joins the frames of a video.
+        Pools patches (`config.patch_pooling`) and joins the frames of a video.
 
         Args:
             states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`): of each frame alone.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
+            `torch.FloatTensor` of shape `(batch, frames * pooled patches, vision_size)`: w of equation 3.
 
         Raises:
-            InputError: more frames than learned frame positions.
+            InputError: more frames than learned frame positions, or frames whose patches cannot be pooled.
         """
+        states = pool_patches(states, self.config.vision_config, self.config.patch_pooling)
         if self.frame_positions is not None:
             num_frames = states.shape[1]
             if num_frames > self.config.max_frames:

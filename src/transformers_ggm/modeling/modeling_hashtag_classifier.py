@@ -9,9 +9,10 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ..errors import InputError
-from .backbones import as_tokens, blank_where_masked, build_tower, copy_tower_weights, load_tower
+from .backbones import as_tokens, build_tower, copy_tower_weights, load_tower
 from .configuration_ggm import hidden_size_of
 from .configuration_hashtag_classifier import HashtagClassifierConfig
+from .distinct_frames import DistinctFrames
 
 # What transformers' vision backbones call the token that stands for the whole picture.
 CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
@@ -209,10 +210,9 @@ class GGMForHashtagClassification(PreTrainedModel):
             `torch.FloatTensor` of shape `(batch, vision_size)`: the mean of the frames' vectors; zeros for a row
             without frames.
         """
-        batch_size, num_frames = pixel_values_videos.shape[:2]
-        frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.vision_encoder.dtype)
-        vectors = _vector_of(self.vision_encoder(pixel_values=frames), self.has_class_token)
-        vectors = vectors.view(batch_size, num_frames, -1)
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
+        outputs = self.vision_encoder(pixel_values=frames.pixel_values.to(self.vision_encoder.dtype))
+        vectors = frames.spread(_vector_of(outputs, self.has_class_token))
         if frame_mask is None:
             return vectors.mean(dim=1)
         weights = frame_mask.to(vectors)[..., None]

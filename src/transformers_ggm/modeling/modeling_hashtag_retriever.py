@@ -10,8 +10,9 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from ..errors import CheckpointError, InputError
-from .backbones import as_tokens, blank_where_masked, build_backbone, flatten_pooling, load_backbone
+from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
+from .distinct_frames import DistinctFrames
 from .noted_commit import NotedCommitMixin
 from .unsplit_layers import UnsplitLayersMixin
 
@@ -157,7 +158,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     ) -> HashtagRetrieverVideoOutput:
         """
         Runs the vision tower once, for the vectors that hashtags are sought by and for a generator that sees with it
-        (`vision_source="retriever"`).
+        (`vision_source="retriever"`). A frame that repeats the one before it is not encoded again.
 
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`): normalised frames.
@@ -169,16 +170,14 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         Raises:
             InputError: the backbone gives the vectors of images alone.
         """
-        outputs = self._image_outputs(pixel_values_videos, frame_mask)
+        outputs, frames = self._image_outputs(pixel_values_videos, frame_mask)
         if torch.is_tensor(outputs):
             raise InputError(
                 f"{type(self.backbone).__name__} does not give the states of images beside their vectors."
             )
-        batch_size, num_frames = pixel_values_videos.shape[:2]
-        states = as_tokens(outputs.last_hidden_state)
         return HashtagRetrieverVideoOutput(
-            video_embeds=self._mean_of_frames(_pooled(outputs), batch_size, frame_mask),
-            video_states=states.view(batch_size, num_frames, *states.shape[1:]),
+            video_embeds=self._mean_of_frames(frames.spread(_pooled(outputs)), frame_mask),
+            video_states=frames.spread(as_tokens(outputs.last_hidden_state)),
         )
 
     def get_video_features(
@@ -192,17 +191,15 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors, the normalised mean of the frames'
             vectors; zeros for a row without frames.
         """
-        features = _pooled(self._image_outputs(pixel_values_videos, frame_mask))
-        return self._mean_of_frames(features, len(pixel_values_videos), frame_mask)
+        outputs, frames = self._image_outputs(pixel_values_videos, frame_mask)
+        return self._mean_of_frames(frames.spread(_pooled(outputs)), frame_mask)
 
     def _image_outputs(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None):
-        frames = blank_where_masked(pixel_values_videos, frame_mask).flatten(0, 1).to(self.dtype)
-        return self.backbone.get_image_features(pixel_values=frames)
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
+        return self.backbone.get_image_features(pixel_values=frames.pixel_values.to(self.dtype)), frames
 
-    def _mean_of_frames(
-        self, features: torch.Tensor, batch_size: int, frame_mask: torch.Tensor | None
-    ) -> torch.FloatTensor:
-        features = nn.functional.normalize(features, dim=-1).view(batch_size, -1, features.shape[-1])
+    def _mean_of_frames(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
+        features = nn.functional.normalize(features, dim=-1)
         if frame_mask is not None:
             features = features * frame_mask[..., None].to(features)
         return nn.functional.normalize(features.sum(dim=1), dim=-1)

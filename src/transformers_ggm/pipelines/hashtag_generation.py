@@ -36,7 +36,7 @@ logger = logging.get_logger(__name__)
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
     "description", "top_n", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
-    "generate_kwargs",
+    "still_tolerance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
@@ -179,6 +179,8 @@ class HashtagGenerationPipeline(Pipeline):
                 gets one black frame: the model hears through what it sees.
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
+            still_tolerance (`float`, defaults to 0.0): Up to which mean difference of pixels, from 0 to 255, a frame
+                counts as still the one before it and is not encoded again; the processors' own where that is more.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
             batch_size (`int`, defaults to 1): Items at a time.
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while the
@@ -244,6 +246,7 @@ class HashtagGenerationPipeline(Pipeline):
         blank_video: bool | None = None,
         hashtag_pool: HashtagPool | None = None,
         return_guidance: bool | None = None,
+        still_tolerance: float | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
@@ -259,9 +262,11 @@ class HashtagGenerationPipeline(Pipeline):
         if on_error is not None and on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
         _check_whole("top_n", top_n, 1, None)
+        if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
+            raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
         _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
         self._check_pool(hashtag_pool)
-        preprocess = {"description": description, "blank_video": blank_video}
+        preprocess = {"description": description, "blank_video": blank_video, "still_tolerance": still_tolerance}
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
         postprocess = {"top_n": top_n, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
@@ -280,10 +285,12 @@ class HashtagGenerationPipeline(Pipeline):
         """Decodes an item: a row of [`ItemDecoder`]."""
         return self._item_decoder(**preprocess_params)(input_)
 
-    def _item_decoder(self, description: str = "", blank_video: bool = True, guided: bool = True) -> ItemDecoder:
+    def _item_decoder(
+        self, description: str = "", blank_video: bool = True, guided: bool = True, still_tolerance: float = 0.0
+    ) -> ItemDecoder:
         sees = guided and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video)
+        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video, still_tolerance)
 
     def _forward(
         self,
@@ -370,9 +377,9 @@ class HashtagGenerationPipeline(Pipeline):
         states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
         log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
-            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, input_ids)}
-            for ids, probs, tags, input_ids in zip(
-                sequences.split(repeats), log_probs.split(repeats), guidance, inputs["input_ids"]
+            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
+            for ids, probs, tags, description in zip(
+                sequences.split(repeats), log_probs.split(repeats), guidance, words
             )
         ]
 
@@ -393,12 +400,9 @@ class HashtagGenerationPipeline(Pipeline):
         )
         return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
 
-    def _seen(self, guidance: dict[str, float], input_ids: torch.Tensor) -> dict[str, float]:
-        """The retrieved hashtags, with their similarities, that were not cut off for want of room."""
-        if len(input_ids) < self.processor.max_text_length:
-            return guidance
-        read = set(self.processor.decode_hashtags(input_ids)[0])
-        return {tag: score for tag, score in guidance.items() if tag in read}
+    def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
+        """The retrieved hashtags, with their similarities, that were not left out for want of room."""
+        return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and

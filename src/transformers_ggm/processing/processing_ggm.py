@@ -10,7 +10,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from ..errors import InputError
-from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, pad_tokens
+from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, fitting_guidance, pad_tokens
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .saved_tokenizers import load_tokenizer
@@ -29,7 +29,8 @@ class GGMProcessor(ProcessorMixin):
         feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, ...).
             Without one, sound is not even decoded.
         num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
-        max_text_length (`int`, defaults to 512): Tokens of description and guidance together.
+        max_text_length (`int`, defaults to 512): Tokens of description and guidance together. Where that is too few,
+            hashtags are left out whole, the last first, and the description is cut; each has half of the room at least.
         max_target_length (`int`, defaults to 32): Tokens of the target hashtags (the paper: 32 for the short set, 64
             for the long one).
         max_audio_seconds (`float`, defaults to 10.0): Seconds of sound that are heard, from the start.
@@ -152,6 +153,19 @@ class GGMProcessor(ProcessorMixin):
             limits=limits,
             blank_video=blank_video,
         )
+
+    def fitting_guidance(self, text: str, guidance: Sequence[str]) -> list[str]:
+        """Tells which of the retrieved hashtags the model is shown beside a description: those there is room for.
+
+        Args:
+            text (`str`): The description. Hashtags in it are removed.
+            guidance (`list[str]`): Retrieved hashtags, best first.
+
+        Returns:
+            `list[str]`: The first of them.
+        """
+        guidance = list(guidance[: self.num_guidance])
+        return guidance[: fitting_guidance(self.tokenizer, remove_hashtags(text), guidance, self.max_text_length)]
 
     def decode_hashtags(self, ids) -> list[list[str]]:
         """Reads hashtags from generated tokens: normalised, valid, each once per row, in order, without `#`.

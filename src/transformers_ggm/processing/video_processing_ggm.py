@@ -15,6 +15,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ..accompanying_code import without_other_code
 from ..errors import InputError
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
+from .still_frames import hold_still
 
 # The settings that say which frames are taken of a clip.
 FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
@@ -26,11 +27,13 @@ class GGMVideosKwargs(VideosKwargs, total=False):
     Args:
         frames_per_second (`float`): How many frames are taken of each second of a short video.
         long_video_seconds (`float`): From this length on, a video gives `num_frames` frames.
+        still_tolerance (`float`): Up to which difference a frame counts as still the one before it.
         padding (`bool` or `str`): `True` or `"longest"` pads to the longest row, `"max_length"` to `num_frames`.
     """
 
     frames_per_second: float | None
     long_video_seconds: float | None
+    still_tolerance: float | None
     padding: bool | str | None
 
 
@@ -55,6 +58,9 @@ class GGMVideoProcessor(BaseVideoProcessor):
         frames_per_second (`float`, defaults to 2.0): Frames per second of a short video.
         num_frames (`int`, defaults to 15): Frames of a long video, and the most a row can have.
         long_video_seconds (`float`, defaults to 7.0): Length in seconds from which a video is long.
+        still_tolerance (`float`, defaults to 0.0): Frames that differ by at most so much from the one that a run of
+            like frames began with, in the mean over all pixels and from 0 to 255, become that one; the models do not
+            encode a frame again that repeats the one before it. 0 changes nothing.
 
     Example:
 
@@ -89,6 +95,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
     frames_per_second = 2.0
     num_frames = 15
     long_video_seconds = 7.0
+    still_tolerance = 0.0
 
     def __init__(self, **kwargs):
         super().__init__(**_with_fitting_sizes(without_other_code(kwargs), self.size))
@@ -213,6 +220,25 @@ class GGMVideoProcessor(BaseVideoProcessor):
         """
         return self._resize_frames(frames, self._settings(kwargs))
 
+    def frames_of(self, video, **kwargs) -> torch.Tensor:
+        """Gives the frames of a video as they are before normalisation.
+
+        Passing the result through the processor (with `do_resize=False, do_center_crop=False`, or without) gives bit for
+        bit what one call on `video` gives.
+
+        Args:
+            video: One video in any of the forms that [`GGMVideoProcessor.preprocess`] takes.
+            **kwargs: Any argument of the constructor, instead of this processor's.
+
+        Returns:
+            `torch.Tensor`: (f, 3, h, w) uint8, resized, cropped and held while they are still.
+
+        Raises:
+            `MediaError`: A clip cannot be read.
+            `InputError`: It is something else than a video.
+        """
+        return self._resized(video, self._settings(kwargs), 0)
+
     def _resize_frames(self, frames: torch.Tensor, settings: dict) -> torch.Tensor:
         if settings["do_resize"]:
             frames = self.resize(frames, size=settings["size"], resample=settings["resample"])
@@ -232,7 +258,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
         frames = spread_evenly(frames, settings["num_frames"])
         if settings["device"] is not None:
             frames = frames.to(settings["device"])
-        return self._resize_frames(frames, settings)
+        return hold_still(self._resize_frames(frames, settings), settings["still_tolerance"])
 
     def _normalize_in_place(self, frames: torch.Tensor, settings: dict) -> None:
         """Rescales and normalises frames (f, 3, h, w) float32. Each video alone, so that its batch cannot matter."""
@@ -261,6 +287,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
         settings |= overrides | (_with_fitting_sizes(sizes, self.size) if "size" in sizes else {})
         if settings["num_frames"] < 1:
             raise InputError(f"num_frames is {settings['num_frames']}, but a video needs one frame at least.")
+        if settings["still_tolerance"] < 0:
+            raise InputError(f"still_tolerance is {settings['still_tolerance']}, but a difference is 0 at least.")
         return self._standardize_kwargs(**settings)
 
 

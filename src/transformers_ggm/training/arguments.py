@@ -54,6 +54,10 @@ class ModelArguments:
     frame_position_embedding: str = field(
         default="none", metadata={"help": "'none' as published, or 'learned': lets the model know the frames' order."}
     )
+    patch_pooling: int = field(
+        default=1,
+        metadata={"help": "1 as published, or k: the text looks at the means of k x k patches of a frame."},
+    )
     fusion: str = field(
         default="grounding",
         metadata={
@@ -72,6 +76,8 @@ class ModelArguments:
         check_inputs(self.inputs)
         if "audio" not in self.inputs:
             self.audio = None
+        if self.patch_pooling < 1:
+            raise ValueError(f"`patch_pooling` is {self.patch_pooling}, but 1 is the least: every patch for itself.")
         if self.fusion not in FUSIONS:
             raise ValueError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
 

@@ -77,6 +77,7 @@ def compose_generator(run: Run) -> GGMForHashtagGeneration:
     arguments = run.model
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
+        "patch_pooling": arguments.patch_pooling,
         "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
