@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
+from .compiled import DECODING, as_written, compile_parts
 from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
+from .number_format import check_savable, choose_type, unrounded
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
 
@@ -79,6 +82,10 @@ class HashtagGenerationPipeline(Pipeline):
     and the reason. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
     `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
+    Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
+    processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
+    keeps its type.
+
     Args:
         model ([`GGMForHashtagGeneration`]): The generator.
         processor ([`GGMProcessor`] or `str`, *optional*): Its processor, or a folder or Hub id of it. Defaults to the
@@ -89,6 +96,8 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
             `hashtag_pool` of that checkpoint.
+        compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
+            The hashtags are the same; the first calls take minutes. It is for many calls.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
             all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
@@ -97,7 +106,7 @@ class HashtagGenerationPipeline(Pipeline):
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
         `RetrieverMismatchError`: The pool was made by another retriever.
-        `InputError`: An argument is not known.
+        `InputError`: An argument is not known, or the model cannot be compiled here.
     """
 
     # Loaded below: what transformers would take for an adapter is the processor of its base.
@@ -117,6 +126,7 @@ class HashtagGenerationPipeline(Pipeline):
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
+        compile: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
@@ -128,7 +138,9 @@ class HashtagGenerationPipeline(Pipeline):
         if not isinstance(processor, GGMProcessor):
             raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's GGMProcessor.")
         self.skipped: list[tuple[str, str]] = []
+        dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
+        self._is_rounded = choose_type(self.model, self.device, dtype)
         self.model.eval()
         for name in _MODEL_ARGUMENTS:
             self.processor.tokenizer.init_kwargs.pop(name, None)
@@ -144,6 +156,9 @@ class HashtagGenerationPipeline(Pipeline):
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
+        self._is_compiled = compile
+        if compile:
+            compile_parts(self.model, self.retriever)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -372,19 +387,24 @@ class HashtagGenerationPipeline(Pipeline):
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        sequences = self.model.generate(
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            # A new object, since `generate` repeats the states in it for every beam.
-            encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-            **_with_one_length(decoding),
-            **self._drafting(guidance, decoding),
-        )
+        drafting = self._drafting(guidance, decoding)
+        # Drafts are of many lengths, and their keys and values grow with every token.
+        is_compiled = self._is_compiled and not drafting
+        with nullcontext() if is_compiled else as_written():
+            sequences = self.model.generate(
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                # A new object, since `generate` repeats the states in it for every beam.
+                encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
+                **(DECODING if is_compiled else {}) | _with_one_length(decoding),
+                **drafting,
+            )
         sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
         mask = inputs["attention_mask"] if mask is None else mask
         repeats = len(sequences) // len(rows)
         states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-        log_probs = token_log_probs(self.model, states, mask, sequences)
+        with as_written():
+            log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
             for ids, probs, tags, description in zip(
@@ -429,24 +449,31 @@ class HashtagGenerationPipeline(Pipeline):
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
         `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
-        folder stay.
+        folder stay. What the pipeline rounded to bfloat16 by itself is saved as the checkpoint has it.
 
         Args:
             save_directory (`str` or `os.PathLike`): Made where it does not exist.
             **kwargs: Those of `PreTrainedModel.save_pretrained`, for the generator.
+
+        Raises:
+            `CheckpointError`: `save_directory` is a file, the checkpoint that was rounded is gone, or torchao quantised it.
         """
         target = Path(save_directory)
         if target.is_file():
             raise CheckpointError(f"{target} is a file: a checkpoint is saved as a folder, give another name.")
+        check_savable(self.model)
         target.mkdir(parents=True, exist_ok=True)
-        if self.retriever is not None:
+        model, retriever = self.model, self.retriever
+        if self._is_rounded:
+            model, retriever = (None if part is None else unrounded(part) for part in (model, retriever))
+        if retriever is not None:
             with written_whole(target / RETRIEVER_FOLDER) as folder:
-                self.retriever.save_pretrained(folder)
+                retriever.save_pretrained(folder)
                 self.retriever_processor.save_pretrained(folder)
         if self.hashtag_pool is not None:
             self.hashtag_pool.save_pretrained(target / POOL_FOLDER, create_model_card=False)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
-            self.model.save_pretrained(folder, **kwargs)
+            model.save_pretrained(folder, **kwargs)
             self.processor.save_pretrained(folder)
             # The configuration, of the model or of an adapter, without which nothing is loaded, comes last.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file.name in CONFIGURATIONS):
