@@ -1,9 +1,11 @@
 """The decoder over trees of tokens: many ways to go on are read in one pass, and beginnings are kept once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
+from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 
@@ -45,9 +47,7 @@ class TokenTree:
     ```
     """
 
-    def __init__(
-        self, model: PreTrainedModel, states: torch.Tensor, attention_mask: torch.Tensor | None = None
-    ):
+    def __init__(self, model: PreTrainedModel, states: torch.Tensor, attention_mask: torch.Tensor | None = None):
         self._model = model
         self._states = states
         self._mask = None
@@ -55,6 +55,21 @@ class TokenTree:
             self._mask = _added(attention_mask[:, None].bool(), states.dtype)
         config = model.config.text_config
         self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+
+    @classmethod
+    def of_generate(cls, model: PreTrainedModel, model_kwargs: Mapping[str, Any], repeats: int = 1) -> "TokenTree":
+        """
+        The tree for what `generate` hands on.
+
+        Args:
+            model ([`GGMForHashtagGeneration`]).
+            model_kwargs: `encoder_outputs` and `attention_mask`.
+            repeats (`int`, *optional*, defaults to 1): how often `generate` has repeated each row, for its beams.
+        """
+        encoded = model_kwargs["encoder_outputs"]
+        mask = getattr(encoded, "attention_mask", None)
+        mask = model_kwargs.get("attention_mask") if mask is None else mask
+        return cls(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats])
 
     def grow(self, tokens: torch.Tensor, depths: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
         """
@@ -100,10 +115,21 @@ class TokenTree:
         self._cache.reorder_cache(rows)
 
 
+def sees_all_before(rows: int, length: int, device: torch.device) -> torch.Tensor:
+    """For each row a chain of new tokens, `(rows, length, length)` bool: each sees itself and those before it."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril().expand(rows, -1, -1)
+
+
+def end_tokens(generation_config: GenerationConfig) -> list[int]:
+    """The tokens that end a sequence, possibly none."""
+    ends = generation_config.eos_token_id
+    return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+
+
 def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """(rows, new, all) bool as what is added to the scores of all heads, (rows, 1, new, all)."""
     hidden = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
     return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-__all__ = ["ScoredSequences", "TokenTree"]
+__all__ = ["ScoredSequences", "TokenTree", "end_tokens", "sees_all_before"]

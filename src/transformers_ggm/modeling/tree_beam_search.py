@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from ..errors import InputError
-from .token_tree import ScoredSequences, TokenTree
+from .token_tree import ScoredSequences, TokenTree, end_tokens, sees_all_before
 
 # As transformers has it: what is added to the score of a beam that must not be chosen.
 _NEVER = -1.0e9
@@ -34,7 +34,7 @@ def tree_beam_search(model, input_ids, logits_processor, stopping_criteria, gene
     if generation_config.num_beams == 1 or generation_config.do_sample:
         raise InputError("This is beam search without sampling: pass num_beams=2 or more, and do_sample=False.")
     search = _Search(generation_config, input_ids[:: generation_config.num_beams])
-    tree = _tree_of(model, generation_config.num_beams, model_kwargs)
+    tree = TokenTree.of_generate(model, model_kwargs, generation_config.num_beams)
     beams = search.start()
     logits, paths = _read_prompt(tree, search.prompt, search.num_beams)
     while True:
@@ -85,8 +85,7 @@ class _Search:
         self.prompt = prompt
         self.length = prompt.shape[1]
         self._config = config
-        ends = config.eos_token_id
-        ends = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+        ends = end_tokens(config)
         self._filling = (config.pad_token_id or ends[0]) if ends else -1
         self._candidates = max(2, 1 + len(ends)) * config.num_beams
         self._done: list[_Beams] = []
@@ -187,18 +186,10 @@ class _Search:
         return ScoredSequences(sequences=sequences, log_probs=log_probs) if as_dict else sequences
 
 
-def _tree_of(model, num_beams: int, model_kwargs) -> TokenTree:
-    """The tree of each item, whose states `generate` has repeated for every beam."""
-    encoded = model_kwargs["encoder_outputs"]
-    mask = getattr(encoded, "attention_mask", None)
-    mask = model_kwargs.get("attention_mask") if mask is None else mask
-    return TokenTree(model, encoded.last_hidden_state[::num_beams], None if mask is None else mask[::num_beams])
-
-
 def _read_prompt(tree: TokenTree, prompt: torch.Tensor, num_beams: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits behind the prompt `(r, b, vocab_size)` and the branch of every beam `(r, b, length)`, all alike."""
     rows, length = prompt.shape
-    sees = torch.ones(length, length, dtype=torch.bool, device=prompt.device).tril().expand(rows, -1, -1)
+    sees = sees_all_before(rows, length, prompt.device)
     depths = torch.arange(length, device=prompt.device).expand(rows, -1)
     logits = tree.grow(prompt, depths, sees)[:, -1:]
     return logits.expand(-1, num_beams, -1), sees[:, -1:].expand(-1, num_beams, -1)

@@ -19,7 +19,7 @@ from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
-from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
+from ..modeling.token_tree import ScoredSequences
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
@@ -29,6 +29,7 @@ from .guidance import GuidanceParts
 from .inputs import item_name, load_item, read_fields
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
+from .tree_decoding import search_arguments
 
 logger = logging.get_logger(__name__)
 
@@ -41,11 +42,6 @@ _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
 CONFIGURATIONS = ("config.json", "adapter_config.json")
-# Decoding arguments that change nothing but which tokens are written.
-_ONLY_WHAT_IS_WRITTEN = frozenset({
-    "num_beams", "do_sample", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size",
-    "repetition_penalty", "bad_words_ids", "suppress_tokens",
-})  # fmt: skip
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -363,19 +359,22 @@ class HashtagGenerationPipeline(Pipeline):
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        sequences = self.model.generate(
+        written = self.model.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
             **_with_one_length(decoding),
-            **self._drafting(guidance, decoding),
+            **search_arguments(self.model, self.processor.tokenizer, [list(of_row) for of_row in guidance], decoding),
         )
-        sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
-        mask = inputs["attention_mask"] if mask is None else mask
+        sequences = written if torch.is_tensor(written) else written.sequences
         repeats = len(sequences) // len(rows)
-        states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-        log_probs = token_log_probs(self.model, states, mask, sequences)
+        if isinstance(written, ScoredSequences):
+            log_probs = written.log_probs
+        else:
+            mask = inputs["attention_mask"] if mask is None else mask
+            states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
+            log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, input_ids)}
             for ids, probs, tags, input_ids in zip(
@@ -400,18 +399,6 @@ class HashtagGenerationPipeline(Pipeline):
         )
         names = ("input_ids", "attention_mask")
         return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
-
-    def _drafting(self, guidance: list[dict[str, float]], decoding: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments that let greedy search of one item take whole hashtags at a time, with the same result."""
-        settings = {**self.model.generation_config.to_dict(), **decoding}
-        is_greedy = settings["num_beams"] in (None, 1) and not settings["do_sample"]
-        if len(guidance) > 1 or not guidance[0] or not is_greedy or not _ONLY_WHAT_IS_WRITTEN.issuperset(decoding):
-            return {}
-        behind, first = (
-            self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            for texts in ([f" #{tag}" for tag in guidance[0]], [f"#{next(iter(guidance[0]))}"])
-        )
-        return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
 
     def _seen(self, guidance: dict[str, float], input_ids: torch.Tensor) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not cut off for want of room."""
