@@ -110,8 +110,10 @@ class TokenTree:
         Args:
             rows (`torch.LongTensor` of shape `(kept,)`): their numbers.
         """
+        # A model that is spread over devices may have these elsewhere than what is written.
+        rows = rows.to(self._states.device)
         self._states = self._states[rows]
-        self._mask = None if self._mask is None else self._mask[rows]
+        self._mask = None if self._mask is None else self._mask[rows.to(self._mask.device)]
         self._cache.reorder_cache(rows)
 
 
