@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError, MediaError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
-from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
+from ..modeling.token_tree import ScoredSequences
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
@@ -28,26 +27,23 @@ from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
 from .compiled import DECODING, as_written, compile_parts
 from .guidance import GuidanceParts
+from .hashtag_limit import HashtagLimit
 from .inputs import item_name, load_item, read_fields
 from .number_format import check_savable, choose_type, unrounded
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
+from .tree_decoding import search_arguments
 
 logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
-    "description", "top_n", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
+    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
     "still_tolerance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
-# Decoding arguments that change nothing but which tokens are written.
-_ONLY_WHAT_IS_WRITTEN = frozenset({
-    "num_beams", "do_sample", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size",
-    "repetition_penalty", "bad_words_ids", "suppress_tokens",
-})  # fmt: skip
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -185,6 +181,8 @@ class HashtagGenerationPipeline(Pipeline):
                 - `sampling_rate` (`int`): of the waveform, in Hz.
             description (`str`, *optional*): The words for items without any.
             top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes.
+            max_hashtags (`int`, *optional*): After how many hashtags the model stops writing. That is quicker than
+                `top_n`, and not the same: it gives those that are written first, which need not be the surest.
             num_guidance (`int`, *optional*): How many retrieved hashtags the model sees, up to the processor's
                 `num_guidance`, which is the default; 0 switches guidance off.
             on_error (`str`, defaults to `"raise"`): `"skip"` gives `[]` for an item that cannot be read, warns, and
@@ -257,6 +255,7 @@ class HashtagGenerationPipeline(Pipeline):
         self,
         description: str | None = None,
         top_n: int | None = None,
+        max_hashtags: int | None = None,
         on_error: str | None = None,
         num_guidance: int | None = None,
         blank_video: bool | None = None,
@@ -278,6 +277,10 @@ class HashtagGenerationPipeline(Pipeline):
         if on_error is not None and on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
         _check_whole("top_n", top_n, 1, None)
+        _check_whole("max_hashtags", max_hashtags, 1, None)
+        if max_hashtags is not None:
+            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
+            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
         if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
             raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
         _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
@@ -383,28 +386,29 @@ class HashtagGenerationPipeline(Pipeline):
             )
             guidance = [dict(of_row) for of_row in found]
         words = [row["description"] for row in rows]
-        texts = self.processor(text=words, guidance=[list(of_row) for of_row in guidance], allow_empty=True)
+        shown = [list(of_row) for of_row in guidance]
+        texts = self.processor(text=words, guidance=shown, allow_empty=True)
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        drafting = self._drafting(guidance, decoding)
-        # Drafts are of many lengths, and their keys and values grow with every token.
-        is_compiled = self._is_compiled and not drafting
-        with nullcontext() if is_compiled else as_written():
-            sequences = self.model.generate(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                # A new object, since `generate` repeats the states in it for every beam.
-                encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-                **(DECODING if is_compiled else {}) | _with_one_length(decoding),
-                **drafting,
-            )
-        sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
-        mask = inputs["attention_mask"] if mask is None else mask
+        # The package's own searches go by keys and values that grow with every token, compiled parts by fixed ones.
+        search = search_arguments(self.model, self.processor.tokenizer, shown, decoding)
+        written = self.model.generate(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            # A new object, since `generate` repeats the states in it for every beam.
+            encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
+            **(DECODING if self._is_compiled else search) | _with_one_length(decoding),
+        )
+        sequences = written if torch.is_tensor(written) else written.sequences
         repeats = len(sequences) // len(rows)
-        states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-        with as_written():
-            log_probs = token_log_probs(self.model, states, mask, sequences)
+        if isinstance(written, ScoredSequences):
+            log_probs = written.log_probs
+        else:
+            mask = inputs["attention_mask"] if mask is None else mask
+            states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
+            with as_written():
+                log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
             for ids, probs, tags, description in zip(
@@ -429,18 +433,6 @@ class HashtagGenerationPipeline(Pipeline):
         )
         names = ("input_ids", "attention_mask")
         return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
-
-    def _drafting(self, guidance: list[dict[str, float]], decoding: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments that let greedy search of one item take whole hashtags at a time, with the same result."""
-        settings = {**self.model.generation_config.to_dict(), **decoding}
-        is_greedy = settings["num_beams"] in (None, 1) and not settings["do_sample"]
-        if len(guidance) > 1 or not guidance[0] or not is_greedy or not _ONLY_WHAT_IS_WRITTEN.issuperset(decoding):
-            return {}
-        behind, first = (
-            self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            for texts in ([f" #{tag}" for tag in guidance[0]], [f"#{next(iter(guidance[0]))}"])
-        )
-        return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
 
     def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
