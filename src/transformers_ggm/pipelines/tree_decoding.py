@@ -13,7 +13,7 @@ from ..modeling.tree_beam_search import tree_beam_search
 _ONLY_WHAT_IS_WRITTEN = frozenset({
     "num_beams", "num_return_sequences", "do_sample", "early_stopping", "length_penalty", "max_length", "max_new_tokens",
     "min_length", "min_new_tokens", "no_repeat_ngram_size", "repetition_penalty", "bad_words_ids", "suppress_tokens",
-    "stopping_criteria",
+    "logits_processor", "stopping_criteria",
 })  # fmt: skip
 # What asks for another search than the plain ones where it is in the model's generation configuration.
 _OTHER_SEARCHES = (
