@@ -12,7 +12,8 @@ from transformers import pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, GGMVideoProcessor, HashtagRetriever
 from transformers_ggm.modeling.backbones import tower_of
-from transformers_ggm.processing import processing_ggm, video_processing_ggm
+from transformers_ggm.pipelines import inputs
+from transformers_ggm.processing import video_processing_ggm
 
 WORDS = "twelve hours on the highway"
 BEAMS = 5
@@ -74,7 +75,7 @@ class Counts(dict):
         self.calls("decoded", video_processing_ggm, "decode_media")
         self.calls("resized", GGMVideoProcessor, "resize")
         self.calls("normalised", GGMVideoProcessor, "_normalize_in_place")
-        self.calls("sounds", processing_ggm, "sound_features")
+        self.calls("sounds", inputs, "sound_features")
         self.calls("searches", suggest.hashtag_pool, "search")
         self.rows("retriever", tower_of(suggest.retriever, "vision"))
         for name in ("vision", "audio", "text"):
@@ -112,7 +113,7 @@ def test_two_towers(suggest, items, counts):
     counts.of_pipeline(suggest)
     suggest(items, batch_size=len(items), num_beams=BEAMS)
     assert counts == {
-        "decoded": 4, "resized": 4, "sounds": 1, "searches": 1, "vision": [shown], "retriever": [shown],
+        "decoded": 4, "resized": 4, "sounds": 3, "searches": 1, "vision": [shown], "retriever": [shown],
         "audio": [5], "text": [5],
         # The two towers may want other means and deviations.
         "normalised": 8,
@@ -125,7 +126,7 @@ def test_one_tower(sharing, items, counts):
     counts.of_pipeline(sharing)
     sharing(items, batch_size=len(items), num_beams=BEAMS)
     assert counts == {
-        "decoded": 4, "resized": 4, "normalised": 4, "sounds": 1, "searches": 1, "vision": [], "retriever": [shown],
+        "decoded": 4, "resized": 4, "normalised": 4, "sounds": 3, "searches": 1, "vision": [], "retriever": [shown],
         "audio": [5], "text": [5],
     }  # fmt: skip
 

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
-from transformers.pipelines.pt_utils import PipelineDataset, PipelineIterator
 from transformers.utils import logging
 
 from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
-from ..errors import CheckpointError, InputError, MediaError
+from ..errors import CheckpointError, InputError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.token_tree import ScoredSequences
@@ -26,12 +25,14 @@ from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
 from .compiled import DECODING, as_written, compile_parts
+from .decoding_ahead import DecodedItems
 from .guidance import GuidanceParts
 from .hashtag_limit import HashtagLimit
-from .inputs import item_name, load_item, read_fields
+from .inputs import ItemDecoder, encode_media
 from .number_format import check_savable, choose_type, unrounded
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
+from .suggestions import Suggestions
 from .tree_decoding import search_arguments
 
 logger = logging.get_logger(__name__)
@@ -194,15 +195,16 @@ class HashtagGenerationPipeline(Pipeline):
             still_tolerance (`float`, defaults to 0.0): Up to which mean difference of pixels, from 0 to 255, a frame
                 counts as still the one before it and is not encoded again; the processors' own where that is more.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
-            batch_size (`int`, defaults to 1), num_workers (`int`, defaults to 0): Items at a time, and processes that
-                decode.
+            batch_size (`int`, defaults to 1): Items at a time.
+            num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while the
+                model works. A generator is read by a thread then.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
                 `max_new_tokens`, `do_sample`, ...) can be given directly. With `num_return_sequences` the hashtags of
                 all sequences are merged, each with its best score.
 
         Returns:
             `list[dict]` for an item, best score first; a list of such lists for a list or tuple; an iterator over
-            them for a generator or dataset. With `return_guidance`, a `dict` in the place of each `list[dict]`:
+            them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the place of each `list[dict]`:
             `hashtags` is that list, and `guidance` the retrieved hashtags that the model saw, nearest first, each a
             `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity to the clip).
 
@@ -221,7 +223,7 @@ class HashtagGenerationPipeline(Pipeline):
 
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
-    ) -> PipelineIterator:
+    ) -> Suggestions:
         """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
@@ -236,17 +238,14 @@ class HashtagGenerationPipeline(Pipeline):
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         # Not attributes, so that iterators of several calls do not count together.
         forward_params |= {"positions": itertools.count(), "skipped": self.skipped}
-        if hasattr(inputs, "__len__"):
-            items = PipelineDataset(inputs, self.preprocess, preprocess_params)
-        else:
-            # Several workers would each go through all of it.
-            num_workers = min(num_workers, 1)
-            items = PipelineIterator(inputs, self.preprocess, preprocess_params)
-        loader = DataLoader(items, num_workers=num_workers, batch_size=batch_size, collate_fn=_collate)
-        batches = PipelineIterator(loader, self.forward, forward_params)
-        # Given as an argument, 1 would mean that a batch is not taken apart.
-        batches.loader_batch_size = batch_size
-        return PipelineIterator(batches, self.postprocess, postprocess_params)
+        decoder = self._item_decoder(**preprocess_params)
+        rows = DecodedItems(inputs, decoder, num_workers, batch_size)
+
+        def answer(batch: list[dict[str, Any]]) -> Iterator:
+            outputs = self.forward({"rows": batch}, **forward_params)
+            return (self.postprocess({"rows": row}, **postprocess_params) for row in outputs["rows"])
+
+        return Suggestions(rows, answer, batch_size)
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -300,24 +299,16 @@ class HashtagGenerationPipeline(Pipeline):
         if self.retriever is not None and (own is None or pool.retriever_fingerprint != own.retriever_fingerprint):
             pool.check_retriever(self.retriever)
 
-    def preprocess(
-        self,
-        input_: Any,
-        description: str = "",
-        blank_video: bool = True,
-        guided: bool = True,
-        still_tolerance: float = 0.0,
-    ) -> dict[str, Any]:
-        """Decodes an item. What is wrong with it is kept as `error`: workers hand on exceptions as mere text."""
+    def preprocess(self, input_: Any, **preprocess_params) -> dict[str, Any]:
+        """Decodes an item: a row of [`ItemDecoder`]."""
+        return self._item_decoder(**preprocess_params)(input_)
+
+    def _item_decoder(
+        self, description: str = "", blank_video: bool = True, guided: bool = True, still_tolerance: float = 0.0
+    ) -> ItemDecoder:
         sees = guided and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        name = item_name(input_)
-        try:
-            fields = read_fields(input_, description)
-            row = load_item(fields, self.processor, retriever_video_processor, blank_video, still_tolerance)
-        except (MediaError, InputError) as error:
-            return {"name": name, "error": error}
-        return {"name": name, "error": None, **row}
+        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video, still_tolerance)
 
     def _forward(
         self,
@@ -369,22 +360,9 @@ class HashtagGenerationPipeline(Pipeline):
         self, rows: list[dict[str, Any]], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
     ) -> list[dict]:
         """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
-        media, video_embeds = self._encode_media(rows), None
-        guidance = [{} for _ in rows]
+        media, guidance = self._encode_media(rows), [{} for _ in rows]
         if num_guidance:
-            if self._shares_vision and "pixel_values_videos" in media:
-                seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
-                video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
-            found = scored_nearest_hashtags(
-                [row["retriever_frames"] for row in rows],
-                [row["description"] for row in rows],
-                self.retriever,
-                self.retriever_processor,
-                pool,
-                num_guidance,
-                video_embeds,
-            )
-            guidance = [dict(of_row) for of_row in found]
+            guidance = self._find_guidance(rows, media, num_guidance, pool)
         words = [row["description"] for row in rows]
         shown = [list(of_row) for of_row in guidance]
         texts = self.processor(text=words, guidance=shown, allow_empty=True)
@@ -416,23 +394,30 @@ class HashtagGenerationPipeline(Pipeline):
             )
         ]
 
+    def _find_guidance(
+        self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
+    ) -> list[dict[str, float]]:
+        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
+        frames in `media` become what it saw."""
+        video_embeds = None
+        if self._shares_vision and "pixel_values_videos" in media:
+            seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
+            video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
+        found = scored_nearest_hashtags(
+            [row["retriever_frames"] for row in rows],
+            [row["description"] for row in rows],
+            self.retriever,
+            self.retriever_processor,
+            pool,
+            num_guidance,
+            video_embeds,
+        )
+        return [dict(of_row) for of_row in found]
+
     def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """The tensors of frames and sounds; empty where no row has any."""
-        frames = [row["frames"] for row in rows]
-        sounds = [row["waveform"] for row in rows]
-        if all(video is None for video in frames):
-            # The model hears through what it sees.
-            return {}
-        batch = self.processor(
-            videos=frames,
-            audio=sounds if any(sound is not None for sound in sounds) else None,
-            sampling_rate=self.processor.sampling_rate,
-            audio_from_video=False,
-            allow_empty=True,
-            videos_kwargs={"do_resize": False, "do_center_crop": False},
-        )
-        names = ("input_ids", "attention_mask")
-        return {name: tensor for name, tensor in batch.to(self.device).items() if name not in names}
+        media = encode_media(rows, self.processor)
+        return {name: tensor.to(self.device) for name, tensor in media.items()}
 
     def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
@@ -497,10 +482,6 @@ def _as_items(inputs: Any) -> Any:
     if is_streamed or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
         return (item for item in inputs)
     return inputs
-
-
-def _collate(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {"rows": rows}
 
 
 def _report(row: dict[str, Any], position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:

@@ -1,16 +1,16 @@
 """One item of the pipeline's input, in any of its forms, as frames, sound and words."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, MediaError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.media import is_media_source
-from ..processing.sound_features import sound_waveform
+from ..processing.sound_features import makes_one_size, silence_features, sound_features, sound_waveform
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
 
@@ -82,8 +82,9 @@ def load_item(
         still_tolerance (`float`, defaults to 0.0): The video processors' own, where it is to be more than that.
 
     Returns:
-        `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `waveform` (n,) float32 at the processor's
-        rate, each `None` where there is none, and `description` (`str`).
+        `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None` where
+        there is none, and `description` (`str`). `waveform` (n,) float32 at the processor's rate is the sound where its
+        features depend on its neighbours in a batch, else `None`.
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
@@ -116,12 +117,72 @@ def load_item(
             "The item has no video and its description is empty (hashtags in it do not count): give it a `video` or a"
             " `description`, or leave it out."
         )
+    features = None
+    if waveform is not None and makes_one_size(processor.feature_extractor):
+        features, waveform = sound_features(processor.feature_extractor, [waveform])[0], None
     return {
         "frames": frames,
         "retriever_frames": retriever_frames,
+        "input_features": features,
         "waveform": waveform,
         "description": fields.description,
     }
+
+
+@dataclass(frozen=True)
+class ItemDecoder:
+    """Decodes items of the pipeline: all that this takes, and no model, so that it can be sent to other processes.
+
+    Args:
+        processor ([`GGMProcessor`]), retriever_video_processor ([`GGMVideoProcessor`], *optional*), blank_video
+            (`bool`, defaults to `True`), still_tolerance (`float`, defaults to 0.0): As for [`load_item`].
+        description (`str`, defaults to `""`): For items without one.
+    """
+
+    processor: GGMProcessor
+    retriever_video_processor: GGMVideoProcessor | None
+    description: str = ""
+    blank_video: bool = True
+    still_tolerance: float = 0.0
+
+    def __call__(self, item: Any) -> dict[str, Any]:
+        """What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or `None`.
+
+        Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
+        """
+        name = item_name(item)
+        try:
+            row = load_item(
+                read_fields(item, self.description),
+                self.processor,
+                self.retriever_video_processor,
+                self.blank_video,
+                self.still_tolerance,
+            )
+        except (MediaError, InputError) as error:
+            return {"name": name, "error": error}
+        return {"name": name, "error": None, **row}
+
+
+def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> dict[str, torch.Tensor]:
+    """The tensors of the frames and sounds of a batch of rows from [`load_item`]; empty where no row has any."""
+    frames = [row["frames"] for row in rows]
+    if all(video is None for video in frames):
+        # The model hears through what it sees.
+        return {}
+    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False))
+    waveforms = [row["waveform"] for row in rows]
+    features = [row["input_features"] for row in rows]
+    heard = [a is not None or b is not None for a, b in zip(waveforms, features)]
+    if not any(heard):
+        return media
+    extractor = processor.feature_extractor
+    if makes_one_size(extractor):
+        silence = silence_features(extractor).to(media["frame_mask"].device)
+        media["input_features"] = torch.stack([silence if row is None else row for row in features])
+    else:
+        media["input_features"] = sound_features(extractor, waveforms)
+    return {**media, "audio_mask": torch.tensor(heard, dtype=torch.int64)}
 
 
 def resized_frames(video: Any, video_processor: GGMVideoProcessor, still_tolerance: float = 0.0) -> torch.Tensor:

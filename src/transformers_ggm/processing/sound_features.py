@@ -1,7 +1,7 @@
 """Sounds in any form to the features an audio encoder wants, whichever feature extractor it has."""
 
 import inspect
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -78,6 +78,20 @@ def sound_features(feature_extractor: SequenceFeatureExtractor, waveforms: list[
         features = feature_extractor(filled, sampling_rate=rate, return_tensors="pt", **options)
     name = "input_features" if "input_features" in features else "input_values"
     return features[name].to(torch.float32)
+
+
+@lru_cache(maxsize=4)
+def silence_features(feature_extractor: SequenceFeatureExtractor) -> torch.Tensor:
+    """Features (...) float32 of a row without sound, which is not heard, but part of its batch."""
+    return sound_features(feature_extractor, [None])[0]
+
+
+@lru_cache(maxsize=4)
+def makes_one_size(feature_extractor: SequenceFeatureExtractor) -> bool:
+    """Whether the features of all sounds have one shape (CLAP, Whisper, AST), so that those made one by one are those
+    of a batch; others (Wav2Vec2) are as long as the longest sound beside them."""
+    second = np.zeros(feature_extractor.sampling_rate, np.float32)
+    return sound_features(feature_extractor, [second])[0].shape == silence_features(feature_extractor).shape
 
 
 @cache

@@ -1,6 +1,7 @@
 """Opening a container with FFmpeg, and choosing the streams that are read of it."""
 
 import av
+import torch
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -60,6 +61,9 @@ def video_stream(container: InputContainer, guard: ClipGuard) -> VideoStream:
         raise MediaError(f"{guard.name} has video without a clock: the file is damaged.")
     guard.check_pixels(stream.codec_context.width, stream.codec_context.height)
     stream.thread_type = "AUTO"
+    if torch.get_num_threads() == 1:
+        # As in worker processes, which share the cores among them.
+        stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(_coded_pixels(guard))}
     return stream
 

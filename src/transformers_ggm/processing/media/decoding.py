@@ -108,7 +108,7 @@ def decode_media(
     frames, timestamps = None, []
     if clip.picker is not None:
         # Colours stay side by side in memory, as they are decoded: resizing is twice as fast then.
-        frames = torch.from_numpy(np.stack(clip.picker.frames)).permute(0, 3, 1, 2)
+        frames = torch.from_numpy(clip.picker.images).permute(0, 3, 1, 2)
         timestamps = clip.picker.timestamps
     return Media(
         frames=frames,

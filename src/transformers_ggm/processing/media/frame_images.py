@@ -5,15 +5,23 @@ import math
 import av
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
-from av.video.reformatter import ColorRange, Interpolation
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
 # FFmpeg's numbers of YUV matrices (AVColorSpace) and swscale's numbers of them; the latter by number, since PyAV names
 # not all of them. All others, and no statement at all, mean BT.601 to swscale, large frames included.
 _BT601, _BT709, _FCC, _SMPTE240M, _BT2020 = 5, 1, 4, 7, 9
 _MATRICES = {1: _BT709, 4: _FCC, 7: _SMPTE240M, 9: _BT2020, 10: _BT2020}
 
+# From version 17 on, PyAV starts a thread for every core to convert a frame, which takes longer than the frame.
+_ONE_THREAD = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
-def upright_rgb(frame: av.VideoFrame, height: int | None = None, width: int | None = None) -> np.ndarray:
+
+def upright_rgb(
+    frame: av.VideoFrame,
+    height: int | None = None,
+    width: int | None = None,
+    reformatter: VideoReformatter | None = None,
+) -> np.ndarray:
     """The frame as (h, w, 3) uint8, turned and mirrored as the file says.
 
     Phones film sideways and note it in the file, and some front cameras note that the image is mirrored. An angle that
@@ -23,16 +31,17 @@ def upright_rgb(frame: av.VideoFrame, height: int | None = None, width: int | No
     Args:
         frame (`av.VideoFrame`): A decoded frame.
         height, width (`int`, *optional*): Size of the upright image, both or none; `None` leaves it as it is.
+        reformatter (`VideoReformatter`, *optional*): One for all frames of a clip is set up once; by default a new one.
     """
     mirrors_x, mirrors_y, swaps = _orientation(frame)
     if swaps:
         height, width = width, height
-    image = _rgb(frame, height, width)
+    image = _rgb(frame, height, width, reformatter or VideoReformatter())
     image = image.transpose(1, 0, 2) if swaps else image
     return image[:: -1 if mirrors_y else 1, :: -1 if mirrors_x else 1]
 
 
-def _rgb(frame: av.VideoFrame, height: int | None, width: int | None) -> np.ndarray:
+def _rgb(frame: av.VideoFrame, height: int | None, width: int | None, reformatter: VideoReformatter) -> np.ndarray:
     """The frame as (h, w, 3) uint8.
 
     All is said outright, since what PyAV takes for granted differs between its versions, and from the `ffmpeg`
@@ -40,21 +49,19 @@ def _rgb(frame: av.VideoFrame, height: int | None, width: int | None) -> np.ndar
     """
     matrix = _MATRICES.get(int(frame.colorspace), _BT601)
     is_full = int(frame.color_range) == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    return (
-        _without_chroma_location(frame)
-        .reformat(
-            width=width,
-            height=height,
-            format="rgb24",
-            src_colorspace=matrix,
-            # Nothing to RGB, but old PyAV sets neither matrix nor range where both are the same on both sides.
-            dst_colorspace=_BT601 if matrix != _BT601 else _BT709,
-            src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
-            dst_color_range=ColorRange.JPEG,
-            interpolation=Interpolation.BICUBIC,
-        )
-        .to_ndarray()
-    )
+    return reformatter.reformat(
+        _without_chroma_location(frame),
+        width=width,
+        height=height,
+        format="rgb24",
+        src_colorspace=matrix,
+        # Nothing to RGB, but old PyAV sets neither matrix nor range where both are the same on both sides.
+        dst_colorspace=_BT601 if matrix != _BT601 else _BT709,
+        src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+        interpolation=Interpolation.BICUBIC,
+        **_ONE_THREAD,
+    ).to_ndarray()
 
 
 def _without_chroma_location(frame: av.VideoFrame) -> av.VideoFrame:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from ...errors import MediaError
 from .frame_images import upright_rgb
@@ -48,19 +49,24 @@ class FramePicker:
     Args:
         wanted (`Sequence[float]`): Times in seconds after the first frame, ascending.
         guard (`ClipGuard`): The limits.
+
+    Attributes:
+        images (`np.ndarray` or `None`): The taken frames (f, h, w, 3) uint8, all of them once `is_done`.
+        timestamps (`list[float]`): When they are shown, in seconds after the first frame.
     """
 
     def __init__(self, wanted: Sequence[float], guard: ClipGuard):
-        self.frames: list[np.ndarray] = []
+        self.images: np.ndarray | None = None
         self.timestamps: list[float] = []
         self._wanted = wanted
         self._guard = guard
+        self._reformatter = VideoReformatter()
         self._start: float | None = None
         self._previous: tuple[av.VideoFrame, float] | None = None
 
     @property
     def is_done(self) -> bool:
-        return len(self.frames) == len(self._wanted)
+        return len(self.timestamps) == len(self._wanted)
 
     @property
     def has_begun(self) -> bool:
@@ -73,8 +79,8 @@ class FramePicker:
             self._start = seconds
         seconds -= self._start
         self._guard.check_length(seconds)
-        while not self.is_done and self._wanted[len(self.frames)] <= seconds:
-            wanted = self._wanted[len(self.frames)]
+        while not self.is_done and self._wanted[len(self.timestamps)] <= seconds:
+            wanted = self._wanted[len(self.timestamps)]
             earlier_is_nearer = self._previous is not None and wanted - self._previous[1] <= seconds - wanted
             self._take(*(self._previous if earlier_is_nearer else (frame, seconds)))
         self._previous = (frame, seconds)
@@ -89,13 +95,16 @@ class FramePicker:
             self._take(*self._previous)
 
     def _take(self, frame: av.VideoFrame, seconds: float) -> None:
-        if self.timestamps and self.timestamps[-1] == seconds:
-            image = self.frames[-1]
+        number = len(self.timestamps)
+        if number and self.timestamps[-1] == seconds:
+            image = self.images[number - 1]
         else:
-            image = upright_rgb(frame)
-        if self.frames and image.shape != self.frames[0].shape:
-            image = upright_rgb(frame, *self.frames[0].shape[:2])
-        self.frames.append(image)
+            image = upright_rgb(frame, reformatter=self._reformatter)
+        if self.images is None:
+            self.images = np.empty((len(self._wanted), *image.shape), np.uint8)
+        elif image.shape != self.images.shape[1:]:
+            image = upright_rgb(frame, *self.images.shape[1:3], reformatter=self._reformatter)
+        self.images[number] = image
         self.timestamps.append(seconds)
 
 

@@ -1,0 +1,204 @@
+"""Measures how many videos a second are tagged: by the model alone, and from files with and without workers.
+
+    python benchmarks/bench_throughput.py
+    python benchmarks/bench_throughput.py --device cuda --batch_sizes 1 8 32 128 256 --workers 4 8 16 --num_clips 512
+
+Clips are rendered here, 7.5 s at 1280x720 with sound. "Model alone" gets frames that are resized and sound features that
+are made before the clock runs; all else is what `pipeline("hashtag-generation")` does with files. The base size is one
+tower in bfloat16 with random weights, greedy, 32 tokens; the bundled checkpoint decodes greedily too. Settings take
+turns, and the most videos a second of several runs count.
+
+The ceiling is what workers could reach at best. Where the model runs on the processor, it is the model's processor time
+divided by that of model and decoding; on a GPU, what all cores together can decode, divided by the model's videos a
+second. On a GPU, the model is measured with a static cache and compiled decoder too, and as a share of the rate at
+which the card multiplies large bfloat16 matrices.
+"""
+
+import argparse
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from base_size import write_checkpoint
+from bench_decoding import render_clip
+from bench_suggesting import NEW_TOKENS, WORDS, machine
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import pipeline
+from transformers.utils import logging
+
+from transformers_ggm import HashtagGenerationPipeline
+from transformers_ggm.data.prepare.options import available_cores
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
+
+NUM_FILES = 8
+STATIC = {"cache_implementation": "static"}
+
+
+@dataclass
+class Timed:
+    """The fastest of several runs.
+
+    Args:
+        run (`Callable`): What is timed.
+        seconds (`float`): Wall time.
+        processor_seconds (`float`): Time on all cores, of this process alone: the least of any run.
+    """
+
+    run: Callable[[], Any]
+    seconds: float = float("inf")
+    processor_seconds: float = float("inf")
+
+    def once(self) -> None:
+        started, processor = time.perf_counter(), time.process_time()
+        self.run()
+        self.seconds = min(self.seconds, time.perf_counter() - started)
+        self.processor_seconds = min(self.processor_seconds, time.process_time() - processor)
+
+
+@dataclass
+class Workload:
+    """A model, and clips for it.
+
+    Args:
+        suggest ([`HashtagGenerationPipeline`]): The model.
+        items (`list[dict]`): As many as one run tags.
+        decoding (`dict`): Arguments of `generate`.
+    """
+
+    suggest: HashtagGenerationPipeline
+    items: list[dict[str, str]]
+    decoding: dict[str, Any]
+    rows: list[dict[str, Any]] = field(init=False)
+
+    def __post_init__(self):
+        ready = {}
+        for item in self.items[:NUM_FILES]:
+            ready[item["video"]] = self.suggest.preprocess(item)
+        self.rows = [ready[item["video"]] for item in self.items]
+
+    def alone(self, batch_size: int, **decoding) -> None:
+        """Tags what is prepared."""
+        pool, rows = self.suggest.hashtag_pool, iter(self.rows)
+        forward = {"num_guidance": self.suggest.processor.num_guidance, "hashtag_pool": pool, "skipped": []}
+        forward |= {"positions": itertools.count(), **self.decoding, **decoding}
+        while batch := [dict(row) for row in itertools.islice(rows, batch_size)]:
+            for row in self.suggest.forward({"rows": batch}, **forward)["rows"]:
+                self.suggest.postprocess({"rows": row}, hashtag_pool=pool)
+
+    def from_files(self, batch_size: int, num_workers: int) -> None:
+        """Tags the files."""
+        self.suggest(self.items, batch_size=batch_size, num_workers=num_workers, **self.decoding)
+
+    def decode(self) -> None:
+        """Prepares each file once."""
+        for item in self.items[:NUM_FILES]:
+            self.suggest.preprocess(item)
+
+    def operations(self, batch_size: int) -> int:
+        """Floating-point operations for a video."""
+        with FlopCounterMode(display=False) as counter:
+            self.alone(batch_size)
+        return counter.get_total_flops() // len(self.rows)
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Floating-point operations a second with which a device multiplies large bfloat16 matrices."""
+    size = 8192 if device.type == "cuda" else 2048
+    first, second = torch.randn(2, size, size, device=device, dtype=torch.bfloat16)
+    timed = Timed(lambda: [first @ second, torch.cuda.synchronize() if device.type == "cuda" else None])
+    for _ in range(10):
+        timed.once()
+    return 2 * size**3 / timed.seconds
+
+
+def rows_of_table(
+    name: str, work: Workload, batch_sizes: list[int], workers: list[int], num_runs: int, rate: float | None
+) -> list[str]:
+    """Lines of a Markdown table, one for a batch size."""
+    decoding = Timed(work.decode)
+    decoding.once()
+    decoding.once()
+    # Of one clip.
+    decode_seconds = decoding.processor_seconds / min(NUM_FILES, len(work.items))
+    operations = None if rate is None else work.operations(min(batch_sizes))
+    lines = []
+    for batch_size in batch_sizes:
+        ways = {"alone": Timed(lambda size=batch_size: work.alone(size))}
+        for count in (0, *workers):
+            ways[count] = Timed(lambda size=batch_size, count=count: work.from_files(size, count))
+        if rate is not None:
+            ways["static"] = Timed(lambda size=batch_size: work.alone(size, **STATIC))
+            ways["static"].run()  # compiles
+        work.alone(batch_size)
+        for _ in range(num_runs):
+            for timed in ways.values():
+                timed.once()
+        speeds = {way: len(work.items) / timed.seconds for way, timed in ways.items()}
+        if rate is None:
+            model_seconds = ways["alone"].processor_seconds / len(work.items)
+            ceiling = model_seconds / (model_seconds + decode_seconds)
+        else:
+            ceiling = min(1.0, available_cores() / decode_seconds / speeds["alone"])
+        cells = [f"{speeds[way]:.2f}" for way in ("alone", 0, *workers)]
+        cells += [f"{max(speeds[count] for count in workers) / speeds['alone']:.2f}", f"{ceiling:.2f}"]
+        if rate is not None:
+            cells += [f"{speeds['static']:.2f}", f"{max(speeds['alone'], speeds['static']) * operations / rate:.1%}"]
+        lines.append(f"| {name} | {batch_size} | " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def header(workers: list[int], on_gpu: bool) -> list[str]:
+    """The first two lines of the table."""
+    columns = ["videos a second", "batch", "model alone", "files, no workers"]
+    columns += [f"{count} worker{'s' * (count > 1)}" for count in workers] + ["best of workers / alone", "ceiling"]
+    columns += ["alone, static cache, compiled", "share of the matrix rate"] if on_gpu else []
+    return ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
+
+
+def workloads(folder: Path, device: torch.device, num_clips: int, names: list[str]) -> dict[str, Workload]:
+    """The models that are measured, by what to call them."""
+    files = [render_clip(folder / f"{number}.mp4", 7.5, 60, seed=number) for number in range(NUM_FILES)]
+    items = [{"video": str(files[number % NUM_FILES]), "description": WORDS} for number in range(num_clips)]
+    made = {}
+    if "base" in names:
+        write_checkpoint(folder / "base", shared_vision=True)
+        suggest = pipeline("hashtag-generation", model=str(folder / "base"), dtype=torch.bfloat16, device=device)
+        decoding = {"num_beams": 1, "min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
+        made["base size, one tower, bf16, greedy"] = Workload(suggest, items, decoding)
+    if "bundled" in names:
+        suggest = pipeline("hashtag-generation", model=DEMO_CHECKPOINT, device=device)
+        made["bundled checkpoint, greedy"] = Workload(suggest, items, {"num_beams": 1})
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="such as cuda (default: cpu)")
+    parser.add_argument("--batch_sizes", type=int, nargs="+", default=[8], help="videos at a time (default: 8)")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="processes (default: 1 2 4)")
+    parser.add_argument("--num_clips", type=int, default=32, help="videos of one run (default: 32)")
+    parser.add_argument("--num_runs", type=int, default=2, help="how often each setting is measured (default: 2)")
+    parser.add_argument(
+        "--models", nargs="+", choices=("base", "bundled"), default=["base", "bundled"], help="default: both"
+    )
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    on_gpu = arguments.device.type == "cuda"
+    rate = matrix_rate(arguments.device) if on_gpu else None
+    name = f"{torch.cuda.get_device_name()}, {rate / 1e12:.0f} TFLOP/s of bf16 matrices; " if on_gpu else ""
+    lines = [f"Measured on {name}{machine()}, {os.cpu_count()} cores.", "", *header(arguments.workers, on_gpu)]
+    print("\n".join(lines), flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for model, work in workloads(Path(scratch), arguments.device, arguments.num_clips, arguments.models).items():
+            rows_of_table(model, work, arguments.batch_sizes, arguments.workers, arguments.num_runs, rate)
+
+
+if __name__ == "__main__":
+    main()
