@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from transformers_ggm.errors import PoolError
+from transformers_ggm.retrieval import exact_index, indexes, pool_vectors
 from transformers_ggm.retrieval.exact_index import ExactIndex
 from transformers_ggm.retrieval.faiss_index import FaissIndex
 from transformers_ggm.retrieval.indexes import make_index
+from transformers_ggm.retrieval.layered_index import LayeredIndex
 from transformers_ggm.retrieval.pool_vectors import PoolVectors
 
 # Small whole numbers: their inner products are exact in float32, and ties are frequent.
@@ -38,14 +40,38 @@ def searches(draw):
 
 
 @settings(deadline=None, max_examples=150)
-@given(searches())
-def test_exact_index_equals_brute_force(search):
-    """If it failed, the exact index would miss a best row, give a wrong score, or order ties by chance."""
+@given(searches(), st.integers(1, 40), st.integers(1, 9), st.integers(1, 5))
+def test_exact_index_equals_brute_force(search, scores_at_a_time, numbers_at_a_time, blocks):
+    """If it failed, the exact index would miss a best row, give a wrong score, or order ties by chance, as soon as a
+    pool is more than it looks at in one go."""
     rows, queries, k = search
-    scores, found = ExactIndex(vectors(rows)).search(torch.from_numpy(queries), k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_index, "_SCORES_AT_A_TIME", scores_at_a_time)
+        patch.setattr(pool_vectors, "_NUMBERS_AT_A_TIME", numbers_at_a_time)
+        index = ExactIndex(PoolVectors(torch.from_numpy(rows).half().tensor_split(blocks)))
+        scores, found = index.search(torch.from_numpy(queries), k)
     assert scores.dtype == torch.float32
     assert scores.shape == found.shape == (len(queries), k)
     assert (scores.tolist(), found.tolist()) == brute_force(rows, queries, k)
+
+
+@settings(deadline=None, max_examples=80)
+@given(searches(), st.data())
+@pytest.mark.parametrize("name", ["exact", "faiss"])
+def test_removed_rows_are_not_found(name, search, data):
+    """If it failed, a banned hashtag would come back, or take the place of another one."""
+    if name == "faiss":
+        pytest.importorskip("faiss", reason="FAISS is not installed: pip install transformers-ggm[faiss]")
+    rows, queries, k = search
+    removed = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
+    removed[data.draw(st.permutations(range(len(rows))))[:k]] = False
+    scores, found = make_index(name, vectors(rows)).search(torch.from_numpy(queries), k, removed)
+    remaining = np.flatnonzero(~removed)
+    expected_scores, expected = brute_force(rows[remaining], queries, k)
+    assert scores.tolist() == expected_scores
+    if name == "exact":
+        assert found.tolist() == [remaining[of_query].tolist() for of_query in expected]
+    assert not removed[found.numpy()].any()
 
 
 def test_exact_index_orders_many_ties_by_row():
@@ -73,6 +99,23 @@ def test_faiss_missing_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PoolError, match=r"pip install transformers-ggm\[faiss\]"):
         FaissIndex(vectors(torch.ones(2, 2)))
+
+
+def test_auto_chooses_by_size_and_by_what_is_installed(monkeypatch):
+    """If it failed, small pools would lose exactness, large ones take seconds a search, or FAISS be required."""
+    pytest.importorskip("faiss", reason="FAISS is not installed: pip install transformers-ggm[faiss]")
+    rows = torch.randn(600, 8, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(indexes, "LARGE_FROM", 600)
+    assert isinstance(make_index("auto", vectors(rows[:599])), ExactIndex)
+    assert isinstance(make_index("faiss", vectors(rows[:599])), FaissIndex)
+    assert isinstance(make_index("exact", vectors(rows)), ExactIndex)
+    assert isinstance(make_index("auto", vectors(rows)), LayeredIndex)
+    assert isinstance(make_index("faiss", vectors(rows)), LayeredIndex)
+    warnings = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(indexes.logger, "warning_once", warnings.append)
+    assert isinstance(make_index("auto", vectors(rows)), ExactIndex)
+    assert "600 hashtags" in warnings[0] and "pip install transformers-ggm[faiss]" in warnings[0]
 
 
 def test_unknown_index_is_refused():

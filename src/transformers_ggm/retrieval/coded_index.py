@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from transformers.utils import logging
 from transformers.utils.logging import tqdm
 
-from .exact_index import BestRows, ExactIndex
+from .exact_index import BestRows, ExactIndex, best_of
 from .faiss_index import import_faiss
 from .pool_vectors import PoolVectors
 
@@ -18,6 +18,7 @@ logger = logging.get_logger(__name__)
 
 _BITS = 4  # of a code; FAISS's fast scan has no other
 _TRAINING_ROWS = 16_384
+_ROWS_AT_A_TIME = 16_384
 # The number of candidates is found by trial: queries of either kind, for the 50 nearest of each, must recall so many.
 _TRIALS = 32
 _TRIAL_K = 50
@@ -77,7 +78,7 @@ class CodedIndex:
         with tqdm(
             total=len(self), desc="Indexing hashtags", unit=" hashtags", disable=len(self) < _PROGRESS_FROM
         ) as progress:
-            for first, rows in self._vectors.chunks(self.start, self.end):
+            for first, rows in self._vectors.chunks(self.start, self.end, _ROWS_AT_A_TIME):
                 self._codes.add(rows.numpy())
                 best.look_at(first, rows)
                 progress.update(len(rows))
@@ -97,52 +98,42 @@ class CodedIndex:
         self, queries: torch.Tensor, k: int, removed: np.ndarray | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See [`SearchIndex.search`]; gives fewer than `k` when there are fewer rows."""
-        there = len(self) if removed is None else len(self) - int(removed[self.start : self.end].sum())
-        wanted = min(math.ceil(self.candidates * max(k, _TRIAL_K) / _TRIAL_K), there)
+        if removed is None:
+            return self._search_all(queries, min(k, len(self)))
+        there = len(self) - int(removed[self.start : self.end].sum())
         k = min(k, there)
+        # Removed rows have codes too: so many more are searched for that enough of others are among them.
+        for asked in _growing(math.ceil(k * len(self) / max(there, 1)), len(self)):
+            scores, rows = self._search_all(queries, asked)
+            gone = torch.from_numpy(removed)[rows]
+            if (asked - gone.sum(dim=1) >= k).all():
+                break
+        return best_of(scores.masked_fill(gone, -torch.inf), rows, k)
+
+    def _search_all(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        taken = math.ceil(self.candidates * max(k, _TRIAL_K) / _TRIAL_K)
+        if taken > _LARGEST_SHARE * len(self):
+            return ExactIndex(self._vectors, self.start, self.end).search(queries, k)
+        found = self._codes.search(queries.contiguous().numpy(), taken)[1] + self.start
         scores, rows = torch.empty(len(queries), k), torch.empty(len(queries), k, dtype=torch.int64)
-        if not k:
-            return scores, rows
-        candidates = self._find_candidates(queries, wanted, removed)
-        if candidates is None:
-            return ExactIndex(self._vectors, self.start, self.end).search(queries, k, removed)
-        for number, (query, found) in enumerate(zip(queries, candidates)):
-            scores[number], rows[number] = self._best_candidates(query, found, k)
+        # In the order in which they lie in the file, and in which equal scores are ordered.
+        for number, candidates in enumerate(torch.from_numpy(found).sort(dim=1).values):
+            products = self._vectors.rows(candidates) @ queries[number]
+            best, order = products.sort(descending=True, stable=True)
+            scores[number], rows[number] = best[:k], candidates[order[:k]]
         return scores, rows
-
-    def _find_candidates(
-        self, queries: torch.Tensor, wanted: int, removed: np.ndarray | None
-    ) -> list[np.ndarray] | None:
-        """At least `wanted` rows for each query, in ascending order; `None` where it would be too large a share."""
-        for taken in _growing(wanted, len(self)):
-            if taken > _LARGEST_SHARE * len(self):
-                return None
-            # In the order in which they lie in the file, and in which equal scores are ordered.
-            found = np.sort(self._codes.search(queries.contiguous().numpy(), taken)[1], axis=1) + self.start
-            if removed is None:
-                return list(found)
-            # Removed rows have codes too: they must not take the places of others.
-            remaining = [rows[~removed[rows]] for rows in found]
-            if all(len(rows) >= wanted for rows in remaining):
-                return remaining
-
-    def _best_candidates(self, query: torch.Tensor, found: np.ndarray, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rows = torch.from_numpy(found)
-        scores, order = (self._vectors.rows(rows) @ query).sort(descending=True, stable=True)
-        return scores[:k], rows[order[:k]]
 
 
 def _growing(first: int, limit: int) -> Iterator[int]:
-    number = first
-    while number < limit:
-        yield number
-        number *= 2
+    while first < limit:
+        yield first
+        first *= 2
     yield limit
 
 
 def _trial_queries(sample: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Queries like none of the rows, and queries with a cosine similarity of 0.5 to a row."""
     directions = normalize(torch.randn(2 * _TRIALS, sample.shape[1], generator=generator), dim=1)
-    chosen = torch.randperm(len(sample), generator=generator)[:_TRIALS]
+    chosen = torch.randint(len(sample), (_TRIALS,), generator=generator)
     beside = normalize(sample[chosen], dim=1) + math.sqrt(3) * directions[_TRIALS:]
     return directions[:_TRIALS], normalize(beside, dim=1)

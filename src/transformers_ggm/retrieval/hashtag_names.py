@@ -51,11 +51,8 @@ class HashtagNames:
             twice = [] if len(set(recent)) == len(recent) else _repeated(recent)
         if twice:
             raise HashtagError(f"hashtags holds some more than once: {named(twice)}. Give each one once.")
-        self._set_recent(recent)
-
-    def _set_recent(self, recent: list[str]) -> None:
         self._recent = recent
-        self._rows = {name: row for row, name in enumerate(recent, len(self._table)) if not self._is_removed(row)}
+        self._rows = dict(zip(recent, range(len(self._table), len(names))))
 
     def _is_removed(self, row: int) -> bool:
         return self.removed is not None and bool(self.removed[row])
@@ -92,20 +89,22 @@ class HashtagNames:
 
     def arrow(self) -> pa.LargeStringArray:
         """The hashtags that are there, in the order of their rows."""
-        names = pa.concat_arrays([self._table.names, pa.array(self._recent, pa.large_string())])
-        return names if self.removed is None else names.filter(pa.array(self.kept))
+        return self._all() if self.removed is None else self._all().filter(pa.array(self.kept))
+
+    def _all(self) -> pa.LargeStringArray:
+        return pa.concat_arrays([self._table.names, pa.array(self._recent, pa.large_string())])
 
     def followed_by(self, names: Sequence[str]) -> "HashtagNames":
         """With more rows at the end; their names must not be there."""
         grown = self._like()
         if self.removed is not None:
             grown.removed = np.concatenate([self.removed, np.zeros(len(names), bool)])
-        recent = [*self._recent, *names]
+        grown._recent = [*self._recent, *names]
+        grown._rows = self._rows | dict(zip(names, range(self.num_rows, self.num_rows + len(names))))
         # So that moving all to a new table, which takes seconds, comes less and less often.
-        if len(recent) > max(_IN_DICTIONARY, len(self._table) // 8):
-            grown._table = NameTable(pa.concat_arrays([self._table.names, pa.array(recent, pa.large_string())]))
-            recent = []
-        grown._set_recent(recent)
+        if len(grown._recent) > max(_IN_DICTIONARY, len(self._table) // 8):
+            grown._table = NameTable(grown._all())
+            grown._recent, grown._rows = [], {}
         return grown
 
     def without(self, rows: Sequence[int]) -> "HashtagNames":
@@ -114,7 +113,9 @@ class HashtagNames:
         fewer.removed = np.zeros(self.num_rows, bool) if self.removed is None else self.removed.copy()
         fewer.removed[rows] = True
         fewer._num_removed = int(fewer.removed.sum())
-        fewer._set_recent(self._recent)
+        gone = set(rows)
+        fewer._recent = self._recent
+        fewer._rows = {name: row for name, row in self._rows.items() if row not in gone}
         return fewer
 
     def _like(self) -> "HashtagNames":

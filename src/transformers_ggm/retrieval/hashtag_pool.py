@@ -185,7 +185,7 @@ class HashtagPool:
 
         ```
         """
-        names, counts = [pa.array([], pa.large_string())], []
+        names, counts = [], [np.zeros(0, np.int64)]
 
         def vectors() -> Iterator[torch.Tensor]:
             for hashtags, embeddings, *given in batches:
@@ -195,7 +195,7 @@ class HashtagPool:
                 counts.append(checked_counts(given[0] if given else None, len(hashtags)))
                 for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
                     yield embeddings[start : start + _ROWS_AT_A_TIME]
-            check_any(counts)
+            check_any(np.concatenate(counts))
 
         collected = PoolVectors.collect(vectors())
         pool = cls.__new__(cls)

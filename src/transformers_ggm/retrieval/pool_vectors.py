@@ -12,8 +12,8 @@ from ..errors import PoolError
 MAPPED_FROM = 256 * 2**20
 # Blocks of fewer bytes than this are joined with what is appended, so that there are never many blocks.
 _JOINED_BELOW = 64 * 2**20
-# Numbers that are float32 at a time: 2 MB, so that a core finds them in its cache again.
-_NUMBERS_AT_A_TIME = 2**19
+# Numbers that are float32 at a time: 4 MB, so that a processor finds them in its cache again.
+_NUMBERS_AT_A_TIME = 2**20
 
 
 class PoolVectors:
@@ -84,16 +84,19 @@ class PoolVectors:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, torch.Tensor]]:
+    def chunks(
+        self, start: int = 0, end: int | None = None, at_a_time: int | None = None
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """
-        Goes through the rows from `start` up to `end` (by default the last one) without ever holding many as float32.
+        Goes through the rows from `start` up to `end` (by default the last one) without ever holding many as float32:
+        at most `at_a_time`, by default as many as fit into a processor's cache.
 
         Yields:
             `tuple[int, torch.Tensor]`: The number of the first row, and rows `(m, d)`, float32, valid until the next
             step only.
         """
         end = len(self) if end is None else end
-        at_a_time = max(1, _NUMBERS_AT_A_TIME // self.dim)
+        at_a_time = at_a_time or max(1, _NUMBERS_AT_A_TIME // self.dim)
         buffer = torch.empty(at_a_time, self.dim)
         for first, block in zip(self._starts.tolist(), self.blocks):
             for row in range(max(first, start), min(first + len(block), end), at_a_time):
@@ -127,7 +130,7 @@ class PoolVectors:
 
     def kept(self, keep: np.ndarray | None) -> Iterator[torch.Tensor]:
         """The rows for which `keep` (bool, one a row; `None` for all) is true: float16 tensors, some thousand rows each."""
-        at_a_time = max(1, 16 * _NUMBERS_AT_A_TIME // self.dim)
+        at_a_time = max(1, 8 * _NUMBERS_AT_A_TIME // self.dim)
         for first, block in zip(self._starts.tolist(), self.blocks):
             for row in range(0, len(block), at_a_time):
                 rows = block[row : row + at_a_time]
