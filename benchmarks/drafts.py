@@ -1,13 +1,42 @@
-"""What greedy search costs in quality on rendered shorts, and what drafts from the guidance save of its passes."""
+"""What other searches than five beams cost in quality on rendered shorts, and what they save of the decoder's passes.
 
+    python benchmarks/drafts.py
+
+The bundled model, and tests of each search's figures against those of five beams on the same clips.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import torch
 from tqdm.auto import tqdm
 from transformers import pipeline
 
+from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.evaluation import hashtag_metrics
+from transformers_ggm.evaluation import hashtag_metrics_per_video, paired_test
+from transformers_ggm.pipelines import hashtag_generation
+
+# How each is searched, and whether by this package's own searches.
+SEARCHES = {
+    "five beams, by transformers": ({"num_beams": 5}, False),
+    "five beams": ({"num_beams": 5}, True),
+    "three beams": ({"num_beams": 3}, True),
+    "two beams": ({"num_beams": 2}, True),
+    "greedy, a token at a time": ({"num_beams": 1}, False),
+    "greedy, with drafts": ({"num_beams": 1}, True),
+    "greedy, with drafts, batches of 8": ({"num_beams": 1, "batch_size": 8}, True),
+    "five beams, `top_n=3`": ({"num_beams": 5, "top_n": 3}, True),
+    "greedy, with drafts, `top_n=3`": ({"num_beams": 1, "top_n": 3}, True),
+    "greedy, with drafts, `max_hashtags=3`": ({"num_beams": 1, "max_hashtags": 3}, True),
+}
+FIGURES = ("rouge1", "rouge2", "f1")
 
 
 def drafts(folder: Path, num_clips: int) -> list[str]:
@@ -26,24 +55,59 @@ def drafts(folder: Path, num_clips: int) -> list[str]:
     for recipe, item in zip(tqdm(recipes, desc="Rendering", unit="clip"), items):
         render_clip(recipe, item["video"])
     suggest = pipeline("hashtag-generation", device="cpu", dtype=torch.float32)
-    passes = []
-    # The pass that scores what was written is the same for all.
-    suggest.model.get_decoder().register_forward_hook(lambda *_: passes.append(1))
-    lines = ["| decoding | ROUGE-1 | F1 | passes of the decoder a clip |", "|---|---:|---:|---:|"]
-    for name, num_beams, drafting in (
-        ("five beams", 5, True),
-        ("greedy, a token at a time", 1, False),
-        ("greedy, with drafts", 1, True),
-    ):
-        if not drafting:
-            suggest._drafting, with_drafts = (lambda *_: {}), suggest._drafting
-        passes.clear()
-        answers = [suggest(item, num_beams=num_beams) for item in tqdm(items, desc=name, unit="clip")]
-        if not drafting:
-            suggest._drafting = with_drafts
-        written = [[tag["hashtag"].removeprefix("#") for tag in answer] for answer in answers]
-        figures = hashtag_metrics(written, [recipe.hashtags for recipe in recipes])
-        lines.append(
-            f"| {name} | {figures['rouge1']:.1f} | {figures['f1']:.1f} | {len(passes) / len(items) - 1:.1f} |"
-        )
+    truth = [recipe.hashtags for recipe in recipes]
+    lines = [
+        "| decoding | ROUGE-1 | ROUGE-2 | F1 | p of ROUGE-1, F1 | passes of the decoder a clip | positions a pass |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    plain: Mapping[str, np.ndarray] = {}
+    for name, (arguments, own) in SEARCHES.items():
+        with counted_passes(suggest) as positions, by_own_searches(own):
+            written = suggestions(suggest, tqdm(items, desc=name, unit="clip"), arguments)
+        figures = hashtag_metrics_per_video(written, truth)
+        plain = plain or figures
+        chances = [f"{paired_test(figures[of], plain[of]).p_value:.2f}" for of in ("rouge1", "f1")]
+        cells = [f"{figures[of].mean():.1f}" for of in FIGURES] + [", ".join(chances)]
+        cells += [f"{len(positions) / num_clips:.1f}", f"{np.mean(positions):.1f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def suggestions(
+    suggest: HashtagGenerationPipeline, items: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
+) -> list[list[str]]:
+    """The hashtags of each item."""
+    answers = suggest((item for item in items), **arguments)
+    return [[tag["hashtag"].removeprefix("#") for tag in answer] for answer in answers]
+
+
+@contextmanager
+def counted_passes(suggest: HashtagGenerationPipeline) -> Iterator[list[int]]:
+    """Of each pass of the decoder, over how many positions of all rows it went."""
+    positions: list[int] = []
+    hook = suggest.model.lm_head.register_forward_hook(
+        lambda head, args, logits: positions.append(logits.shape[:-1].numel())
+    )
+    yield positions
+    hook.remove()
+
+
+@contextmanager
+def by_own_searches(wanted: bool) -> Iterator[None]:
+    """Leaves the search to transformers where the package's own is not wanted."""
+    if wanted:
+        yield
+        return
+    with patch.object(hashtag_generation, "search_arguments", lambda *_: {}):
+        yield
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--num_clips", type=int, default=300, help="test clips (default: 300)")
+    with tempfile.TemporaryDirectory() as scratch:
+        print("\n".join(drafts(Path(scratch), parser.parse_args().num_clips)))
+
+
+if __name__ == "__main__":
+    main()

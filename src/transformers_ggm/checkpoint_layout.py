@@ -15,9 +15,13 @@ POOL_FOLDER = "hashtag_pool"
 CONFIGURATIONS = (CONFIG_NAME, ADAPTER_CONFIG_NAME)
 
 
-def read_configuration(file: Path) -> dict[str, Any]:
+def read_configuration(file: Path, advice: str = "save the checkpoint again") -> dict[str, Any]:
     """
-    A JSON file of a checkpoint.
+    A JSON file of a checkpoint or of a part of it.
+
+    Args:
+        file (`Path`): Exists.
+        advice (`str`, *optional*): What the message tells to do.
 
     Raises:
         CheckpointError: It holds something else than a JSON object.
@@ -25,7 +29,7 @@ def read_configuration(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: save the checkpoint again.") from error
+        raise CheckpointError(f"{file} is not JSON: {advice}.") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{file} holds no JSON object: save the checkpoint again.")
+        raise CheckpointError(f"{file} holds no JSON object: {advice}.")
     return content

@@ -45,8 +45,9 @@ def coded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(clip):
-    """What the installed package predicts."""
-    return pipeline("hashtag-generation", model=DEMO_CHECKPOINT, device="cpu")(clip, description=WORDS)
+    """What the installed package predicts, to the rounding that differs between processes."""
+    found = pipeline("hashtag-generation", model=DEMO_CHECKPOINT, device="cpu")(clip, description=WORDS)
+    return [{**tag, "score": pytest.approx(tag["score"], rel=1e-5)} for tag in found]
 
 
 def load(model, **kwargs):

@@ -283,6 +283,18 @@ def test_fingerprint_tells_weights_apart(tmp_path, dtype):
     assert len(seen) == 4
 
 
+def test_fingerprint_of_a_rounded_model_that_is_widened_again(tmp_path):
+    """Would fail if a checkpoint in bfloat16 did not know its pool on a processor that computes in float32."""
+    model = randomize(HashtagRetriever(HashtagRetrieverConfig(clip_config())))
+    expected = model.fingerprint()
+    model.keep_fingerprint()
+    model.bfloat16().save_pretrained(tmp_path)
+    widened = HashtagRetriever.from_pretrained(tmp_path, dtype=torch.float32)
+    assert widened.dtype == torch.float32 and widened.fingerprint() == expected
+    widened.logit_scale.data *= 1 + 2**-11
+    assert widened.fingerprint() != expected
+
+
 def test_fingerprint_in_bfloat16_is_that_of_the_new_weights_after_training(tmp_path):
     """Else a model trained on in bfloat16 would be saved with the fingerprint of the one it started from."""
     make_retriever().save_pretrained(tmp_path)

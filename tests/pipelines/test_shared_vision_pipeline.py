@@ -12,6 +12,7 @@ from transformers_ggm import GGMForHashtagGeneration, HashtagRetriever
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.modeling.backbones import tower_of
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.pipelines.shared_vision import same_weights
 
 WORDS = {"description": "twelve hours on the highway"}
 
@@ -110,3 +111,23 @@ def test_another_retriever(folder, clips, tmp_path, caplog, monkeypatch):
     counts = passes(suggest)
     assert suggest(clips[0]) and counts == {"retriever": 1, "generator": 1}
     assert "another one" in caplog.text or "another one" in "".join(record.getMessage() for record in caplog.records)
+
+
+def test_towers_in_different_places(folder, clips, tmp_path):
+    """Would fail if weights that are read from disk when needed could not be compared, which is an error, or if what
+    they are not known to share were taken as shared."""
+    size = (folder / "model.safetensors").stat().st_size
+    places = {"max_memory": {"cpu": size // 3}, "offload_folder": str(tmp_path)}
+    spread = pipeline("hashtag-generation", model=str(folder), device_map="auto", model_kwargs=places)
+    assert any(tensor.is_meta for tensor in spread.model.get_encoder("video").state_dict().values())
+    counts = passes(spread)
+    assert rounded([spread(clips[0])]) == rounded([load(folder)(clips[0])])
+    assert counts == {"retriever": 1, "generator": 1}
+
+
+def test_weights_on_two_devices_are_not_compared():
+    """Would fail if comparing towers on two devices raised."""
+    own = torch.nn.Linear(2, 2)
+    elsewhere = torch.nn.Linear(2, 2, device="meta")
+    assert same_weights(own, own)
+    assert not same_weights(own, elsewhere) and not same_weights(elsewhere, elsewhere)

@@ -193,7 +193,7 @@ def test_add_encodes_new_hashtags_only_and_raises_counts(retriever, processor):
     pool.add([], retriever, processor)
     assert not retriever.batches
     assert pool.counts == [5, 3, 6]
-    assert pool.embeddings is vectors
+    assert torch.equal(pool.embeddings, vectors)
 
 
 @settings(deadline=None, max_examples=50)

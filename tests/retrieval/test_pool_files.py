@@ -146,7 +146,7 @@ def test_interrupted_save_leaves_the_old_pool(pool, saved, monkeypatch, step, ex
         shutil.rmtree(saved)
     pool.remove(["snow"])
     if step == "embeddings":
-        monkeypatch.setattr(safetensors.torch, "save_file", failing)
+        monkeypatch.setattr(pool_files, "_bytes_of", failing)
     elif step == "hashtags":
         monkeypatch.setattr(pq, "write_table", failing)
     elif step == "description":

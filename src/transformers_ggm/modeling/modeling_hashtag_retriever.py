@@ -317,13 +317,23 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     def fingerprint(self) -> str:
         """
         Hexadecimal SHA-256 of the weights, which a hashtag pool keeps to know its retriever. Weights are hashed as
-        float16, so that storing a float32 model in half precision keeps its fingerprint; a model loaded in bfloat16
-        answers with the fingerprint of the saved one as long as its weights are those that were loaded.
+        float16, so that storing a float32 model in half precision keeps its fingerprint; a model whose weights were
+        rounded to bfloat16 answers with the fingerprint of the saved one as long as its weights are those that were
+        loaded.
         """
         config = self.config
-        if self.dtype == torch.bfloat16 and config.fingerprint and config.bfloat16_digest == self._digest(self.dtype):
+        if config.fingerprint and self._fits_bfloat16() and config.bfloat16_digest == self._digest(torch.bfloat16):
             return config.fingerprint
         return self._digest(torch.float16)
+
+    def _fits_bfloat16(self) -> bool:
+        """Whether all weights are numbers of bfloat16, in whatever type they are."""
+        return all(
+            tensor.dtype == torch.bfloat16
+            or not tensor.is_floating_point()
+            or torch.equal(tensor.bfloat16().to(tensor.dtype), tensor)
+            for tensor in self.state_dict().values()
+        )
 
     def _digest(self, dtype: torch.dtype) -> str:
         digest = hashlib.sha256()

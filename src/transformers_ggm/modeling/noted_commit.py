@@ -23,11 +23,14 @@ class ModelSource:
             `local_files_only`, as far as they were given.
         asked_revision (`str`, *optional*): the revision that was asked for.
         adapter (`str`, *optional*): the adapter that was named, of which the model is the base.
+        asked_dtype (`str` or `torch.dtype`, *optional*): the type that was asked for; `pipeline()` asks for `"auto"`
+            where its user named none.
     """
 
     hub: dict[str, Any]
     asked_revision: str | None
     adapter: str | None
+    asked_dtype: Any = None
 
 
 # Not on the models: there may be a token among it, which is not to be saved or copied with them.
@@ -55,6 +58,7 @@ class NotedCommitMixin:
         # Older versions of transformers pass the commit beside the revision that was asked for.
         hub["revision"] = kwargs.get("_commit_hash") or revision
         adapter = (kwargs.get("adapter_kwargs") or {}).get("_adapter_model_path")
+        asked_dtype = kwargs.get("dtype")
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, revision=revision, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         commit = getattr(revision, "resolved", None)
@@ -62,7 +66,8 @@ class NotedCommitMixin:
         if commit is not None and model.name_or_path == str(pretrained_model_name_or_path):
             model.config._commit_hash = commit
         asked = getattr(revision, "initial", revision)
-        _SOURCES[model] = ModelSource(hub, asked, None if adapter is None else str(adapter))
+        adapter = None if adapter is None else str(adapter)
+        _SOURCES[model] = ModelSource(hub, asked, adapter, asked_dtype)
         return loaded
 
 

@@ -18,34 +18,33 @@ from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError
 from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
-from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
+from ..modeling.token_tree import ScoredSequences
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
+from .compiled import DECODING, as_written, compile_parts
 from .decoding_ahead import DecodedItems
 from .guidance import GuidanceParts
+from .hashtag_limit import HashtagLimit
 from .inputs import ItemDecoder, encode_media
+from .number_format import check_savable, choose_type, unrounded
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
 from .suggestions import Suggestions
+from .tree_decoding import search_arguments
 
 logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
-    "description", "top_n", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
+    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
     "still_tolerance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
 _MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
-# Decoding arguments that change nothing but which tokens are written.
-_ONLY_WHAT_IS_WRITTEN = frozenset({
-    "num_beams", "do_sample", "max_length", "max_new_tokens", "min_length", "min_new_tokens", "no_repeat_ngram_size",
-    "repetition_penalty", "bad_words_ids", "suppress_tokens",
-})  # fmt: skip
 # What the pipeline itself hands to `generate`.
 _RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
@@ -80,6 +79,10 @@ class HashtagGenerationPipeline(Pipeline):
     and the reason. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
     `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
+    Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
+    processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
+    keeps its type.
+
     Args:
         model ([`GGMForHashtagGeneration`]): The generator.
         processor ([`GGMProcessor`] or `str`, *optional*): Its processor, or a folder or Hub id of it. Defaults to the
@@ -90,6 +93,8 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
             `hashtag_pool` of that checkpoint.
+        compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
+            The hashtags are the same; the first calls take minutes. It is for many calls.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
             all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
@@ -98,7 +103,7 @@ class HashtagGenerationPipeline(Pipeline):
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
         `RetrieverMismatchError`: The pool was made by another retriever.
-        `InputError`: An argument is not known.
+        `InputError`: An argument is not known, or the model cannot be compiled here.
     """
 
     # Loaded below: what transformers would take for an adapter is the processor of its base.
@@ -118,6 +123,7 @@ class HashtagGenerationPipeline(Pipeline):
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
+        compile: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
@@ -129,7 +135,9 @@ class HashtagGenerationPipeline(Pipeline):
         if not isinstance(processor, GGMProcessor):
             raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's GGMProcessor.")
         self.skipped: list[tuple[str, str]] = []
+        dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
+        self._is_rounded = choose_type(self.model, self.device, dtype)
         self.model.eval()
         for name in _MODEL_ARGUMENTS:
             self.processor.tokenizer.init_kwargs.pop(name, None)
@@ -145,6 +153,9 @@ class HashtagGenerationPipeline(Pipeline):
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
+        self._is_compiled = compile
+        if compile:
+            compile_parts(self.model, self.retriever)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -171,6 +182,8 @@ class HashtagGenerationPipeline(Pipeline):
                 - `sampling_rate` (`int`): of the waveform, in Hz.
             description (`str`, *optional*): The words for items without any.
             top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes.
+            max_hashtags (`int`, *optional*): After how many hashtags the model stops writing. That is quicker than
+                `top_n`, and not the same: it gives those that are written first, which need not be the surest.
             num_guidance (`int`, *optional*): How many retrieved hashtags the model sees, up to the processor's
                 `num_guidance`, which is the default; 0 switches guidance off.
             on_error (`str`, defaults to `"raise"`): `"skip"` gives `[]` for an item that cannot be read, warns, and
@@ -241,6 +254,7 @@ class HashtagGenerationPipeline(Pipeline):
         self,
         description: str | None = None,
         top_n: int | None = None,
+        max_hashtags: int | None = None,
         on_error: str | None = None,
         num_guidance: int | None = None,
         blank_video: bool | None = None,
@@ -262,6 +276,10 @@ class HashtagGenerationPipeline(Pipeline):
         if on_error is not None and on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
         _check_whole("top_n", top_n, 1, None)
+        _check_whole("max_hashtags", max_hashtags, 1, None)
+        if max_hashtags is not None:
+            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
+            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
         if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
             raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
         _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
@@ -342,40 +360,33 @@ class HashtagGenerationPipeline(Pipeline):
         self, rows: list[dict[str, Any]], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
     ) -> list[dict]:
         """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
-        media, video_embeds = self._encode_media(rows), None
-        guidance = [{} for _ in rows]
+        media, guidance = self._encode_media(rows), [{} for _ in rows]
         if num_guidance:
-            if self._shares_vision and "pixel_values_videos" in media:
-                seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
-                video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
-            found = scored_nearest_hashtags(
-                [row["retriever_frames"] for row in rows],
-                [row["description"] for row in rows],
-                self.retriever,
-                self.retriever_processor,
-                pool,
-                num_guidance,
-                video_embeds,
-            )
-            guidance = [dict(of_row) for of_row in found]
+            guidance = self._find_guidance(rows, media, num_guidance, pool)
         words = [row["description"] for row in rows]
-        texts = self.processor(text=words, guidance=[list(of_row) for of_row in guidance], allow_empty=True)
+        shown = [list(of_row) for of_row in guidance]
+        texts = self.processor(text=words, guidance=shown, allow_empty=True)
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        sequences = self.model.generate(
+        # The package's own searches go by keys and values that grow with every token, compiled parts by fixed ones.
+        search = search_arguments(self.model, self.processor.tokenizer, shown, decoding)
+        written = self.model.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-            **_with_one_length(decoding),
-            **self._drafting(guidance, decoding),
+            **(DECODING if self._is_compiled else search) | _with_one_length(decoding),
         )
-        sequences = sequences if torch.is_tensor(sequences) else sequences.sequences
-        mask = inputs["attention_mask"] if mask is None else mask
+        sequences = written if torch.is_tensor(written) else written.sequences
         repeats = len(sequences) // len(rows)
-        states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-        log_probs = token_log_probs(self.model, states, mask, sequences)
+        if isinstance(written, ScoredSequences):
+            log_probs = written.log_probs
+        else:
+            mask = inputs["attention_mask"] if mask is None else mask
+            states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
+            with as_written():
+                log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
             for ids, probs, tags, description in zip(
@@ -383,22 +394,30 @@ class HashtagGenerationPipeline(Pipeline):
             )
         ]
 
+    def _find_guidance(
+        self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
+    ) -> list[dict[str, float]]:
+        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
+        frames in `media` become what it saw."""
+        video_embeds = None
+        if self._shares_vision and "pixel_values_videos" in media:
+            seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
+            video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
+        found = scored_nearest_hashtags(
+            [row["retriever_frames"] for row in rows],
+            [row["description"] for row in rows],
+            self.retriever,
+            self.retriever_processor,
+            pool,
+            num_guidance,
+            video_embeds,
+        )
+        return [dict(of_row) for of_row in found]
+
     def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """The tensors of frames and sounds; empty where no row has any."""
         media = encode_media(rows, self.processor)
         return {name: tensor.to(self.device) for name, tensor in media.items()}
-
-    def _drafting(self, guidance: list[dict[str, float]], decoding: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments that let greedy search of one item take whole hashtags at a time, with the same result."""
-        settings = {**self.model.generation_config.to_dict(), **decoding}
-        is_greedy = settings["num_beams"] in (None, 1) and not settings["do_sample"]
-        if len(guidance) > 1 or not guidance[0] or not is_greedy or not _ONLY_WHAT_IS_WRITTEN.issuperset(decoding):
-            return {}
-        behind, first = (
-            self.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            for texts in ([f" #{tag}" for tag in guidance[0]], [f"#{next(iter(guidance[0]))}"])
-        )
-        return {"custom_generate": drafted_greedy_search, "drafts": HashtagDrafts(behind, first[0])}
 
     def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
@@ -407,24 +426,31 @@ class HashtagGenerationPipeline(Pipeline):
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
         `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
-        folder stay.
+        folder stay. What the pipeline rounded to bfloat16 by itself is saved as the checkpoint has it.
 
         Args:
             save_directory (`str` or `os.PathLike`): Made where it does not exist.
             **kwargs: Those of `PreTrainedModel.save_pretrained`, for the generator.
+
+        Raises:
+            `CheckpointError`: `save_directory` is a file, the checkpoint that was rounded is gone, or torchao quantised it.
         """
         target = Path(save_directory)
         if target.is_file():
             raise CheckpointError(f"{target} is a file: a checkpoint is saved as a folder, give another name.")
+        check_savable(self.model)
         target.mkdir(parents=True, exist_ok=True)
-        if self.retriever is not None:
+        model, retriever = self.model, self.retriever
+        if self._is_rounded:
+            model, retriever = (None if part is None else unrounded(part) for part in (model, retriever))
+        if retriever is not None:
             with written_whole(target / RETRIEVER_FOLDER) as folder:
-                self.retriever.save_pretrained(folder)
+                retriever.save_pretrained(folder)
                 self.retriever_processor.save_pretrained(folder)
         if self.hashtag_pool is not None:
             self.hashtag_pool.save_pretrained(target / POOL_FOLDER, create_model_card=False)
         with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
-            self.model.save_pretrained(folder, **kwargs)
+            model.save_pretrained(folder, **kwargs)
             self.processor.save_pretrained(folder)
             # The configuration, of the model or of an adapter, without which nothing is loaded, comes last.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file.name in CONFIGURATIONS):

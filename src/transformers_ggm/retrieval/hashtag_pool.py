@@ -4,23 +4,36 @@ import copy
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from huggingface_hub import CommitInfo
-from transformers.utils.logging import tqdm
 
 from ..accompanying_code import CAME_ALONG
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
 from ..hub_commits import commit_files
-from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
-from .indexes import make_index
+from .hashtag_encoding import encode_hashtags
+from .hashtag_lists import (
+    as_iterable,
+    check_any,
+    checked_counts,
+    counted_hashtags,
+    named,
+    normalized_hashtags,
+    pool_key,
+)
+from .hashtag_names import HashtagNames
+from .indexes import SearchIndex, make_index
 from .pool_files import CARD_FILE, POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
+from .pool_vectors import PoolVectors
 
-_NAMED_AT_MOST = 10
+_ROWS_AT_A_TIME = 2**14
+# Up to so many rows, those of removed hashtags are dropped at once; beyond that, when they are half of all.
+_DROPPED_AT_ONCE = 250_000
 
 
 class HashtagPool:
@@ -28,9 +41,10 @@ class HashtagPool:
     Hashtags with their vectors, searched by the vector of a video (the guidance of Yu et al., ACL 2023).
 
     Hashtags are kept normalised (lower case, no `#`), each one once, in the order in which they came. Vectors are
-    rounded to float16, the precision they are saved in, and kept as float32 on the CPU: a pool ranks the same before
-    and after saving. Scores are inner products, so they are cosine similarities when queries and vectors have
-    length 1, as those of [`HashtagRetriever`] have.
+    rounded to float16, the precision they are saved in: a pool ranks the same before and after saving. Above 256 MB
+    they are memory-mapped from the pool's file, or from a temporary one, and need not fit into memory. Scores are inner
+    products, so they are cosine similarities when queries and vectors have length 1, as those of [`HashtagRetriever`]
+    have.
 
     Args:
         hashtags (`Sequence[str]`): The `n` hashtags, with or without `#`.
@@ -38,8 +52,11 @@ class HashtagPool:
         counts (`Sequence[int]`, *optional*): How often each one was seen. Defaults to 1 each.
         retriever_fingerprint (`str`, defaults to `""`): `retriever.fingerprint()` of the retriever that made the
             vectors. A pool without one cannot be used with a retriever.
-        index (`str`, defaults to `"exact"`): `"exact"`, or `"faiss"` for FAISS's `IndexFlatIP` (quicker on large
-            pools; needs `pip install transformers-ggm[faiss]`).
+        index (`str`, defaults to `"auto"`): `"exact"` goes through all vectors. `"faiss"` (needs `pip install
+            transformers-ggm[faiss]`) is exact too up to 250,000 hashtags, and quicker for single queries; beyond
+            that FAISS finds candidates by short codes, and scores are exact, but a few of the nearest hashtags may be
+            missed: at least 95% of the nearest 50 are found. `"auto"` is `"exact"` up to 250,000 hashtags, and beyond
+            that `"faiss"` where it is installed.
 
     Raises:
         HashtagError: `hashtags` is empty, or a hashtag is not valid or stands there twice.
@@ -67,26 +84,41 @@ class HashtagPool:
         embeddings: torch.Tensor,
         counts: Sequence[int] | None = None,
         retriever_fingerprint: str = "",
-        index: str = "exact",
+        index: str = "auto",
     ):
-        occurrences = _count_hashtags(hashtags)
-        twice = [hashtag for hashtag, count in occurrences.items() if count > 1]
-        if twice:
-            raise HashtagError(f"hashtags holds some more than once: {_named(twice)}. Give each one once.")
-        self.retriever_fingerprint = retriever_fingerprint
-        self._set(
-            dict(zip(occurrences, _checked_counts(counts, len(occurrences)))),
-            _checked_embeddings(embeddings, len(occurrences)),
-            index,
-        )
+        names = normalized_hashtags(hashtags)
+        check_any(names)
+        vectors = torch.as_tensor(embeddings)
+        if vectors.ndim != 2 or len(vectors) != len(names):
+            raise PoolError(
+                f"embeddings has shape {tuple(vectors.shape)}: give ({len(names)}, d), one vector for each hashtag."
+            )
+        chunks = (vectors[start : start + _ROWS_AT_A_TIME] for start in range(0, len(vectors), _ROWS_AT_A_TIME))
+        self._fill(names, checked_counts(counts, len(names)), chunks, retriever_fingerprint, index)
 
-    def _set(self, counts: dict[str, int], embeddings: torch.Tensor, index: str) -> None:
-        # The index is what can fail here, so it comes first: a pool is changed as a whole or not at all.
-        self._index = make_index(index, embeddings)
+    def _fill(
+        self,
+        names: pa.LargeStringArray,
+        counts: np.ndarray,
+        vectors: PoolVectors | Iterable[torch.Tensor],
+        retriever_fingerprint: str,
+        index: str,
+    ) -> None:
+        self.retriever_fingerprint = retriever_fingerprint
         self._index_name = index
+        rows = HashtagNames(names)
+        self._set(rows, counts, vectors if isinstance(vectors, PoolVectors) else PoolVectors.collect(vectors))
+
+    def _set(
+        self, names: HashtagNames, counts: np.ndarray, vectors: PoolVectors, grown_from: SearchIndex | None = None
+    ) -> None:
+        # The index is what can fail here, so it comes first: a pool is changed as a whole or not at all.
+        index = make_index(self._index_name, vectors, grown_from)
+        # One entry a row. None of them is ever written into, so that copies may share them.
+        self._names = names
         self._counts = counts
-        self._hashtags = list(counts)
-        self._embeddings = embeddings
+        self._vectors = vectors
+        self._index = index
 
     @classmethod
     def build(
@@ -95,7 +127,7 @@ class HashtagPool:
         retriever: Any,
         processor: Any,
         batch_size: int = 256,
-        index: str = "exact",
+        index: str = "auto",
         progress_bar: bool = True,
     ) -> "HashtagPool":
         """
@@ -108,16 +140,67 @@ class HashtagPool:
             retriever ([`HashtagRetriever`]): Encodes the hashtags, on the device where it is.
             processor ([`HashtagRetrieverProcessor`]): Tokenizes them.
             batch_size (`int`, defaults to 256): Hashtags encoded at a time.
-            index (`str`, defaults to `"exact"`): See [`HashtagPool`].
+            index (`str`, defaults to `"auto"`): See [`HashtagPool`].
             progress_bar (`bool`, defaults to `True`): Whether to show one.
 
         Raises:
             HashtagError: There are no hashtags, or some are not valid; the message names them.
             PoolError: A count is not a whole number of 0 or more, or `batch_size` is not positive.
         """
-        counts = _count_hashtags(hashtags)
-        embeddings = _encode(list(counts), retriever, processor, batch_size, progress_bar)
-        return cls(list(counts), embeddings, list(counts.values()), retriever.fingerprint(), index)
+        names, counts = counted_hashtags(hashtags)
+        vectors = encode_hashtags(_Slices(names), retriever, processor, batch_size, progress_bar)
+        pool = cls.__new__(cls)
+        pool._fill(names, counts, vectors, retriever.fingerprint(), index)
+        return pool
+
+    @classmethod
+    def from_batches(
+        cls,
+        batches: Iterable[tuple[Sequence[str], torch.Tensor] | tuple[Sequence[str], torch.Tensor, Sequence[int]]],
+        retriever_fingerprint: str = "",
+        index: str = "auto",
+    ) -> "HashtagPool":
+        """
+        Makes a pool of vectors that come batch by batch and need not fit into memory together: above 256 MB they are
+        written to a temporary file, in the folder that the environment's `TMPDIR` names.
+
+        Args:
+            batches (`Iterable[tuple]`): Of hashtags, their vectors `(m, d)` and, where there are any, their counts.
+            retriever_fingerprint, index: See [`HashtagPool`].
+
+        Raises:
+            HashtagError: There are no hashtags, or a hashtag is not valid or stands there twice.
+            PoolError: The parts of a batch do not fit each other, or its vectors those of the first one.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from transformers_ggm.retrieval import HashtagPool
+
+        >>> batches = ((["a", "b"], torch.eye(2)) if first else (["c"], torch.ones(1, 2), [7]) for first in (True, False))
+        >>> pool = HashtagPool.from_batches(batches)
+        >>> pool.hashtags, pool.counts
+        (['a', 'b', 'c'], [1, 1, 7])
+
+        ```
+        """
+        names, counts = [], [np.zeros(0, np.int64)]
+
+        def vectors() -> Iterator[torch.Tensor]:
+            for hashtags, embeddings, *given in batches:
+                if len(hashtags) != len(embeddings):
+                    raise PoolError(f"a batch has {len(embeddings)} embeddings for {len(hashtags)} hashtags.")
+                names.append(normalized_hashtags(hashtags))
+                counts.append(checked_counts(given[0] if given else None, len(hashtags)))
+                for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
+                    yield embeddings[start : start + _ROWS_AT_A_TIME]
+            check_any(np.concatenate(counts))
+
+        collected = PoolVectors.collect(vectors())
+        pool = cls.__new__(cls)
+        pool._fill(pa.concat_arrays(names), np.concatenate(counts), collected, retriever_fingerprint, index)
+        return pool
 
     def copy(self) -> "HashtagPool":
         """
@@ -157,15 +240,24 @@ class HashtagPool:
         Raises:
             RetrieverMismatchError: The pool was made by another retriever.
         """
-        added = _count_hashtags(hashtags, allow_empty=True)
+        names, counts = counted_hashtags(hashtags, allow_empty=True)
         self.check_retriever(retriever)
-        new = [hashtag for hashtag in added if hashtag not in self._counts]
-        counts = self._counts | {hashtag: self._counts.get(hashtag, 0) + count for hashtag, count in added.items()}
-        if not new:
-            self._counts = counts
+        rows = self._names.find(names.to_pylist())
+        known = np.array([row is not None for row in rows], bool)
+        raised = self._counts.copy()
+        raised[[row for row in rows if row is not None]] += counts[known]
+        if known.all():
+            self._counts = checked_counts(raised, len(raised))
             return
-        encoded = _checked_embeddings(_encode(new, retriever, processor, batch_size, progress_bar), len(new))
-        self._set(counts, torch.cat([self._embeddings, encoded]), self._index_name)
+        new = names.filter(pa.array(~known)).to_pylist()
+        encoded = PoolVectors.collect(encode_hashtags(new, retriever, processor, batch_size, progress_bar))
+        raised = np.concatenate([raised, counts[~known]])
+        self._set(
+            self._names.followed_by(new),
+            checked_counts(raised, len(raised)),
+            self._vectors.followed_by(encoded),
+            grown_from=self._index,
+        )
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
@@ -174,21 +266,28 @@ class HashtagPool:
         Raises:
             PoolError: Some are not in the pool (the message names them), or none would be left; nothing is removed.
         """
-        given = [(hashtag, _key(hashtag)) for hashtag in _as_iterable(hashtags)]
-        unknown = [hashtag for hashtag, key in given if key not in self._counts]
+        given = list(as_iterable(hashtags))
+        rows = self._rows(given)
+        unknown = [hashtag for hashtag, row in zip(given, rows) if row is None]
         if unknown:
-            raise PoolError(f"not in the hashtag pool: {_named(unknown)}. Nothing was removed.")
-        leaving = {key for _, key in given}
-        if len(leaving) == len(self):
+            raise PoolError(f"not in the hashtag pool: {named(unknown)}. Nothing was removed.")
+        if len(set(rows)) == len(self):
             raise PoolError("removing these hashtags would leave the pool empty. Nothing was removed.")
-        if leaving:
-            stay = torch.tensor([hashtag not in leaving for hashtag in self._hashtags])
-            counts = {hashtag: count for hashtag, count in self._counts.items() if hashtag not in leaving}
-            self._set(counts, self._embeddings[stay], self._index_name)
+        if not rows:
+            return
+        names = self._names.without(rows)
+        if names.num_rows > _DROPPED_AT_ONCE and 2 * len(names) > names.num_rows:
+            self._names = names
+        else:
+            vectors = PoolVectors.collect(self._vectors.kept(names.kept))
+            self._set(HashtagNames(names.arrow()), self._counts[names.kept], vectors)
+
+    def _rows(self, hashtags: Sequence[object]) -> list[int | None]:
+        return self._names.find([pool_key(hashtag) for hashtag in hashtags])
 
     def search(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, list[list[str]]]:
         """
-        Finds the `k` hashtags nearest to every query, by one matrix product for the whole batch.
+        Finds the `k` hashtags nearest to every query, for the whole batch at once.
 
         Args:
             queries (`torch.Tensor` of shape `(q, d)` or `(d,)`): Vectors of videos, of any float type, on any device.
@@ -209,16 +308,16 @@ class HashtagPool:
         queries = torch.as_tensor(queries).detach().to("cpu", torch.float32)
         if queries.ndim == 1:
             queries = queries[None]
-        if queries.ndim != 2 or queries.shape[1] != self._embeddings.shape[1]:
-            dim = self._embeddings.shape[1]
+        if queries.ndim != 2 or queries.shape[1] != self._vectors.dim:
+            dim = self._vectors.dim
             raise PoolError(
                 f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} numbers: "
                 f"give (q, {dim}), as made by the retriever of the pool."
             )
         if not queries.isfinite().all():
             raise PoolError("queries holds NaN or infinity: check the retriever's outputs.")
-        scores, rows = self._index.search(queries, k)
-        return scores, [[self._hashtags[row] for row in of_query] for of_query in rows.tolist()]
+        scores, rows = self._index.search(queries, int(k), self._names.removed)
+        return scores, [[self._names[row] for row in of_query] for of_query in rows.tolist()]
 
     def check_retriever(self, retriever: Any) -> None:
         """
@@ -240,30 +339,36 @@ class HashtagPool:
     @property
     def hashtags(self) -> list[str]:
         """The hashtags in pool order, without `#` (a copy)."""
-        return list(self._hashtags)
+        return list(self._names)
 
     @property
     def counts(self) -> list[int]:
         """How often each hashtag was seen, in pool order (a copy)."""
-        return list(self._counts.values())
+        return self._kept_counts().tolist()
+
+    def _kept_counts(self) -> np.ndarray:
+        return self._counts if self._names.kept is None else self._counts[self._names.kept]
 
     @property
     def embeddings(self) -> torch.Tensor:
-        """The vectors `(n, d)`, float32 on the CPU, rounded to float16. Not a copy: do not write into it."""
-        return self._embeddings
+        """
+        The vectors `(n, d)`, float32 on the CPU, rounded to float16 (a copy: four bytes a number, which for a large
+        pool may be more than fits into memory).
+        """
+        return torch.cat([rows.float() for rows in self._vectors.kept(self._names.kept)])
 
     def __len__(self) -> int:
-        return len(self._hashtags)
+        return len(self._names)
 
     def __contains__(self, hashtag: object) -> bool:
-        return _key(hashtag) in self._counts
+        return self._rows([hashtag]) != [None]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._hashtags)
+        return iter(self._names)
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({len(self)} hashtags, {self._embeddings.shape[1]} dimensions, "
+            f"{type(self).__name__}({len(self)} hashtags, {self._vectors.dim} dimensions, "
             f"index={self._index_name!r}, retriever_fingerprint={self.retriever_fingerprint!r})"
         )
 
@@ -281,7 +386,11 @@ class HashtagPool:
             CheckpointError: `save_directory` is a file, or holds files that are not a pool's.
         """
         contents = PoolContents(
-            self.hashtags, self.counts, self._embeddings.to(torch.float16), self.retriever_fingerprint
+            self._names.arrow(),
+            self._kept_counts(),
+            self._vectors.kept(self._names.kept),
+            self._vectors.dim,
+            self.retriever_fingerprint,
         )
         write_pool(save_directory, contents, lambda card: self._card(card, create_model_card))
 
@@ -293,7 +402,7 @@ class HashtagPool:
         # Not above, since cards tell of pools.
         from ..hub_cards.pool_card import make_pool_card, pool_card_facts, with_new_facts
 
-        facts = (self.hashtags, self.counts, self._embeddings.shape[1], self.retriever_fingerprint)
+        facts = (self.hashtags, self.counts, self._vectors.dim, self.retriever_fingerprint)
         if card is not None:
             return with_new_facts(card, pool_card_facts(*facts))
         return make_pool_card(*facts, **place) if create else None
@@ -309,7 +418,7 @@ class HashtagPool:
         token: str | bool | None = None,
         cache_dir: str | os.PathLike | None = None,
         local_files_only: bool = False,
-        index: str = "exact",
+        index: str = "auto",
     ) -> "HashtagPool":
         """
         Loads a pool from a local folder or from the Hub.
@@ -321,7 +430,7 @@ class HashtagPool:
             subfolder (`str`, defaults to `""`): Where in the folder or repository the pool lies; `"hashtag_pool"` in
                 a whole checkpoint.
             revision, token, cache_dir, local_files_only: As in `huggingface_hub.snapshot_download`; for the Hub only.
-            index (`str`, defaults to `"exact"`): See [`HashtagPool`]. It is built from the vectors, never read.
+            index (`str`, defaults to `"auto"`): See [`HashtagPool`]. It is built from the vectors, never read.
 
         Raises:
             CheckpointError: There is no pool, a file of it is missing or unreadable, or its files do not belong
@@ -338,14 +447,21 @@ class HashtagPool:
             local_files_only=local_files_only,
         )
         contents = read_pool(folder)
+        pool = cls.__new__(cls)
         try:
-            pool = cls(contents.hashtags, contents.embeddings, contents.counts, contents.retriever_fingerprint)
+            names = normalized_hashtags(contents.hashtags)
+            check_any(names)
+            counts = checked_counts(contents.counts, len(names))
+            vectors = PoolVectors(contents.embeddings)
+            vectors.check_finite()
+            pool._fill(names, counts, vectors, contents.retriever_fingerprint, index="exact")
         except (HashtagError, PoolError) as error:
             raise CheckpointError(f"the hashtag pool in {folder} is damaged: {error}") from error
         if retriever is not None:
             pool.check_retriever(retriever)
         # Only now, so that an index that is not installed is not taken for damage.
-        pool._set(pool._counts, pool._embeddings, index)
+        pool._index_name = index
+        pool._set(pool._names, counts, vectors)
         return pool
 
     def push_to_hub(
@@ -391,91 +507,14 @@ class HashtagPool:
             )
 
 
-def _as_iterable(hashtags: Iterable[str]) -> Iterable[str]:
-    # A string is an iterable of letters, each of which may be a valid hashtag: never what was meant.
-    if isinstance(hashtags, str):
-        raise HashtagError(f"hashtags is one string, {hashtags!r}: give a list, [{hashtags!r}].")
-    return hashtags
+class _Slices:
+    """Names of which only the slices that are asked for become Python strings."""
 
+    def __init__(self, names: pa.LargeStringArray):
+        self._names = names
 
-def _key(hashtag: object) -> str | None:
-    """The form in which a pool keeps a hashtag, `None` for what is no hashtag and so in no pool."""
-    return normalize_hashtag(hashtag) if is_valid_hashtag(hashtag) else None
+    def __len__(self) -> int:
+        return len(self._names)
 
-
-def _count_hashtags(hashtags: Iterable[str] | Mapping[str, int], allow_empty: bool = False) -> dict[str, int]:
-    """Normalised hashtag -> count, in order of first mention; merges those that are the same once normalised."""
-    given = list(_as_iterable(hashtags))
-    keys = [_key(hashtag) for hashtag in given]
-    bad = [hashtag for hashtag, key in zip(given, keys) if key is None]
-    if bad:
-        raise HashtagError(
-            f"hashtags holds some that are no hashtags (letters, digits and underscores, at least one letter): "
-            f"{_named(bad)}. Leave them out."
-        )
-    if not given and not allow_empty:
-        raise HashtagError("hashtags is empty: a hashtag pool needs at least one hashtag.")
-    merged: dict[str, int] = {}
-    counts = list(hashtags.values()) if isinstance(hashtags, Mapping) else None
-    for key, count in zip(keys, _checked_counts(counts, len(keys))):
-        merged[key] = merged.get(key, 0) + count
-    return merged
-
-
-def _checked_counts(counts: Sequence[int] | None, size: int) -> list[int]:
-    if counts is None:
-        return [1] * size
-    counts = list(counts)
-    if len(counts) != size:
-        raise PoolError(f"counts has {len(counts)} entries for {size} hashtags: give one for each.")
-    bad = [count for count in counts if not isinstance(count, Integral) or isinstance(count, bool) or count < 0]
-    if bad:
-        raise PoolError(f"counts holds {_named(bad)}: give whole numbers of 0 or more.")
-    return [int(count) for count in counts]
-
-
-def _checked_embeddings(embeddings: torch.Tensor, size: int) -> torch.Tensor:
-    """`embeddings` as a float32 tensor `(size, d)` on the CPU, rounded to the float16 in which it will be saved."""
-    embeddings = torch.as_tensor(embeddings).detach()
-    if embeddings.ndim != 2 or embeddings.shape[0] != size or embeddings.shape[1] == 0:
-        raise PoolError(
-            f"embeddings has shape {tuple(embeddings.shape)}: give ({size}, d), one vector for each hashtag."
-        )
-    embeddings = embeddings.to("cpu", torch.float16).to(torch.float32)
-    if not embeddings.isfinite().all():
-        raise PoolError("embeddings holds NaN, infinity or numbers beyond float16: check the retriever's outputs.")
-    return embeddings
-
-
-def _encode(hashtags: list[str], retriever: Any, processor: Any, batch_size: int, progress_bar: bool) -> torch.Tensor:
-    """Vectors `(len(hashtags), d)` of normalised hashtags, on the CPU."""
-    if batch_size < 1:
-        raise PoolError(f"batch_size={batch_size}: encode at least one hashtag at a time.")
-    starts = tqdm(range(0, len(hashtags), batch_size), desc="Encoding hashtags", disable=not progress_bar)
-    vectors = []
-    with torch.inference_mode(), _evaluating(retriever):
-        for start in starts:
-            inputs = processor(hashtags=hashtags[start : start + batch_size], return_tensors="pt")
-            features = retriever.get_hashtag_features(
-                input_ids=inputs["input_ids"].to(retriever.device),
-                attention_mask=inputs["attention_mask"].to(retriever.device),
-            )
-            vectors.append(features.to("cpu", torch.float32))
-    return torch.cat(vectors)
-
-
-@contextmanager
-def _evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Dropout off for the time being: a pool made in the middle of a training is made of clean vectors too."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
-
-
-def _named(items: Sequence[object]) -> str:
-    more = len(items) - _NAMED_AT_MOST
-    return ", ".join(map(repr, items[:_NAMED_AT_MOST])) + (f" and {more} more" if more > 0 else "")
+    def __getitem__(self, rows: slice) -> list[str]:
+        return self._names[rows].to_pylist()

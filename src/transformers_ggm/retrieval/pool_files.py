@@ -1,13 +1,16 @@
 """The files of a hashtag pool: written whole or not at all, and refused where they do not belong together."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
@@ -15,9 +18,11 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
+from ..checkpoint_layout import read_configuration
 from ..errors import CheckpointError
 from ..files import written_whole
 from ..version import __version__
+from .pool_vectors import MAPPED_FROM
 
 POOL_FILE = "pool.json"
 HASHTAGS_FILE = "hashtags.parquet"
@@ -36,15 +41,17 @@ class PoolContents:
     What a pool's folder holds.
 
     Attributes:
-        hashtags (`list[str]`): `n` hashtags without `#`, in pool order.
-        counts (`list[int]`): How often each one was seen.
-        embeddings (`torch.Tensor` of shape `(n, d)`, float16): Their vectors.
+        hashtags (`pa.Array` of strings): `n` hashtags without `#`, in pool order; as read, not checked.
+        counts (`np.ndarray` of int64, or a list): How often each one was seen; as read, not checked.
+        embeddings (`Iterable[torch.Tensor]`): Their vectors, block by block: `(m, d)`, float16.
+        dim (`int`): `d`.
         retriever_fingerprint (`str`): The fingerprint of the retriever that made the vectors, `""` if unknown.
     """
 
-    hashtags: list[str]
-    counts: list[int]
-    embeddings: torch.Tensor
+    hashtags: pa.Array
+    counts: np.ndarray | list
+    embeddings: Iterable[torch.Tensor]
+    dim: int
     retriever_fingerprint: str
 
 
@@ -106,21 +113,39 @@ def _companions(target: Path) -> list[Path]:
 
 
 def _write_files(folder: Path, contents: PoolContents) -> None:
-    embeddings = contents.embeddings.contiguous()
-    safetensors.torch.save_file({_EMBEDDINGS_KEY: embeddings}, folder / EMBEDDINGS_FILE, metadata={"format": "pt"})
-    table = pa.table(
-        {"hashtag": pa.array(contents.hashtags, pa.string()), "count": pa.array(contents.counts, pa.int64())}
-    )
+    size = len(contents.hashtags)
+    embeddings_digest = _write_embeddings(folder / EMBEDDINGS_FILE, contents.embeddings, (size, contents.dim))
+    table = pa.table({"hashtag": contents.hashtags, "count": pa.array(contents.counts, pa.int64())})
     pq.write_table(table, folder / HASHTAGS_FILE)
     description = _PoolDescription(
         format_version=FORMAT_VERSION,
         transformers_ggm_version=__version__,
         retriever_fingerprint=contents.retriever_fingerprint,
-        size=embeddings.shape[0],
-        dim=embeddings.shape[1],
-        sha256={name: _sha256(folder / name) for name in (HASHTAGS_FILE, EMBEDDINGS_FILE)},
+        size=size,
+        dim=contents.dim,
+        sha256={HASHTAGS_FILE: _sha256(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest},
     )
     (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
+
+
+def _write_embeddings(file: Path, blocks: Iterable[torch.Tensor], shape: tuple[int, int]) -> str:
+    """
+    Writes a safetensors file block by block, where the library's own function wants the whole tensor at once, and
+    gives its SHA-256. See https://huggingface.co/docs/safetensors for the format.
+    """
+    entry = {"dtype": "F16", "shape": shape, "data_offsets": [0, 2 * shape[0] * shape[1]]}
+    header = json.dumps({"__metadata__": {"format": "pt"}, _EMBEDDINGS_KEY: entry}).encode()
+    header += b" " * (-len(header) % 8)  # the numbers begin where a processor likes to find them
+    digest = hashlib.sha256()
+    with file.open("wb") as stream:
+        for part in itertools.chain([struct.pack("<Q", len(header)), header], map(_bytes_of, blocks)):
+            stream.write(part)
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _bytes_of(block: torch.Tensor) -> np.ndarray:
+    return block.contiguous().view(torch.uint8).numpy()
 
 
 def fetch_pool(
@@ -173,7 +198,7 @@ def read_pool(folder: Path) -> PoolContents:
         _check_digest(_existing(folder, name), description)
     embeddings = _read_embeddings(folder / EMBEDDINGS_FILE, description)
     hashtags, counts = _read_hashtags(folder / HASHTAGS_FILE, description)
-    return PoolContents(hashtags, counts, embeddings, description.retriever_fingerprint)
+    return PoolContents(hashtags, counts, [embeddings], description.dim, description.retriever_fingerprint)
 
 
 def _existing(folder: Path, name: str) -> Path:
@@ -188,12 +213,7 @@ def _existing(folder: Path, name: str) -> Path:
 
 def _read_description(folder: Path) -> _PoolDescription:
     file = _existing(folder, POOL_FILE)
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: save or download the pool again.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{file} holds no JSON object: save or download the pool again.")
+    content = read_configuration(file, "save or download the pool again")
     version = content.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise CheckpointError(
@@ -226,6 +246,7 @@ def _sha256(file: Path) -> str:
 
 
 def _read_embeddings(file: Path, description: _PoolDescription) -> torch.Tensor:
+    """Memory-mapped when large, so that they need not fit into memory; else read, so that the file is free again."""
     try:
         embeddings = safetensors.torch.load_file(file).get(_EMBEDDINGS_KEY)
     except safetensors.SafetensorError as error:
@@ -237,14 +258,14 @@ def _read_embeddings(file: Path, description: _PoolDescription) -> torch.Tensor:
             f"{file} holds {embeddings.dtype} of shape {tuple(embeddings.shape)}, while {POOL_FILE} speaks of "
             f"torch.float16 of shape {(description.size, description.dim)}: save or download the pool again."
         )
-    return embeddings
+    return embeddings if embeddings.nbytes > MAPPED_FROM else embeddings.clone()
 
 
-def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[list[str], list[int]]:
+def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[pa.Array, np.ndarray | list]:
     try:
         with pq.ParquetFile(file) as parquet:
             table = parquet.read(columns=["hashtag", "count"])
-        hashtags, counts = table["hashtag"].to_pylist(), table["count"].to_pylist()
+        hashtags, counts = _as_one(table["hashtag"]), _as_one(table["count"])
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CheckpointError(
             f"{file} is not a Parquet file with the columns 'hashtag' and 'count': save or download the pool again."
@@ -254,7 +275,16 @@ def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[list[str]
             f"{file} holds {len(hashtags)} hashtags, while {POOL_FILE} speaks of {description.size}: "
             "save or download the pool again."
         )
-    return hashtags, counts
+    # Whatever else it may be is refused as counts, not as a file.
+    usable = pa.types.is_int64(counts.type) and not counts.null_count
+    return hashtags, counts.to_numpy() if usable else counts.to_pylist()
+
+
+def _as_one(column: pa.ChunkedArray) -> pa.Array:
+    # Not more than 2 GB of text fit into one array of the smaller type.
+    if pa.types.is_string(column.type):
+        column = column.cast(pa.large_string())
+    return pa.concat_arrays(column.chunks) if column.chunks else pa.array([], column.type)
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

@@ -1,0 +1,125 @@
+"""The settings that suggesting hashtags is measured in, and how long each takes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from stages import STAGES, measured
+from tqdm.auto import tqdm
+from transformers import pipeline
+from written_answer import writing
+
+from transformers_ggm import HashtagGenerationPipeline
+from transformers_ggm.pipelines import hashtag_generation
+
+WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
+NEW_TOKENS = 32
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+# Of the five hashtags that are written, so many are among those that were retrieved.
+NUM_HASHTAGS, NUM_RETRIEVED = 5, 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to suggest hashtags for a batch of clips.
+
+    Args:
+        towers (`str`): `"two towers"` or `"one tower"`.
+        dtype (`str`): a key of `DTYPES`.
+        num_beams (`int`): 1 for greedy search.
+        writes (`str`): `"32 tokens"`, or `"5 hashtags"`.
+        num_frames (`int`): frames of the clip.
+        batch_size (`int`): clips at a time.
+        is_plain (`bool`): whether transformers' own search writes.
+    """
+
+    towers: str
+    dtype: str
+    num_beams: int
+    writes: str = f"{NEW_TOKENS} tokens"
+    num_frames: int = 15
+    batch_size: int = 1
+    is_plain: bool = False
+
+    def __str__(self) -> str:
+        decoding = "greedy" if self.num_beams == 1 else f"{self.num_beams} beams"
+        parts = [self.towers, self.dtype, decoding, self.writes]
+        parts += [] if self.num_frames == 15 else [f"{self.num_frames} frames"]
+        parts += [] if self.batch_size == 1 else [f"batch of {self.batch_size}"]
+        return ", ".join(parts)
+
+
+PLAIN = Setting("two towers", "fp32", 5, is_plain=True)
+FAST = Setting("one tower", "bf16", 1, writes=f"{NUM_HASHTAGS} hashtags")
+
+
+def settings_to_measure(batch_size: int) -> list[Setting]:
+    """The plain composition, and what it becomes by one change after the other."""
+    fewer_frames = replace(FAST, num_frames=8)
+    single = [
+        PLAIN,
+        replace(PLAIN, is_plain=False, dtype="bf16"),
+        Setting("one tower", "fp32", 5),
+        Setting("one tower", "bf16", 5),
+        Setting("one tower", "bf16", 1),
+        Setting("one tower", "fp32", 1, writes=FAST.writes),
+        FAST,
+        fewer_frames,
+    ]
+    batches = [replace(setting, batch_size=batch_size) for setting in (PLAIN, FAST, fewer_frames) if batch_size > 1]
+    return single + batches
+
+
+def stage_seconds(
+    checkpoints: dict[str, Path], clip: Path, settings: list[Setting], num_runs: int
+) -> dict[Setting, dict[str, float]]:
+    """
+    Seconds a clip by setting and stage, of the fastest run.
+
+    Args:
+        checkpoints (`dict[str, Path]`): by `Setting.towers`.
+        clip (`Path`): a clip, which batches have several times.
+        settings (`list[Setting]`): in turn, in every run.
+        num_runs (`int`): how often, after one that warms up.
+    """
+    pipelines = {
+        (towers, name): pipeline("hashtag-generation", model=str(path), dtype=dtype, device="cpu")
+        for towers, path in checkpoints.items()
+        for name, dtype in DTYPES.items()
+    }
+    best: dict[Setting, dict[str, float]] = {}
+    for number in tqdm(range(num_runs + 1), desc="Measuring GGM", unit="round"):
+        for setting in settings:
+            times = _measured(pipelines[setting.towers, setting.dtype], clip, setting)
+            seconds = {stage: times[stage] / setting.batch_size for stage in STAGES}
+            if number and sum(seconds.values()) < sum(best.get(setting, {"": float("inf")}).values()):
+                best[setting] = seconds
+    return best
+
+
+def _measured(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> dict[str, float]:
+    for processor in (suggest.processor, suggest.retriever_processor):
+        processor.video_processor.num_frames = setting.num_frames
+    item = {"video": str(clip), "description": WORDS}
+    options: dict[str, Any] = {"num_beams": setting.num_beams}
+    if setting.writes == FAST.writes:
+        options["generate_kwargs"] = {"logits_processor": writing(_answer(suggest, item), suggest.processor.tokenizer)}
+    else:
+        # Random weights do not know when to stop.
+        options |= {"min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
+    items = [item] * setting.batch_size
+    if not setting.is_plain:
+        return measured(suggest, items, **options)
+    with mock.patch.object(hashtag_generation, "search_arguments", lambda *_: {}):
+        return measured(suggest, items, **options)
+
+
+def _answer(suggest: HashtagGenerationPipeline, item: dict[str, str]) -> list[str]:
+    """Hashtags of which some were retrieved, as a trained model would write them."""
+    told = suggest(item, return_guidance=True, num_beams=1, max_new_tokens=2)["guidance"]
+    retrieved = [tag["hashtag"].removeprefix("#") for tag in told]
+    others = [tag for tag in suggest.hashtag_pool.hashtags if tag not in retrieved]
+    # Not the nearest first: a model has an order of its own.
+    return [retrieved[1], others[0], retrieved[0], others[1], retrieved[4]]
