@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from base_size import write_checkpoint
 from bench_decoding import render_clip
-from bench_suggesting import NEW_TOKENS, WORDS, machine
+from bench_suggesting import machine
+from settings import NEW_TOKENS, WORDS
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import pipeline
 from transformers.utils import logging
