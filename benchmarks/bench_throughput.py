@@ -27,7 +27,8 @@ from typing import Any
 import torch
 from base_size import write_checkpoint
 from bench_decoding import render_clip
-from bench_suggesting import NEW_TOKENS, WORDS, machine
+from bench_suggesting import machine
+from settings import NEW_TOKENS, WORDS
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import pipeline
 from transformers.utils import logging
@@ -36,7 +37,7 @@ from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.prepare.options import available_cores
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-NUM_FILES = 8
+NUM_FILES = 4
 STATIC = {"cache_implementation": "static"}
 
 
@@ -162,9 +163,17 @@ def header(workers: list[int], on_gpu: bool) -> list[str]:
     return ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
 
 
-def workloads(folder: Path, device: torch.device, num_clips: int, names: list[str]) -> dict[str, Workload]:
+def clips(folder: Path) -> list[Path]:
+    """Clips in a folder, rendered where they are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / f"{number}.mp4" for number in range(NUM_FILES)]
+    return [file if file.exists() else render_clip(file, 7.5, 60, seed=number) for number, file in enumerate(files)]
+
+
+def workloads(
+    folder: Path, files: list[Path], device: torch.device, num_clips: int, names: list[str]
+) -> dict[str, Workload]:
     """The models that are measured, by what to call them."""
-    files = [render_clip(folder / f"{number}.mp4", 7.5, 60, seed=number) for number in range(NUM_FILES)]
     items = [{"video": str(files[number % NUM_FILES]), "description": WORDS} for number in range(num_clips)]
     made = {}
     if "base" in names:
@@ -188,6 +197,7 @@ def main() -> None:
     parser.add_argument(
         "--models", nargs="+", choices=("base", "bundled"), default=["base", "bundled"], help="default: both"
     )
+    parser.add_argument("--keep", type=Path, help="folder to keep the clips in (default: none, they are removed)")
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     on_gpu = arguments.device.type == "cuda"
@@ -196,7 +206,10 @@ def main() -> None:
     lines = [f"Measured on {name}{machine()}, {os.cpu_count()} cores.", "", *header(arguments.workers, on_gpu)]
     print("\n".join(lines), flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        for model, work in workloads(Path(scratch), arguments.device, arguments.num_clips, arguments.models).items():
+        folder = Path(scratch)
+        files = clips(arguments.keep or folder)
+        made = workloads(folder, files, arguments.device, arguments.num_clips, arguments.models)
+        for model, work in made.items():
             rows_of_table(model, work, arguments.batch_sizes, arguments.workers, arguments.num_runs, rate)
 
 
