@@ -7,19 +7,17 @@ The bundled model, and tests of each search's figures against those of five beam
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
+from rendered_items import rendered_items, suggestions
 from transformers import pipeline
 
 from transformers_ggm import HashtagGenerationPipeline
-from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.evaluation import hashtag_metrics_per_video, paired_test
 from transformers_ggm.pipelines import hashtag_generation
 
@@ -50,12 +48,8 @@ def drafts(folder: Path, num_clips: int) -> list[str]:
     Returns:
         `list[str]`: lines of a Markdown table.
     """
-    recipes = sample_recipes("test", num_clips)
-    items = [{"video": str(folder / f"{recipe.id}.mp4"), "description": recipe.description} for recipe in recipes]
-    for recipe, item in zip(tqdm(recipes, desc="Rendering", unit="clip"), items):
-        render_clip(recipe, item["video"])
+    items, truth = rendered_items(folder, num_clips)
     suggest = pipeline("hashtag-generation", device="cpu", dtype=torch.float32)
-    truth = [recipe.hashtags for recipe in recipes]
     lines = [
         "| decoding | ROUGE-1 | ROUGE-2 | F1 | p of ROUGE-1, F1 | passes of the decoder a clip | positions a pass |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -63,7 +57,7 @@ def drafts(folder: Path, num_clips: int) -> list[str]:
     plain: Mapping[str, np.ndarray] = {}
     for name, (arguments, own) in SEARCHES.items():
         with counted_passes(suggest) as positions, by_own_searches(own):
-            written = suggestions(suggest, tqdm(items, desc=name, unit="clip"), arguments)
+            written = suggestions(suggest, items, name, **arguments)
         figures = hashtag_metrics_per_video(written, truth)
         plain = plain or figures
         chances = [f"{paired_test(figures[of], plain[of]).p_value:.2f}" for of in ("rouge1", "f1")]
@@ -71,14 +65,6 @@ def drafts(folder: Path, num_clips: int) -> list[str]:
         cells += [f"{len(positions) / num_clips:.1f}", f"{np.mean(positions):.1f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
-
-
-def suggestions(
-    suggest: HashtagGenerationPipeline, items: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any]
-) -> list[list[str]]:
-    """The hashtags of each item."""
-    answers = suggest((item for item in items), **arguments)
-    return [[tag["hashtag"].removeprefix("#") for tag in answer] for answer in answers]
 
 
 @contextmanager
