@@ -149,7 +149,9 @@ def load_and_search(settings: Settings) -> dict:
     with OwnMemory() as memory:
         loading, pool = timed(lambda: HashtagPool.from_pretrained(settings.folder, index=settings.index))
         pool.search(queries[:1], settings.k)
+        before = time.process_time()
         single = [timed(pool.search, query, settings.k) for query in queries.split(1)]
+        processor = (time.process_time() - before) / len(queries)
         batch = [timed(pool.search, rows, settings.k)[0] for rows in queries.split(settings.batch_size)]
         new = [f"new{number}" for number in range(NUM_ADDED)]
         copy, retriever = pool.copy(), RandomRetriever(settings.width)
@@ -166,6 +168,7 @@ def load_and_search(settings: Settings) -> dict:
         "memory": memory.peak,
         "p50": statistics.median(times),
         "p99": sorted(times)[int(0.99 * len(times))],
+        "processor": processor,
         "batch": sum(batch) / len(queries),
         "add": adding,
         "answers": [found[0] for _, (_, found) in single],
@@ -208,6 +211,7 @@ def measure(settings: Settings) -> dict[str, str]:
         "own memory, building / using": f"{built['build memory'] / 1e9:.1f} / {used['memory'] / 1e9:.1f} GB",
         "vectors / names on disk": f"{sizes['.safetensors']:,.0f} / {sizes['.parquet']:,.0f} MB",
         "one query, p50 / p99": f"{1000 * used['p50']:.0f} / {1000 * used['p99']:.0f} ms",
+        "processor time of one": f"{1000 * used['processor']:.0f} ms",
         f"a query of {settings.batch_size}": f"{1000 * used['batch']:.1f} ms",
         "exactly: one / of many": f"{1000 * exact['p50']:.0f} / {1000 * exact['batch']:.1f} ms",
         f"recall@{settings.k}, anywhere / near a hashtag": f"{away:.3f} / {beside:.3f}",
