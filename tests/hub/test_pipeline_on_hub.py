@@ -50,7 +50,8 @@ def test_same_predictions_there_and_back(hub, clip, local, monkeypatch, tmp_path
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     push_checkpoint_to_hub(suggest, "someone/tags")
     assert len(hub.repositories["someone/tags"].commits) == 3 and "README.md" in on_hub(hub)
-    expected = suggest(clip, description=WORDS)
+    # To the rounding of products whose memory lies elsewhere.
+    expected = [{**tag, "score": pytest.approx(tag["score"], rel=1e-5)} for tag in suggest(clip, description=WORDS)]
     assert expected
     pulled = load("someone/tags")
     assert "newtrend" in pulled.hashtag_pool
@@ -194,7 +195,7 @@ def test_half_precision(hub):
     push_checkpoint_to_hub(suggest, "someone/tags")
     bundled = contents(DEMO_CHECKPOINT)["tokenizer_config.json"]
     assert json.loads(on_hub(hub)["tokenizer_config.json"]) == json.loads(bundled)
-    pulled = load("someone/tags")
+    pulled = load("someone/tags", model_kwargs={"dtype": "auto"})
     assert pulled.model.dtype == torch.bfloat16 and parts(pulled) == parts(suggest)
 
 
