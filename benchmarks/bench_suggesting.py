@@ -22,20 +22,24 @@ from base_size import SMOL_IMAGE_TOKEN, SMOL_TOKENS_PER_FRAME, vision_language_m
 from bench_decoding import render_clip
 from drafts import drafts
 from quality import quality
-from settings import DTYPES, FAST, NEW_TOKENS, PLAIN, Setting, settings_to_measure, stage_seconds
+from settings import FAST, NEW_TOKENS, NUMBERS, PLAIN, Setting, settings_to_measure, stage_seconds
 from stages import STAGES
 from transformers.utils import logging
 
 from transformers_ggm.figures import new_figure, save_figure
 from transformers_ggm.files import write_text
+from transformers_ggm.modeling.int8_linear import quantise_linears
 from transformers_ggm.training.model_card_callback import cpu_name
 
 NUM_FRAMES = 15
 
 
-def vision_language_seconds(dtype: torch.dtype) -> float:
+def vision_language_seconds(numbers: str) -> float:
     """Seconds for SmolVLM2-256M to read as many frames and words and to write as many tokens, greedily."""
+    dtype = NUMBERS[numbers]["dtype"]
     model = vision_language_model(dtype)
+    if numbers == "int8":
+        quantise_linears(model)
     frames = torch.randn(1, NUM_FRAMES, 3, 512, 512, dtype=dtype)
     words = torch.randint(10, 1000, (1, 60))
     images = torch.full((1, NUM_FRAMES * SMOL_TOKENS_PER_FRAME), SMOL_IMAGE_TOKEN)
@@ -72,7 +76,7 @@ def table(stages: dict[Setting, dict[str, float]], vision_language: dict[str, fl
     ]
     lines.append("|---|---:|---:|---:|")
     for name, seconds in vision_language.items():
-        fast = totals[replace(FAST, dtype=name)]
+        fast = totals[replace(FAST, numbers=name)]
         lines.append(f"| {name} | {seconds:.1f} | {seconds / plain:.1f} | {seconds / fast:.1f} |")
     return lines
 
@@ -130,7 +134,7 @@ def main() -> None:
             write_checkpoint(path, shared_vision=path.name == "one")
         clip = render_clip(folder / "clip.mp4", 7.5, 60)
         stages = stage_seconds(checkpoints, clip, settings_to_measure(arguments.batch_size), arguments.num_runs)
-        others = {name: vision_language_seconds(dtype) for name, dtype in DTYPES.items()}
+        others = {name: vision_language_seconds(name) for name in NUMBERS}
         sections = {
             "stages": [f"Measured on {machine()}.", "", *table(stages, others)],
             "quality": quality(folder, arguments.num_rendered_shorts),

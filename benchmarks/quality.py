@@ -3,18 +3,21 @@
 from pathlib import Path
 
 from rendered_items import rendered_items, suggestions
-from settings import DTYPES
+from settings import NUMBERS
 from transformers import pipeline
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.evaluation import hashtag_metrics
 
+# Numbers, beams, frames.
 SETTINGS = (
     ("fp32", 5, 15),
     ("bf16", 5, 15),
+    ("int8", 5, 15),
     ("fp32", 1, 15),
     ("bf16", 1, 15),
-    ("bf16", 1, 8),
+    ("int8", 1, 15),
+    ("int8", 1, 8),
 )
 
 
@@ -31,12 +34,12 @@ def quality(folder: Path, num_clips: int) -> list[str]:
     """
     items, truth = rendered_items(folder, num_clips)
     lines = ["| numbers | decoding | frames | ROUGE-1 | ROUGE-2 | F1 |", "|---|---|---:|---:|---:|---:|"]
-    for dtype, num_beams, num_frames in SETTINGS:
+    for numbers, num_beams, num_frames in SETTINGS:
         decoding = "greedy" if num_beams == 1 else f"{num_beams} beams"
-        suggest = with_frames(pipeline("hashtag-generation", device="cpu", dtype=DTYPES[dtype]), num_frames)
-        name = f"{dtype}, {decoding}, {num_frames} frames"
+        suggest = with_frames(pipeline("hashtag-generation", device="cpu", **NUMBERS[numbers]), num_frames)
+        name = f"{numbers}, {decoding}, {num_frames} frames"
         figures = hashtag_metrics(suggestions(suggest, items, name, num_beams=num_beams), truth)
-        cells = [dtype, decoding, str(num_frames), *(f"{figures[name]:.1f}" for name in ("rouge1", "rouge2", "f1"))]
+        cells = [numbers, decoding, str(num_frames), *(f"{figures[name]:.1f}" for name in ("rouge1", "rouge2", "f1"))]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

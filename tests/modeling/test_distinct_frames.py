@@ -208,3 +208,15 @@ def test_towers_differ_between_the_pictures(stills):
     states = tower(stills[0][0]).last_hidden_state
     assert tower.config.hidden_size == VISION_CONFIGS["vit"].hidden_size
     assert (states[0] - states[3]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("has_gradients", [False, True])
+def test_a_few_frames_at_a_time(has_gradients):
+    """Would fail if frames of one block got the states of another's, or a training lost frames between blocks."""
+    videos = torch.rand(3, 15, 3, 2, 2)
+    videos[1, 4:9] = videos[1, 4]
+    tower = Counting().eval()
+    with torch.set_grad_enabled(has_gradients):
+        (states,) = DistinctFrames.of(videos, None, tower).encoded_by(lambda frames: [tower(frames)])
+    assert [len(block) for block in tower.seen] == ([41] if has_gradients else [16, 16, 9])
+    torch.testing.assert_close(states, tower(videos.flatten(0, 1)).view(3, 15, 3))

@@ -127,9 +127,11 @@ class GGMEncoder(GGMPreTrainedModel):
         Raises:
             InputError: more frames than learned frame positions.
         """
-        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
-        outputs = self.vision_encoder(pixel_values=frames.pixel_values.to(self.vision_encoder.dtype))
-        return self.join_frames(frames.spread(as_tokens(outputs.last_hidden_state)))
+        tower = self.vision_encoder
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, tower)
+        return self.join_frames(
+            *frames.encoded_by(lambda pixels: [as_tokens(tower(pixel_values=pixels.to(tower.dtype)).last_hidden_state)])
+        )
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """

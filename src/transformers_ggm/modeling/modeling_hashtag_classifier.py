@@ -211,12 +211,15 @@ class GGMForHashtagClassification(PreTrainedModel):
             without frames.
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
-        outputs = self.vision_encoder(pixel_values=frames.pixel_values.to(self.vision_encoder.dtype))
-        vectors = frames.spread(_vector_of(outputs, self.has_class_token))
+        (vectors,) = frames.encoded_by(self._frame_vectors)
         if frame_mask is None:
             return vectors.mean(dim=1)
         weights = frame_mask.to(vectors)[..., None]
         return (vectors * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+    def _frame_vectors(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
+        outputs = self.vision_encoder(pixel_values=pixel_values.to(self.vision_encoder.dtype))
+        return [_vector_of(outputs, self.has_class_token)]
 
     def forward(
         self,

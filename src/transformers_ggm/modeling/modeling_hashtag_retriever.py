@@ -13,6 +13,7 @@ from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .distinct_frames import DistinctFrames
+from .int8_linear import is_quantised
 from .noted_commit import NotedCommitMixin
 from .unsplit_layers import UnsplitLayersMixin
 
@@ -170,14 +171,10 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         Raises:
             InputError: the backbone gives the vectors of images alone.
         """
-        outputs, frames = self._image_outputs(pixel_values_videos, frame_mask)
-        if torch.is_tensor(outputs):
-            raise InputError(
-                f"{type(self.backbone).__name__} does not give the states of images beside their vectors."
-            )
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
+        vectors, states = frames.encoded_by(self._image_vectors_and_states)
         return HashtagRetrieverVideoOutput(
-            video_embeds=self._mean_of_frames(frames.spread(_pooled(outputs)), frame_mask),
-            video_states=frames.spread(as_tokens(outputs.last_hidden_state)),
+            video_embeds=self._mean_of_frames(vectors, frame_mask), video_states=states
         )
 
     def get_video_features(
@@ -191,12 +188,20 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors, the normalised mean of the frames'
             vectors; zeros for a row without frames.
         """
-        outputs, frames = self._image_outputs(pixel_values_videos, frame_mask)
-        return self._mean_of_frames(frames.spread(_pooled(outputs)), frame_mask)
-
-    def _image_outputs(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None):
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
-        return self.backbone.get_image_features(pixel_values=frames.pixel_values.to(self.dtype)), frames
+        (vectors,) = frames.encoded_by(lambda pixel_values: [_pooled(self._image_outputs(pixel_values))])
+        return self._mean_of_frames(vectors, frame_mask)
+
+    def _image_outputs(self, pixel_values: torch.Tensor):
+        return self.backbone.get_image_features(pixel_values=pixel_values.to(self.dtype))
+
+    def _image_vectors_and_states(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
+        outputs = self._image_outputs(pixel_values)
+        if torch.is_tensor(outputs):
+            raise InputError(
+                f"{type(self.backbone).__name__} does not give the states of images beside their vectors."
+            )
+        return [_pooled(outputs), as_tokens(outputs.last_hidden_state)]
 
     def _mean_of_frames(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
         features = nn.functional.normalize(features, dim=-1)
@@ -319,9 +324,11 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         Hexadecimal SHA-256 of the weights, which a hashtag pool keeps to know its retriever. Weights are hashed as
         float16, so that storing a float32 model in half precision keeps its fingerprint; a model whose weights were
         rounded to bfloat16 answers with the fingerprint of the saved one as long as its weights are those that were
-        loaded.
+        loaded, and so does one whose layers were rounded to eight bits.
         """
         config = self.config
+        if is_quantised(self):
+            return config.fingerprint
         if config.fingerprint and self._fits_bfloat16() and config.bfloat16_digest == self._digest(torch.bfloat16):
             return config.fingerprint
         return self._digest(torch.float16)

@@ -26,6 +26,7 @@ from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
 from .compiled import DECODING, as_written, compile_parts
 from .decoding_ahead import DecodedItems
+from .eight_bits import quantise_parts
 from .guidance import GuidanceParts
 from .hashtag_limit import HashtagLimit
 from .inputs import ItemDecoder, encode_media
@@ -95,6 +96,9 @@ class HashtagGenerationPipeline(Pipeline):
             `hashtag_pool` of that checkpoint.
         compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
             The hashtags are the same; the first calls take minutes. It is for many calls.
+        int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
+            on a processor that has products of them. It is faster, and the hashtags can differ; such a pipeline cannot
+            be saved.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
             all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
@@ -103,7 +107,7 @@ class HashtagGenerationPipeline(Pipeline):
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
         `RetrieverMismatchError`: The pool was made by another retriever.
-        `InputError`: An argument is not known, or the model cannot be compiled here.
+        `InputError`: An argument is not known, or the model cannot be compiled or take eight bits here.
     """
 
     # Loaded below: what transformers would take for an adapter is the processor of its base.
@@ -124,6 +128,7 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
         compile: bool = False,
+        int8: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
@@ -153,6 +158,10 @@ class HashtagGenerationPipeline(Pipeline):
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
+        if int8 and compile:
+            raise InputError("PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True.")
+        if int8:
+            quantise_parts(self.model, self.retriever)
         self._is_compiled = compile
         if compile:
             compile_parts(self.model, self.retriever)
@@ -433,7 +442,8 @@ class HashtagGenerationPipeline(Pipeline):
             **kwargs: Those of `PreTrainedModel.save_pretrained`, for the generator.
 
         Raises:
-            `CheckpointError`: `save_directory` is a file, the checkpoint that was rounded is gone, or torchao quantised it.
+            `CheckpointError`: `save_directory` is a file, the checkpoint that was rounded is gone, or
+                the model was quantised to what cannot be saved.
         """
         target = Path(save_directory)
         if target.is_file():

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
 from ..errors import CheckpointError
+from ..modeling.int8_linear import is_quantised
 from ..modeling.noted_commit import source_of
 
 # From so many weights on, bfloat16 is faster on processors that have it. A smaller model spends its time between the
@@ -84,13 +85,14 @@ def choose_type(model: PreTrainedModel, device: torch.device, asked: Any) -> boo
 def check_savable(model: PreTrainedModel) -> None:
     """
     Raises:
-        CheckpointError: the weights were quantised by torchao, which writes what it cannot read again: it takes names
-            of tensors apart at their dots, and `final_logits_bias` has none.
+        CheckpointError: the weights were rounded to eight bits, or quantised by torchao, which writes what it cannot
+            read again: it takes names of tensors apart at their dots, and `final_logits_bias` has none.
     """
     quantizer = getattr(model, "hf_quantizer", None)
-    if quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO:
+    by_torchao = quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO
+    if by_torchao or is_quantised(model):
         raise CheckpointError(
-            "Weights that torchao quantised cannot be loaded again: keep the checkpoint they were made from, and quantise"
+            "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and quantise"
             " it at each loading."
         )
 
