@@ -107,19 +107,26 @@ def test_wrong_folders_and_files_are_told(suggest, clips, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_killed_command_is_gone_on_with(clips, tmp_path):
-    """Would fail if a kill left a file that cannot be gone on with, workers that live on, or a clip without its line."""
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_command_is_gone_on_with(clips, tmp_path, how):
+    """Would fail if a kill or Ctrl-C left a file that cannot be gone on with, workers that live on, or a clip without
+    its line, or if Ctrl-C were answered by tracebacks."""
     for number in range(11):
         shutil.copy(clips / "0.MP4", clips / f"copy-{number}.mp4")
     output = tmp_path / "tags.jsonl"
     command = [sys.executable, "-m", "transformers_ggm.tag", str(clips), "--output", str(output), "--batch_size", "1"]
     command += ["--num_workers", "2", "--device", "cpu"]
-    process = subprocess.Popen(command, start_new_session=True)
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     while not (output.exists() and output.read_bytes().count(b"\n") >= 3):
         assert process.poll() is None
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # as a terminal sends it to all
+        told = process.communicate(timeout=60)[1]
+        assert process.returncode == 130 and "goes on where this one was" in told and "Traceback" not in told
+    else:
+        process.kill()
+        process.communicate(timeout=60)
     done = output.read_bytes().count(b"\n")
     deadline = time.monotonic() + 20
     while _is_alive(process.pid):
