@@ -44,7 +44,9 @@ def test_matrices_are_rounded_and_embeddings_are_not(checkpoint, dtype):
 def test_suggests_what_whole_weights_suggest(clips):
     """Would fail if rounded weights were garbled: the first hashtag is a sure one."""
     items = [{"video": clip, "description": words["description"]} for clip, words in zip(clips, WORDS)]
-    whole, rounded = (pipeline("hashtag-generation", device="cpu", dtype="float32", int8=int8) for int8 in (False, True))
+    whole, rounded = (
+        pipeline("hashtag-generation", device="cpu", dtype="float32", int8=int8) for int8 in (False, True)
+    )
     for arguments in ({}, {"num_beams": 1}, {"batch_size": 3}):
         expected, found = (suggest(items, **arguments) for suggest in (whole, rounded))
         assert [tags[0]["hashtag"] for tags in found] == [tags[0]["hashtag"] for tags in expected]

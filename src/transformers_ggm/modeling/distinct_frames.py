@@ -93,7 +93,9 @@ class DistinctFrames:
             `list[torch.Tensor]`: of each of them that of all frames, see [`DistinctFrames.spread`].
         """
         in_blocks = (
-            self.pixel_values.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+            self.pixel_values.device.type == "cpu"
+            and not torch.is_grad_enabled()
+            and not torch.compiler.is_compiling()
         )
         blocks = self.pixel_values.split(FRAMES_AT_A_TIME) if in_blocks else [self.pixel_values]
         return [self.spread(torch.cat(parts)) for parts in zip(*map(encode, blocks))]

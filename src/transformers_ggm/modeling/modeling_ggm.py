@@ -127,11 +127,12 @@ class GGMEncoder(GGMPreTrainedModel):
         Raises:
             InputError: more frames than learned frame positions.
         """
-        tower = self.vision_encoder
-        frames = DistinctFrames.of(pixel_values_videos, frame_mask, tower)
-        return self.join_frames(
-            *frames.encoded_by(lambda pixels: [as_tokens(tower(pixel_values=pixels.to(tower.dtype)).last_hidden_state)])
-        )
+        frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
+        return self.join_frames(*frames.encoded_by(self._frame_states))
+
+    def _frame_states(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
+        outputs = self.vision_encoder(pixel_values=pixel_values.to(self.vision_encoder.dtype))
+        return [as_tokens(outputs.last_hidden_state)]
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """

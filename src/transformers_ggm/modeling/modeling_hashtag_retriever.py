@@ -173,9 +173,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
         vectors, states = frames.encoded_by(self._image_vectors_and_states)
-        return HashtagRetrieverVideoOutput(
-            video_embeds=self._mean_of_frames(vectors, frame_mask), video_states=states
-        )
+        return HashtagRetrieverVideoOutput(video_embeds=self._mean_of_frames(vectors, frame_mask), video_states=states)
 
     def get_video_features(
         self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None

@@ -48,7 +48,9 @@ def _check(model: PreTrainedModel) -> None:
             " the quantization_config of a library for that device in model_kwargs."
         )
     if getattr(model, "hf_quantizer", None) is not None:
-        raise InputError("int8=True is for a model that is not quantised yet: leave out int8=True or quantization_config.")
+        raise InputError(
+            "int8=True is for a model that is not quantised yet: leave out int8=True or quantization_config."
+        )
     if model.dtype not in _TYPES:
         raise InputError(f"int8=True computes the rest in float32 or bfloat16, not in {model.dtype}: pass dtype=.")
     if not has_int8():

@@ -159,7 +159,9 @@ class HashtagGenerationPipeline(Pipeline):
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
         if int8 and compile:
-            raise InputError("PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True.")
+            raise InputError(
+                "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
+            )
         if int8:
             quantise_parts(self.model, self.retriever)
         self._is_compiled = compile
