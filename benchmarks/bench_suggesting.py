@@ -28,7 +28,7 @@ from transformers.utils import logging
 
 from transformers_ggm.figures import new_figure, save_figure
 from transformers_ggm.files import write_text
-from transformers_ggm.modeling.int8_linear import quantise_linears
+from transformers_ggm.modeling.int8_linear import quantize_linears
 from transformers_ggm.training.model_card_callback import cpu_name
 
 NUM_FRAMES = 15
@@ -39,7 +39,7 @@ def vision_language_seconds(numbers: str) -> float:
     dtype = NUMBERS[numbers]["dtype"]
     model = vision_language_model(dtype)
     if numbers == "int8":
-        quantise_linears(model)
+        quantize_linears(model)
     frames = torch.randn(1, NUM_FRAMES, 3, 512, 512, dtype=dtype)
     words = torch.randint(10, 1000, (1, 60))
     images = torch.full((1, NUM_FRAMES * SMOL_TOKENS_PER_FRAME), SMOL_IMAGE_TOKEN)

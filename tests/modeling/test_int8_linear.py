@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from transformers_ggm.errors import CheckpointError
-from transformers_ggm.modeling.int8_linear import Int8Linear, has_int8, is_quantised, quantise_linears
+from transformers_ggm.modeling.int8_linear import Int8Linear, has_int8, is_quantized, quantize_linears
 
 needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no eight-bit dot products")
 
@@ -77,10 +77,10 @@ def test_rows_do_not_know_of_each_other(dtype):
 def test_is_not_saved():
     """Would fail if a checkpoint were written that lacks these weights."""
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 2), nn.Conv1d(2, 2, 1)))
-    assert not is_quantised(model)
-    quantise_linears(model)
+    assert not is_quantized(model)
+    quantize_linears(model)
     kinds = [type(part) for part in (model[0], model[2][0], model[2][1])]
-    assert kinds == [Int8Linear, Int8Linear, nn.Conv1d] and is_quantised(model)
+    assert kinds == [Int8Linear, Int8Linear, nn.Conv1d] and is_quantized(model)
     with pytest.raises(CheckpointError, match="int8=True when you load"):
         model.state_dict()
 

@@ -11,7 +11,7 @@ from transformers_ggm import GGMForHashtagGeneration, HashtagPool
 from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
 from transformers_ggm.modeling import make_lora_config
 from transformers_ggm.modeling.backbones import tower_of
-from transformers_ggm.modeling.int8_linear import Int8Linear, has_int8, is_quantised
+from transformers_ggm.modeling.int8_linear import Int8Linear, has_int8, is_quantized
 from transformers_ggm.pipelines import DEMO_CHECKPOINT, eight_bits
 
 WORDS = [{"description": words} for words in ("twelve hours on the highway", "first snow of the year", "my cat naps")]
@@ -34,8 +34,8 @@ def test_matrices_are_rounded_and_embeddings_are_not(checkpoint, dtype):
     encoder, head = suggest.model.get_encoder(), suggest.model.lm_head
     rounded = [encoder.vision_encoder, encoder.text_encoder, encoder.video_grounding, suggest.model.get_decoder()]
     for part in [*rounded, tower_of(suggest.retriever, "vision")]:
-        assert is_quantised(part) and not linears(part)
-    assert isinstance(head, Int8Linear) and not is_quantised(encoder.audio_encoder)
+        assert is_quantized(part) and not linears(part)
+    assert isinstance(head, Int8Linear) and not is_quantized(encoder.audio_encoder)
     assert suggest.model.get_decoder().embed_tokens.weight is suggest.model.model.shared.weight
     assert {parameter.dtype for parameter in suggest.model.parameters()} == {getattr(torch, dtype)}
 
@@ -107,8 +107,8 @@ def test_other_processors_and_devices(checkpoint, monkeypatch):
     """Would fail if sums overflowed in silence, or a model on a GPU ended in an error of PyTorch's."""
     model = GGMForHashtagGeneration.from_pretrained(checkpoint)
     with pytest.raises(InputError, match="is on meta"):
-        eight_bits.quantise_parts(model.to("meta"), None)
+        eight_bits.quantize_parts(model.to("meta"), None)
     monkeypatch.setattr(eight_bits, "has_int8", lambda: False)
     with pytest.raises(InputError, match="AVX512-VNNI"):
         load(checkpoint)
-    assert not is_quantised(model)
+    assert not is_quantized(model)

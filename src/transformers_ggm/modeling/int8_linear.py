@@ -88,12 +88,12 @@ def has_int8() -> bool:
     return torch.backends.mkldnn.is_available() and any(capabilities.get(name, False) for name in names)
 
 
-def is_quantised(module: nn.Module) -> bool:
+def is_quantized(module: nn.Module) -> bool:
     """Whether some of a module's layers are [`Int8Linear`]."""
     return any(isinstance(part, Int8Linear) for part in module.modules())
 
 
-def quantise_linears(module: nn.Module) -> None:
+def quantize_linears(module: nn.Module) -> None:
     """
     Puts an [`Int8Linear`] in the place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
     layer below it; the adapter stays as it is.
@@ -104,7 +104,7 @@ def quantise_linears(module: nn.Module) -> None:
         elif isinstance(base := getattr(part, "base_layer", None), nn.Linear):
             part.base_layer = Int8Linear(base)
         else:
-            quantise_linears(part)
+            quantize_linears(part)
 
 
-__all__ = ["Int8Linear", "has_int8", "is_quantised", "quantise_linears"]
+__all__ = ["Int8Linear", "has_int8", "is_quantized", "quantize_linears"]

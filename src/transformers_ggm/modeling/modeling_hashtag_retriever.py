@@ -13,7 +13,7 @@ from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .distinct_frames import DistinctFrames
-from .int8_linear import is_quantised
+from .int8_linear import is_quantized
 from .noted_commit import NotedCommitMixin
 from .unsplit_layers import UnsplitLayersMixin
 
@@ -325,7 +325,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         loaded, and so does one whose layers were rounded to eight bits.
         """
         config = self.config
-        if is_quantised(self):
+        if is_quantized(self):
             return config.fingerprint
         if config.fingerprint and self._fits_bfloat16() and config.bfloat16_digest == self._digest(torch.bfloat16):
             return config.fingerprint

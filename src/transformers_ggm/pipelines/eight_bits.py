@@ -6,12 +6,12 @@ from transformers import PreTrainedModel
 
 from ..errors import InputError
 from ..modeling.backbones import tower_of
-from ..modeling.int8_linear import has_int8, quantise_linears
+from ..modeling.int8_linear import has_int8, quantize_linears
 
 _TYPES = (torch.float32, torch.bfloat16)
 
 
-def quantise_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> None:
+def quantize_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> None:
     """
     Rounds the linear layers of a generator to eight bits, and those of a retriever's vision tower: weights once, inputs
     at every call. Embeddings, convolutions, attention and norms stay as they are, and so does the sound's encoder, whose
@@ -30,14 +30,14 @@ def quantise_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) ->
     encoder = model.get_encoder()
     for part in encoder.children():
         if part is not encoder.audio_encoder:
-            quantise_linears(part)
-    quantise_linears(model.get_decoder())
+            quantize_linears(part)
+    quantize_linears(model.get_decoder())
     head = nn.ModuleDict({"head": model.get_output_embeddings()})
-    quantise_linears(head)
+    quantize_linears(head)
     model.set_output_embeddings(head["head"])
     if retriever is not None and retriever.config.query_reads_video:
         retriever.keep_fingerprint()
-        quantise_linears(tower_of(retriever, "vision"))
+        quantize_linears(tower_of(retriever, "vision"))
 
 
 def _check(model: PreTrainedModel) -> None:
@@ -59,4 +59,4 @@ def _check(model: PreTrainedModel) -> None:
         )
 
 
-__all__ = ["quantise_parts"]
+__all__ = ["quantize_parts"]

@@ -26,7 +26,7 @@ from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
 from .compiled import DECODING, as_written, compile_parts
 from .decoding_ahead import DecodedItems
-from .eight_bits import quantise_parts
+from .eight_bits import quantize_parts
 from .guidance import GuidanceParts
 from .hashtag_limit import HashtagLimit
 from .inputs import ItemDecoder, encode_media
@@ -163,7 +163,7 @@ class HashtagGenerationPipeline(Pipeline):
                 "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
             )
         if int8:
-            quantise_parts(self.model, self.retriever)
+            quantize_parts(self.model, self.retriever)
         self._is_compiled = compile
         if compile:
             compile_parts(self.model, self.retriever)

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
 from ..errors import CheckpointError
-from ..modeling.int8_linear import is_quantised
+from ..modeling.int8_linear import is_quantized
 from ..modeling.noted_commit import source_of
 
 # From so many weights on, bfloat16 is faster on processors that have it. A smaller model spends its time between the
@@ -90,7 +90,7 @@ def check_savable(model: PreTrainedModel) -> None:
     """
     quantizer = getattr(model, "hf_quantizer", None)
     by_torchao = quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO
-    if by_torchao or is_quantised(model):
+    if by_torchao or is_quantized(model):
         raise CheckpointError(
             "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and quantise"
             " it at each loading."
