@@ -57,8 +57,8 @@ class Int8Linear(nn.Module):
         Returns:
             `torch.Tensor` of shape `(..., out_features)`, of the same type.
         """
-        blocks = inputs.reshape(-1, inputs.shape[-1]).split(_ROWS_AT_A_TIME)
-        whole, largest = (torch.cat(parts) for parts in zip(*map(_rounded, blocks)))
+        blocks = [_rounded(rows) for rows in inputs.reshape(-1, inputs.shape[-1]).split(_ROWS_AT_A_TIME)]
+        whole, largest = blocks[0] if len(blocks) == 1 else map(torch.cat, zip(*blocks))
         outputs = torch.ops.onednn.qlinear_pointwise(
             whole, 1.0, _OFFSET, self.weight, self._scales, self._zeros, None, 1.0, 0, inputs.dtype, "none", [], "none"
         )
