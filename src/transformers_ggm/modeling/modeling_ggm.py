@@ -130,9 +130,8 @@ class GGMEncoder(GGMPreTrainedModel):
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
         return self.join_frames(*frames.encoded_by(self._frame_states))
 
-    def _frame_states(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
-        outputs = self.vision_encoder(pixel_values=pixel_values.to(self.vision_encoder.dtype))
-        return [as_tokens(outputs.last_hidden_state)]
+    def _frame_states(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        return [as_tokens(self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state)]
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """
