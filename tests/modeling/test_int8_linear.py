@@ -71,6 +71,9 @@ def test_rows_do_not_know_of_each_other(dtype):
     assert torch.equal(layer(torch.zeros(2, 96, dtype=dtype)), layer.bias.expand(2, -1))
     assert torch.equal(layer(rows.T.contiguous().T), layer(rows))
     assert layer(rows[:0]).shape == (0, 64)
+    # More than are rounded at a time.
+    many = torch.randn(2500, 96).to(dtype)
+    assert torch.equal(layer(many), torch.cat([layer(row) for row in many.split(1)]))
 
 
 @needs_int8

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError
+from .cpu_instructions import onednn_has
 
 # The greatest eight-bit number, and what is added to inputs, since the processor wants them without a sign.
 _LIMIT, _OFFSET = 127, 128
@@ -91,9 +92,7 @@ def _largest(rows: torch.Tensor) -> torch.Tensor:
 
 def has_int8() -> bool:
     """Whether this processor has eight-bit dot products: AVX512-VNNI, AVX-VNNI or AMX. Without, sums would overflow."""
-    capabilities = torch.cpu.get_capabilities()
-    names = ("avx512_vnni", "avx_vnni", "amx_int8")
-    return torch.backends.mkldnn.is_available() and any(capabilities.get(name, False) for name in names)
+    return onednn_has("avx512_vnni", "avx_vnni", "amx_int8")
 
 
 def is_quantized(module: nn.Module) -> bool:
@@ -101,18 +100,24 @@ def is_quantized(module: nn.Module) -> bool:
     return any(isinstance(part, Int8Linear) for part in module.modules())
 
 
-def quantize_linears(module: nn.Module) -> None:
+def quantize_linears(module: nn.Module, kept: nn.Module | None = None) -> None:
     """
     Puts an [`Int8Linear`] in the place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
     layer below it; the adapter stays as it is.
+
+    Args:
+        module (`nn.Module`): changed in place.
+        kept (`nn.Module`, *optional*): a part of it that stays as it is.
     """
     for name, part in module.named_children():
+        if part is kept:
+            continue
         if type(part) is nn.Linear:
             setattr(module, name, Int8Linear(part))
         elif isinstance(base := getattr(part, "base_layer", None), nn.Linear):
             part.base_layer = Int8Linear(base)
         else:
-            quantize_linears(part)
+            quantize_linears(part, kept)
 
 
 __all__ = ["Int8Linear", "has_int8", "is_quantized", "quantize_linears"]

@@ -1,7 +1,6 @@
 """The parts of a pipeline that take most of its time, in eight bits."""
 
 import torch
-from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import InputError
@@ -27,14 +26,7 @@ def quantize_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) ->
             the processor cannot multiply eight-bit numbers.
     """
     _check(model)
-    encoder = model.get_encoder()
-    for part in encoder.children():
-        if part is not encoder.audio_encoder:
-            quantize_linears(part)
-    quantize_linears(model.get_decoder())
-    head = nn.ModuleDict({"head": model.get_output_embeddings()})
-    quantize_linears(head)
-    model.set_output_embeddings(head["head"])
+    quantize_linears(model, kept=model.get_encoder().audio_encoder)
     if retriever is not None and retriever.config.query_reads_video:
         retriever.keep_fingerprint()
         quantize_linears(tower_of(retriever, "vision"))

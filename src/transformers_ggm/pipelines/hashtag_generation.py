@@ -132,6 +132,10 @@ class HashtagGenerationPipeline(Pipeline):
         local_files_only: bool = False,
         **kwargs,
     ):
+        if int8 and compile:
+            raise InputError(
+                "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
+            )
         checkpoint = Checkpoint.of(model, local_files_only)
         if processor is None:
             processor = checkpoint.processor()
@@ -158,10 +162,6 @@ class HashtagGenerationPipeline(Pipeline):
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
-        if int8 and compile:
-            raise InputError(
-                "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
-            )
         if int8:
             quantize_parts(self.model, self.retriever)
         self._is_compiled = compile

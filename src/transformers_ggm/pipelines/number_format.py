@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
 from ..errors import CheckpointError
+from ..modeling.cpu_instructions import onednn_has
 from ..modeling.int8_linear import is_quantized
 from ..modeling.noted_commit import source_of
 
@@ -41,10 +42,7 @@ def has_bfloat16(device: torch.device) -> bool:
     ```
     """
     if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return torch.backends.mkldnn.is_available() and any(
-            capabilities.get(name, False) for name in _BFLOAT16_INSTRUCTIONS
-        )
+        return onednn_has(*_BFLOAT16_INSTRUCTIONS)
     # Under this name there are AMD's GPUs too, whose numbers mean something else.
     if device.type == "cuda" and torch.version.cuda is not None:
         return torch.cuda.get_device_capability(device)[0] >= 8
