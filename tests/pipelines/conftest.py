@@ -3,9 +3,11 @@
 import pytest
 import torch
 from checkpoint_samples import POOL_HASHTAGS, SCRATCH, write_hashtags_often
+from peft import get_peft_model
 
 from transformers_ggm import GGMForHashtagGeneration, HashtagPool, HashtagRetriever
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
+from transformers_ggm.modeling import make_lora_config
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,20 @@ def checkpoint(tmp_path_factory):
     HashtagPool.build(counts, retriever, retriever_processor, progress_bar=False).save_pretrained(
         folder / "hashtag_pool"
     )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adapter(checkpoint, tmp_path_factory):
+    """An adapter of the checkpoint, alone in its folder, that changes what is written."""
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp("adapter")
+    base = GGMForHashtagGeneration.from_pretrained(checkpoint)
+    adapted = get_peft_model(base, make_lora_config(base, fusion="lora", r=2))
+    for parameter in adapted.parameters():
+        if parameter.requires_grad:
+            torch.nn.init.normal_(parameter, std=0.5)
+    adapted.save_pretrained(folder)
     return folder
 
 

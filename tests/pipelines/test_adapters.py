@@ -3,34 +3,17 @@
 import json
 
 import pytest
-import torch
-from peft import get_peft_model
 from transformers import BitsAndBytesConfig, pipeline
 from transformers.quantizers.auto import AutoHfQuantizer
 from transformers.utils import is_bitsandbytes_available
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor
-from transformers_ggm.modeling import make_lora_config
 
 ITEM = {"description": "twelve hours on the highway"}
 
 
 class Reached(Exception):
     """Stands for the quantiser, which needs a GPU."""
-
-
-@pytest.fixture(scope="module")
-def adapter(checkpoint, tmp_path_factory):
-    """An adapter of the checkpoint, alone in its folder, that changes what is written."""
-    torch.manual_seed(1)
-    folder = tmp_path_factory.mktemp("adapter")
-    base = GGMForHashtagGeneration.from_pretrained(checkpoint)
-    adapted = get_peft_model(base, make_lora_config(base, fusion="lora", r=2))
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            torch.nn.init.normal_(parameter, std=0.5)
-    adapted.save_pretrained(folder)
-    return folder
 
 
 def suggest_with(folder, **kwargs):

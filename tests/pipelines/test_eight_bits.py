@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import get_peft_model
 from transformers import pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, HashtagPool
 from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
-from transformers_ggm.modeling import make_lora_config
 from transformers_ggm.modeling.backbones import tower_of
 from transformers_ggm.modeling.int8_linear import Int8Linear, has_int8, is_quantized
 from transformers_ggm.pipelines import DEMO_CHECKPOINT, eight_bits
@@ -76,16 +74,9 @@ def test_saving_is_refused(checkpoint, tmp_path):
 
 
 @needs_int8
-def test_layers_below_an_adapter(checkpoint, tmp_path):
+def test_layers_below_an_adapter(checkpoint, adapter):
     """Would fail if an adapter were rounded too, lost, or broke over what it lies on."""
-    torch.manual_seed(1)
-    base = GGMForHashtagGeneration.from_pretrained(checkpoint)
-    adapted = get_peft_model(base, make_lora_config(base, fusion="lora", r=2))
-    for parameter in adapted.parameters():
-        if parameter.requires_grad:
-            torch.nn.init.normal_(parameter, std=0.5)
-    adapted.save_pretrained(tmp_path)
-    suggest = load(tmp_path, dtype="float32")
+    suggest = load(adapter, dtype="float32")
     layers = [part for part in suggest.model.modules() if hasattr(part, "base_layer")]
     assert layers and all(isinstance(layer.base_layer, Int8Linear) for layer in layers)
     assert all(".lora_" in name for name in linears(suggest.model.get_decoder()))
