@@ -148,12 +148,12 @@ def test_video_vector_is_the_mean_of_its_frames(vision):
     inputs["frame_mask"][1, 2:] = 0
     inputs["frame_mask"][2, 0] = 0
     with torch.no_grad():
-        vectors = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"])
+        vectors = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"]).pooler_output
         for row, frames, mask in zip(vectors, inputs["pixel_values_videos"], inputs["frame_mask"]):
             expected = torch.stack([frame_vector(model, vision, frame) for frame in frames[mask.bool()]]).mean(0)
             torch.testing.assert_close(row, expected, atol=1e-5, rtol=1e-5)
-        unmasked = model.get_video_features(inputs["pixel_values_videos"])
-        ones = model.get_video_features(inputs["pixel_values_videos"], torch.ones(BATCH, 3))
+        unmasked = model.get_video_features(inputs["pixel_values_videos"]).pooler_output
+        ones = model.get_video_features(inputs["pixel_values_videos"], torch.ones(BATCH, 3)).pooler_output
         torch.testing.assert_close(unmasked, ones)
 
 
@@ -163,7 +163,7 @@ def test_text_vector(text):
     model, inputs = make_classifier(None, text), make_inputs()
     with torch.no_grad():
         states = model.text_encoder(inputs["input_ids"], inputs["attention_mask"]).last_hidden_state
-        vectors = model.get_text_features(inputs["input_ids"], inputs["attention_mask"])
+        vectors = model.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
     torch.testing.assert_close(vectors, states[:, -1] if text == "clip" else states[:, 0])
 
 

@@ -185,7 +185,7 @@ def retrieved(suggest, path, k):
     """The guidance for a clip, from the clip itself."""
     videos = suggest.retriever_processor(videos=[path])
     with torch.no_grad():
-        return suggest.hashtag_pool.search(suggest.retriever.get_video_features(**videos), k)[1][0]
+        return suggest.hashtag_pool.search(suggest.retriever.get_video_features(**videos).pooler_output, k)[1][0]
 
 
 def sequences_of(written):
@@ -578,8 +578,8 @@ def test_a_retriever_that_sees_other_frames_gets_its_own(copy, sounding):
     processor.save_pretrained(copy / "retriever")
     suggest = pipeline("hashtag-generation", model=str(copy), device="cpu")
     seen = []
-    original = suggest.retriever.get_video_features
-    suggest.retriever.get_video_features = lambda **inputs: seen.append(inputs) or original(**inputs)
+    original = suggest.retriever.get_query_features
+    suggest.retriever.get_query_features = lambda **inputs: seen.append(inputs) or original(**inputs)
     suggest(sounding[0])
     media = suggest.processor.decode_media(sounding[0])
     expected = processor(videos=[media])

@@ -79,7 +79,7 @@ def test_guidance_is_what_the_pool_finds(finished, shorts_dir):
     found = []
     for video in test["video"]:
         with torch.inference_mode():
-            query = retriever.get_video_features(**processor(videos=[video]))
+            query = retriever.get_video_features(**processor(videos=[video])).pooler_output
         found += pool.search(query, len(pool))[1]
     assert read_json(finished / "guidance" / "test.json") == found
     recall = {int(k): value for k, value in read_json(finished / "guidance" / "test_recall.json").items()}

@@ -1,5 +1,6 @@
 """Configuration of the Guided Generative Model."""
 
+import copy
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -87,7 +88,8 @@ class GGMConfig(PreTrainedConfig):
 
     model_type = "ggm"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "audio_config": AutoConfig}
-    keys_to_ignore_at_inference = ["past_key_values"]
+    # By its name of today and of before transformers 5.24.
+    keys_to_ignore_at_inference = ["cache", "past_key_values"]
 
     def __init__(
         self,
@@ -123,6 +125,10 @@ class GGMConfig(PreTrainedConfig):
             kwargs.setdefault(name, getattr(text, name, None))
         kwargs["is_encoder_decoder"] = True
         kwargs.setdefault("tie_word_embeddings", text.tie_word_embeddings)
+        if kwargs["tie_word_embeddings"] != text.tie_word_embeddings:
+            # The text backbone ties its own embeddings. What was passed in is left as it is.
+            self.text_config = copy.deepcopy(text)
+            self.text_config.tie_word_embeddings = kwargs["tie_word_embeddings"]
         super().__init__(**without_other_code(kwargs))
 
     def to_dict(self):

@@ -1,16 +1,17 @@
 """The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals")."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.models.bart.modeling_bart import shift_tokens_right
 from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
 
 from ..errors import InputError
 from .backbones import (
@@ -26,6 +27,7 @@ from .backbones import (
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .distinct_frames import DistinctFrames
+from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .noted_commit import NotedCommitMixin
 from .patch_pooling import pool_patches
 from .unsplit_layers import UnsplitLayersMixin
@@ -45,7 +47,7 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     _supports_sdpa = True
     # CLAP names none of its own.
     _no_split_modules = ["CrossModalAttention", "ClapAudioLayer", "ClapAudioPatchMerging"]
-    _skip_keys_device_placement = ["past_key_values"]
+    _skip_keys_device_placement = [CACHE_NAME]
 
     def _init_weights(self, module):
         super()._init_weights(module)
@@ -64,6 +66,14 @@ class GGMEncoderOutput(BaseModelOutput):
     """
 
     attention_mask: torch.Tensor | None = None
+
+    @classmethod
+    def of_tuple(cls, outputs: tuple) -> "GGMEncoderOutput":
+        """What the encoder returns without `return_dict`: its mask is the tensor behind the states, if there is one."""
+        states, *others = outputs
+        layers = [part for part in others if isinstance(part, tuple)]
+        mask = next((part for part in others if torch.is_tensor(part)), None)
+        return cls(states, *layers, attention_mask=mask)
 
 
 class GGMEncoder(GGMPreTrainedModel):
@@ -128,10 +138,11 @@ class GGMEncoder(GGMPreTrainedModel):
             InputError: more frames than learned frame positions.
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
-        return self.join_frames(*frames.encoded_by(self._frame_states))
+        return self.join_frames(frames.encoded_by(self._frame_states).last_hidden_state)
 
-    def _frame_states(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        return [as_tokens(self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state)]
+    def _frame_states(self, pixels: torch.Tensor) -> BaseModelOutput:
+        states = self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state
+        return BaseModelOutput(last_hidden_state=as_tokens(states))
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """
@@ -216,6 +227,7 @@ class GGMEncoder(GGMPreTrainedModel):
         ]
         return torch.cat([text, self.video_projection(video).to(text.device)], dim=1), torch.cat(masks, dim=1)
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -225,15 +237,22 @@ class GGMEncoder(GGMPreTrainedModel):
         input_features: torch.FloatTensor | None = None,
         audio_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
         video_states: torch.FloatTensor | None = None,
-    ) -> GGMEncoderOutput:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> GGMEncoderOutput | tuple:
         r"""
-        The arguments are those of [`GGMModel`], and
-
         Args:
+            input_ids (`torch.LongTensor` of shape `(batch, text_length)`): "description [sep] guidance".
+            attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
+            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
+                normalised frames; without them the model is exactly its text backbone.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
+                without any frame is read as text alone.
+            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
+                through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
+            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            inputs_embeds (`torch.FloatTensor` of shape `(batch, text_length, d_model)`, *optional*): instead of
+                `input_ids`.
             video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`, *optional*): instead of
                 `pixel_values_videos`, what the vision encoder makes of each frame, where it ran before: in a retriever
                 that has the same one (`config.vision_source="retriever"`).
@@ -247,9 +266,8 @@ class GGMEncoder(GGMPreTrainedModel):
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
+            **output_flags(self.config, kwargs),
         )
         states, joint_mask = text.last_hidden_state, None
         video = None
@@ -312,85 +330,70 @@ class GGMModel(GGMPreTrainedModel):
             return self.encoder
         return self.encoder.audio_encoder if modality == "audio" else self.encoder.vision_encoder
 
+    @can_return_tuple
+    @accepts_past_key_values
+    @known_arguments(GGMEncoder.forward)
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pixel_values_videos: torch.FloatTensor | None = None,
-        frame_mask: torch.Tensor | None = None,
-        input_features: torch.FloatTensor | None = None,
-        audio_mask: torch.Tensor | None = None,
         decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
+        decoder_attention_mask: torch.LongTensor | None = None,
         encoder_outputs: BaseModelOutput | tuple | None = None,
-        past_key_values: Any = None,
-        inputs_embeds: torch.FloatTensor | None = None,
+        cache: Cache | None = None,
         decoder_inputs_embeds: torch.FloatTensor | None = None,
         use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqModelOutput | tuple:
         r"""
         Args:
-            input_ids (`torch.LongTensor` of shape `(batch, text_length)`): "description [sep] guidance".
-            attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
-            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
-                normalised frames; without them the model is exactly its text backbone.
-            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
-                without any frame is read as text alone.
-            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
-                through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
-            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            input_ids, attention_mask: see [`GGMEncoder.forward`].
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
             encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
                 before; the inputs of the encoder are not looked at then. Where it has an `attention_mask`, that is the
                 mask of its states, else the argument is.
-            past_key_values (`Cache`, *optional*): keys and values of the decoder's earlier steps.
+            cache (`Cache`, *optional*): keys and values of the decoder's earlier steps; `past_key_values` before
+                transformers 5.24, where both names are taken.
+            decoder_inputs_embeds (`torch.FloatTensor` of shape `(batch, target_length, d_model)`, *optional*): instead
+                of `decoder_input_ids`.
+            use_cache (`bool`, *optional*): whether to return a cache.
+            kwargs: the other inputs of the encoder, `pixel_values_videos` and those beside it: see
+                [`GGMEncoder.forward`]; `output_attentions`, `output_hidden_states` and `return_dict` as everywhere in
+                transformers.
 
         Returns:
             `Seq2SeqModelOutput` with `last_hidden_state` of shape `(batch, target_length, d_model)`.
         """
-        return_dict = self.config.return_dict if return_dict is None else return_dict
+        flags = output_flags(self.config, kwargs)
         if encoder_outputs is None:
             encoder_outputs = self.encoder(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                pixel_values_videos=pixel_values_videos,
-                frame_mask=frame_mask,
-                input_features=input_features,
-                audio_mask=audio_mask,
-                inputs_embeds=inputs_embeds,
-                output_attentions=output_attentions,
-                output_hidden_states=output_hidden_states,
+                input_ids=input_ids, attention_mask=attention_mask, **{**kwargs, **flags, "return_dict": True}
             )
         elif not isinstance(encoder_outputs, BaseModelOutput):
-            encoder_outputs = GGMEncoderOutput(*encoder_outputs)
+            encoder_outputs = GGMEncoderOutput.of_tuple(encoder_outputs)
         states_mask = getattr(encoder_outputs, "attention_mask", None)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoder_outputs.last_hidden_state,
             encoder_attention_mask=attention_mask if states_mask is None else states_mask,
-            past_key_values=past_key_values,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
+            **{CACHE_NAME: cache},
+            **flags,
         )
-        output = Seq2SeqModelOutput(
+        return Seq2SeqModelOutput(
             last_hidden_state=decoded.last_hidden_state,
-            past_key_values=decoded.past_key_values,
             decoder_hidden_states=decoded.hidden_states,
             decoder_attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,
             encoder_last_hidden_state=encoder_outputs.last_hidden_state,
             encoder_hidden_states=encoder_outputs.hidden_states,
             encoder_attentions=encoder_outputs.attentions,
+            **{CACHE_NAME: getattr(decoded, CACHE_NAME)},
         )
-        return output if return_dict else output.to_tuple()
 
 
 class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
@@ -512,31 +515,22 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         self.final_logits_bias = nn.functional.pad(self.final_logits_bias, (0, missing))
         return embeddings
 
+    @can_return_tuple
+    @accepts_past_key_values
+    @known_arguments(GGMModel.forward)
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pixel_values_videos: torch.FloatTensor | None = None,
-        frame_mask: torch.Tensor | None = None,
-        input_features: torch.FloatTensor | None = None,
-        audio_mask: torch.Tensor | None = None,
         decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
-        encoder_outputs: BaseModelOutput | tuple | None = None,
-        past_key_values: Any = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        decoder_inputs_embeds: torch.FloatTensor | None = None,
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqLMOutput | tuple:
         r"""
-        Takes the arguments of [`GGMModel`], and
-
         Args:
+            input_ids, attention_mask, decoder_input_ids, use_cache, kwargs: see [`GGMModel.forward`].
             labels (`torch.LongTensor` of shape `(batch, target_length)`, *optional*): target tokens, -100 on padding.
             num_items_in_batch (`int`, *optional*): number of target tokens that the loss is divided by; given by
                 `Trainer` so that accumulated and distributed batches weigh every token alike.
@@ -545,28 +539,16 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             `Seq2SeqLMOutput` with `logits` `(batch, target_length, vocab_size)` and, given `labels`, `loss`: the mean
             cross-entropy of the target tokens (equation 6).
         """
-        return_dict = self.config.return_dict if return_dict is None else return_dict
         if labels is not None:
             use_cache = False
-            if decoder_input_ids is None and decoder_inputs_embeds is None:
+            if decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
                 decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            pixel_values_videos=pixel_values_videos,
-            frame_mask=frame_mask,
-            input_features=input_features,
-            audio_mask=audio_mask,
             decoder_input_ids=decoder_input_ids,
-            decoder_attention_mask=decoder_attention_mask,
-            encoder_outputs=encoder_outputs,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            decoder_inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            return_dict=True,
+            **{**kwargs, "return_dict": True},
         )
         logits = self.lm_head(outputs.last_hidden_state)
         # A model that is spread over devices may have the bias elsewhere than the head.
@@ -576,10 +558,9 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             labels = labels.to(logits.device)
             loss = fixed_cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), num_items_in_batch)
         # The decoder's and encoder's states go by the same names in both outputs.
-        output = Seq2SeqLMOutput(
+        return Seq2SeqLMOutput(
             loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"}
         )
-        return output if return_dict else output.to_tuple()
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """

@@ -8,6 +8,8 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from .forward_arguments import CACHE_NAME
+
 
 @dataclass
 class ScoredSequences(ModelOutput):
@@ -94,8 +96,8 @@ class TokenTree:
                 mask,
                 self._states,
                 encoder_attention_mask=self._mask,
-                past_key_values=self._cache,
                 use_cache=True,
+                **{CACHE_NAME: self._cache},
             )
         if hasattr(decoder, "layer_norm"):
             # mBART normalises once more.
