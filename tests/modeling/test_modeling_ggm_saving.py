@@ -3,6 +3,7 @@
 import pytest
 import torch
 from modeling_samples import ggm_config, ggm_inputs, ggm_model, same_tensors, target_ids
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from transformers_ggm import GGMConfig, GGMForHashtagGeneration, GGMModel
@@ -141,3 +142,49 @@ def test_eager_and_sdpa_agree(tmp_path, vision, text, audio):
         for name in ("eager", "sdpa")
     ]
     torch.testing.assert_close(*logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["bart", "mbart"])
+def test_untied_embeddings_stay_apart(tmp_path, text):
+    """Would fail if the text backbone tied what the configuration wants apart: one would be saved for all, and the
+    others drawn anew."""
+    model = ggm_model(text=text, tie_word_embeddings=False)
+    embeddings = {
+        name: weight for name, weight in model.named_parameters() if weight.shape == model.model.shared.weight.shape
+    }
+    assert len(embeddings) == 4
+    model.save_pretrained(tmp_path)
+    loaded, info = GGMForHashtagGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"] and same_tensors(loaded, model)
+    inputs, labels = ggm_inputs(), target_ids()
+    torch.testing.assert_close(loaded(**inputs, labels=labels).logits, model(**inputs, labels=labels).logits)
+    with torch.no_grad():
+        loaded.model.decoder.embed_tokens.weight.zero_()
+    assert loaded.lm_head.weight.any() and loaded.model.encoder.text_encoder.embed_tokens.weight.any()
+
+
+def test_missing_embeddings_are_told_and_drawn(tmp_path):
+    """Would fail if a checkpoint without word embeddings loaded as complete, with embeddings that have no values."""
+    model = ggm_model()
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.shared.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, info = GGMForHashtagGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert "model.shared.weight" in info["missing_keys"]
+    assert loaded.model.shared is loaded.model.decoder.embed_tokens
+    assert loaded.lm_head.weight is loaded.model.shared.weight
+    drawn = loaded.model.shared.weight
+    assert drawn.device.type == "cpu" and 0.1 < drawn.std() < 0.3  # initializer_range is 0.2
+    assert loaded(**ggm_inputs(), labels=target_ids()).logits.isfinite().all()
+
+
+def test_embeddings_by_another_of_their_names(tmp_path):
+    """Would fail if embeddings that a checkpoint has as the decoder's were taken for missing, and drawn anew."""
+    model = ggm_model()
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["model.decoder.embed_tokens.weight"] = weights.pop("model.shared.weight")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, info = GGMForHashtagGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"] and same_tensors(loaded, model)

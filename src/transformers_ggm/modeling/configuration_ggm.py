@@ -1,6 +1,5 @@
 """Configuration of the Guided Generative Model."""
 
-import copy
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -125,10 +124,6 @@ class GGMConfig(PreTrainedConfig):
             kwargs.setdefault(name, getattr(text, name, None))
         kwargs["is_encoder_decoder"] = True
         kwargs.setdefault("tie_word_embeddings", text.tie_word_embeddings)
-        if kwargs["tie_word_embeddings"] != text.tie_word_embeddings:
-            # The text backbone ties its own embeddings. What was passed in is left as it is.
-            self.text_config = copy.deepcopy(text)
-            self.text_config.tie_word_embeddings = kwargs["tie_word_embeddings"]
         super().__init__(**without_other_code(kwargs))
 
     def to_dict(self):

@@ -104,7 +104,10 @@ class DistinctFrames:
         joined = {name: self._join([output[name] for output in outputs]) for name in outputs[0]}
         return type(outputs[0])(**joined)
 
-    def _join(self, parts: list[torch.Tensor] | list[tuple]) -> torch.Tensor | tuple:
+    def _join(self, parts: list) -> torch.Tensor | tuple | None:
+        if parts[0] is None:
+            # Of layers whose states were not asked for.
+            return None
         if isinstance(parts[0], tuple):
             return tuple(self._join(list(of_layer)) for of_layer in zip(*parts))
         return self.spread(torch.cat(parts))

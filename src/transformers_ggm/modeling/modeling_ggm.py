@@ -56,6 +56,19 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         elif isinstance(module, OutputProjection) and self.config.fusion_init == "zero":
             init.zeros_(module.weight)
 
+    def mark_tied_weights_as_initialized(self, loading_info):
+        """
+        As in transformers, which takes what has several names for loaded: the word embeddings are one module, not
+        several with one weight. Where a checkpoint has them by none of the names, they are missing.
+        """
+        missing = set(loading_info.missing_keys)
+        super().mark_tied_weights_as_initialized(loading_info)
+        for source in missing & set(self.all_tied_weights_keys.values()):
+            names = {target for target, of_target in self.all_tied_weights_keys.items() if of_target == source}
+            if names <= missing:
+                self.get_parameter(source)._is_hf_initialized = False
+                loading_info.missing_keys.add(source)
+
 
 @dataclass
 class GGMEncoderOutput(BaseModelOutput):
@@ -308,6 +321,8 @@ class GGMModel(GGMPreTrainedModel):
 
     def __init__(self, config: GGMConfig):
         super().__init__(config)
+        # The text backbone ties its own embeddings as its own configuration says.
+        config.text_config.tie_word_embeddings = config.tie_word_embeddings
         text_model = build_backbone(config.text_config)
         self.shared = text_model.shared
         self.encoder = GGMEncoder(config, text_model.encoder)
