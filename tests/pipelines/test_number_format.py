@@ -5,7 +5,6 @@ import shutil
 
 import pytest
 import torch
-from peft import get_peft_model
 from safetensors.torch import load_file
 from transformers import pipeline
 
@@ -142,8 +141,9 @@ def test_saving_into_the_folder_that_was_loaded(checkpoint, bfloat16_for_all, tm
 
 def test_saving_an_adapter_loses_nothing(checkpoint, bfloat16_for_all, tmp_path):
     """Would fail if what an adapter was saved with were rounded, or its base were saved in its place."""
+    peft = pytest.importorskip("peft", reason="peft is not installed: it may want an older transformers")
     base = GGMForHashtagGeneration.from_pretrained(checkpoint)
-    adapted = get_peft_model(base, make_lora_config(base, fusion="lora", r=2))
+    adapted = peft.get_peft_model(base, make_lora_config(base, fusion="lora", r=2))
     for parameter in adapted.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, std=0.5)
