@@ -40,6 +40,7 @@ def suggest(model, **options):
     return pipeline("hashtag-generation", model=model, device="cpu", **options)(ITEM)
 
 
+@pytest.mark.contract
 def test_pushed_adapter_is_put_on_its_base(hub, adapter, monkeypatch):
     """Would fail if an adapter could not be shared as a checkpoint is, or wrote other hashtags when pulled."""
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")

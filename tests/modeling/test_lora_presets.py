@@ -132,6 +132,7 @@ def test_refusals(arguments, message):
         make_lora_config(small_model(), **arguments)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("fusion", ["full", "lora"])
 def test_saved_loaded_and_merged_outputs_are_the_same(tmp_path, fusion):
     """Would fail if an adapter lost anything on its way to the disk, into transformers' loader, or into the weights."""
@@ -206,6 +207,7 @@ def test_size_for_the_base_size_model(fusion, parts):
     assert 0 < sum(tensor.nbytes for tensor in peft.get_peft_model_state_dict(adapted).values()) < 0.03 * whole
 
 
+@pytest.mark.contract
 def test_config_is_pefts_own():
     """Would fail if the configuration said another task, for which `AutoPeftModelForSeq2SeqLM` would not load it."""
     config = make_lora_config(small_model(), r=3, alpha=5, dropout=0.2)

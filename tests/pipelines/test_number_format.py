@@ -62,6 +62,7 @@ def test_gpus(monkeypatch, major, cuda, expected):
     assert has_bfloat16(torch.device("cuda", 0)) is expected
 
 
+@pytest.mark.contract
 def test_capabilities_are_known_to_torch():
     """Would fail if torch told of the processor in other words than those that are looked for."""
     capabilities = torch.cpu.get_capabilities()
@@ -69,6 +70,7 @@ def test_capabilities_are_known_to_torch():
     assert isinstance(capabilities[name], bool)
 
 
+@pytest.mark.contract
 def test_chosen_and_refused(checkpoint, bfloat16_for_all):
     """Would fail if no type were chosen, one that was named were not kept, or the retriever had another."""
     assert types(load(checkpoint, device="cpu")) == {torch.bfloat16}

@@ -75,6 +75,7 @@ def on(base, **arguments):
     return {**LORA, **settings, "frame_dropout": 0.3, "num_train_epochs": 3, **arguments}
 
 
+@pytest.mark.contract
 def test_checkpoint_of_an_adapter(adapted, finished):
     """Would fail if the result held a whole model, or the processor, retriever or pool were missing beside it."""
     checkpoint = adapted / "checkpoint"
@@ -141,6 +142,7 @@ def test_pipeline_finds_the_base_by_itself(folder, request, shorts_dir):
         torch.testing.assert_close(suggest.model(**batch).logits, merged.eval()(**batch).logits, atol=1e-5, rtol=0)
 
 
+@pytest.mark.contract
 def test_killed_training_goes_on_as_if_it_had_not_been(adapted, finished, train, tmp_path, monkeypatch):
     """Would fail if a resume lost the adapter's weights, or saw other data, dropout or learning rates."""
     arguments = on(finished / "checkpoint")
