@@ -191,6 +191,7 @@ def test_a_frozen_tower_encodes_pictures_once_in_training(stills):
     assert seen == [4, 8]
 
 
+@pytest.mark.contract
 def test_an_exported_encoder_sees_all_frames(stills):
     """Would fail if a graph that was captured on stills were wrong for videos whose every frame is another."""
     encoder = ggm_model(audio=None).get_encoder()

@@ -21,6 +21,7 @@ def generate(model, inputs, **settings):
     return model.generate(**inputs, max_length=14, **settings)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("mode", MODES)
 def test_cache_changes_nothing(mode):
     """Else decoding with cached keys and values would write other hashtags than decoding without."""
@@ -128,6 +129,7 @@ def test_no_trigram_comes_twice():
         assert len(trigrams) == len(set(trigrams))
 
 
+@pytest.mark.contract
 def test_encoders_run_once_and_inputs_are_not_copied_for_beams():
     """Else five beams would cost five times the frames in memory, or the encoders would run at every step."""
     model, inputs = ggm_model(), ggm_inputs(2, frames=3)
@@ -166,6 +168,7 @@ def test_encoder_outputs_can_be_given():
     assert torch.equal(again, expected)
 
 
+@pytest.mark.contract
 def test_scores_of_beams_can_be_read_back():
     """Else the score of a hashtag, the mean log-probability of its tokens, could not be computed."""
     model, inputs = ggm_model(), ggm_inputs()
@@ -186,6 +189,7 @@ def test_unknown_arguments_are_refused():
         model.generate(**inputs, max_length=5)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("size", [VOCAB_SIZE + 9, VOCAB_SIZE - 12])
 def test_resized_embeddings(tmp_path, size):
     """Else a grown or shrunk vocabulary would leave a head, bias or setting of the old size behind."""

@@ -11,6 +11,7 @@ from transformers_ggm import GGMConfig, GGMForHashtagGeneration, GGMModel
 FAMILIES = [("vit", "bart", None), ("clip", "mbart", "clap"), ("dinov2", "bart", "whisper"), ("siglip", "bart", "ast")]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("vision, text, audio", FAMILIES)
 def test_generator_comes_back_as_it_was(tmp_path, vision, text, audio):
     """Else a trained model would be silently initialised anew, in part or whole, when it is loaded."""
@@ -38,6 +39,7 @@ def test_model_without_head_comes_back_as_it_was(tmp_path):
             assert same_tensors(loaded, whole.model)
 
 
+@pytest.mark.contract
 def test_head_of_a_checkpoint_without_one_is_tied(tmp_path):
     """Else a generator made from a body would write with random words."""
     body = ggm_model().model
@@ -48,6 +50,7 @@ def test_head_of_a_checkpoint_without_one_is_tied(tmp_path):
     assert not loaded.final_logits_bias.any()
 
 
+@pytest.mark.contract
 def test_trained_zero_init_is_not_reset(tmp_path):
     """Else loading would blind the model: its output projections would be back at zero."""
     model = GGMForHashtagGeneration(ggm_config(fusion_init="zero"))
@@ -62,6 +65,7 @@ def test_trained_zero_init_is_not_reset(tmp_path):
     assert same_tensors(GGMForHashtagGeneration.from_pretrained(tmp_path), model)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("text", ["bart", "mbart"])
 def test_embeddings_stay_tied(tmp_path, text):
     """Else encoder, decoder and head would train apart after loading, and the file would hold them thrice."""
@@ -92,12 +96,14 @@ def test_types_of_all_parts_agree(tmp_path):
         assert same_tensors(again, loaded)
 
 
+@pytest.mark.contract
 def test_auto_config(tmp_path):
     """Else "ggm" checkpoints could not be recognised."""
     ggm_config().save_pretrained(tmp_path)
     assert isinstance(AutoConfig.from_pretrained(tmp_path), GGMConfig)
 
 
+@pytest.mark.contract
 def test_generation_settings_are_kept_apart(tmp_path):
     """Else saving would fail in transformers 5, or the published decoding would be lost on the way."""
     model = ggm_model()
@@ -108,6 +114,7 @@ def test_generation_settings_are_kept_apart(tmp_path):
     assert "num_beams" not in (tmp_path / "config.json").read_text()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 def test_attention_implementation_reaches_every_part(tmp_path, implementation):
     """Else a choice of kernel would hold for a part of the model only."""
@@ -120,6 +127,7 @@ def test_attention_implementation_reaches_every_part(tmp_path, implementation):
         assert {part._attn_implementation for part in parts} == {implementation}
 
 
+@pytest.mark.contract
 def test_attention_implementation_that_clap_lacks(tmp_path):
     """Else the default audio backbone could not be loaded with `attn_implementation="sdpa"`."""
     ggm_model(audio="clap").save_pretrained(tmp_path)

@@ -13,6 +13,7 @@ from modeling_samples import (
     RESNET_CONFIG,
     VISION_CONFIGS,
     VOCAB_SIZE,
+    checkpoint_activations,
     clip_config,
     randomize,
     same_tensors,
@@ -264,6 +265,7 @@ def test_labels_of_another_width_are_refused():
             model(**inputs, labels=labels)
 
 
+@pytest.mark.contract
 def test_outputs_by_name_and_place():
     """Else `return_dict=False`, which exporting asks for, would give something else."""
     model, inputs = make_classifier(), make_inputs()
@@ -325,6 +327,7 @@ def test_dropout_works_in_training_only():
     assert not torch.equal(model(**inputs).logits, model(**inputs).logits)
 
 
+@pytest.mark.contract
 def test_frozen_vision_keeps_its_batch_statistics():
     """Else a frozen encoder would change while the layers behind it are trained."""
     model = make_classifier("resnet", None)
@@ -336,6 +339,7 @@ def test_frozen_vision_keeps_its_batch_statistics():
     assert all(torch.equal(value, before[name]) for name, value in model.vision_encoder.state_dict().items())
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("vision, text", KINDS)
 def test_comes_back_as_it_was(tmp_path, vision, text):
     """Else a trained classifier would be silently initialised anew, or name other hashtags, when it is loaded."""
@@ -474,7 +478,7 @@ def test_gradient_checkpointing():
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
-            model.gradient_checkpointing_enable()
+            checkpoint_activations(model)
         model.train().zero_grad()
         model(**inputs, labels=make_labels()).loss.backward()
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})

@@ -8,6 +8,7 @@ import torch
 from modeling_samples import (
     VISION_CONFIGS,
     VOCAB_SIZE,
+    checkpoint_activations,
     clip_config,
     randomize,
     same_tensors,
@@ -84,6 +85,7 @@ def test_projection_dim(kind):
     assert output.video_embeds.shape == output.hashtag_embeds.shape == (3, model.config.projection_dim)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_features_are_the_backbones(kind):
     """Else a video's vector would not be the mean of its frames' vectors, or a hashtag's not its text's."""
@@ -203,6 +205,7 @@ def test_gradient_reaches_every_trainable_parameter():
         assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_comes_back_as_it_was(tmp_path, kind):
     """Else a trained retriever would be silently initialised anew when it is loaded."""
@@ -221,6 +224,7 @@ def test_comes_back_as_it_was(tmp_path, kind):
     assert HashtagRetrieverConfig.from_dict(config.to_dict()).to_dict() == config.to_dict()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_from_backbone(tmp_path, kind):
     """Else a pretrained dual encoder would lose weights or its temperature on the way into the retriever."""
@@ -337,7 +341,7 @@ def test_gradient_checkpointing():
     model(**inputs, return_loss=True).loss.backward()
     expected = model.backbone.visual_projection.weight.grad.clone()
     model.zero_grad()
-    model.gradient_checkpointing_enable()
+    checkpoint_activations(model)
     model(**inputs, return_loss=True).loss.backward()
     assert len(calls) == 3
     torch.testing.assert_close(model.backbone.visual_projection.weight.grad, expected)
