@@ -93,6 +93,7 @@ def test_joined_tags_are_extracted_again(tags):
 
 
 @given(TEXT_WITH_TAGS)
+@example(":#Z\ufe0f#Z")
 def test_no_hashtag_is_left_in_a_description(text):
     """The description shows the model the very tags it is to find; or the result is not clean text."""
     removed = remove_hashtags(text)

@@ -166,7 +166,7 @@ def test_large_pools_stay_in_their_file(large, tmp_path, monkeypatch):
     pool = HashtagPool.from_batches(random_batches(), index="exact")
     pool.save_pretrained(folder)
     loaded = HashtagPool.from_pretrained(folder, index="exact")
-    [block] = loaded._vectors.blocks
+    [block] = loaded._rows.vectors.blocks
     assert mapped_file(block) == str(folder / "embeddings.safetensors")
     query = pool.embeddings[:2]
     expected = pool.search(query, 5)
@@ -180,7 +180,7 @@ def test_large_pools_stay_in_their_file(large, tmp_path, monkeypatch):
         assert one.hashtags == pool.hashtags[:59]
         assert torch.equal(one.embeddings, pool.embeddings[:59])
     again.add(["tag59"], *trusted(again, monkeypatch), progress_bar=False)
-    assert again._vectors.blocks[0].data_ptr() != block.data_ptr()
+    assert again._rows.vectors.blocks[0].data_ptr() != block.data_ptr()
     assert len(again) == 60
     assert pool.search(query, 5)[1] == expected[1]
 
@@ -207,17 +207,17 @@ def test_adding_to_a_large_pool_touches_little(large, monkeypatch):
     pytest.importorskip("faiss", reason="FAISS is not installed: pip install transformers-ggm[faiss]")
     pool = HashtagPool.from_batches(random_batches(45))
     retriever, processor = trusted(pool, monkeypatch)
-    layers, blocks, table = pool._index.layers, pool._vectors.blocks, pool._names._table
+    layers, blocks, table = pool._rows.index.layers, pool._rows.vectors.blocks, pool._rows.names._table
     monkeypatch.setattr(coded_index.CodedIndex, "__init__", None)
     monkeypatch.setattr(hashtag_names.NameTable, "__init__", None)
     mine = pool.copy()
     mine.add(["new", "tag3"], retriever, processor, progress_bar=False)
     assert retriever.encoded == ["new"]
-    assert mine._index.layers == layers
-    assert mine._vectors.blocks[0] is blocks[0]
-    assert mine._names._table is table
+    assert mine._rows.index.layers == layers
+    assert mine._rows.vectors.blocks[0] is blocks[0]
+    assert mine._rows.names._table is table
     assert mine.search(retriever.vector([ord(letter) for letter in "new"]), 1)[1] == [["new"]]
     mine.remove(["tag7", "new"])
-    assert mine._index.layers == layers
+    assert mine._rows.index.layers == layers
     assert "tag7" not in mine and "tag7" in pool
     assert "new" not in mine.search(torch.ones(8), 44)[1][0]

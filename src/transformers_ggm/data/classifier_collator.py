@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from ..errors import InputError
 from ..processing import GGMVideoProcessor
 from ..processing.hashtags import remove_hashtags
+from ..processing.token_ids import pad_tokens, token_ids_of_all
 
 
 @dataclass
@@ -54,17 +55,12 @@ class DataCollatorForHashtagClassification:
         return {**batch, "labels": self._labels([row["hashtags"] for row in rows])}
 
     def _encode_texts(self, descriptions: Sequence[str]) -> dict[str, torch.Tensor]:
-        # Without token_type_ids, which the classifier does not take: there is one segment.
-        encoded = self.tokenizer(
-            [remove_hashtags(text) for text in descriptions],
-            padding=True,
-            padding_side="right",
-            truncation=True,
-            return_token_type_ids=False,
-            return_attention_mask=True,
-            return_tensors="pt",
-        )
-        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+        texts = [remove_hashtags(text) for text in descriptions]
+        rows = token_ids_of_all(self.tokenizer, texts, self.tokenizer.model_max_length)
+        return {
+            "input_ids": pad_tokens(rows, self.tokenizer.pad_token_id, None, "right"),
+            "attention_mask": pad_tokens([[1] * len(ids) for ids in rows], 0, None, "right"),
+        }
 
     def _encode_videos(self, videos: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
         if any(video is not None for video in videos):

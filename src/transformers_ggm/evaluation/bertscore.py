@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from ..processing.token_ids import lock_of
 from .rouge import HashtagOrder, check_videos, hashtag_text, order_hashtags
 from .words import WordSplitter, get_word_splitter
 
@@ -83,14 +84,16 @@ class BertScorer:
 
     def _embed(self, texts: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Unit vectors (texts, tokens, width), which tokens there are, and which of them count."""
-        inputs = self.tokenizer(
-            list(texts),
-            padding=True,
-            truncation=True,
-            max_length=self.max_length,
-            return_special_tokens_mask=True,
-            return_tensors="pt",
-        ).to(self.device)
+        with lock_of(self.tokenizer):
+            inputs = self.tokenizer(
+                list(texts),
+                padding=True,
+                truncation=True,
+                max_length=self.max_length,
+                return_special_tokens_mask=True,
+                return_tensors="pt",
+            )
+        inputs = inputs.to(self.device)
         special = inputs.pop("special_tokens_mask").bool()
         hidden = self.encoder(**inputs, output_hidden_states=True).hidden_states[self.num_layers]
         present = inputs["attention_mask"].bool()

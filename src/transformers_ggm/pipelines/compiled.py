@@ -1,7 +1,9 @@
 """The parts of a pipeline that take most of its time, compiled."""
 
 import shutil
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from transformers import PreTrainedModel
@@ -47,9 +49,15 @@ def compile_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> 
         part.compile(dynamic=True)
 
 
-def as_written() -> AbstractContextManager:
+# Held while the stance is another one: it is the whole process's, and a thread must not put back what another one set.
+_stance = threading.Lock()
+
+
+@contextmanager
+def as_written() -> Iterator[None]:
     """A context in which compiled parts run as they were before: for calls of which no two are alike."""
-    return torch.compiler.set_stance("force_eager")
+    with _stance, torch.compiler.set_stance("force_eager"):
+        yield
 
 
 def _check_compiler() -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,10 @@ class HashtagGenerationPipeline(Pipeline):
     `model` may be the folder or Hub id of an adapter (peft): the model that it changes is loaded too, from where the
     adapter's configuration says. Of the other parts, those that lie beside the adapter are taken, else its base's.
 
+    Several threads may call one pipeline at once: each gets what it would get alone.
+
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
-    and the reason. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
+    and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
     `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
     Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
@@ -224,8 +227,8 @@ class HashtagGenerationPipeline(Pipeline):
             `InputError`: An item gives nothing to go by, or an argument is unknown or out of range.
             `RetrieverMismatchError`: `hashtag_pool` was made by another retriever.
         """
-        self.skipped = []
         if isinstance(inputs, (list, tuple)) and not inputs:
+            self.skipped = []
             return []
         return super().__call__(_as_items(inputs), **kwargs)
 
@@ -247,8 +250,9 @@ class HashtagGenerationPipeline(Pipeline):
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
         postprocess_params = {**postprocess_params, "hashtag_pool": pool}
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
-        # Not attributes, so that iterators of several calls do not count together.
-        forward_params |= {"positions": itertools.count(), "skipped": self.skipped}
+        # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
+        skipped = self.skipped = []
+        forward_params |= {"positions": itertools.count(), "skipped": skipped}
         decoder = self._item_decoder(**preprocess_params)
         rows = DecodedItems(inputs, decoder, num_workers, batch_size)
 
@@ -396,7 +400,7 @@ class HashtagGenerationPipeline(Pipeline):
         else:
             mask = inputs["attention_mask"] if mask is None else mask
             states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-            with as_written():
+            with as_written() if self._is_compiled else nullcontext():
                 log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
 from ..modeling.tree_beam_search import tree_beam_search
+from ..processing.token_ids import target_token_ids, token_ids_of_all
 from .hashtag_limit import HashtagLimit
 
 # Settings of `GenerationConfig` under which the package's own searches write what `generate` writes. Any other one, and
@@ -76,9 +77,9 @@ def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) 
     """
     if not hashtags:
         return HashtagDrafts()
-    behind = tokenizer([f" #{tag}" for tag in hashtags], add_special_tokens=False)["input_ids"]
+    behind = token_ids_of_all(tokenizer, [f" #{tag}" for tag in hashtags], add_special_tokens=False)
     special = set(tokenizer.all_special_ids)
-    target = tokenizer(text_target=f"#{hashtags[0]}")["input_ids"]
+    target = target_token_ids(tokenizer, f"#{hashtags[0]}")
     opening = list(itertools.takewhile(special.__contains__, target))
     first = list(itertools.takewhile(lambda token: token not in special, target[len(opening) :]))
     return HashtagDrafts(behind, first, opening)

@@ -4,10 +4,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import regex
-import torch
 
 from ..errors import HashtagError
 from .hashtags import HASHTAG_CHARACTERS, is_valid_hashtag, join_hashtags, normalize_hashtag
+from .token_ids import target_token_ids, token_ids
 
 # What a model writes is looser than what a person writes: tags may touch, and some tokenizers put a space after `#`.
 _WRITTEN = regex.compile(rf"[#＃]\s*(?P<tag>{HASHTAG_CHARACTERS})")
@@ -87,7 +87,7 @@ def encode_text(tokenizer, text: str, guidance: Sequence[str], max_length: int) 
                 range(len(text) + 1), max_length, key=lambda end: len(_pair_tokens(tokenizer, text[:end], hint))
             )
             text = text[: max(lengths - 1, 0)]
-        ids = _pair_tokens(tokenizer, text, hint, truncation="longest_first", max_length=max_length)
+        ids = _pair_tokens(tokenizer, text, hint, max_length)
     # A row without words still needs one token to attend to, which bare fast tokenizers do not add.
     return ids or [tokenizer.eos_token_id]
 
@@ -117,10 +117,7 @@ def fitting_guidance(tokenizer, text: str, guidance: Sequence[str], max_length: 
 
     ```
     """
-    lengths = [
-        len(tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"])
-        for part in (text, join_hashtags(guidance))
-    ]
+    lengths = [len(token_ids(tokenizer, part, add_special_tokens=False)) for part in (text, join_hashtags(guidance))]
     total = len(_pair_tokens(tokenizer, text, join_hashtags(guidance)))
     if total <= max_length:
         return len(guidance)
@@ -128,16 +125,14 @@ def fitting_guidance(tokenizer, text: str, guidance: Sequence[str], max_length: 
     return bisect_right(
         range(1, len(guidance) + 1),
         max(room - lengths[0], room // 2),
-        key=lambda count: len(tokenizer(join_hashtags(guidance[:count]), add_special_tokens=False)["input_ids"]),
+        key=lambda count: len(token_ids(tokenizer, join_hashtags(guidance[:count]), add_special_tokens=False)),
     )
 
 
-def _pair_tokens(tokenizer, text: str, hint: str, **kwargs) -> list[int]:
-    pair = (text, hint) if hint else (text,)
+def _pair_tokens(tokenizer, text: str, hint: str, max_length: int | None = None) -> list[int]:
     if hint and not _separates(tokenizer):
-        pair = (f"{text} {tokenizer.sep_token or tokenizer.eos_token or ''} {hint}",)
-    # Not verbose: it would warn of lengths that are cut later.
-    return tokenizer(*pair, verbose=False, **kwargs)["input_ids"]
+        text, hint = f"{text} {tokenizer.sep_token or tokenizer.eos_token or ''} {hint}", ""
+    return token_ids(tokenizer, text, hint, max_length)
 
 
 def _separates(tokenizer) -> bool:
@@ -164,21 +159,11 @@ def encode_targets(tokenizer, hashtags: Sequence[str], max_length: int, row: int
             f"Row {row} of `hashtags` is empty: a target needs one hashtag at least. Leave the row out."
         )
     for count in range(len(hashtags), 0, -1):
-        ids = _with_end(tokenizer, tokenizer(text_target=join_hashtags(hashtags[:count]))["input_ids"])
+        ids = _with_end(tokenizer, target_token_ids(tokenizer, join_hashtags(hashtags[:count])))
         if len(ids) <= max_length:
             return ids
-    cut = tokenizer(text_target=join_hashtags(hashtags[:1]), truncation=True, max_length=max_length)["input_ids"]
+    cut = target_token_ids(tokenizer, join_hashtags(hashtags[:1]), max_length)
     return _with_end(tokenizer, cut[: max_length - 1] if tokenizer.eos_token_id not in cut else cut)
-
-
-def pad_tokens(rows: Sequence[Sequence[int]], value: int, length: int | None, side: str) -> torch.Tensor:
-    """Rows of unequal length as (b, n) int64, n the longest or `length`, filled with `value` on one `side`."""
-    length = max(length or 0, *(len(row) for row in rows))
-    padded = torch.full((len(rows), length), value, dtype=torch.int64)
-    for index, row in enumerate(rows):
-        start = length - len(row) if side == "left" else 0
-        padded[index, start : start + len(row)] = torch.tensor(row, dtype=torch.int64)
-    return padded
 
 
 def _shared_length(first: str, second: str) -> int:

@@ -152,9 +152,11 @@ def remove_hashtags(text: str) -> str:
 
     ```
     """
-    without_words = _HASH_WORD.sub(" ", text)
-    without_tags = _IN_TEXT.sub(lambda match: " " if _LETTER.search(match["tag"]) else match[0], without_words)
-    return " ".join(without_tags.split())
+    before, text = None, _HASH_WORD.sub(" ", text)
+    # Where one that another followed directly was none, it may be one now.
+    while before != text:
+        before, text = text, _IN_TEXT.sub(lambda match: " " if _LETTER.search(match["tag"]) else match[0], text)
+    return " ".join(text.split())
 
 
 def _without_sign(tag: str) -> str:

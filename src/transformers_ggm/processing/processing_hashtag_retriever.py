@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from transformers import AutoConfig, AutoTokenizer
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
@@ -9,6 +10,7 @@ from transformers.processing_utils import ProcessorMixin
 from ..errors import HashtagError, InputError
 from .hashtags import normalize_hashtag, remove_hashtags
 from .saved_tokenizers import load_tokenizer
+from .token_ids import pad_tokens, token_ids_of_all
 from .video_processing_ggm import GGMVideoProcessor
 
 
@@ -70,41 +72,42 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             raise InputError("Nothing to process: pass `videos`, `text`, `hashtags` or some of them.")
         data = {}
         if videos is not None:
-            data.update(self.video_processor(videos, return_tensors=return_tensors))
+            data.update(self.video_processor(videos))
         if text is not None:
-            data.update(self._encode_descriptions([text] if isinstance(text, str) else text, return_tensors))
+            data.update(self._encode_descriptions([text] if isinstance(text, str) else text))
             if videos is not None and len(data["frame_mask"]) != len(data["description_input_ids"]):
                 raise InputError(
                     f"`videos` has {len(data['frame_mask'])} rows, but `text` {len(data['description_input_ids'])}: "
                     "give one value per row in each, None where there is none."
                 )
         if hashtags is not None:
-            data.update(self._encode_hashtags([hashtags] if isinstance(hashtags, str) else hashtags, return_tensors))
-        return BatchFeature(data)
+            data.update(self._encode_hashtags([hashtags] if isinstance(hashtags, str) else hashtags))
+        return BatchFeature(data, tensor_type=return_tensors)
 
-    def _encode_hashtags(self, hashtags: Sequence[str], return_tensors: str) -> dict:
+    def _encode_hashtags(self, hashtags: Sequence[str]) -> dict:
         texts = [normalize_hashtag(tag) for tag in hashtags]
         if not texts:
             raise HashtagError("hashtags is an empty list: pass at least one hashtag, or leave it out.")
-        encoded = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=self.max_hashtag_length, return_tensors=return_tensors
-        )
-        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+        input_ids, attention_mask = self._encode(texts, self.max_hashtag_length)
+        return {"input_ids": input_ids, "attention_mask": attention_mask}
 
-    def _encode_descriptions(self, text: Sequence[str | None], return_tensors: str) -> dict:
+    def _encode_descriptions(self, text: Sequence[str | None]) -> dict:
         for index, words in enumerate(text):
             if not isinstance(words, (str, type(None))):
                 raise InputError(f"text[{index}] is a {type(words).__name__}: a description must be a string.")
         texts = [remove_hashtags(words or "") for words in text]
         if not texts:
             raise InputError("`text` is an empty list: pass at least one description, or leave it out.")
-        # The tokenizer keeps the end token when it cuts: some towers (CLIP) pool there.
-        encoded = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=self.max_description_length, return_tensors=return_tensors
-        )
-        mask = encoded["attention_mask"]
+        input_ids, mask = self._encode(texts, self.max_description_length or self.tokenizer.model_max_length)
         mask[[not words for words in texts]] = 0
-        return {"description_input_ids": encoded["input_ids"], "description_attention_mask": mask}
+        return {"description_input_ids": input_ids, "description_attention_mask": mask}
+
+    def _encode(self, texts: Sequence[str], max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids and their mask. The end token is kept where a text is cut: some towers (CLIP) pool there."""
+        rows = token_ids_of_all(self.tokenizer, texts, max_length)
+        side = self.tokenizer.padding_side
+        mask = pad_tokens([[1] * len(ids) for ids in rows], 0, None, side)
+        return pad_tokens(rows, self.tokenizer.pad_token_id, None, side), mask
 
     @property
     def model_input_names(self) -> list[str]:

@@ -1,6 +1,8 @@
 """Sounds in any form to the features an audio encoder wants, whichever feature extractor it has."""
 
 import inspect
+import os
+import threading
 from functools import cache, lru_cache
 
 import numpy as np
@@ -73,8 +75,9 @@ def sound_features(feature_extractor: SequenceFeatureExtractor, waveforms: list[
     padding = inspect.signature(feature_extractor.__call__).parameters.get("padding")
     # Extractors that do not pad by themselves say so by this default.
     options = {"padding": True} if padding is not None and padding.default is False else {}
-    # In worker processes beside one another, the threads that numpy starts in each would wait for each other.
-    with _numpy_threads().limit(limits=1, user_api="blas"):
+    # In worker processes beside one another, the threads that numpy starts in each would wait for each other. The limit
+    # is the whole process's: of two threads in here, the later one would put back what the first had set.
+    with _limiting.lock, _numpy_threads().limit(limits=1, user_api="blas"):
         features = feature_extractor(filled, sampling_rate=rate, return_tensors="pt", **options)
     name = "input_features" if "input_features" in features else "input_values"
     return features[name].to(torch.float32)
@@ -92,6 +95,17 @@ def makes_one_size(feature_extractor: SequenceFeatureExtractor) -> bool:
     of a batch; others (Wav2Vec2) are as long as the longest sound beside them."""
     second = np.zeros(feature_extractor.sampling_rate, np.float32)
     return sound_features(feature_extractor, [second])[0].shape == silence_features(feature_extractor).shape
+
+
+class _Limiting:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+_limiting = _Limiting()
+if hasattr(os, "register_at_fork"):
+    # A forked process would wait for ever for a lock that another thread held at that moment.
+    os.register_at_fork(after_in_child=_limiting.__init__)
 
 
 @cache

@@ -3,7 +3,9 @@
 import copy
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,9 +38,31 @@ _ROWS_AT_A_TIME = 2**14
 _DROPPED_AT_ONCE = 250_000
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """
+    What a pool holds at one moment: one entry a row in each. Neither this nor any of its parts is ever written into, so
+    that a search goes on with what it began with while the pool changes, and copies share what they have in common.
+    """
+
+    names: HashtagNames
+    counts: np.ndarray
+    vectors: PoolVectors
+    index: SearchIndex
+
+    def kept_counts(self) -> np.ndarray:
+        return self.counts if self.names.kept is None else self.counts[self.names.kept]
+
+    def kept_vectors(self) -> Iterator[torch.Tensor]:
+        return self.vectors.kept(self.names.kept)
+
+
 class HashtagPool:
     """
     Hashtags with their vectors, searched by the vector of a video (the guidance of Yu et al., ACL 2023).
+
+    Several threads may use one pool: a search sees it as it is before or after a change, never half-way, and changes
+    come one after the other.
 
     Hashtags are kept normalised (lower case, no `#`), each one once, in the order in which they came. Vectors are
     rounded to float16, the precision they are saved in: a pool ranks the same before and after saving. Above 256 MB
@@ -106,19 +130,23 @@ class HashtagPool:
     ) -> None:
         self.retriever_fingerprint = retriever_fingerprint
         self._index_name = index
+        self._changing = threading.Lock()
         rows = HashtagNames(names)
         self._set(rows, counts, vectors if isinstance(vectors, PoolVectors) else PoolVectors.collect(vectors))
 
     def _set(
         self, names: HashtagNames, counts: np.ndarray, vectors: PoolVectors, grown_from: SearchIndex | None = None
     ) -> None:
-        # The index is what can fail here, so it comes first: a pool is changed as a whole or not at all.
-        index = make_index(self._index_name, vectors, grown_from)
-        # One entry a row. None of them is ever written into, so that copies may share them.
-        self._names = names
-        self._counts = counts
-        self._vectors = vectors
-        self._index = index
+        # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
+        self._rows = _Rows(names, counts, vectors, make_index(self._index_name, vectors, grown_from))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A lock can be neither copied nor sent to another process.
+        return {name: value for name, value in vars(self).items() if name != "_changing"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._changing = threading.Lock()
 
     @classmethod
     def build(
@@ -235,29 +263,31 @@ class HashtagPool:
         """
         Adds hashtags at the end of the pool. Only new ones are encoded; the counts of known ones are raised. On any
         error the pool stays as it was. Arguments and errors are those of [`~HashtagPool.build`], except that adding
-        nothing is allowed.
+        nothing is allowed. Other threads search the pool as it was meanwhile, and wait with their own changes.
 
         Raises:
             RetrieverMismatchError: The pool was made by another retriever.
         """
         names, counts = counted_hashtags(hashtags, allow_empty=True)
         self.check_retriever(retriever)
-        rows = self._names.find(names.to_pylist())
-        known = np.array([row is not None for row in rows], bool)
-        raised = self._counts.copy()
-        raised[[row for row in rows if row is not None]] += counts[known]
-        if known.all():
-            self._counts = checked_counts(raised, len(raised))
-            return
-        new = names.filter(pa.array(~known)).to_pylist()
-        encoded = PoolVectors.collect(encode_hashtags(new, retriever, processor, batch_size, progress_bar))
-        raised = np.concatenate([raised, counts[~known]])
-        self._set(
-            self._names.followed_by(new),
-            checked_counts(raised, len(raised)),
-            self._vectors.followed_by(encoded),
-            grown_from=self._index,
-        )
+        with self._changing:
+            before = self._rows
+            rows = before.names.find(names.to_pylist())
+            known = np.array([row is not None for row in rows], bool)
+            raised = before.counts.copy()
+            raised[[row for row in rows if row is not None]] += counts[known]
+            if known.all():
+                self._rows = replace(before, counts=checked_counts(raised, len(raised)))
+                return
+            new = names.filter(pa.array(~known)).to_pylist()
+            encoded = PoolVectors.collect(encode_hashtags(new, retriever, processor, batch_size, progress_bar))
+            raised = np.concatenate([raised, counts[~known]])
+            self._set(
+                before.names.followed_by(new),
+                checked_counts(raised, len(raised)),
+                before.vectors.followed_by(encoded),
+                grown_from=before.index,
+            )
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
@@ -267,23 +297,22 @@ class HashtagPool:
             PoolError: Some are not in the pool (the message names them), or none would be left; nothing is removed.
         """
         given = list(as_iterable(hashtags))
-        rows = self._rows(given)
-        unknown = [hashtag for hashtag, row in zip(given, rows) if row is None]
-        if unknown:
-            raise PoolError(f"not in the hashtag pool: {named(unknown)}. Nothing was removed.")
-        if len(set(rows)) == len(self):
-            raise PoolError("removing these hashtags would leave the pool empty. Nothing was removed.")
-        if not rows:
-            return
-        names = self._names.without(rows)
-        if names.num_rows > _DROPPED_AT_ONCE and 2 * len(names) > names.num_rows:
-            self._names = names
-        else:
-            vectors = PoolVectors.collect(self._vectors.kept(names.kept))
-            self._set(HashtagNames(names.arrow()), self._counts[names.kept], vectors)
-
-    def _rows(self, hashtags: Sequence[object]) -> list[int | None]:
-        return self._names.find([pool_key(hashtag) for hashtag in hashtags])
+        with self._changing:
+            before = self._rows
+            rows = before.names.find([pool_key(hashtag) for hashtag in given])
+            unknown = [hashtag for hashtag, row in zip(given, rows) if row is None]
+            if unknown:
+                raise PoolError(f"not in the hashtag pool: {named(unknown)}. Nothing was removed.")
+            if len(set(rows)) == len(before.names):
+                raise PoolError("removing these hashtags would leave the pool empty. Nothing was removed.")
+            if not rows:
+                return
+            names = before.names.without(rows)
+            if names.num_rows > _DROPPED_AT_ONCE and 2 * len(names) > names.num_rows:
+                self._rows = replace(before, names=names)
+            else:
+                vectors = PoolVectors.collect(before.vectors.kept(names.kept))
+                self._set(HashtagNames(names.arrow()), before.counts[names.kept], vectors)
 
     def search(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, list[list[str]]]:
         """
@@ -301,23 +330,24 @@ class HashtagPool:
         Raises:
             PoolError: `k` is out of range, or the queries have another width than the pool or are not finite.
         """
+        rows = self._rows
+        size, dim = len(rows.names), rows.vectors.dim
         if not isinstance(k, Integral) or k < 1:
             raise PoolError(f"k={k!r}: ask for a whole number of hashtags, 1 or more.")
-        if k > len(self):
-            raise PoolError(f"k={k} is more than the {len(self)} hashtags of the pool: ask for at most {len(self)}.")
+        if k > size:
+            raise PoolError(f"k={k} is more than the {size} hashtags of the pool: ask for at most {size}.")
         queries = torch.as_tensor(queries).detach().to("cpu", torch.float32)
         if queries.ndim == 1:
             queries = queries[None]
-        if queries.ndim != 2 or queries.shape[1] != self._vectors.dim:
-            dim = self._vectors.dim
+        if queries.ndim != 2 or queries.shape[1] != dim:
             raise PoolError(
                 f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} numbers: "
                 f"give (q, {dim}), as made by the retriever of the pool."
             )
         if not queries.isfinite().all():
             raise PoolError("queries holds NaN or infinity: check the retriever's outputs.")
-        scores, rows = self._index.search(queries, int(k), self._names.removed)
-        return scores, [[self._names[row] for row in of_query] for of_query in rows.tolist()]
+        scores, found = rows.index.search(queries, int(k), rows.names.removed)
+        return scores, [[rows.names[row] for row in of_query] for of_query in found.tolist()]
 
     def check_retriever(self, retriever: Any) -> None:
         """
@@ -339,15 +369,12 @@ class HashtagPool:
     @property
     def hashtags(self) -> list[str]:
         """The hashtags in pool order, without `#` (a copy)."""
-        return list(self._names)
+        return list(self._rows.names)
 
     @property
     def counts(self) -> list[int]:
         """How often each hashtag was seen, in pool order (a copy)."""
-        return self._kept_counts().tolist()
-
-    def _kept_counts(self) -> np.ndarray:
-        return self._counts if self._names.kept is None else self._counts[self._names.kept]
+        return self._rows.kept_counts().tolist()
 
     @property
     def embeddings(self) -> torch.Tensor:
@@ -355,20 +382,21 @@ class HashtagPool:
         The vectors `(n, d)`, float32 on the CPU, rounded to float16 (a copy: four bytes a number, which for a large
         pool may be more than fits into memory).
         """
-        return torch.cat([rows.float() for rows in self._vectors.kept(self._names.kept)])
+        return torch.cat([rows.float() for rows in self._rows.kept_vectors()])
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._rows.names)
 
     def __contains__(self, hashtag: object) -> bool:
-        return self._rows([hashtag]) != [None]
+        return self._rows.names.find([pool_key(hashtag)]) != [None]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._rows.names)
 
     def __repr__(self) -> str:
+        rows = self._rows
         return (
-            f"{type(self).__name__}({len(self)} hashtags, {self._vectors.dim} dimensions, "
+            f"{type(self).__name__}({len(rows.names)} hashtags, {rows.vectors.dim} dimensions, "
             f"index={self._index_name!r}, retriever_fingerprint={self.retriever_fingerprint!r})"
         )
 
@@ -385,14 +413,13 @@ class HashtagPool:
         Raises:
             CheckpointError: `save_directory` is a file, or holds files that are not a pool's.
         """
+        # A copy, which other threads do not change between the files, or before the card.
+        pool = self.copy()
+        rows = pool._rows
         contents = PoolContents(
-            self._names.arrow(),
-            self._kept_counts(),
-            self._vectors.kept(self._names.kept),
-            self._vectors.dim,
-            self.retriever_fingerprint,
+            rows.names.arrow(), rows.kept_counts(), rows.kept_vectors(), rows.vectors.dim, pool.retriever_fingerprint
         )
-        write_pool(save_directory, contents, lambda card: self._card(card, create_model_card))
+        write_pool(save_directory, contents, lambda card: pool._card(card, create_model_card))
 
     def _card(self, card: str | None, create: bool, **place: str) -> str | None:
         """The card of the pool as it is now, from the one that is there; `None` for none."""
@@ -402,7 +429,7 @@ class HashtagPool:
         # Not above, since cards tell of pools.
         from ..hub_cards.pool_card import make_pool_card, pool_card_facts, with_new_facts
 
-        facts = (self.hashtags, self.counts, self._vectors.dim, self.retriever_fingerprint)
+        facts = (self.hashtags, self.counts, self._rows.vectors.dim, self.retriever_fingerprint)
         if card is not None:
             return with_new_facts(card, pool_card_facts(*facts))
         return make_pool_card(*facts, **place) if create else None
@@ -461,7 +488,7 @@ class HashtagPool:
             pool.check_retriever(retriever)
         # Only now, so that an index that is not installed is not taken for damage.
         pool._index_name = index
-        pool._set(pool._names, counts, vectors)
+        pool._set(pool._rows.names, counts, vectors)
         return pool
 
     def push_to_hub(
@@ -488,12 +515,13 @@ class HashtagPool:
         Returns:
             `CommitInfo`: The commit, as `huggingface_hub` describes it.
         """
+        pool = self.copy()
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "hashtag_pool"
-            self.save_pretrained(folder, create_model_card=False)
+            pool.save_pretrained(folder, create_model_card=False)
 
             def edit_card(full_id: str, card: str | None) -> str | None:
-                return self._card(card, create=not subfolder, repo_id=full_id)
+                return pool._card(card, create=not subfolder, repo_id=full_id)
 
             return commit_files(
                 {str(PurePosixPath(subfolder, name)): folder / name for name in POOL_FILES},

@@ -89,6 +89,8 @@ def scored_nearest_hashtags(
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
+    # A copy, which does not shrink between the question for its size and the search.
+    pool = pool.copy()
     scores, hashtags = pool.search(retriever.get_query_features(**inputs).pooler_output, min(k, len(pool)))
     found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
     return [next(found) if asks else [] for asks in asking]
