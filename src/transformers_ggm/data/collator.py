@@ -3,13 +3,14 @@
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 
 from ..errors import InputError
+from ..modeling.modeling_ggm import GGMForHashtagGeneration, decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
 from .prepared import StoredFrames
@@ -87,8 +88,12 @@ class DataCollatorForHashtagGeneration(EpochAware):
         blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture: the
             model hears through what it sees.
         seed (`int`, *optional*, defaults to 0).
+        model ([`GGMForHashtagGeneration`], *optional*): the model that is trained. With it, batches have
+            `decoder_input_ids` too, as [`~transformers.DataCollatorForSeq2Seq`] makes them: a `Trainer` with
+            `label_smoothing_factor` keeps the labels from the model. It is not kept.
 
-    Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
+    Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`; with
+    `training=False`, rows none of which has hashtags get no `labels`, so that `Trainer.predict` takes them.
 
     Raises:
         InputError: `inputs` has unknown names or none, or sound without frames to hear it through; or `target_order`
@@ -105,9 +110,11 @@ class DataCollatorForHashtagGeneration(EpochAware):
     inputs: Sequence[str] = INPUTS
     blank_video: bool = False
     seed: int = 0
+    model: InitVar[GGMForHashtagGeneration | None] = None
 
-    def __post_init__(self):
+    def __post_init__(self, model):
         super().__post_init__()
+        self._model_config = None if model is None else model.config
         if self.target_order not in TARGET_ORDERS:
             raise InputError(f"`target_order` is {self.target_order!r}; choose from {TARGET_ORDERS}.")
         check_inputs(self.inputs)
@@ -119,11 +126,12 @@ class DataCollatorForHashtagGeneration(EpochAware):
             rows = [self._vary(row) for row in rows]
         is_sound_alone = [row["frames"] is None and row["input_features"] is not None for row in rows]
         blank_video = self.blank_video and any(is_sound_alone)
+        hashtags = [row["hashtags"] for row in rows]
         batch = self.processor(
             videos=[row["frames"] for row in rows],
             text=[row["description"] for row in rows],
             guidance=[row["guidance"] for row in rows],
-            hashtags=[row["hashtags"] for row in rows],
+            hashtags=hashtags if self.training or any(hashtags) else None,
             audio_from_video=False,
             blank_video=blank_video,
             allow_empty=self.blank_video or set(self.inputs) != set(INPUTS),
@@ -138,6 +146,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
         if heard:
             batch["input_features"] = torch.stack([self.silence if sound is None else sound for sound in sounds])
             batch["audio_mask"] = torch.tensor([int(sound is not None) for sound in sounds])
+        if self._model_config is not None and "labels" in batch:
+            batch["decoder_input_ids"] = decoder_inputs_of(batch["labels"], self._model_config)
         return batch
 
     @cached_property

@@ -103,6 +103,7 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     arguments.gradient_accumulation_steps = 1  # in-batch negatives do not add up over accumulated batches
     arguments.warmup_steps = run.retriever.retriever_warmup_steps
     arguments.weight_decay = run.retriever.retriever_weight_decay
+    arguments.label_smoothing_factor = 0.0  # pairs have no labels
     arguments.predict_with_generate = False
     arguments.load_best_model_at_end = True
     arguments.metric_for_best_model = "eval_loss"
