@@ -582,15 +582,23 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
         of the target, its language code, instead.
         """
-        if self.config.text_config.model_type == "mbart":
-            return wrap_last_token(labels, self.config.pad_token_id)
-        return shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
+        return decoder_inputs_of(labels, self.config)
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
         for name in ("pixel_values_videos", "video_states", "frame_mask", "input_features", "audio_mask"):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
+
+
+def decoder_inputs_of(labels: torch.Tensor, config: GGMConfig) -> torch.Tensor:
+    """
+    What [`GGMForHashtagGeneration.prepare_decoder_input_ids_from_labels`] gives, without the model: worker processes
+    of a data loader need not be sent its weights.
+    """
+    if config.text_config.model_type == "mbart":
+        return wrap_last_token(labels, config.pad_token_id)
+    return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
 
 
 __all__ = ["GGMEncoderOutput", "GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]
