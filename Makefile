@@ -61,6 +61,17 @@ test-all: test test-slow  ## run all tests
 test-lowest: .venv-lowest/.installed  ## run the contract tests with the lowest versions that setup.cfg allows
 	@GGM_VERSIONS=lowest .venv-lowest/bin/python -m pytest -m contract
 
+# transformers' tests are not in the package that pip installs, but in its source distribution.
+test-common: $(INSTALLED_DEV)  ## run transformers' own tests of all models and processors on those of this package
+	@version=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("transformers"))') && \
+	folder=build/transformers-$$version && \
+	if [ ! -d $$folder ]; then \
+		echo "Downloading the source distribution of transformers $$version" && \
+		$(BIN)/$(PIP) download --quiet --no-deps --no-binary transformers --dest build transformers==$$version && \
+		tar -xzf $$folder.tar.gz -C build && touch $$folder/tests/__init__.py; \
+	fi && \
+	TRANSFORMERS_TESTS=$$folder/tests $(BIN)/python -m pytest -rfEX tests/common
+
 # Installs every time: what is newest changes. Not with constraints.txt: these are the versions that users get.
 test-newest: .venv-newest/bin/python  ## run the contract tests with the newest versions that setup.cfg allows
 	@echo "Installing the newest versions that setup.cfg allows into .venv-newest"
