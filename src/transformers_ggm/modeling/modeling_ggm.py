@@ -28,6 +28,7 @@ from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .distinct_frames import DistinctFrames
 from .noted_commit import NotedCommitMixin
 from .patch_pooling import pool_patches
+from .sounds_apart import encode_apart
 from .unsplit_layers import UnsplitLayersMixin
 
 
@@ -158,7 +159,12 @@ class GGMEncoder(GGMPreTrainedModel):
             states = states + self.frame_positions(positions)[None, :, None].to(states.device)
         return states.flatten(1, 2)
 
-    def encode_audio(self, input_features: torch.Tensor, audio_mask: torch.Tensor | None = None) -> torch.Tensor:
+    def encode_audio(
+        self,
+        input_features: torch.Tensor,
+        audio_mask: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """
         Encodes the sound.
 
@@ -167,11 +173,29 @@ class GGMEncoder(GGMPreTrainedModel):
                 makes them.
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound; the features of
                 other rows are not looked at.
+            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, which
+                changes nothing.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3.
+            `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3; zeros behind a shorter sound.
+
+        Raises:
+            InputError: `input_features_mask` is of another length than the features.
         """
-        features = blank_where_masked(input_features, audio_mask).to(self.audio_encoder.dtype)
+        return self._hear(input_features, audio_mask, input_features_mask)[0]
+
+    def _hear(
+        self, input_features: torch.Tensor, audio_mask: torch.Tensor | None, input_features_mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """a of equation 3, and which of it, `(batch, tokens)`, is sound of the row; `None` where all is."""
+        if input_features_mask is not None:
+            size = hidden_size_of(self.config.audio_config)
+            return encode_apart(self._audio_states, input_features, input_features_mask, audio_mask, size)
+        states = self._audio_states(blank_where_masked(input_features, audio_mask))
+        return states, None if audio_mask is None else audio_mask[:, None].expand(-1, states.shape[1])
+
+    def _audio_states(self, features: torch.Tensor) -> torch.Tensor:
+        features = features.to(self.audio_encoder.dtype)
         inputs = {self.audio_encoder.main_input_name: features}
         if getattr(self.audio_encoder.config, "enable_fusion", False):
             # CLAP with feature fusion: no clip is longer than the ten seconds that its first channel holds.
@@ -179,15 +203,17 @@ class GGMEncoder(GGMPreTrainedModel):
         return as_tokens(self.audio_encoder(**inputs).last_hidden_state)
 
     def ground_video_in_audio(
-        self, video: torch.Tensor, input_features: torch.Tensor | None, audio_mask: torch.Tensor | None
+        self,
+        video: torch.Tensor,
+        input_features: torch.Tensor | None,
+        audio_mask: torch.Tensor | None,
+        input_features_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """v = CAM(w, a, a) + w (equation 3); v = w in a row without sound."""
         if self.audio_encoder is None or input_features is None:
             return video
-        audio = self.encode_audio(input_features, audio_mask)
-        if audio_mask is None:
-            return self.audio_grounding(video, audio)
-        return self.audio_grounding(video, audio, audio_mask[:, None].expand(-1, audio.shape[1]))
+        audio, is_heard = self._hear(input_features, audio_mask, input_features_mask)
+        return self.audio_grounding(video, audio, is_heard) if audio.shape[1] else video
 
     def append_video(
         self,
@@ -229,6 +255,7 @@ class GGMEncoder(GGMPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         video_states: torch.FloatTensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
     ) -> GGMEncoderOutput:
         r"""
         The arguments are those of [`GGMModel`], and
@@ -261,7 +288,7 @@ class GGMEncoder(GGMPreTrainedModel):
             patch_mask = None
             if frame_mask is not None:
                 patch_mask = frame_mask.repeat_interleave(video.shape[1] // frame_mask.shape[1], dim=1)
-            video = self.ground_video_in_audio(video, input_features, audio_mask)
+            video = self.ground_video_in_audio(video, input_features, audio_mask, input_features_mask)
             if self.config.fusion == "grounding":
                 states = self.video_grounding(states, video, patch_mask)
             else:
@@ -330,6 +357,7 @@ class GGMModel(GGMPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        input_features_mask: torch.Tensor | None = None,
     ) -> Seq2SeqModelOutput | tuple:
         r"""
         Args:
@@ -342,6 +370,8 @@ class GGMModel(GGMPreTrainedModel):
             input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
                 through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, where
+                features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for features.
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
             encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
@@ -361,6 +391,7 @@ class GGMModel(GGMPreTrainedModel):
                 frame_mask=frame_mask,
                 input_features=input_features,
                 audio_mask=audio_mask,
+                input_features_mask=input_features_mask,
                 inputs_embeds=inputs_embeds,
                 output_attentions=output_attentions,
                 output_hidden_states=output_hidden_states,
@@ -532,6 +563,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        input_features_mask: torch.Tensor | None = None,
     ) -> Seq2SeqLMOutput | tuple:
         r"""
         Takes the arguments of [`GGMModel`], and
@@ -557,6 +589,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             frame_mask=frame_mask,
             input_features=input_features,
             audio_mask=audio_mask,
+            input_features_mask=input_features_mask,
             decoder_input_ids=decoder_input_ids,
             decoder_attention_mask=decoder_attention_mask,
             encoder_outputs=encoder_outputs,
@@ -592,7 +625,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
-        for name in ("pixel_values_videos", "video_states", "frame_mask", "input_features", "audio_mask"):
+        sounds = ("input_features", "audio_mask", "input_features_mask")
+        for name in ("pixel_values_videos", "video_states", "frame_mask", *sounds):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
 
