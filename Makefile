@@ -5,12 +5,18 @@ VENV ?= .venv
 PYTHON ?= python3
 
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := python -m pip --disable-pip-version-check
+PIP_INSTALL := $(BIN)/$(PIP) install --quiet --constraint constraints.txt
 INSTALLED := $(VENV)/.installed
 INSTALLED_APP := $(VENV)/.installed-app
 INSTALLED_DEV := $(VENV)/.installed-dev
 MARKERS := $(INSTALLED) $(INSTALLED_APP) $(INSTALLED_DEV)
 CHECKOUT := $(VENV)/.checkout
+REQUIRED := setup.cfg pyproject.toml constraints.txt
+LOCK := uv pip compile --quiet --no-python-downloads --no-header --no-annotate
+NEW_LOCK := build/constraints.txt
+# What runs with every version that setup.cfg allows. The newest leave out lora, which wants an older transformers.
+CONTRACT_EXTRAS := app,baselines,data,faiss,test,torchao
 SEED ?= 1
 MUTATIONS ?= 20000
 DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
@@ -20,7 +26,8 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 .PHONY: $(MARKERS)
 endif
 
-.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz bench quality clean
+.PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz bench quality clean \
+	test-lowest test-newest test-upstream lock
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -51,6 +58,35 @@ test-slow: $(INSTALLED_DEV)  ## run the tests that `make test` leaves out
 
 test-all: test test-slow  ## run all tests
 
+test-lowest: .venv-lowest/.installed  ## run the contract tests with the lowest versions that setup.cfg allows
+	@GGM_VERSIONS=lowest .venv-lowest/bin/python -m pytest -m contract
+
+# Installs every time: what is newest changes. Not with constraints.txt: these are the versions that users get.
+test-newest: .venv-newest/bin/python  ## run the contract tests with the newest versions that setup.cfg allows
+	@echo "Installing the newest versions that setup.cfg allows into .venv-newest"
+	@.venv-newest/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[$(CONTRACT_EXTRAS)]'
+	@GGM_VERSIONS=newest .venv-newest/bin/python -m pytest -m contract
+
+test-upstream: .venv-upstream/bin/python  ## run the contract tests with transformers' main branch
+	@echo "Installing transformers' main branch into .venv-upstream"
+	@.venv-upstream/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[$(CONTRACT_EXTRAS)]'
+	@.venv-upstream/bin/$(PIP) install --quiet --upgrade git+https://github.com/huggingface/transformers
+	@GGM_VERSIONS=upstream .venv-upstream/bin/python -m pytest -m contract
+
+# pip's own constraints, where the machine has some, hold for the lock too: pip has to be able to install it.
+lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if the quick tests pass with them
+	@rm -rf .venv-lock && $(MAKE) --no-print-directory .venv-lock/bin/python
+	@.venv-lock/bin/$(PIP) install --quiet uv
+	@mkdir -p build
+	@echo "# What was tested on Python 3.10 to 3.13: pip install -c constraints.txt . (\`make lock\` writes it)" > $(NEW_LOCK)
+	@limits=$$(.venv-lock/bin/$(PIP) config get global.constraint 2>/dev/null); .venv-lock/bin/$(LOCK) \
+		--universal --python-version 3.10 $${limits:+--constraint "$$limits"} --extra dev setup.cfg >> $(NEW_LOCK)
+	@echo "Installing what $(NEW_LOCK) locks into .venv-lock (PyTorch is large)"
+	@.venv-lock/bin/$(PIP) install --quiet --constraint $(NEW_LOCK) --editable '.[dev]'
+	@GGM_CONSTRAINTS=$(NEW_LOCK) .venv-lock/bin/python -m pytest -m "not slow"
+	@mv $(NEW_LOCK) constraints.txt && rm -rf .venv-lock
+	@echo "constraints.txt is new"
+
 fuzz: $(INSTALLED_DEV)  ## damage clips in many ways and see that reading them stays safe (SEED=, MUTATIONS=)
 	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest tests/processing/media/test_fuzzed_media.py
 
@@ -61,31 +97,39 @@ quality: $(INSTALLED_DEV)  ## lint, and check the formatting
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-clean:  ## remove caches and build products (the environment stays)
+clean:  ## remove caches and build products (environments stay)
 	@rm -rf build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis
-	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -not -path './.venv*' -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-$(BIN)/python:
+%/bin/python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.10 or later, or name one with \`make PYTHON=...\`." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 10) else "$(PYTHON) is Python %d.%d, but transformers-ggm needs 3.10 or later: name one with `make PYTHON=python3.12 ...`." % sys.version_info[:2])'
-	@echo "Making the environment $(VENV)"
-	@$(PYTHON) -m venv $(VENV) || { rm -f $(BIN)/python; exit 1; }
+	@echo "Making the environment $*"
+	@$(PYTHON) -m venv $* || { rm -f $@; exit 1; }
 
-$(INSTALLED): setup.cfg pyproject.toml | $(BIN)/python
+.venv-lowest/.installed: setup.cfg pyproject.toml | .venv-lowest/bin/python
+	@echo "Installing the lowest versions that setup.cfg allows into .venv-lowest (once; PyTorch is large)"
+	@.venv-lowest/bin/$(PIP) install --quiet uv
+	@mkdir -p build
+	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --all-extras setup.cfg > build/lowest.txt
+	@.venv-lowest/bin/$(PIP) install --quiet --constraint build/lowest.txt --editable '.[$(CONTRACT_EXTRAS),lora]'
+	@touch $@
+
+$(INSTALLED): $(REQUIRED) | $(BIN)/python
 	@echo "Installing transformers-ggm into $(VENV) (once; PyTorch is large)"
 	@rm -f $(MARKERS)
 	@$(PIP_INSTALL) --editable .
 	@echo "$(CURDIR)" > $(CHECKOUT)
 	@touch $(INSTALLED)
 
-$(INSTALLED_APP): setup.cfg pyproject.toml | $(BIN)/python
+$(INSTALLED_APP): $(REQUIRED) | $(BIN)/python
 	@echo "Installing transformers-ggm and its app into $(VENV) (once; PyTorch is large)"
 	@rm -f $(MARKERS)
 	@$(PIP_INSTALL) --editable '.[app]'
 	@echo "$(CURDIR)" > $(CHECKOUT)
 	@touch $(INSTALLED) $(INSTALLED_APP)
 
-$(INSTALLED_DEV): setup.cfg pyproject.toml | $(BIN)/python
+$(INSTALLED_DEV): $(REQUIRED) | $(BIN)/python
 	@echo "Installing transformers-ggm and its development tools into $(VENV) (once; PyTorch is large)"
 	@rm -f $(MARKERS)
 	@$(PIP_INSTALL) --editable '.[dev]'

@@ -26,6 +26,7 @@ from base_size import BART_BASE, tokenizer
 from base_size import hashtags as made_up_hashtags
 from torch.nn.functional import normalize
 from transformers import CLIPConfig
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from transformers_ggm import (
     GGMVideoProcessor,
@@ -134,9 +135,11 @@ class RandomRetriever:
     def eval(self) -> None:
         pass
 
-    def get_hashtag_features(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def get_hashtag_features(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> BaseModelOutputWithPooling:
         self.made.append(normalize(torch.randn(len(input_ids), self.width), dim=1))
-        return self.made[-1]
+        return BaseModelOutputWithPooling(pooler_output=self.made[-1])
 
 
 def no_tokens(hashtags: list[str], return_tensors: str) -> dict[str, torch.Tensor]:

@@ -70,7 +70,6 @@ def measured(suggest: HashtagGenerationPipeline, items: list[dict[str, Any]], **
     times, encoder = StageTimes(), suggest.model.get_encoder()
     places = [
         (inputs, "load_item", "decode and resize"),
-        (suggest.retriever, "encode_videos", "retriever's vision"),
         (suggest.retriever, "get_video_features", "retriever's vision"),
         (suggest.hashtag_pool, "search", "search"),
         (encoder, "forward", "text encoder and fusion"),

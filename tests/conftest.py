@@ -1,11 +1,13 @@
 """What every test shares: no network, one thread, fixed seeds, and the way to the shared data."""
 
+import logging
 import os
 
 # Before anything imports huggingface_hub, which reads it once: no test may wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,10 @@ from hypothesis import settings
 # Tests make no assertions about time: a busy machine is not a fault.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# What libraries warn of in one another, and transformers in its own assisted search.
+NOT_OURS = ("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",)
+NOT_OURS_LOGGED = re.compile("Passing `generation_config` together with .*min_new_tokens")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +37,28 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items):
+    """What is contract ends at a warning that something will go: by whichever library for us, or by our own code."""
+    for item in items:
+        if item.get_closest_marker("contract"):
+            item.add_marker(pytest.mark.filterwarnings("error::FutureWarning", *NOT_OURS))
+            item.add_marker(pytest.mark.filterwarnings("error::DeprecationWarning:transformers_ggm"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_deprecated_is_logged(request):
+    """transformers logs some of its deprecations: what is contract ends at these too."""
+    if not request.node.get_closest_marker("contract"):
+        yield
+        return
+    lines, handler = [], logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logging.getLogger("transformers").addHandler(handler)
+    yield
+    logging.getLogger("transformers").removeHandler(handler)
+    assert [line for line in lines if "deprecat" in line.lower() and not NOT_OURS_LOGGED.search(line)] == []
 
 
 @pytest.fixture

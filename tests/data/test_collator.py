@@ -109,6 +109,22 @@ def test_same_seed_and_epoch_give_the_same_batch(processor):
     assert not torch.equal(batch["labels"], other["labels"])
 
 
+@pytest.mark.parametrize("kind", [DataCollatorForHashtagGeneration, DataCollatorForHashtagRetrieval])
+def test_epoch_that_nobody_told(processors, kind):
+    """Would fail if a collator that is told no epoch drew the same for ever, or could not be repeated by a seed."""
+    collator = kind(processors[0] if kind is DataCollatorForHashtagGeneration else processors[1])
+    name = "labels" if kind is DataCollatorForHashtagGeneration else "hashtag_ids"
+    rows = [row_of(index) for index in range(6)]
+    assert collator.epoch is None
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        drawn.append([collator(rows)[name].tolist() for _ in range(3)])
+    assert drawn[0] == drawn[1] and len({str(batch) for batch in drawn[0]}) == 3
+    collator.set_epoch(0)
+    assert collator.epoch == 0 and collator(rows)[name].tolist() == collator(rows)[name].tolist()
+
+
 def test_workers_that_stay_know_the_epoch(processor):
     """Would fail if worker processes that outlive an epoch drew the first one's order and guidance for ever."""
     collator = DataCollatorForHashtagGeneration(processor)
@@ -368,8 +384,10 @@ def test_query_of_both(processors):
 def test_query_draws_the_same_hashtags_and_frames(processors, query):
     """Would fail if the pairs of an epoch were others because the description is read: runs could not be compared."""
     rows = [row_of(index) for index in range(6)]
-    expected = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2)(rows)
-    batch = DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2, query=query)(rows)
+    collators = [DataCollatorForHashtagRetrieval(processors[1], frames_per_clip=2, query=q) for q in ("video", query)]
+    for collator in collators:
+        collator.set_epoch(0)
+    expected, batch = (collator(rows) for collator in collators)
     assert "description_input_ids" not in expected
     assert all(torch.equal(batch[name], value) for name, value in expected.items() if name in batch)
     assert ("pixel_values_videos" in batch) == (query == "video+text")

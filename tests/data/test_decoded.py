@@ -44,6 +44,7 @@ def assert_same(first, second):
         assert torch.equal(first[name], second[name]), name
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("rows", [[0], [2], [3], [0, 2, 3], [3, 1, 0], [0, 1]])
 def test_decoded_rows_give_the_batch_of_raw_files(shorts, processors, decoded, rows):
     """Would fail if training read other frames, sound or text than the processor makes of the raw clips."""

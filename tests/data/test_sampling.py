@@ -1,5 +1,6 @@
 """The order of training rows."""
 
+import pytest
 import torch
 from accelerate.data_loader import BatchSamplerShard
 from hypothesis import given, settings
@@ -32,6 +33,7 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert order(lengths, epoch=3) != first and order(lengths, seed=1, epoch=2) != first
 
 
+@pytest.mark.contract
 def test_processes_share_the_rows():
     """Would fail if data-parallel processes read the same rows, or left some out."""
     lengths = [number % 15 for number in range(64)]

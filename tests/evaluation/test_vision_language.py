@@ -119,6 +119,7 @@ def test_batches(folder, seen):
     assert prompting.predict([]) == []
 
 
+@pytest.mark.contract
 def test_answers_are_read(folder, seen):
     """Would fail if hashtags of the prompt were taken for the model's, or its own were lost."""
     seen.answer = " #Fog #rain#RAIN #mist #hail"
@@ -128,6 +129,7 @@ def test_answers_are_read(folder, seen):
     assert prompting.predict(ROWS) == [[]] * len(ROWS)
 
 
+@pytest.mark.contract
 def test_greedy(folder, seen):
     """Would fail if chance had a part in the answers, or they were longer than asked."""
     prompting = make(folder, max_new_tokens=16, num_hashtags=50)

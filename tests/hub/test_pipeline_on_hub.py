@@ -74,6 +74,7 @@ def test_local_files_only(hub):
     assert not hub.requests
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("place", ["/resolve/.*/config.json", "/resolve/.*/processor_config.json", "/tree/"])
 def test_a_push_between_the_loads_does_not_mix_revisions(hub, second, local, local_second, place):
     """Would fail if some parts came from before a push and others from after it."""
@@ -91,6 +92,7 @@ def test_a_push_between_the_loads_does_not_mix_revisions(hub, second, local, loc
     assert parts(load("someone/tags")) == parts(local_second) != parts(local)
 
 
+@pytest.mark.contract
 def test_revisions_are_told_apart(hub, second, local, local_second, monkeypatch):
     """Would fail if a branch, commit or pull request gave parts of another one, online or from the cache."""
     commit = push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags").oid
@@ -177,6 +179,7 @@ def test_pool_of_another_retriever(hub):
         load("someone/tags")
 
 
+@pytest.mark.contract
 def test_connection_breaks_while_pulling(hub, local):
     """Would fail if a broken download gave half a checkpoint, or could not be gone on with."""
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")

@@ -54,6 +54,7 @@ def load(model, **kwargs):
     return pipeline("hashtag-generation", model=model, device="cpu", **kwargs)
 
 
+@pytest.mark.contract
 @pytest.mark.slow
 def test_a_folder_where_the_package_is_not_installed(coded, clip, expected, tmp_path):
     """Would fail if a checkpoint with its code did not work without the package, predicted otherwise, ran its code
@@ -140,6 +141,7 @@ tell(predictions=suggest(clip, description=words), version=sys.modules[package +
     assert newer["predictions"] == expected and newer["version"] == transformers_ggm.__version__
 
 
+@pytest.mark.contract
 def test_code_is_not_looked_at_where_the_package_is_installed(coded, clip, expected, monkeypatch, caplog):
     """Would fail if a checkpoint with code asked, warned or ran it although the package is there, or named the code
     again when it is saved without it."""

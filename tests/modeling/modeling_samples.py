@@ -208,6 +208,12 @@ def same_tensors(first: torch.nn.Module, second: torch.nn.Module) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+def checkpoint_activations(model: torch.nn.Module, **settings) -> None:
+    """Switches on what older versions of transformers call gradient checkpointing, by the name that does not warn."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable(settings or None)
+
+
 _CLIP_TEXT = {
     "vocab_size": VOCAB_SIZE,
     "hidden_size": 16,

@@ -35,6 +35,7 @@ def reload(model, folder, **kwargs):
     return type(model).from_pretrained(folder, **kwargs).eval()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("audio", AUDIO_CALLS)
 @pytest.mark.parametrize("vision", ["vit", "clip", "siglip", "dinov2", "deit"])
 def test_generator_uses_the_fused_kernel_by_default(tmp_path, fused_calls, vision, audio):
@@ -94,6 +95,7 @@ def test_a_tower_may_have_a_kernel_of_its_own(tmp_path, other_kernel, vision):
     assert model.config._attn_implementation == "sdpa"
 
 
+@pytest.mark.contract
 def test_which_models_may_have_flash_attention():
     """Would fail if flash attention were offered to the generator as a whole, whose cross-attention it cannot mask, or
     kept from the retriever."""

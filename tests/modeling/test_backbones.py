@@ -133,6 +133,7 @@ def assert_weights_come_from(module, source):
     assert all(torch.equal(ours[key], theirs[key].to(ours[key].dtype)) for key in ours)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", VISION)
 def test_vision_weights(tmp_path, bart, kind):
     """Else a pretrained picture encoder would be loaded in part, from the wrong place or not at all."""
@@ -147,6 +148,7 @@ def test_vision_weights(tmp_path, bart, kind):
         torch.testing.assert_close(encoder.eval()(pixel_values=frames).last_hidden_state, expected)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", AUDIO)
 def test_audio_weights(tmp_path, vit, bart, kind):
     """Else a pretrained sound encoder would be loaded in part, from the wrong place or not at all."""
@@ -164,6 +166,7 @@ def test_audio_weights(tmp_path, vit, bart, kind):
         assert model(**inputs, labels=target_ids()).loss.isfinite()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", TEXT)
 def test_text_weights(tmp_path, vit, kind):
     """Else the model would not start as exactly its text backbone, its head and the bias of its logits included."""
@@ -193,6 +196,7 @@ def test_decoding_settings(tmp_path, vit):
     assert not settings.min_length
 
 
+@pytest.mark.contract
 def test_old_configuration_with_generation_settings(tmp_path, vit):
     """Else BART checkpoints of before transformers 5, whose `config.json` holds `num_beams`, could not be saved again."""
     saved(BartForConditionalGeneration, TEXT_CONFIGS["bart"], tmp_path / "bart")

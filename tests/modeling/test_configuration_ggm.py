@@ -56,6 +56,7 @@ def test_special_tokens_and_tying_are_those_of_the_text_backbone():
     assert config.tie_word_embeddings is False
 
 
+@pytest.mark.contract
 def test_text_config_is_what_generation_asks():
     """Else `resize_token_embeddings` and beam search would look for the vocabulary's size in the wrong place."""
     config = ggm_config()

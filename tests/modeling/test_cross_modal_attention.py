@@ -37,6 +37,7 @@ def make_layer(implementation, target_size=16, source_size=24, **kwargs):
     return randomize(CrossModalAttention(config, target_size, source_size)).eval()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("mask", ["none", "ones", "padding", "one row empty", "all rows empty"])
 def test_equals_the_equations(implementation, mask):
@@ -55,6 +56,7 @@ def test_equals_the_equations(implementation, mask):
         torch.testing.assert_close(layer(target, source, masks[mask]), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 def test_masked_source_gets_no_gradient(implementation):
     """Else padding would be trained, and a row without sound would pull at the audio encoder."""

@@ -40,12 +40,14 @@ def test_bfloat16_is_close_to_float32(saved):
     assert torch.nn.functional.cosine_similarity(half.float(), whole, dim=-1).min() > 0.99
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("arguments", [{"device_map": "auto"}, {"device_map": {"": "cpu"}}])
 def test_device_map_on_the_processor(saved, arguments):
     """Would fail if a model could not be placed by accelerate, or computed otherwise then."""
     torch.testing.assert_close(output_of(saved, **arguments), output_of(saved))
 
 
+@pytest.mark.contract
 def test_weights_on_disk(saved, tmp_path):
     """Would fail if a model whose weights do not all fit into memory computed otherwise: a part called round its hooks
     would find its weights missing."""
@@ -61,6 +63,7 @@ def test_weights_on_disk(saved, tmp_path):
         torch.testing.assert_close(spread(**inputs)[name], model.eval()(**inputs)[name])
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     ("vision", "audio"), [("vit", "clap"), ("clip", "whisper"), ("vit", None)], ids=lambda name: name or "no-audio"
 )
@@ -100,6 +103,7 @@ def test_eager_and_sdpa_agree(saved):
     torch.testing.assert_close(eager, sdpa, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", ["flash_attention_2", "flex_attention", "nothing"])
 def test_attention_that_is_not_there_is_refused(saved, name):
     """Would fail if another attention than the one asked for were taken without a word."""

@@ -44,6 +44,7 @@ def pieces_of(ids):
     return [tag for tag in tags if len(tag) > 1] or [ids[1:]]
 
 
+@pytest.mark.contract
 @settings(max_examples=30, deadline=None)
 @given(
     drafts=st.lists(st.builds(HashtagDrafts, HASHTAGS, st.lists(TOKENS, max_size=3)), min_size=1, max_size=3),

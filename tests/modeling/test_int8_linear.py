@@ -23,6 +23,7 @@ def by_hand(linear, inputs):
     return outputs.view(*inputs.shape[:-1], -1)
 
 
+@pytest.mark.contract
 @needs_int8
 @given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
@@ -76,6 +77,7 @@ def test_rows_do_not_know_of_each_other(dtype):
     assert torch.equal(layer(many), torch.cat([layer(row) for row in many.split(1)]))
 
 
+@pytest.mark.contract
 @needs_int8
 def test_is_not_saved():
     """Would fail if a checkpoint were written that lacks these weights."""

@@ -6,12 +6,13 @@ import re
 import pytest
 import torch
 from modeling_samples import AUDIO_CONFIGS, TEXT_CONFIGS, VISION_CONFIGS
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from transformers import BartConfig, ClapAudioConfig, ResNetConfig, ViTConfig
 
 from transformers_ggm import GGMConfig, GGMForHashtagGeneration
 from transformers_ggm.modeling import make_lora_config
 from transformers_ggm.modeling.lora import PARTS
+
+peft = pytest.importorskip("peft", reason="peft is not installed: it may want an older transformers")
 
 BACKBONES = [
     *(("vision", name, {"vision_config": config}) for name, config in VISION_CONFIGS.items()),
@@ -50,7 +51,7 @@ def logits(model, **inputs):
 def test_a_preset_adapts_all_blocks_of_its_part_and_nothing_else(part, backbone, configs):
     """Would fail if a backbone's layers were missed, or another part were adapted with it."""
     model = small_model(**configs)
-    adapted = get_peft_model(model, make_lora_config(model, [part], r=2))
+    adapted = peft.get_peft_model(model, make_lora_config(model, [part], r=2))
     updated = {name.split(".lora_")[0] for name, _ in adapted.named_parameters() if ".lora_" in name}
     assert updated and all(name.startswith(f"base_model.model.{PARTS[part]}.") for name in updated)
     linear = {
@@ -64,7 +65,7 @@ def test_a_preset_adapts_all_blocks_of_its_part_and_nothing_else(part, backbone,
 def test_a_convolutional_part():
     """Would fail if a ResNet, which has no linear layers, could not be adapted, or grew statistics that are not saved."""
     model = small_model(vision_config=RESNET)
-    adapted = with_random_updates(get_peft_model(model, make_lora_config(model, ["vision"], r=2)))
+    adapted = with_random_updates(peft.get_peft_model(model, make_lora_config(model, ["vision"], r=2)))
     assert any("convolution.lora_A" in name for name, _ in adapted.named_parameters())
     expected = logits(adapted)
     adapted.train()
@@ -75,7 +76,7 @@ def test_a_convolutional_part():
 def test_frozen_sound_keeps_its_statistics():
     """Would fail if CLAP's batch normalisation moved in the training of an adapter, which does not save it."""
     model = small_model(audio_config=AUDIO_CONFIGS["clap"])
-    adapted = get_peft_model(model, make_lora_config(model, ["audio", "decoder"], r=2)).train()
+    adapted = peft.get_peft_model(model, make_lora_config(model, ["audio", "decoder"], r=2)).train()
     before = {name: value.clone() for name, value in model.named_buffers()}
     adapted(
         **INPUTS, pixel_values_videos=torch.rand(1, 1, 3, 16, 16), input_features=torch.rand(1, 1, 100, 16) * 5,
@@ -91,8 +92,8 @@ def test_fusion_is_always_trained(fusion):
     """Would fail if layers that join the backbones, a lookup of frame positions too, were left as they are."""
     model = small_model(audio_config=AUDIO_CONFIGS["whisper"])
     model = GGMForHashtagGeneration(GGMConfig(**{**vars(model.config), "frame_position_embedding": "learned"}))
-    adapted = get_peft_model(model, make_lora_config(model, ["decoder"], r=2, fusion=fusion))
-    saved = get_peft_model_state_dict(adapted)
+    adapted = peft.get_peft_model(model, make_lora_config(model, ["decoder"], r=2, fusion=fusion))
+    saved = peft.get_peft_model_state_dict(adapted)
     for name in ("video_grounding.q_proj", "audio_grounding.out_proj", "frame_positions"):
         mine = [key for key in saved if f"encoder.{name}." in key]
         assert mine and all(("lora_" in key) == (fusion == "lora") for key in mine), name
@@ -108,7 +109,7 @@ def test_what_no_input_reaches_is_left_out():
 def test_a_regular_expression_takes_the_place_of_the_parts():
     """Would fail if it were joined to the presets, or adapted layers a second time that are trained in full."""
     model = small_model()
-    adapted = get_peft_model(model, make_lora_config(model, target_modules=r".*\.q_proj", r=2))
+    adapted = peft.get_peft_model(model, make_lora_config(model, target_modules=r".*\.q_proj", r=2))
     updated = {name.split(".lora_")[0] for name, _ in adapted.named_parameters() if ".lora_" in name}
     names = [name for name, _ in small_model().named_modules() if name.endswith(".q_proj") and "grounding" not in name]
     assert updated == {f"base_model.model.{name}" for name in names}
@@ -131,13 +132,14 @@ def test_refusals(arguments, message):
         make_lora_config(small_model(), **arguments)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("fusion", ["full", "lora"])
 def test_saved_loaded_and_merged_outputs_are_the_same(tmp_path, fusion):
     """Would fail if an adapter lost anything on its way to the disk, into transformers' loader, or into the weights."""
     base = small_model()
     base.save_pretrained(tmp_path / "base")
     config = make_lora_config(base, list(PARTS)[:3], r=2, fusion=fusion)
-    adapted = with_random_updates(get_peft_model(base, config))
+    adapted = with_random_updates(peft.get_peft_model(base, config))
     expected = logits(adapted)
     adapted.save_pretrained(tmp_path / "adapter")
     files = {file.name for file in (tmp_path / "adapter").iterdir()}
@@ -145,7 +147,7 @@ def test_saved_loaded_and_merged_outputs_are_the_same(tmp_path, fusion):
 
     fresh = GGMForHashtagGeneration.from_pretrained(tmp_path / "base").eval()
     assert not torch.allclose(logits(fresh), expected, atol=1e-2)
-    loaded = PeftModel.from_pretrained(fresh, tmp_path / "adapter").eval()
+    loaded = peft.PeftModel.from_pretrained(fresh, tmp_path / "adapter").eval()
     torch.testing.assert_close(logits(loaded), expected, atol=1e-6, rtol=0)
     mixin = GGMForHashtagGeneration.from_pretrained(tmp_path / "base").eval()
     mixin.load_adapter(tmp_path / "adapter")
@@ -165,11 +167,11 @@ def test_two_adapters_switched_and_combined(tmp_path):
     small_model().save_pretrained(tmp_path / "base")
     for name in ("snow", "cats"):
         base = GGMForHashtagGeneration.from_pretrained(tmp_path / "base")
-        adapted = with_random_updates(get_peft_model(base, make_lora_config(base, r=2, fusion="lora")))
+        adapted = with_random_updates(peft.get_peft_model(base, make_lora_config(base, r=2, fusion="lora")))
         expected[name] = logits(adapted)
         adapted.save_pretrained(tmp_path / name)
     base = GGMForHashtagGeneration.from_pretrained(tmp_path / "base").eval()
-    both = PeftModel.from_pretrained(base, tmp_path / "snow", adapter_name="snow")
+    both = peft.PeftModel.from_pretrained(base, tmp_path / "snow", adapter_name="snow")
     both.load_adapter(tmp_path / "cats", adapter_name="cats")
     for name in ("cats", "snow"):
         both.set_adapter(name)
@@ -201,12 +203,13 @@ def test_size_for_the_base_size_model(fusion, parts):
         model = GGMForHashtagGeneration(GGMConfig(ViTConfig(), text, ClapAudioConfig()))
     whole = sum(parameter.nbytes for parameter in model.parameters())
     assert whole > 250e6 * 4
-    adapted = get_peft_model(model, make_lora_config(model, parts, fusion=fusion))
-    assert 0 < sum(tensor.nbytes for tensor in get_peft_model_state_dict(adapted).values()) < 0.03 * whole
+    adapted = peft.get_peft_model(model, make_lora_config(model, parts, fusion=fusion))
+    assert 0 < sum(tensor.nbytes for tensor in peft.get_peft_model_state_dict(adapted).values()) < 0.03 * whole
 
 
+@pytest.mark.contract
 def test_config_is_pefts_own():
     """Would fail if the configuration said another task, for which `AutoPeftModelForSeq2SeqLM` would not load it."""
     config = make_lora_config(small_model(), r=3, alpha=5, dropout=0.2)
-    assert type(config) is LoraConfig and config.task_type == "SEQ_2_SEQ_LM"
+    assert type(config) is peft.LoraConfig and config.task_type == "SEQ_2_SEQ_LM"
     assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 5, 0.2)

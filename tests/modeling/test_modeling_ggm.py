@@ -42,6 +42,7 @@ def silence_fusion(model):
     return model
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("text", ["bart", "mbart"])
 def test_without_a_video_it_is_its_text_backbone(text):
     """Else a text-only row would be read by another model than the pretrained one (t' = t)."""
@@ -202,6 +203,7 @@ def test_loss_is_the_mean_cross_entropy_of_the_targets():
     torch.testing.assert_close(model(**inputs, labels=longer).loss, expected)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("count", [11, torch.tensor(11)])
 def test_loss_over_the_items_of_accumulated_batches(count):
     """Else gradient accumulation would weigh the tokens of short batches more than those of long ones."""
@@ -213,6 +215,7 @@ def test_loss_over_the_items_of_accumulated_batches(count):
     assert model.accepts_loss_kwargs
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize(
     "text, shift", [("bart", lambda x: bart_shift(x, PAD, 2)), ("mbart", lambda x: mbart_shift(x, PAD))]
 )
@@ -249,6 +252,7 @@ def test_zero_init_learns():
         assert attention.v_proj.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.contract
 def test_outputs():
     """Else callers that read tuples, hidden states or attentions from other models would find them missing here."""
     model, inputs, labels = ggm_model(attn_implementation="eager"), ggm_inputs(), target_ids()

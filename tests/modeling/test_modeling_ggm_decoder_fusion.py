@@ -159,6 +159,19 @@ def test_encoder_runs_once_and_its_outputs_can_be_given():
         torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0)
 
 
+@torch.no_grad()
+def test_encoder_outputs_as_a_tuple():
+    """Would fail if the mask of text and frames, in a tuple of the encoder, were taken for hidden states or lost."""
+    model, inputs, labels = fusion_model(attn_implementation="eager"), as_batch(mixed_rows()), target_ids(4)
+    expected = model(**inputs, labels=labels).logits
+    for flags in ({}, {"output_hidden_states": True, "output_attentions": True}):
+        encoded = model.get_encoder()(**inputs, return_dict=False, **flags)
+        assert type(encoded) is tuple
+        output = model(encoder_outputs=encoded, labels=labels, **flags)
+        torch.testing.assert_close(output.logits, expected)
+        assert (output.encoder_attentions is not None) == bool(flags)
+
+
 @pytest.mark.parametrize("text", ["bart", "mbart"])
 @pytest.mark.parametrize("audio", [None, "ast"])
 def test_save_and_load(tmp_path, text, audio):

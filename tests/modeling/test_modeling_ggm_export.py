@@ -2,12 +2,13 @@
 
 import pytest
 import torch
-from modeling_samples import ggm_inputs, ggm_model, target_ids
+from modeling_samples import checkpoint_activations, ggm_inputs, ggm_model, target_ids
 from torch.export import Dim, export
 
 FAMILIES = [("vit", "bart", "ast"), ("clip", "mbart", "clap"), ("siglip", "bart", "whisper")]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("vision, text, audio", FAMILIES)
 def test_gradient_checkpointing(vision, text, audio, reentrant):
@@ -35,7 +36,7 @@ def test_gradient_checkpointing(vision, text, audio, reentrant):
 
     loss, expected = gradients()
     assert list(forwards.values()) == [1, 1, 1]
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+    checkpoint_activations(model, use_reentrant=reentrant)
     same_loss, actual = gradients()
     assert list(forwards.values()) == [2, 2, 2]
     torch.testing.assert_close(same_loss, loss)
@@ -54,6 +55,7 @@ ENCODER_SHAPES = {
 }
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 @pytest.mark.parametrize("audio", [None, "ast"])
 def test_export_of_the_encoder(audio, implementation):
@@ -70,6 +72,7 @@ def test_export_of_the_encoder(audio, implementation):
         torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.contract
 def test_export_of_the_whole_model():
     """Else one step of decoding could not be exported together with the encoder."""
     model = ggm_model()

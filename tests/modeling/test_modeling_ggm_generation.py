@@ -2,7 +2,11 @@
 
 import pytest
 import torch
-from modeling_samples import EOS, VOCAB_SIZE, as_batch, ggm_inputs, ggm_model, mixed_rows
+import transformers
+from modeling_samples import EOS, VOCAB_SIZE, as_batch, ggm_inputs, ggm_model, mixed_rows, target_ids
+from packaging.version import Version
+
+from transformers_ggm.modeling.forward_arguments import CACHE_NAME
 
 MODES = {
     "greedy": {"num_beams": 1, "do_sample": False},
@@ -17,6 +21,7 @@ def generate(model, inputs, **settings):
     return model.generate(**inputs, max_length=14, **settings)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("mode", MODES)
 def test_cache_changes_nothing(mode):
     """Else decoding with cached keys and values would write other hashtags than decoding without."""
@@ -36,6 +41,68 @@ def test_batch_equals_its_rows(mode, padding):
         alone = generate(model, row, **MODES[mode])[0]
         assert torch.equal(together[i, : len(alone)], alone)
         assert (together[i, len(alone) :] == model.generation_config.pad_token_id).all()
+
+
+def test_assisted_decoding_changes_nothing():
+    """Would fail if candidates of an assistant were checked against other logits, or were left in the cache when they
+    are wrong."""
+    model, inputs = ggm_model(), ggm_inputs(1)
+    assistant = ggm_model()
+    assistant.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        assistant.final_logits_bias.add_(torch.randn(VOCAB_SIZE) * 0.3)
+    expected = generate(model, inputs, **MODES["greedy"])
+    assert torch.equal(generate(model, inputs, **MODES["greedy"], assistant_model=assistant), expected)
+
+
+@pytest.mark.skipif(
+    Version(transformers.__version__) < Version("5.18"), reason="transformers 5.17 writes nothing then, with BART too"
+)
+def test_prompt_lookup_changes_nothing():
+    """Would fail if candidates that are looked up in the text were checked against other logits."""
+    model, inputs = ggm_model(), ggm_inputs(1)
+    expected = generate(model, inputs, **MODES["greedy"])
+    assert torch.equal(generate(model, inputs, **MODES["greedy"], prompt_lookup_num_tokens=3), expected)
+
+
+def test_static_cache_changes_nothing():
+    """Would fail if a cache of fixed size, which has room for tokens to come, let them be attended to."""
+    model, inputs = ggm_model(), as_batch(mixed_rows())
+    settings = {**MODES["greedy"], "disable_compile": True}
+    static = generate(model, inputs, cache_implementation="static", **settings)
+    assert torch.equal(static, generate(model, inputs, **settings))
+
+
+@pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_the_cache_by_its_two_names(name):
+    """Would fail if keys and values of earlier steps were lost under one of the names that transformers has for them."""
+    model, inputs, targets = ggm_model(), ggm_inputs(), target_ids()
+    whole = model(**inputs, decoder_input_ids=targets).logits
+    first = model(**inputs, decoder_input_ids=targets[:, :3], use_cache=True)
+    assert first[CACHE_NAME].get_seq_length() == 3
+    rest = model(**inputs, decoder_input_ids=targets[:, 3:], use_cache=True, **{name: first[CACHE_NAME]})
+    torch.testing.assert_close(torch.cat([first.logits, rest.logits], dim=1), whole, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_states_and_attentions_of_every_step(num_beams):
+    """Would fail if an output that was asked for, in the call or in the configuration, were missing for some step."""
+    model, inputs = ggm_model(attn_implementation="eager"), ggm_inputs()
+    wanted = {"output_scores": True, "output_attentions": True, "output_hidden_states": True}
+    settings = {"return_dict_in_generate": True, "eos_token_id": None, "max_length": 5, "num_beams": num_beams}
+    output = model.generate(**inputs, **wanted, **settings)
+    rows, layers = 2 * num_beams, 2
+    assert len(output.scores) == len(output.decoder_attentions) == len(output.cross_attentions) == 4
+    for step, (attentions, crossed, states) in enumerate(
+        zip(output.decoder_attentions, output.cross_attentions, output.decoder_hidden_states)
+    ):
+        assert [of_layer.shape for of_layer in attentions] == [(rows, 2, 1, step + 1)] * layers
+        assert [of_layer.shape for of_layer in crossed] == [(rows, 2, 1, 7)] * layers
+        assert [of_layer.shape for of_layer in states] == [(rows, 1, 16)] * (layers + 1)
+    assert len(output.encoder_attentions) == layers and len(output.encoder_hidden_states) == layers + 1
+    model.generation_config.update(output_hidden_states=True)
+    assert model.generate(**inputs, **settings).decoder_hidden_states is not None
 
 
 def test_greedy_is_the_argmax_of_forward():
@@ -62,6 +129,7 @@ def test_no_trigram_comes_twice():
         assert len(trigrams) == len(set(trigrams))
 
 
+@pytest.mark.contract
 def test_encoders_run_once_and_inputs_are_not_copied_for_beams():
     """Else five beams would cost five times the frames in memory, or the encoders would run at every step."""
     model, inputs = ggm_model(), ggm_inputs(2, frames=3)
@@ -100,6 +168,7 @@ def test_encoder_outputs_can_be_given():
     assert torch.equal(again, expected)
 
 
+@pytest.mark.contract
 def test_scores_of_beams_can_be_read_back():
     """Else the score of a hashtag, the mean log-probability of its tokens, could not be computed."""
     model, inputs = ggm_model(), ggm_inputs()
@@ -120,6 +189,7 @@ def test_unknown_arguments_are_refused():
         model.generate(**inputs, max_length=5)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("size", [VOCAB_SIZE + 9, VOCAB_SIZE - 12])
 def test_resized_embeddings(tmp_path, size):
     """Else a grown or shrunk vocabulary would leave a head, bias or setting of the old size behind."""

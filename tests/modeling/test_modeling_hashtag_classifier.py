@@ -13,6 +13,7 @@ from modeling_samples import (
     RESNET_CONFIG,
     VISION_CONFIGS,
     VOCAB_SIZE,
+    checkpoint_activations,
     clip_config,
     randomize,
     same_tensors,
@@ -148,12 +149,12 @@ def test_video_vector_is_the_mean_of_its_frames(vision):
     inputs["frame_mask"][1, 2:] = 0
     inputs["frame_mask"][2, 0] = 0
     with torch.no_grad():
-        vectors = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"])
+        vectors = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"]).pooler_output
         for row, frames, mask in zip(vectors, inputs["pixel_values_videos"], inputs["frame_mask"]):
             expected = torch.stack([frame_vector(model, vision, frame) for frame in frames[mask.bool()]]).mean(0)
             torch.testing.assert_close(row, expected, atol=1e-5, rtol=1e-5)
-        unmasked = model.get_video_features(inputs["pixel_values_videos"])
-        ones = model.get_video_features(inputs["pixel_values_videos"], torch.ones(BATCH, 3))
+        unmasked = model.get_video_features(inputs["pixel_values_videos"]).pooler_output
+        ones = model.get_video_features(inputs["pixel_values_videos"], torch.ones(BATCH, 3)).pooler_output
         torch.testing.assert_close(unmasked, ones)
 
 
@@ -163,7 +164,7 @@ def test_text_vector(text):
     model, inputs = make_classifier(None, text), make_inputs()
     with torch.no_grad():
         states = model.text_encoder(inputs["input_ids"], inputs["attention_mask"]).last_hidden_state
-        vectors = model.get_text_features(inputs["input_ids"], inputs["attention_mask"])
+        vectors = model.get_text_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
     torch.testing.assert_close(vectors, states[:, -1] if text == "clip" else states[:, 0])
 
 
@@ -264,6 +265,7 @@ def test_labels_of_another_width_are_refused():
             model(**inputs, labels=labels)
 
 
+@pytest.mark.contract
 def test_outputs_by_name_and_place():
     """Else `return_dict=False`, which exporting asks for, would give something else."""
     model, inputs = make_classifier(), make_inputs()
@@ -325,6 +327,7 @@ def test_dropout_works_in_training_only():
     assert not torch.equal(model(**inputs).logits, model(**inputs).logits)
 
 
+@pytest.mark.contract
 def test_frozen_vision_keeps_its_batch_statistics():
     """Else a frozen encoder would change while the layers behind it are trained."""
     model = make_classifier("resnet", None)
@@ -336,6 +339,7 @@ def test_frozen_vision_keeps_its_batch_statistics():
     assert all(torch.equal(value, before[name]) for name, value in model.vision_encoder.state_dict().items())
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("vision, text", KINDS)
 def test_comes_back_as_it_was(tmp_path, vision, text):
     """Else a trained classifier would be silently initialised anew, or name other hashtags, when it is loaded."""
@@ -474,7 +478,7 @@ def test_gradient_checkpointing():
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
-            model.gradient_checkpointing_enable()
+            checkpoint_activations(model)
         model.train().zero_grad()
         model(**inputs, labels=make_labels()).loss.backward()
         gradients.append({name: p.grad.clone() for name, p in model.named_parameters()})

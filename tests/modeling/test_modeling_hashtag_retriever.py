@@ -8,6 +8,7 @@ import torch
 from modeling_samples import (
     VISION_CONFIGS,
     VOCAB_SIZE,
+    checkpoint_activations,
     clip_config,
     randomize,
     same_tensors,
@@ -84,6 +85,7 @@ def test_projection_dim(kind):
     assert output.video_embeds.shape == output.hashtag_embeds.shape == (3, model.config.projection_dim)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_features_are_the_backbones(kind):
     """Else a video's vector would not be the mean of its frames' vectors, or a hashtag's not its text's."""
@@ -107,16 +109,16 @@ def test_padding_changes_nothing(padding):
     mask = torch.cat([inputs["frame_mask"], torch.zeros(3, 2, dtype=torch.long)], dim=1)
     with torch.no_grad():
         torch.testing.assert_close(
-            model.get_video_features(padded, mask),
-            model.get_video_features(inputs["pixel_values_videos"]),
+            model.get_video_features(padded, mask).pooler_output,
+            model.get_video_features(inputs["pixel_values_videos"]).pooler_output,
             atol=1e-5,
             rtol=1e-5,
         )
         ids = torch.cat([inputs["input_ids"], torch.full((3, 2), 1)], dim=1)
         words = torch.cat([inputs["attention_mask"], torch.zeros(3, 2, dtype=torch.long)], dim=1)
         torch.testing.assert_close(
-            model.get_hashtag_features(ids, words),
-            model.get_hashtag_features(inputs["input_ids"]),
+            model.get_hashtag_features(ids, words).pooler_output,
+            model.get_hashtag_features(inputs["input_ids"]).pooler_output,
             atol=1e-5,
             rtol=1e-5,
         )
@@ -203,6 +205,7 @@ def test_gradient_reaches_every_trainable_parameter():
         assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_comes_back_as_it_was(tmp_path, kind):
     """Else a trained retriever would be silently initialised anew when it is loaded."""
@@ -221,6 +224,7 @@ def test_comes_back_as_it_was(tmp_path, kind):
     assert HashtagRetrieverConfig.from_dict(config.to_dict()).to_dict() == config.to_dict()
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("kind", BACKBONES)
 def test_from_backbone(tmp_path, kind):
     """Else a pretrained dual encoder would lose weights or its temperature on the way into the retriever."""
@@ -337,7 +341,7 @@ def test_gradient_checkpointing():
     model(**inputs, return_loss=True).loss.backward()
     expected = model.backbone.visual_projection.weight.grad.clone()
     model.zero_grad()
-    model.gradient_checkpointing_enable()
+    checkpoint_activations(model)
     model(**inputs, return_loss=True).loss.backward()
     assert len(calls) == 3
     torch.testing.assert_close(model.backbone.visual_projection.weight.grad, expected)
@@ -400,7 +404,7 @@ def test_fused_query_is_the_normalised_sum(kind):
     """Else video and description would not weigh the same, or a row without one of them would not be the other alone."""
     model, rows = make_retriever(kind, query="video+text"), query_rows()
     with torch.no_grad():
-        queries = model.get_query_features(**query_inputs(rows))
+        queries = model.get_query_features(**query_inputs(rows)).pooler_output
     for query, row in zip(queries, rows):
         present = [vector for vector in reference_vectors(model, row) if vector is not None]
         torch.testing.assert_close(query, unit(sum(present)), atol=1e-5, rtol=1e-5)
@@ -411,7 +415,7 @@ def test_query_of_the_description(kind):
     """Else frames, or the padding of shorter descriptions, would change what a description is answered with."""
     model, rows = make_retriever(kind, query="text"), query_rows()
     with torch.no_grad():
-        queries = model.get_query_features(**query_inputs(rows))
+        queries = model.get_query_features(**query_inputs(rows)).pooler_output
     for query, row in zip(queries, rows):
         _, words = reference_vectors(model, row)
         torch.testing.assert_close(query, torch.zeros_like(query) if words is None else words, atol=1e-5, rtol=1e-5)
@@ -425,8 +429,8 @@ def test_query_alone_and_in_a_batch(kind, query):
     reads = {"video": slice(0, 1), "text": slice(1, 2), "video+text": slice(0, 2)}[query]
     rows = [row for row in rows if any(value is not None for value in row[reads])]
     with torch.no_grad():
-        batch = model.get_query_features(**query_inputs(rows))
-        alone = torch.cat([model.get_query_features(**query_inputs([row])) for row in rows])
+        batch = model.get_query_features(**query_inputs(rows)).pooler_output
+        alone = torch.cat([model.get_query_features(**query_inputs([row])).pooler_output for row in rows])
     torch.testing.assert_close(batch, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -434,8 +438,8 @@ def test_query_of_the_video_is_its_vector():
     """Else the published retriever would find other hashtags than before, or look at the description."""
     model, inputs = make_retriever(), query_inputs(query_rows())
     assert model.config.query == "video"
-    expected = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"])
-    assert torch.equal(model.get_query_features(**inputs), expected)
+    expected = model.get_video_features(inputs["pixel_values_videos"], inputs["frame_mask"]).pooler_output
+    assert torch.equal(model.get_query_features(**inputs).pooler_output, expected)
     hashtags = {name: value for name, value in make_inputs(4).items() if "ids" in name or name == "attention_mask"}
     assert torch.equal(model(**inputs, **hashtags).video_embeds, expected)
 
@@ -447,8 +451,8 @@ def test_loss_of_descriptions_alone():
     queries = query_inputs([(None, description(length)) for length in (3, 9, 5, 6)])
     output = model(**inputs, **queries, return_loss=True)
     with torch.no_grad():
-        hashtags = model.get_hashtag_features(inputs["input_ids"], inputs["attention_mask"])
-        videos = model.get_description_features(*queries.values())
+        hashtags = model.get_hashtag_features(inputs["input_ids"], inputs["attention_mask"]).pooler_output
+        videos = model.get_description_features(*queries.values()).pooler_output
         similarity = output.logit_scale * hashtags @ videos.T
     torch.testing.assert_close(output.video_embeds, videos)
     torch.testing.assert_close(output.loss, image_text_contrastive_loss(similarity))
@@ -489,7 +493,9 @@ def test_query_is_saved(tmp_path, query):
     model.save_pretrained(tmp_path)
     loaded = HashtagRetriever.from_pretrained(tmp_path)
     assert loaded.config.query == query and loaded.fingerprint() == model.fingerprint()
-    torch.testing.assert_close(loaded.get_query_features(**inputs), model.get_query_features(**inputs))
+    torch.testing.assert_close(
+        loaded.get_query_features(**inputs).pooler_output, model.get_query_features(**inputs).pooler_output
+    )
 
 
 def test_configuration_without_a_query(tmp_path):

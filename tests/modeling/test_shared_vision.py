@@ -54,10 +54,11 @@ def test_states_of_the_retriever_take_the_place_of_frames(pair):
         "input_ids": torch.tensor([[0, 5, 6, 2], [0, 7, 2, 1]]),
         "attention_mask": torch.tensor([[1] * 4, [1, 1, 1, 0]]),
     }
-    seen = retriever.encode_videos(frames, mask)
-    assert seen.video_states.shape[:2] == (2, 3)
-    torch.testing.assert_close(seen.video_embeds, retriever.get_video_features(frames, mask), rtol=0, atol=0)
-    shared = model.get_encoder()(**words, video_states=seen.video_states, frame_mask=mask).last_hidden_state
+    seen = retriever.get_video_features(frames, mask)
+    assert seen.last_hidden_state.shape[:2] == (2, 3)
+    query = retriever.get_query_features(frames, mask).pooler_output
+    torch.testing.assert_close(seen.pooler_output, query, rtol=0, atol=0)
+    shared = model.get_encoder()(**words, video_states=seen.last_hidden_state, frame_mask=mask).last_hidden_state
     own = model.get_encoder()(**words, pixel_values_videos=frames, frame_mask=mask).last_hidden_state
     torch.testing.assert_close(shared, own, rtol=0, atol=1e-6)
     blind = model.get_encoder()(**words).last_hidden_state
@@ -70,7 +71,7 @@ def test_generation_from_states(pair):
     retriever, model = pair
     frames = torch.randn(2, 3, 3, 16, 16)
     words = {"input_ids": torch.tensor([[0, 5, 6, 2], [0, 7, 8, 2]]), "num_beams": 3, "max_new_tokens": 6}
-    states = retriever.encode_videos(frames).video_states
+    states = retriever.get_video_features(frames).last_hidden_state
     own = model.generate(**words, pixel_values_videos=frames)
     assert torch.equal(model.generate(**words, video_states=states), own)
 
@@ -78,22 +79,11 @@ def test_generation_from_states(pair):
 def test_query_of_a_video_that_was_encoded(pair):
     """Would fail if the vectors were ignored, or the vision tower ran a second time."""
     retriever, _ = pair
-    vectors = retriever.encode_videos(torch.randn(2, 3, 3, 16, 16)).video_embeds
-    assert torch.equal(retriever.get_query_features(video_embeds=vectors), vectors)
+    vectors = retriever.get_video_features(torch.randn(2, 3, 3, 16, 16)).pooler_output
+    assert torch.equal(retriever.get_query_features(video_embeds=vectors).pooler_output, vectors)
     retriever.config.query = "text"
     with pytest.raises(InputError):
         retriever.get_query_features(video_embeds=vectors)
-
-
-def test_backbone_without_states(pair, monkeypatch):
-    """Would fail if a backbone that gives vectors alone ended in an error about a missing attribute."""
-    retriever, _ = pair
-    monkeypatch.setattr(
-        retriever.backbone, "get_image_features", lambda pixel_values: torch.ones(len(pixel_values), 4)
-    )
-    assert retriever.get_video_features(torch.randn(2, 3, 3, 16, 16)).shape == (2, 4)
-    with pytest.raises(InputError, match="states of images"):
-        retriever.encode_videos(torch.randn(2, 3, 3, 16, 16))
 
 
 def test_configuration(tmp_path):

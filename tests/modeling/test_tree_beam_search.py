@@ -46,6 +46,7 @@ def counted_passes(model):
     hook.remove()
 
 
+@pytest.mark.contract
 @settings(max_examples=40, deadline=None)
 @given(
     rows=st.integers(1, 4),
@@ -83,6 +84,7 @@ def test_prompts_and_padding(model, prompt):
         assert torch.equal(generate(model, custom_generate=tree_beam_search, pad_token_id=filling, **options), plain)
 
 
+@pytest.mark.contract
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 5), ends=st.lists(st.integers(3, VOCAB_SIZE - 1), min_size=1, max_size=9, unique=True))
 def test_scores_are_those_of_the_model(model, seed, ends):

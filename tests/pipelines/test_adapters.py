@@ -29,6 +29,7 @@ def test_parts_that_an_adapter_lacks_are_its_bases(checkpoint, adapter):
     assert any(".lora_A." in name for name, _ in adapted.model.named_parameters())
 
 
+@pytest.mark.contract
 def test_processor_beside_an_adapter_goes_before_its_bases(checkpoint, adapter, tmp_path):
     """Would fail if an adapter were used with other lengths than those it was trained with."""
     for file in adapter.iterdir():
@@ -42,6 +43,7 @@ def test_processor_beside_an_adapter_goes_before_its_bases(checkpoint, adapter, 
     assert suggest_with(tmp_path, processor=str(checkpoint)).processor.num_guidance == given.num_guidance
 
 
+@pytest.mark.contract
 def test_saved_pipeline_of_an_adapter_loads_again(adapter, checkpoint, tmp_path):
     """Would fail if it were saved as a whole model without weights, or lost its base."""
     suggest = suggest_with(adapter)

@@ -46,6 +46,7 @@ def assert_alike(found, expected):
             assert tags == others | {"score": pytest.approx(others["score"], abs=1e-5)}
 
 
+@pytest.mark.contract
 def test_captured_once_and_says_the_same(checkpoint, clips, fresh):
     """Would fail if a static cache changed a hashtag, if nothing were compiled, or if each new length of a text took
     another minute."""
@@ -93,6 +94,7 @@ def test_saved_as_if_nothing_were_compiled(checkpoint, fresh, tmp_path):
     assert before.keys() == after.keys() and all(before[name].equal(after[name]) for name in before)
 
 
+@pytest.mark.contract
 def test_without_a_compiler(checkpoint, monkeypatch, tmp_path):
     """Would fail if the missing compiler came to light at the first call, in the words of PyTorch."""
     monkeypatch.setattr(shutil, "which", lambda name: None)
@@ -100,6 +102,7 @@ def test_without_a_compiler(checkpoint, monkeypatch, tmp_path):
         load(checkpoint, device="cpu", compile=True)
 
 
+@pytest.mark.contract
 def test_a_spread_model_is_refused(checkpoint, tmp_path):
     """Would fail if weights that are not there were compiled, which ends in an error of PyTorch's."""
     size = sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))

@@ -175,6 +175,7 @@ def test_a_decoder_that_does_not_come_back_is_ended(clips, decode, monkeypatch):
     assert [row["error"] for row in rest] == [None] * len(others)
 
 
+@pytest.mark.contract
 @needs_fork
 def test_a_fault_in_a_worker_is_raised_as_what_it_is(clips, decode, monkeypatch):
     """Would fail if a fault of the code were taken for a bad clip and skipped, or its type got lost."""

@@ -43,10 +43,10 @@ def found_by_hand(suggest, item):
     vectors = []
     with torch.no_grad():
         if item.get("video") and retriever.config.query == "video+text":
-            vectors.append(retriever.get_video_features(**processor(videos=[item["video"]])))
+            vectors.append(retriever.get_video_features(**processor(videos=[item["video"]])).pooler_output)
         if item.get("description"):
             tokens = processor.tokenizer(item["description"], return_tensors="pt")
-            vectors.append(retriever.get_description_features(tokens["input_ids"]))
+            vectors.append(retriever.get_description_features(tokens["input_ids"]).pooler_output)
     return suggest.hashtag_pool.search(sum(vectors), 4)[1][0] if vectors else []
 
 
@@ -68,11 +68,13 @@ def test_guidance_is_that_of_the_query(make_pipeline, sounding, monkeypatch, que
 def test_frames_are_not_encoded_for_a_query_of_words(make_pipeline, sounding, monkeypatch):
     """Would fail if clips went through a vision tower that the query does not read, or words through it per beam."""
     suggest = make_pipeline("text")
-    monkeypatch.setattr(suggest.retriever, "get_video_features", lambda **_: pytest.fail("frames encoded"))
+    monkeypatch.setattr(suggest.retriever.backbone, "get_image_features", lambda **_: pytest.fail("frames encoded"))
     encoded = []
     original = suggest.retriever.get_description_features
     monkeypatch.setattr(
-        suggest.retriever, "get_description_features", lambda *args: encoded.append(len(args[0])) or original(*args)
+        suggest.retriever,
+        "get_description_features",
+        lambda *args, **kwargs: encoded.append(len(args[0])) or original(*args, **kwargs),
     )
     suggest([{"video": sounding[0], "description": WORDS}, {"description": WORDS}], batch_size=2, num_beams=3)
     assert encoded == [2]

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from transformers import pipeline
+from transformers import GenerationConfig, TemperatureLogitsWarper, pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.modeling.drafted_decoding import drafted_greedy_search
+from transformers_ggm.errors import InputError
+from transformers_ggm.modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
 from transformers_ggm.modeling.tree_beam_search import tree_beam_search
 from transformers_ggm.pipelines import hashtag_generation
 from transformers_ggm.pipelines.tree_decoding import hashtag_drafts, search_arguments
@@ -85,6 +86,12 @@ def test_merged_sequences(suggest, items, without_own_searches):
         ({"do_sample": True}, None),
         ({"num_beams": 1, "top_k": 3}, None),
         ({"cache_implementation": "static"}, None),
+        ({"encoder_no_repeat_ngram_size": 2}, None),
+        ({"num_beams": 1, "logits_processor": [], "stopping_criteria": []}, drafted_greedy_search),
+        ({"num_beams": 1, "logits_processor": [print]}, None),
+        ({"stopping_criteria": [print]}, None),
+        ({"num_beams": 1, "prefix_allowed_tokens_fn": print}, None),
+        ({"num_beams": 1, "generation_config": GenerationConfig()}, None),
     ],
 )
 def test_which_search(suggest, decoding, search):
@@ -92,6 +99,44 @@ def test_which_search(suggest, decoding, search):
     arguments = search_arguments(suggest.model, suggest.processor.tokenizer, [["snow"], []], decoding)
     assert arguments.get("custom_generate") is search
     assert ("drafts" in arguments) == (search is drafted_greedy_search)
+
+
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_processors_of_a_caller_see_all_rows(suggest, items, num_beams):
+    """Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone that
+    are not finished, in the place of all."""
+    seen, prefixes, vocabulary = [], set(), list(range(suggest.model.config.text_config.vocab_size))
+
+    def by_row(input_ids, scores):
+        # A hashtag's sign is forbidden in every second row, so that its place among the others decides.
+        seen.append(len(input_ids))
+        scores[num_beams::2] -= 1e4 * torch.arange(scores.shape[1]).remainder(7).eq(3)
+        return scores
+
+    def limit(input_ids, scores, **kwargs):
+        return torch.full((len(input_ids),), len(input_ids) != 3 * num_beams and input_ids.shape[1] > 2)
+
+    def prefix(row, ids):
+        prefixes.add(row)
+        return vocabulary
+
+    options = {"num_beams": num_beams, "batch_size": 3, "max_length": 12}
+    own = {"logits_processor": [by_row], "stopping_criteria": [limit], "prefix_allowed_tokens_fn": prefix}
+    answers = suggest(items[:3], generate_kwargs=own, **options)
+    assert set(seen) == {3 * num_beams} and prefixes == {0, 1, 2}
+    assert names(answers) != names(suggest(items[:3], **options))
+
+
+@pytest.mark.parametrize("search", [tree_beam_search, drafted_greedy_search])
+def test_own_searches_refuse_what_looks_at_rows(suggest, search):
+    """Would fail if a search that has not all rows side by side were run with a processor that may look at them."""
+    arguments = {"custom_generate": search, "num_beams": 5 if search is tree_beam_search else 1}
+    if search is drafted_greedy_search:
+        arguments["drafts"] = [HashtagDrafts()]
+    ids = torch.tensor([[0, 5, 2]])
+    suggest.model.generate(ids, max_length=4, **arguments)
+    with pytest.raises(InputError, match="Temperature"):
+        suggest.model.generate(ids, max_length=4, logits_processor=[TemperatureLogitsWarper(0.5)], **arguments)
 
 
 def test_drafts_begin_as_targets_do(suggest):

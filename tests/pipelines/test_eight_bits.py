@@ -38,6 +38,7 @@ def test_matrices_are_rounded_and_embeddings_are_not(checkpoint, dtype):
     assert {parameter.dtype for parameter in suggest.model.parameters()} == {getattr(torch, dtype)}
 
 
+@pytest.mark.contract
 @needs_int8
 def test_suggests_what_whole_weights_suggest(clips):
     """Would fail if rounded weights were garbled: the first hashtag is a sure one."""
@@ -73,6 +74,7 @@ def test_saving_is_refused(checkpoint, tmp_path):
             part.save_pretrained(tmp_path / "part")
 
 
+@pytest.mark.contract
 @needs_int8
 def test_layers_below_an_adapter(checkpoint, adapter):
     """Would fail if an adapter were rounded too, lost, or broke over what it lies on."""

@@ -107,6 +107,7 @@ def test_a_batch_gives_what_single_calls_give(suggest, items, batch_size):
     assert_same(suggest(items, batch_size=batch_size), single)
 
 
+@pytest.mark.contract
 def test_all_kinds_of_inputs_give_the_same(suggest, items):
     """Would fail if tuples, generators, other iterators or datasets were taken for one item, or lost rows or order."""
     expected = suggest(items, batch_size=2)
@@ -185,7 +186,7 @@ def retrieved(suggest, path, k):
     """The guidance for a clip, from the clip itself."""
     videos = suggest.retriever_processor(videos=[path])
     with torch.no_grad():
-        return suggest.hashtag_pool.search(suggest.retriever.get_video_features(**videos), k)[1][0]
+        return suggest.hashtag_pool.search(suggest.retriever.get_video_features(**videos).pooler_output, k)[1][0]
 
 
 def sequences_of(written):
@@ -390,6 +391,7 @@ def test_reports_of_two_streams_are_not_mixed(suggest, items):
     assert [name for name, _ in first_report] == ["item 1"]
 
 
+@pytest.mark.contract
 def test_decoding_arguments_reach_generate(suggest, sounding, transformers_log):
     """Would fail if an argument were swallowed, or `max_new_tokens` made transformers warn of a `max_length`."""
     item = {"video": sounding[0], "description": WORDS}
@@ -408,6 +410,7 @@ def test_decoding_arguments_reach_generate(suggest, sounding, transformers_log):
     assert "scores" in seen[-1]
 
 
+@pytest.mark.contract
 def test_arguments_given_once_hold_for_all_calls(checkpoint, sounding):
     """Would fail if defaults given to `pipeline()` were lost, or a call could not change them."""
     narrow = pipeline(
@@ -532,6 +535,7 @@ def test_parts_can_be_given(checkpoint, copy, sounding, suggest):
         HashtagGenerationPipeline(model=model, processor=processor, retriever=bare, hashtag_pool=given.hashtag_pool)
 
 
+@pytest.mark.contract
 def test_all_parts_come_from_the_commit_of_the_model(checkpoint, tmp_path, suggest, sounding):
     """Would fail if the retriever and pool were taken from another revision, or another cache, than the model."""
     commit = "0123456789abcdef0123456789abcdef01234567"
@@ -578,8 +582,8 @@ def test_a_retriever_that_sees_other_frames_gets_its_own(copy, sounding):
     processor.save_pretrained(copy / "retriever")
     suggest = pipeline("hashtag-generation", model=str(copy), device="cpu")
     seen = []
-    original = suggest.retriever.get_video_features
-    suggest.retriever.get_video_features = lambda **inputs: seen.append(inputs) or original(**inputs)
+    original = suggest.retriever.get_query_features
+    suggest.retriever.get_query_features = lambda **inputs: seen.append(inputs) or original(**inputs)
     suggest(sounding[0])
     media = suggest.processor.decode_media(sounding[0])
     expected = processor(videos=[media])
@@ -587,6 +591,7 @@ def test_a_retriever_that_sees_other_frames_gets_its_own(copy, sounding):
     assert seen[0]["frame_mask"].shape == (1, 2)
 
 
+@pytest.mark.contract
 def test_saving_gives_a_whole_checkpoint(suggest, tmp_path, sounding):
     """Would fail if saving left out the retriever or an edited pool, wrote code to be trusted, or removed a card."""
     suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor, progress_bar=False)
@@ -604,6 +609,7 @@ def test_saving_gives_a_whole_checkpoint(suggest, tmp_path, sounding):
     assert again(sounding[0], description=WORDS) == suggest(sounding[0], description=WORDS)
 
 
+@pytest.mark.contract
 def test_the_bundled_model_is_the_default(checkpoint, monkeypatch, transformers_log):
     """Would fail if `pipeline("hashtag-generation")` asked the Hub, or warned of a model that comes with the code."""
     task = PIPELINE_REGISTRY.supported_tasks["hashtag-generation"]

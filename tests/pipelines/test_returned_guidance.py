@@ -26,9 +26,11 @@ def grown(suggest):
 def similarities(suggest, path):
     """Cosine similarities of a clip and the pool's hashtags, by hand."""
     with torch.no_grad():
-        video = suggest.retriever.get_video_features(**suggest.retriever_processor(videos=[path]))[0]
+        video = suggest.retriever.get_video_features(**suggest.retriever_processor(videos=[path])).pooler_output[0]
         hashtags = suggest.hashtag_pool.hashtags
-        vectors = suggest.retriever.get_hashtag_features(**suggest.retriever_processor(hashtags=hashtags))
+        vectors = suggest.retriever.get_hashtag_features(
+            **suggest.retriever_processor(hashtags=hashtags)
+        ).pooler_output
     scores = torch.nn.functional.cosine_similarity(vectors, video[None])
     return {f"#{tag}": score for tag, score in zip(hashtags, scores.tolist())}
 

@@ -19,6 +19,7 @@ def quantised(request):
     return pipeline("hashtag-generation", model=DEMO_CHECKPOINT, device="cpu", dtype="bfloat16", model_kwargs=kwargs)
 
 
+@pytest.mark.contract
 def test_layers_are_quantised_and_embeddings_are_not(quantised):
     """Would fail if weights were loaded whole in silence, or the embeddings, which the output layer is tied to, were
     quantised or untied."""
@@ -37,6 +38,7 @@ def test_suggests_what_whole_weights_suggest(quantised):
     assert [tags[0]["hashtag"] for tags in found] == [tags[0]["hashtag"] for tags in expected]
 
 
+@pytest.mark.contract
 def test_saving_is_refused(quantised, tmp_path):
     """Would fail if a checkpoint were written that cannot be loaded, or a part of one."""
     with pytest.raises(CheckpointError, match="quantise it at each loading"):

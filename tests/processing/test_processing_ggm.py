@@ -87,6 +87,7 @@ def test_keys_do_not_depend_on_which_clip_has_sound(hearing, clip, silent_clip):
     assert hearing(videos=FRAMES)["audio_mask"].tolist() == [0]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", sorted(EXTRACTORS))
 def test_any_feature_extractor(video_processor, tokenizer, clip, silent_clip, name):
     """Sound encoders other than one family cannot be used, or a row's features depend on the rows beside it."""
@@ -128,6 +129,7 @@ def test_given_sound_replaces_the_clips(hearing, clip):
     assert torch.equal(batch["input_features"][1:], expected)
 
 
+@pytest.mark.contract
 def test_only_the_start_of_a_sound_is_heard(video_processor, tokenizer):
     """`max_audio_seconds` does not cut, so long sounds are trained on otherwise than they are used."""
     processor = GGMProcessor(video_processor, tokenizer, whisper(), max_audio_seconds=0.5)
@@ -313,6 +315,7 @@ def test_bad_hashtags_and_sounds_are_refused(hearing, tmp_path, silent_clip):
             hearing(text="a", audio=audio)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("make", [None, whisper])
 def test_save_and_load(tmp_path, video_processor, tokenizer, clip, make):
     """A saved processor makes other inputs than before, with or without a feature extractor."""

@@ -89,6 +89,7 @@ def test_what_cannot_be_encoded_is_refused(processor):
         processor(hashtags=["ok", "two words"])
 
 
+@pytest.mark.contract
 def test_save_and_load(tmp_path, video_processor, tokenizer):
     """A saved retriever sees or reads otherwise than before."""
     processor = HashtagRetrieverProcessor(video_processor, tokenizer, max_hashtag_length=5, max_description_length=7)
@@ -100,6 +101,7 @@ def test_save_and_load(tmp_path, video_processor, tokenizer):
     assert all(torch.equal(batch[key], expected[key]) for key in expected)
 
 
+@pytest.mark.contract
 def test_from_a_backbone(tmp_path, tokenizer):
     """Frame size and normalisation of the image-text model are not taken over."""
     tokenizer.save_pretrained(tmp_path)

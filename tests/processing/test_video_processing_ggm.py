@@ -38,6 +38,7 @@ def test_the_papers_frame_rule(duration, count):
     assert len(GGMVideoProcessor().sample_timestamps(duration)) == count
 
 
+@pytest.mark.contract
 def test_values_by_hand():
     """Pixels are scaled or normalised wrongly: with the defaults 0..255 becomes -1..1."""
     frames = random_frames(3, 16, 16)
@@ -128,6 +129,7 @@ IMAGE_PROCESSORS = {
 }
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", sorted(IMAGE_PROCESSORS))
 def test_from_a_folder_of_an_image_model(tmp_path, name):
     """Frames have another size or normalisation than the vision backbone was trained with."""
@@ -148,6 +150,7 @@ def test_a_number_as_size_means_the_shorter_side_where_frames_are_cropped():
     assert dict(GGMVideoProcessor(size=32).size) == {"height": 32, "width": 32}
 
 
+@pytest.mark.contract
 def test_save_and_load(tmp_path):
     """A setting is lost or changed on disk."""
     processor = GGMVideoProcessor(
@@ -187,6 +190,7 @@ def test_frames_of_unequal_sizes_are_refused(video_processor):
         video_processor([random_frames(1, 8, 8), random_frames(1, 9, 8)], do_resize=False, do_center_crop=False)
 
 
+@pytest.mark.contract
 def test_misspelt_settings_are_refused(video_processor):
     """A misspelt setting is silently ignored."""
     with pytest.raises(InputError, match="num_frame"):

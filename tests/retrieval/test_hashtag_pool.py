@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from retrieval_stand_ins import StandInProcessor, StandInRetriever
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging
 
 from transformers_ggm.errors import HashtagError, PoolError, RetrieverMismatchError
@@ -235,7 +236,11 @@ def test_failed_changes_change_nothing(retriever, processor, monkeypatch):
         pool.remove("snow")
     with pytest.raises(HashtagError, match="'not a tag'"):
         pool.add(["rain", "not a tag"], retriever, processor)
-    monkeypatch.setattr(retriever, "get_hashtag_features", lambda **inputs: torch.full((1, 8), float("nan")))
+    monkeypatch.setattr(
+        retriever,
+        "get_hashtag_features",
+        lambda **inputs: BaseModelOutputWithPooling(pooler_output=torch.full((1, 8), float("nan"))),
+    )
     with pytest.raises(PoolError, match="NaN"):
         pool.add({"snow": 1, "rain": 1}, retriever, processor, progress_bar=False)
     assert state(pool) == before

@@ -45,11 +45,11 @@ def by_hand(retriever, processor, video, words, k):
     vectors = []
     with torch.no_grad():
         if inputs:
-            vectors.append(retriever.get_video_features(**inputs)[0])
+            vectors.append(retriever.get_video_features(**inputs).pooler_output[0])
         if words is not None:
             tokens = processor(text=words)
-            vectors.append(retriever.get_description_features(*tokens.values())[0])
-        hashtags = retriever.get_hashtag_features(**processor(hashtags=HASHTAGS)).half().float()
+            vectors.append(retriever.get_description_features(*tokens.values()).pooler_output[0])
+        hashtags = retriever.get_hashtag_features(**processor(hashtags=HASHTAGS)).pooler_output.half().float()
     if not vectors:
         return []
     scores = hashtags @ sum(vectors)
@@ -86,12 +86,12 @@ def test_scores_are_cosine_similarities(processor):
     videos, descriptions = zip(*ROWS)
     found = scored_nearest_hashtags(videos, descriptions, retriever, processor, pool, 3)
     with torch.no_grad():
-        hashtags = retriever.get_hashtag_features(**processor(hashtags=HASHTAGS))
+        hashtags = retriever.get_hashtag_features(**processor(hashtags=HASHTAGS)).pooler_output
         for row, video in zip(found, videos):
             if video is None:
                 assert row == []
                 continue
-            vector = retriever.get_video_features(**processor(videos=[video]))
+            vector = retriever.get_video_features(**processor(videos=[video])).pooler_output
             cosine = torch.nn.functional.cosine_similarity(vector, hashtags).tolist()
             assert [score for _, score in row] == pytest.approx(
                 [cosine[HASHTAGS.index(tag)] for tag, _ in row], abs=2e-3

@@ -60,6 +60,7 @@ def test_an_evaluation_repeated_after_a_resume_counts_once():
     assert best_steps(log_history(FIGURES) + log_history({20: 5.0}), "rouge1")[:2] == [(20, 5.0), (40, 5.0)]
 
 
+@pytest.mark.contract
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=8), st.integers(1, 4), st.booleans())
 def test_best_checkpoints_are_kept(tmp_path_factory, figures, num_best, greater_is_better):
     """Would fail if a checkpoint that the final figures need were deleted, the newest one, or too few."""

@@ -165,6 +165,7 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
+@pytest.mark.contract
 def test_resumed_training_ends_like_an_uninterrupted_one(words_dir, tmp_path, monkeypatch):
     """Would fail if a resume saw other rows, dropout or learning rates, or a kill left what looks finished."""
     settings = {

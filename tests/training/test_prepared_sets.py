@@ -37,6 +37,7 @@ def test_prepared_set_trains_as_its_folder_does(finished, prepared_dir, train, t
     assert predictions[0]["file_name"].endswith(".mp4")
 
 
+@pytest.mark.contract
 def test_batches_of_like_length(prepared_dir, train, monkeypatch):
     """Would fail if grouping by length decoded rows to find their length, or every epoch had the same batches."""
     orders = []

@@ -59,7 +59,7 @@ def test_posts_without_any_clip(posts_dir, train):
     assert len(found) == len(usable)
     for words, tags in zip(usable, found):
         with torch.no_grad():
-            query = retriever.get_query_features(**processor(text=words))
+            query = retriever.get_query_features(**processor(text=words)).pooler_output
         assert tags == pool.search(query, len(pool))[1][0]
     assert set(pool.hashtags) == {tag for words, tags in POSTS if not words.startswith("#") for tag in tags}
 
@@ -79,7 +79,7 @@ def test_clips_with_words_clips_and_words(shorts_dir, train, tmp_path):
     for row, tags in zip(load_shorts(data_dir)["test"], guidance_of(run), strict=True):
         videos = {} if row["video"] is None else {"videos": [row["video"]]}
         with torch.no_grad():
-            query = retriever.get_query_features(**processor(**videos, text=row["description"]))
+            query = retriever.get_query_features(**processor(**videos, text=row["description"])).pooler_output
         assert tags == pool.search(query, len(pool))[1][0]
     assert guidance_of(run)[0] != guidance_of(run)[4]  # the same clip with words and without
 

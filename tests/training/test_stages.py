@@ -46,6 +46,7 @@ def test_pool_belongs_to_the_retriever(finished, shorts_dir):
     assert dict(zip(pool.hashtags, pool.counts)) == {tag: tags.count(tag) for tag in tags}
 
 
+@pytest.mark.contract
 def test_published_weights_are_the_best_ones(finished):
     """Would fail if the last checkpoint were published, or the weights changed on the way."""
     runs = sorted((finished / "runs" / "generator").glob("checkpoint-*"))
@@ -79,13 +80,14 @@ def test_guidance_is_what_the_pool_finds(finished, shorts_dir):
     found = []
     for video in test["video"]:
         with torch.inference_mode():
-            query = retriever.get_video_features(**processor(videos=[video]))
+            query = retriever.get_video_features(**processor(videos=[video])).pooler_output
         found += pool.search(query, len(pool))[1]
     assert read_json(finished / "guidance" / "test.json") == found
     recall = {int(k): value for k, value in read_json(finished / "guidance" / "test_recall.json").items()}
     assert recall == pytest.approx(recall_at_k(found, test["hashtags"][:], (1, 5, 10, 25, 50, 100)))
 
 
+@pytest.mark.contract
 def test_losses_fall(finished):
     """Would fail if nothing were learnt: gradients that do not reach the weights, a learning rate of zero."""
     assert losses(finished / "runs" / "generator")[-1] < losses(finished / "runs" / "generator")[0]

@@ -3,12 +3,13 @@
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import torch
 
 from ..errors import InputError
+from ..modeling.modeling_ggm import GGMForHashtagGeneration, decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import batch_sounds
 from .prepared import StoredFrames
@@ -42,24 +43,39 @@ def check_hearing(inputs: Sequence[str], blank_video: bool) -> None:
 TARGET_ORDERS = ("shuffled", "guidance")
 
 
-def row_generator(seed: int, epoch: int, index: int) -> random.Random:
-    """Randomness for one row in one epoch, the same whatever the batch, the worker or the process that reads it."""
-    return random.Random(f"{seed}-{epoch}-{index}")
+# What a collator takes for the epoch until it is told one.
+UNTOLD = -1
 
 
 class EpochAware:
-    """Knows which epoch the next rows are of, also in worker processes of a data loader that outlive an epoch."""
+    """
+    Knows which epoch the next rows are of, also in worker processes of a data loader that outlive an epoch. Until it is
+    told one, every batch takes a number from PyTorch's global generator for it, which is at another place in every
+    epoch: data loaders seed those of their workers anew, and those of workers that stay go on.
+    """
 
     def __post_init__(self):
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._epoch = torch.tensor(UNTOLD).share_memory_()
 
     @property
-    def epoch(self) -> int:
-        return int(self._epoch)
+    def epoch(self) -> int | None:
+        """The epoch that `set_epoch` told, `None` before."""
+        epoch = int(self._epoch)
+        return None if epoch == UNTOLD else epoch
 
     def set_epoch(self, epoch: int) -> None:
         """Says which epoch the next rows are of."""
         self._epoch.fill_(epoch)
+
+    def row_generators(self, rows: Sequence[Mapping[str, Any]]) -> list[random.Random]:
+        """
+        Randomness for each row of a batch: in an epoch that was told the same whatever the batch, the worker or the
+        process that reads it.
+        """
+        epoch = self.epoch
+        if epoch is None:
+            epoch = f"drawn {int(torch.randint(torch.iinfo(torch.int64).max, ()))}"
+        return [random.Random(f"{self.seed}-{epoch}-{row['index']}") for row in rows]
 
 
 @dataclass
@@ -68,8 +84,13 @@ class DataCollatorForHashtagGeneration(EpochAware):
     Makes batches for [`GGMForHashtagGeneration`] from the rows of [`PreparedShorts`] or [`DecodedShorts`].
 
     In training, as in the released research code, target hashtags are shuffled anew in every epoch, and each true
-    hashtag is taken out of the guidance with probability `guidance_dropout`, so that the model cannot just copy. Call
-    `set_epoch` before each epoch (`train.py` does): all randomness comes from `seed`, the epoch and the row.
+    hashtag is taken out of the guidance with probability `guidance_dropout`, so that the model cannot just copy.
+
+    A `Seq2SeqTrainer` needs nothing else for that: randomness comes from `seed`, the row and PyTorch's generator, which
+    `TrainingArguments.seed` starts, so that a training can be repeated with as many workers. After
+    `set_epoch` it comes from `seed`, the row and the epoch alone, whatever the batches, workers and processes, also in
+    a training that goes on in the middle of an epoch; [`~transformers_ggm.training.callbacks.EpochCallback`] calls it
+    before each epoch, as `train.py` has it.
 
     Args:
         processor ([`GGMProcessor`]): tokenizer and normalisation.
@@ -86,8 +107,12 @@ class DataCollatorForHashtagGeneration(EpochAware):
         blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture: the
             model hears through what it sees.
         seed (`int`, *optional*, defaults to 0).
+        model ([`GGMForHashtagGeneration`], *optional*): the model that is trained. With it, batches have
+            `decoder_input_ids` too, as [`~transformers.DataCollatorForSeq2Seq`] makes them: a `Trainer` with
+            `label_smoothing_factor` keeps the labels from the model. It is not kept.
 
-    Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`.
+    Returns, when called with a list of rows, a `BatchFeature` with the keys of `GGMForHashtagGeneration.forward`; with
+    `training=False`, rows none of which has hashtags get no `labels`, so that `Trainer.predict` takes them.
 
     Raises:
         InputError: `inputs` has unknown names or none, or sound without frames to hear it through; or `target_order`
@@ -104,9 +129,11 @@ class DataCollatorForHashtagGeneration(EpochAware):
     inputs: Sequence[str] = INPUTS
     blank_video: bool = False
     seed: int = 0
+    model: InitVar[GGMForHashtagGeneration | None] = None
 
-    def __post_init__(self):
+    def __post_init__(self, model):
         super().__post_init__()
+        self._model_config = None if model is None else model.config
         if self.target_order not in TARGET_ORDERS:
             raise InputError(f"`target_order` is {self.target_order!r}; choose from {TARGET_ORDERS}.")
         check_inputs(self.inputs)
@@ -115,14 +142,15 @@ class DataCollatorForHashtagGeneration(EpochAware):
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
         rows = [self._withhold(row) for row in rows]
         if self.training:
-            rows = [self._vary(row) for row in rows]
+            rows = [self._vary(row, generator) for row, generator in zip(rows, self.row_generators(rows))]
         is_sound_alone = [row["frames"] is None and row["input_features"] is not None for row in rows]
         blank_video = self.blank_video and any(is_sound_alone)
+        hashtags = [row["hashtags"] for row in rows]
         batch = self.processor(
             videos=[row["frames"] for row in rows],
             text=[row["description"] for row in rows],
             guidance=[row["guidance"] for row in rows],
-            hashtags=[row["hashtags"] for row in rows],
+            hashtags=hashtags if self.training or any(hashtags) else None,
             audio_from_video=False,
             blank_video=blank_video,
             allow_empty=self.blank_video or set(self.inputs) != set(INPUTS),
@@ -135,6 +163,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
         sounds = [row["input_features"] for row in rows]
         if any(sound is not None for sound in sounds):
             batch.update(batch_sounds(self.processor.feature_extractor, sounds))
+        if self._model_config is not None and "labels" in batch:
+            batch["decoder_input_ids"] = decoder_inputs_of(batch["labels"], self._model_config)
         return batch
 
     def _withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,8 +178,7 @@ class DataCollatorForHashtagGeneration(EpochAware):
             row["input_features"] = None
         return row
 
-    def _vary(self, row: dict[str, Any]) -> dict[str, Any]:
-        generator = row_generator(self.seed, self.epoch, row["index"])
+    def _vary(self, row: dict[str, Any], generator: random.Random) -> dict[str, Any]:
         row["hashtags"] = generator.sample(row["hashtags"], len(row["hashtags"]))
         true = set(row["hashtags"])
         row["guidance"] = [
@@ -176,7 +205,8 @@ def hashtag_id(hashtag: str) -> int:
 class DataCollatorForHashtagRetrieval(EpochAware):
     r"""
     Makes batches for [`HashtagRetriever`]: pairs of a query (the video, as published) and one of its hashtags, drawn
-    anew in every epoch.
+    anew in every epoch. What is drawn goes by `set_epoch` as in [`DataCollatorForHashtagGeneration`], and without it by
+    PyTorch's generator.
 
     Args:
         processor ([`HashtagRetrieverProcessor`]): tokenizer and normalisation.
@@ -203,7 +233,7 @@ class DataCollatorForHashtagRetrieval(EpochAware):
     query: str = "video"
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        generators = [row_generator(self.seed, self.epoch, row["index"]) for row in rows]
+        generators = self.row_generators(rows)
         hashtags = [self._draw_hashtag(row["hashtags"], generator) for row, generator in zip(rows, generators)]
         inputs = {}
         if "video" in self.query:

@@ -88,7 +88,8 @@ class GGMConfig(PreTrainedConfig):
 
     model_type = "ggm"
     sub_configs = {"vision_config": AutoConfig, "text_config": AutoConfig, "audio_config": AutoConfig}
-    keys_to_ignore_at_inference = ["past_key_values"]
+    # By its name of today and of before transformers 5.24.
+    keys_to_ignore_at_inference = ["cache", "past_key_values"]
 
     def __init__(
         self,

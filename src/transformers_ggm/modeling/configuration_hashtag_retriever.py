@@ -59,6 +59,10 @@ class HashtagRetrieverConfig(PreTrainedConfig):
             raise ValueError(f"`query` must be one of {QUERIES}, got {query!r}.")
         super().__init__(**without_other_code(kwargs))
 
+    def get_text_config(self, *args, **kwargs) -> PreTrainedConfig:
+        """The configuration of the text tower, as everywhere in transformers: it has the `vocab_size`."""
+        return self.backbone_config.get_text_config(*args, **kwargs)
+
     @property
     def query_reads_video(self) -> bool:
         """Whether frames are part of the query."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from transformers.utils import ModelOutput
 
 from .backbones import blank_where_masked
 
@@ -30,6 +31,7 @@ class DistinctFrames:
 
     ```python
     >>> import torch
+    >>> from transformers.modeling_outputs import BaseModelOutput
     >>> from transformers_ggm.modeling.distinct_frames import DistinctFrames
 
     >>> dark, light = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
@@ -38,8 +40,8 @@ class DistinctFrames:
     >>> frames = DistinctFrames.of(videos, mask, torch.nn.Identity().eval())
     >>> frames.pixel_values.mean(dim=(1, 2, 3)).tolist()  # those of the first video, the one of the second
     [0.0, 1.0, 1.0]
-    >>> (sums,) = frames.encoded_by(lambda pixel_values: [pixel_values.sum(dim=(1, 2, 3))])
-    >>> sums.tolist()
+    >>> sums = frames.encoded_by(lambda pixels: BaseModelOutput(last_hidden_state=pixels.sum(dim=(1, 2, 3))))
+    >>> sums.last_hidden_state.tolist()
     [[0.0, 0.0, 48.0], [48.0, 0.0, 0.0]]
 
     ```
@@ -80,17 +82,17 @@ class DistinctFrames:
         frames = frames.index_select(0, index) if len(index) else torch.zeros_like(frames[:1])
         return cls(frames, shape, (needed.cumsum(0) - 1).clamp(min=0), frame_mask)
 
-    def encoded_by(self, encode: Callable[[torch.Tensor], list[torch.Tensor]]) -> list[torch.Tensor]:
+    def encoded_by(self, encode: Callable[[torch.Tensor], ModelOutput]) -> ModelOutput:
         """
-        What a tower makes of the frames. On processors, where no gradients are kept, it sees a few at a time, which
-        takes less time and memory.
+        What a tower makes of the frames. On CPUs, where no gradients are kept, it sees a few at a time, which takes less
+        time and memory.
 
         Args:
-            encode (`Callable`): gets frames of shape `(distinct, 3, height, width)` and gives some tensors of shape
-                `(distinct, ...)`.
+            encode (`Callable`): gets frames of shape `(distinct, 3, height, width)` and gives an output of transformers,
+                whose tensors, and tuples of tensors, are of shape `(distinct, ...)`.
 
         Returns:
-            `list[torch.Tensor]`: of each of them that of all frames, see [`DistinctFrames.spread`].
+            `ModelOutput`: the same kind of output with those of all frames, see [`DistinctFrames.spread`].
         """
         in_blocks = (
             self.pixel_values.device.type == "cpu"
@@ -98,7 +100,17 @@ class DistinctFrames:
             and not torch.compiler.is_compiling()
         )
         blocks = self.pixel_values.split(FRAMES_AT_A_TIME) if in_blocks else [self.pixel_values]
-        return [self.spread(torch.cat(parts)) for parts in zip(*map(encode, blocks))]
+        outputs = [encode(block) for block in blocks]
+        joined = {name: self._join([output[name] for output in outputs]) for name in outputs[0]}
+        return type(outputs[0])(**joined)
+
+    def _join(self, parts: list) -> torch.Tensor | tuple | None:
+        if parts[0] is None:
+            # Of layers whose states were not asked for.
+            return None
+        if isinstance(parts[0], tuple):
+            return tuple(self._join(list(of_layer)) for of_layer in zip(*parts))
+        return self.spread(torch.cat(parts))
 
     def spread(self, states: torch.Tensor) -> torch.Tensor:
         """

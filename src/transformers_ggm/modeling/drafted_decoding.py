@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ..errors import InputError
-from .token_tree import ScoredSequences, TokenTree, end_tokens, sees_all_before
+from .token_tree import ScoredSequences, TokenTree, check_of_one_row, end_tokens, sees_all_before
 
 
 class HashtagDrafts:
@@ -91,12 +91,14 @@ def drafted_greedy_search(
         `torch.LongTensor` of shape `(rows, length)`, or, with `return_dict_in_generate`, [`ScoredSequences`].
 
     Raises:
-        InputError: beams or sampling are asked for, or there is not one `HashtagDrafts` for each row.
+        InputError: beams or sampling are asked for, there is not one `HashtagDrafts` for each row, or a processor or
+            criterion may look at several rows.
     """
     if generation_config.num_beams != 1 or generation_config.do_sample:
         raise InputError("Drafts are for greedy search: pass num_beams=1 and do_sample=False.")
     if len(drafts) != len(input_ids):
         raise InputError(f"There are {len(drafts)} drafts for {len(input_ids)} rows: pass one for each row.")
+    check_of_one_row(logits_processor, stopping_criteria)
     rows = [
         _Row(ids, guesses, generation_config.max_length, logits_processor, stopping_criteria)
         for ids, guesses in zip(input_ids, drafts)

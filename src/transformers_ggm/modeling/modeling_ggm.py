@@ -1,22 +1,22 @@
 """The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals")."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.models.bart.modeling_bart import shift_tokens_right
 from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
 
 from ..errors import InputError
 from .backbones import (
     as_tokens,
     batch_norms,
-    blank_where_masked,
     build_backbone,
     build_tower,
     copy_tower_weights,
@@ -26,9 +26,10 @@ from .backbones import (
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .distinct_frames import DistinctFrames
+from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .noted_commit import NotedCommitMixin
 from .patch_pooling import pool_patches
-from .sounds_apart import encode_apart
+from .sound_encoding import encode_sounds
 from .unsplit_layers import UnsplitLayersMixin
 
 
@@ -46,7 +47,7 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     _supports_sdpa = True
     # CLAP names none of its own.
     _no_split_modules = ["CrossModalAttention", "ClapAudioLayer", "ClapAudioPatchMerging"]
-    _skip_keys_device_placement = ["past_key_values"]
+    _skip_keys_device_placement = [CACHE_NAME]
 
     def _init_weights(self, module):
         super()._init_weights(module)
@@ -54,6 +55,19 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             init.zeros_(module.final_logits_bias)
         elif isinstance(module, OutputProjection) and self.config.fusion_init == "zero":
             init.zeros_(module.weight)
+
+    def mark_tied_weights_as_initialized(self, loading_info):
+        """
+        As in transformers, which takes what has several names for loaded: the word embeddings are one module, not
+        several with one weight. Where a checkpoint has them by none of the names, they are missing.
+        """
+        missing = set(loading_info.missing_keys)
+        super().mark_tied_weights_as_initialized(loading_info)
+        for source in missing & set(self.all_tied_weights_keys.values()):
+            names = {target for target, of_target in self.all_tied_weights_keys.items() if of_target == source}
+            if names <= missing:
+                self.get_parameter(source)._is_hf_initialized = False
+                loading_info.missing_keys.add(source)
 
 
 @dataclass
@@ -65,6 +79,14 @@ class GGMEncoderOutput(BaseModelOutput):
     """
 
     attention_mask: torch.Tensor | None = None
+
+    @classmethod
+    def of_tuple(cls, outputs: tuple) -> "GGMEncoderOutput":
+        """What the encoder returns without `return_dict`: its mask is the tensor behind the states, if there is one."""
+        states, *others = outputs
+        layers = [part for part in others if isinstance(part, tuple)]
+        mask = next((part for part in others if torch.is_tensor(part)), None)
+        return cls(states, *layers, attention_mask=mask)
 
 
 class GGMEncoder(GGMPreTrainedModel):
@@ -129,10 +151,11 @@ class GGMEncoder(GGMPreTrainedModel):
             InputError: more frames than learned frame positions.
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
-        return self.join_frames(*frames.encoded_by(self._frame_states))
+        return self.join_frames(frames.encoded_by(self._frame_states).last_hidden_state)
 
-    def _frame_states(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        return [as_tokens(self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state)]
+    def _frame_states(self, pixels: torch.Tensor) -> BaseModelOutput:
+        states = self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state
+        return BaseModelOutput(last_hidden_state=as_tokens(states))
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
         """
@@ -166,53 +189,20 @@ class GGMEncoder(GGMPreTrainedModel):
         input_features_mask: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """
-        Encodes the sound.
-
-        Args:
-            input_features (`torch.FloatTensor` of shape `(batch, ...)`): as the audio backbone's feature extractor
-                makes them.
-            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound; the features of
-                other rows are not looked at.
-            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, which
-                changes nothing.
+        Encodes the sound. The arguments and errors are those of [`GGMEncoder.forward`].
 
         Returns:
             `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3; zeros behind a shorter sound.
-
-        Raises:
-            InputError: `input_features_mask` is of another length than the features.
         """
-        return self._hear(input_features, audio_mask, input_features_mask)[0]
-
-    def _hear(
-        self, input_features: torch.Tensor, audio_mask: torch.Tensor | None, input_features_mask: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """a of equation 3, and which of it, `(batch, tokens)`, is sound of the row; `None` where all is."""
-        if input_features_mask is not None:
-            size = hidden_size_of(self.config.audio_config)
-            return encode_apart(self._audio_states, input_features, input_features_mask, audio_mask, size)
-        states = self._audio_states(blank_where_masked(input_features, audio_mask))
-        return states, None if audio_mask is None else audio_mask[:, None].expand(-1, states.shape[1])
-
-    def _audio_states(self, features: torch.Tensor) -> torch.Tensor:
-        features = features.to(self.audio_encoder.dtype)
-        inputs = {self.audio_encoder.main_input_name: features}
-        if getattr(self.audio_encoder.config, "enable_fusion", False):
-            # CLAP with feature fusion: no clip is longer than the ten seconds that its first channel holds.
-            inputs["is_longer"] = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
-        return as_tokens(self.audio_encoder(**inputs).last_hidden_state)
+        return encode_sounds(self.audio_encoder, input_features, audio_mask, input_features_mask)[0]
 
     def ground_video_in_audio(
-        self,
-        video: torch.Tensor,
-        input_features: torch.Tensor | None,
-        audio_mask: torch.Tensor | None,
-        input_features_mask: torch.Tensor | None = None,
+        self, video: torch.Tensor, input_features: torch.Tensor | None, *masks: torch.Tensor | None
     ) -> torch.Tensor:
         """v = CAM(w, a, a) + w (equation 3); v = w in a row without sound."""
         if self.audio_encoder is None or input_features is None:
             return video
-        audio, is_heard = self._hear(input_features, audio_mask, input_features_mask)
+        audio, is_heard = encode_sounds(self.audio_encoder, input_features, *masks)
         return self.audio_grounding(video, audio, is_heard) if audio.shape[1] else video
 
     def append_video(
@@ -242,6 +232,7 @@ class GGMEncoder(GGMPreTrainedModel):
         ]
         return torch.cat([text, self.video_projection(video).to(text.device)], dim=1), torch.cat(masks, dim=1)
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -251,16 +242,25 @@ class GGMEncoder(GGMPreTrainedModel):
         input_features: torch.FloatTensor | None = None,
         audio_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
         video_states: torch.FloatTensor | None = None,
         input_features_mask: torch.Tensor | None = None,
-    ) -> GGMEncoderOutput:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> GGMEncoderOutput | tuple:
         r"""
-        The arguments are those of [`GGMModel`], and
-
         Args:
+            input_ids (`torch.LongTensor` of shape `(batch, text_length)`): "description [sep] guidance".
+            attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
+            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
+                normalised frames; without them the model is exactly its text backbone.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
+                without any frame is read as text alone.
+            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
+                through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
+            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, where
+                features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for features.
+            inputs_embeds (`torch.FloatTensor` of shape `(batch, text_length, d_model)`, *optional*): instead of
+                `input_ids`.
             video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`, *optional*): instead of
                 `pixel_values_videos`, what the vision encoder makes of each frame, where it ran before: in a retriever
                 that has the same one (`config.vision_source="retriever"`).
@@ -274,9 +274,8 @@ class GGMEncoder(GGMPreTrainedModel):
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
+            **output_flags(self.config, kwargs),
         )
         states, joint_mask = text.last_hidden_state, None
         video = None
@@ -317,6 +316,8 @@ class GGMModel(GGMPreTrainedModel):
 
     def __init__(self, config: GGMConfig):
         super().__init__(config)
+        # The text backbone ties its own embeddings as its own configuration says.
+        config.text_config.tie_word_embeddings = config.tie_word_embeddings
         text_model = build_backbone(config.text_config)
         self.shared = text_model.shared
         self.encoder = GGMEncoder(config, text_model.encoder)
@@ -339,89 +340,70 @@ class GGMModel(GGMPreTrainedModel):
             return self.encoder
         return self.encoder.audio_encoder if modality == "audio" else self.encoder.vision_encoder
 
+    @can_return_tuple
+    @accepts_past_key_values
+    @known_arguments(GGMEncoder.forward)
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pixel_values_videos: torch.FloatTensor | None = None,
-        frame_mask: torch.Tensor | None = None,
-        input_features: torch.FloatTensor | None = None,
-        audio_mask: torch.Tensor | None = None,
         decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
+        decoder_attention_mask: torch.LongTensor | None = None,
         encoder_outputs: BaseModelOutput | tuple | None = None,
-        past_key_values: Any = None,
-        inputs_embeds: torch.FloatTensor | None = None,
+        cache: Cache | None = None,
         decoder_inputs_embeds: torch.FloatTensor | None = None,
         use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
-        input_features_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqModelOutput | tuple:
         r"""
         Args:
-            input_ids (`torch.LongTensor` of shape `(batch, text_length)`): "description [sep] guidance".
-            attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
-            pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
-                normalised frames; without them the model is exactly its text backbone.
-            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. A row
-                without any frame is read as text alone.
-            input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
-                through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
-            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
-            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, where
-                features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for features.
+            input_ids, attention_mask: see [`GGMEncoder.forward`].
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
             encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
                 before; the inputs of the encoder are not looked at then. Where it has an `attention_mask`, that is the
                 mask of its states, else the argument is.
-            past_key_values (`Cache`, *optional*): keys and values of the decoder's earlier steps.
+            cache (`Cache`, *optional*): keys and values of the decoder's earlier steps; `past_key_values` before
+                transformers 5.24, where both names are taken.
+            decoder_inputs_embeds (`torch.FloatTensor` of shape `(batch, target_length, d_model)`, *optional*): instead
+                of `decoder_input_ids`.
+            use_cache (`bool`, *optional*): whether to return a cache.
+            kwargs: the other inputs of the encoder, `pixel_values_videos` and those beside it: see
+                [`GGMEncoder.forward`]; `output_attentions`, `output_hidden_states` and `return_dict` as everywhere in
+                transformers.
 
         Returns:
             `Seq2SeqModelOutput` with `last_hidden_state` of shape `(batch, target_length, d_model)`.
         """
-        return_dict = self.config.return_dict if return_dict is None else return_dict
+        flags = output_flags(self.config, kwargs)
         if encoder_outputs is None:
             encoder_outputs = self.encoder(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                pixel_values_videos=pixel_values_videos,
-                frame_mask=frame_mask,
-                input_features=input_features,
-                audio_mask=audio_mask,
-                input_features_mask=input_features_mask,
-                inputs_embeds=inputs_embeds,
-                output_attentions=output_attentions,
-                output_hidden_states=output_hidden_states,
+                input_ids=input_ids, attention_mask=attention_mask, **{**kwargs, **flags, "return_dict": True}
             )
         elif not isinstance(encoder_outputs, BaseModelOutput):
-            encoder_outputs = GGMEncoderOutput(*encoder_outputs)
+            encoder_outputs = GGMEncoderOutput.of_tuple(encoder_outputs)
         states_mask = getattr(encoder_outputs, "attention_mask", None)
         decoded = self.decoder(
             input_ids=decoder_input_ids,
             attention_mask=decoder_attention_mask,
             encoder_hidden_states=encoder_outputs.last_hidden_state,
             encoder_attention_mask=attention_mask if states_mask is None else states_mask,
-            past_key_values=past_key_values,
             inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
             return_dict=True,
+            **{CACHE_NAME: cache},
+            **flags,
         )
-        output = Seq2SeqModelOutput(
+        return Seq2SeqModelOutput(
             last_hidden_state=decoded.last_hidden_state,
-            past_key_values=decoded.past_key_values,
             decoder_hidden_states=decoded.hidden_states,
             decoder_attentions=decoded.attentions,
             cross_attentions=decoded.cross_attentions,
             encoder_last_hidden_state=encoder_outputs.last_hidden_state,
             encoder_hidden_states=encoder_outputs.hidden_states,
             encoder_attentions=encoder_outputs.attentions,
+            **{CACHE_NAME: getattr(decoded, CACHE_NAME)},
         )
-        return output if return_dict else output.to_tuple()
 
 
 class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
@@ -543,32 +525,22 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         self.final_logits_bias = nn.functional.pad(self.final_logits_bias, (0, missing))
         return embeddings
 
+    @can_return_tuple
+    @accepts_past_key_values
+    @known_arguments(GGMModel.forward)
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
         attention_mask: torch.Tensor | None = None,
-        pixel_values_videos: torch.FloatTensor | None = None,
-        frame_mask: torch.Tensor | None = None,
-        input_features: torch.FloatTensor | None = None,
-        audio_mask: torch.Tensor | None = None,
         decoder_input_ids: torch.LongTensor | None = None,
-        decoder_attention_mask: torch.Tensor | None = None,
-        encoder_outputs: BaseModelOutput | tuple | None = None,
-        past_key_values: Any = None,
-        inputs_embeds: torch.FloatTensor | None = None,
-        decoder_inputs_embeds: torch.FloatTensor | None = None,
         labels: torch.LongTensor | None = None,
         use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        return_dict: bool | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
-        input_features_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> Seq2SeqLMOutput | tuple:
         r"""
-        Takes the arguments of [`GGMModel`], and
-
         Args:
+            input_ids, attention_mask, decoder_input_ids, use_cache, kwargs: see [`GGMModel.forward`].
             labels (`torch.LongTensor` of shape `(batch, target_length)`, *optional*): target tokens, -100 on padding.
             num_items_in_batch (`int`, *optional*): number of target tokens that the loss is divided by; given by
                 `Trainer` so that accumulated and distributed batches weigh every token alike.
@@ -577,29 +549,16 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             `Seq2SeqLMOutput` with `logits` `(batch, target_length, vocab_size)` and, given `labels`, `loss`: the mean
             cross-entropy of the target tokens (equation 6).
         """
-        return_dict = self.config.return_dict if return_dict is None else return_dict
         if labels is not None:
             use_cache = False
-            if decoder_input_ids is None and decoder_inputs_embeds is None:
+            if decoder_input_ids is None and kwargs.get("decoder_inputs_embeds") is None:
                 decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
-            pixel_values_videos=pixel_values_videos,
-            frame_mask=frame_mask,
-            input_features=input_features,
-            audio_mask=audio_mask,
-            input_features_mask=input_features_mask,
             decoder_input_ids=decoder_input_ids,
-            decoder_attention_mask=decoder_attention_mask,
-            encoder_outputs=encoder_outputs,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            decoder_inputs_embeds=decoder_inputs_embeds,
             use_cache=use_cache,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
-            return_dict=True,
+            **{**kwargs, "return_dict": True},
         )
         logits = self.lm_head(outputs.last_hidden_state)
         # A model that is spread over devices may have the bias elsewhere than the head.
@@ -609,19 +568,16 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             labels = labels.to(logits.device)
             loss = fixed_cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), num_items_in_batch)
         # The decoder's and encoder's states go by the same names in both outputs.
-        output = Seq2SeqLMOutput(
+        return Seq2SeqLMOutput(
             loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"}
         )
-        return output if return_dict else output.to_tuple()
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """
         `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
         of the target, its language code, instead.
         """
-        if self.config.text_config.model_type == "mbart":
-            return wrap_last_token(labels, self.config.pad_token_id)
-        return shift_tokens_right(labels, self.config.pad_token_id, self.config.decoder_start_token_id)
+        return decoder_inputs_of(labels, self.config)
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
@@ -629,6 +585,16 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         for name in ("pixel_values_videos", "video_states", "frame_mask", *sounds):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
+
+
+def decoder_inputs_of(labels: torch.Tensor, config: GGMConfig) -> torch.Tensor:
+    """
+    What [`GGMForHashtagGeneration.prepare_decoder_input_ids_from_labels`] gives, without the model: worker processes
+    of a data loader need not be sent its weights.
+    """
+    if config.text_config.model_type == "mbart":
+        return wrap_last_token(labels, config.pad_token_id)
+    return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
 
 
 __all__ = ["GGMEncoderOutput", "GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

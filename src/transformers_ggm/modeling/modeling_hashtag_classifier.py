@@ -1,18 +1,21 @@
 """Classifiers over a fixed set of hashtags: the BERT, ViT and ViT-BERT baselines of Yu et al., ACL 2023, appendix A."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 
 from ..errors import InputError
 from .backbones import as_tokens, build_tower, copy_tower_weights, load_tower
 from .configuration_ggm import hidden_size_of
 from .configuration_hashtag_classifier import HashtagClassifierConfig
 from .distinct_frames import DistinctFrames
+from .forward_arguments import known_arguments, known_flags, output_flags
 
 # What transformers' vision backbones call the token that stands for the whole picture.
 CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
@@ -54,6 +57,22 @@ def hashtag_classification_loss(logits: torch.Tensor, labels: torch.Tensor, obje
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=-1)
     is_known = (counts > 0).to(losses)
     return (losses * is_known).sum() / is_known.sum().clamp(min=1)
+
+
+@dataclass
+class HashtagClassifierOutput(SequenceClassifierOutput):
+    """
+    `SequenceClassifierOutput`, whose `hidden_states` and `attentions` are those of the text encoder, and
+
+    Args:
+        video_hidden_states (`tuple(torch.FloatTensor)`, *optional*): of the vision encoder, one `(batch, frames,
+            patches, vision_size)` a layer; given with `output_hidden_states`.
+        video_attentions (`tuple(torch.FloatTensor)`, *optional*): of the vision encoder, one `(batch, frames, heads,
+            patches, patches)` a layer; given with `output_attentions`.
+    """
+
+    video_hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    video_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
 class GGMForHashtagClassification(PreTrainedModel):
@@ -185,42 +204,64 @@ class GGMForHashtagClassification(PreTrainedModel):
     def set_input_embeddings(self, value):
         (self.vision_encoder if self.text_encoder is None else self.text_encoder).set_input_embeddings(value)
 
+    @can_return_tuple
+    @known_arguments()
     def get_text_features(
-        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
+        self,
+        input_ids: torch.LongTensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, text_length)`): tokens of the descriptions.
             attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, text_size)`.
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, text_size)`, and the states of the text encoder.
         """
-        return _vector_of(self.text_encoder(input_ids=input_ids, attention_mask=attention_mask), has_class_token=True)
+        flags = known_flags(self.text_encoder, output_flags(self.config, kwargs))
+        outputs = self.text_encoder(input_ids=input_ids, attention_mask=attention_mask, return_dict=True, **flags)
+        return _with_vectors(outputs, has_class_token=True)
 
+    @can_return_tuple
+    @known_arguments()
     def get_video_features(
-        self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        frame_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`): normalised frames.
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, vision_size)`: the mean of the frames' vectors; zeros for a row
-            without frames.
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, vision_size)`, the mean of the frames' vectors, zeros
+            for a row without frames; `last_hidden_state` `(batch, frames, patches, vision_size)`, and `hidden_states`
+            and `attentions` likewise, with two dimensions for batch and frames.
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
-        (vectors,) = frames.encoded_by(self._frame_vectors)
+        flags = known_flags(self.vision_encoder, output_flags(self.config, kwargs))
+        outputs = frames.encoded_by(lambda pixel_values: self._frame_outputs(pixel_values, flags))
+        vectors = outputs.pooler_output
         if frame_mask is None:
-            return vectors.mean(dim=1)
-        weights = frame_mask.to(vectors)[..., None]
-        return (vectors * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+            outputs.pooler_output = vectors.mean(dim=1)
+        else:
+            weights = frame_mask.to(vectors)[..., None]
+            outputs.pooler_output = (vectors * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+        return outputs
 
-    def _frame_vectors(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
-        outputs = self.vision_encoder(pixel_values=pixel_values.to(self.vision_encoder.dtype))
-        return [_vector_of(outputs, self.has_class_token)]
+    def _frame_outputs(self, pixel_values: torch.Tensor, flags: dict[str, bool]) -> BaseModelOutputWithPooling:
+        pixel_values = pixel_values.to(self.vision_encoder.dtype)
+        outputs = self.vision_encoder(pixel_values=pixel_values, return_dict=True, **flags)
+        return _with_vectors(outputs, self.has_class_token)
 
+    @can_return_tuple
+    @known_arguments()
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -228,8 +269,8 @@ class GGMForHashtagClassification(PreTrainedModel):
         pixel_values_videos: torch.FloatTensor | None = None,
         frame_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        return_dict: bool | None = None,
-    ) -> SequenceClassifierOutput | tuple:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> HashtagClassifierOutput | tuple:
         r"""
         Inputs that the model has no backbone for are not looked at, so that classifiers of all kinds take one batch.
 
@@ -243,27 +284,30 @@ class GGMForHashtagClassification(PreTrainedModel):
                 a row without any frame is zero.
             labels (`torch.Tensor` of shape `(batch, num_labels)`, *optional*): 1 for the hashtags of the video, else 0;
                 see [`hashtag_classification_loss`].
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `SequenceClassifierOutput` with `logits` `(batch, num_labels)` and, given `labels`, `loss`.
+            [`HashtagClassifierOutput`] with `logits` `(batch, num_labels)` and, given `labels`, `loss`.
 
         Raises:
             InputError: the inputs lack what the model reads, or `labels` is of another shape than `logits`.
         """
-        return_dict = self.config.return_dict if return_dict is None else return_dict
-        features = []
+        flags = {**output_flags(self.config, kwargs), "return_dict": True}
+        text, video = BaseModelOutputWithPooling(), BaseModelOutputWithPooling()
         if self.text_encoder is not None:
             if input_ids is None:
                 raise InputError(f"A classifier of {self.config.modality} needs `input_ids`; got none.")
-            features.append(self.get_text_features(input_ids, attention_mask))
+            text = self.get_text_features(input_ids, attention_mask, **flags)
         if self.vision_encoder is not None:
             if pixel_values_videos is not None:
-                features.append(self.get_video_features(pixel_values_videos, frame_mask))
-            elif features:
-                features.append(features[0].new_zeros(len(features[0]), hidden_size_of(self.config.vision_config)))
+                video = self.get_video_features(pixel_values_videos, frame_mask, **flags)
+            elif self.text_encoder is not None:
+                size = hidden_size_of(self.config.vision_config)
+                video.pooler_output = text.pooler_output.new_zeros(len(input_ids), size)
             else:
                 raise InputError("A classifier of video needs `pixel_values_videos`; got none.")
-        logits = self.classifier(self.dropout(torch.cat(features, dim=-1)))
+        vectors = [part.pooler_output for part in (text, video) if part.pooler_output is not None]
+        logits = self.classifier(self.dropout(torch.cat(vectors, dim=-1)))
         loss = None
         if labels is not None:
             if labels.shape != logits.shape:
@@ -272,8 +316,14 @@ class GGMForHashtagClassification(PreTrainedModel):
                     "each hashtag of `config.hashtags`."
                 )
             loss = hashtag_classification_loss(logits, labels.to(logits.device), self.config.objective)
-        output = SequenceClassifierOutput(loss=loss, logits=logits)
-        return output if return_dict else output.to_tuple()
+        return HashtagClassifierOutput(
+            loss=loss,
+            logits=logits,
+            hidden_states=text.hidden_states,
+            attentions=text.attentions,
+            video_hidden_states=video.hidden_states,
+            video_attentions=video.attentions,
+        )
 
     def predict_hashtags(self, logits: torch.Tensor, k: int) -> list[list[str]]:
         """
@@ -296,13 +346,19 @@ class GGMForHashtagClassification(PreTrainedModel):
         return [[hashtags[i] for i in row] for row in order.tolist()]
 
 
-def _vector_of(output: Any, has_class_token: bool) -> torch.Tensor:
-    """One vector per picture or text: what the backbone pools, else its first token, else the mean of its tokens."""
-    pooled = getattr(output, "pooler_output", None)
+def _with_vectors(outputs: ModelOutput, has_class_token: bool) -> BaseModelOutputWithPooling:
+    """With one vector per picture or text: what the backbone pools, else its first token, else the mean of its tokens."""
+    states, pooled = as_tokens(outputs.last_hidden_state), getattr(outputs, "pooler_output", None)
     if pooled is not None:
-        return pooled.flatten(1)  # convolutional backbones pool to (n, c, 1, 1)
-    states = as_tokens(output.last_hidden_state)
-    return states[:, 0] if has_class_token else states.mean(dim=1)
+        vectors = pooled.flatten(1)  # convolutional backbones pool to (n, c, 1, 1)
+    else:
+        vectors = states[:, 0] if has_class_token else states.mean(dim=1)
+    return BaseModelOutputWithPooling(
+        last_hidden_state=states,
+        pooler_output=vectors,
+        hidden_states=getattr(outputs, "hidden_states", None),
+        attentions=getattr(outputs, "attentions", None),
+    )
 
 
-__all__ = ["GGMForHashtagClassification", "hashtag_classification_loss"]
+__all__ = ["GGMForHashtagClassification", "HashtagClassifierOutput", "hashtag_classification_loss"]

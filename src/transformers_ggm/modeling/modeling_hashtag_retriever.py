@@ -7,12 +7,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
-from transformers.utils import ModelOutput
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 
 from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .distinct_frames import DistinctFrames
+from .forward_arguments import known_arguments, output_flags
 from .int8_linear import is_quantized
 from .noted_commit import NotedCommitMixin
 from .unsplit_layers import UnsplitLayersMixin
@@ -27,26 +30,21 @@ class HashtagRetrieverOutput(ModelOutput):
             videos, of their descriptions or of both as `config.query` has it.
         hashtag_embeds (`torch.FloatTensor` of shape `(hashtags, projection_dim)`): unit vectors.
         logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
+        hashtag_model_output (`BaseModelOutputWithPooling`): see [`HashtagRetriever.get_hashtag_features`].
+        video_model_output (`BaseModelOutputWithPooling`, *optional*): see [`HashtagRetriever.get_video_features`];
+            `None` where the query has no video.
     """
 
     loss: torch.FloatTensor | None = None
     video_embeds: torch.FloatTensor | None = None
     hashtag_embeds: torch.FloatTensor | None = None
     logit_scale: torch.FloatTensor | None = None
+    hashtag_model_output: BaseModelOutputWithPooling | None = None
+    video_model_output: BaseModelOutputWithPooling | None = None
 
-
-@dataclass
-class HashtagRetrieverVideoOutput(ModelOutput):
-    """
-    Args:
-        video_embeds (`torch.FloatTensor` of shape `(batch, projection_dim)`): unit vectors; zeros for a row without
-            frames.
-        video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`): what the vision tower makes
-            of each frame.
-    """
-
-    video_embeds: torch.FloatTensor | None = None
-    video_states: torch.FloatTensor | None = None
+    def to_tuple(self) -> tuple:
+        """As in transformers, with the outputs of the towers as tuples, too."""
+        return tuple(part.to_tuple() if isinstance(part, ModelOutput) else part for part in self.values())
 
 
 def hashtag_contrastive_loss(
@@ -154,9 +152,20 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             model.logit_scale.data.copy_(backbone.logit_scale.detach().squeeze())
         return model
 
-    def encode_videos(
-        self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
-    ) -> HashtagRetrieverVideoOutput:
+    def get_input_embeddings(self):
+        return self.backbone.text_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value):
+        self.backbone.text_model.set_input_embeddings(value)
+
+    @can_return_tuple
+    @known_arguments()
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.FloatTensor,
+        frame_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         Runs the vision tower once, for the vectors that hashtags are sought by and for a generator that sees with it
         (`vision_source="retriever"`). A frame that repeats the one before it is not encoded again.
@@ -164,82 +173,105 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`): normalised frames.
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            [`HashtagRetrieverVideoOutput`].
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, projection_dim)`, unit vectors, the normalised mean of
+            the frames' vectors, zeros for a row without frames; `last_hidden_state` `(batch, frames, patches,
+            vision_size)`, what the vision tower makes of each frame (`None` where the backbone gives vectors alone);
+            `hidden_states` and `attentions` likewise, with two dimensions for batch and frames.
 
-        Raises:
-            InputError: the backbone gives the vectors of images alone.
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from transformers import CLIPConfig
+        >>> from transformers_ggm import HashtagRetriever, HashtagRetrieverConfig
+
+        >>> small = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+        >>> clip = CLIPConfig(vision_config={**small, "image_size": 16, "patch_size": 8}, text_config=small,
+        ...                   projection_dim=4)
+        >>> retriever = HashtagRetriever(HashtagRetrieverConfig(clip)).eval()
+        >>> retriever.get_video_features(torch.rand(2, 3, 3, 16, 16)).pooler_output.shape
+        torch.Size([2, 4])
+
+        ```
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
-        vectors, states = frames.encoded_by(self._image_vectors_and_states)
-        return HashtagRetrieverVideoOutput(video_embeds=self._mean_of_frames(vectors, frame_mask), video_states=states)
+        flags = output_flags(self.config, kwargs)
+        outputs = frames.encoded_by(lambda pixel_values: self._image_outputs(pixel_values, flags))
+        outputs.pooler_output = _mean_of_frames(outputs.pooler_output, frame_mask)
+        return outputs
 
-    def get_video_features(
-        self, pixel_values_videos: torch.FloatTensor, frame_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
-        """
-        Args:
-            pixel_values_videos, frame_mask: see [`HashtagRetriever.encode_videos`].
-
-        Returns:
-            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors, the normalised mean of the frames'
-            vectors; zeros for a row without frames.
-        """
+    def _video_vectors(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
+        """The `pooler_output` alone: the states of all patches of all frames are not kept."""
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
-        (vectors,) = frames.encoded_by(lambda pixel_values: [_pooled(self._image_outputs(pixel_values))])
-        return self._mean_of_frames(vectors, frame_mask)
+        outputs = frames.encoded_by(
+            lambda pixels: ModelOutput(pooler_output=self._image_outputs(pixels, {}).pooler_output)
+        )
+        return _mean_of_frames(outputs["pooler_output"], frame_mask)
 
-    def _image_outputs(self, pixel_values: torch.Tensor):
-        return self.backbone.get_image_features(pixel_values=pixel_values.to(self.dtype))
+    def _image_outputs(self, pixel_values: torch.Tensor, flags: dict[str, bool]) -> BaseModelOutputWithPooling:
+        outputs = self.backbone.get_image_features(pixel_values=pixel_values.to(self.dtype), return_dict=True, **flags)
+        outputs.last_hidden_state = as_tokens(outputs.last_hidden_state)
+        return outputs
 
-    def _image_vectors_and_states(self, pixel_values: torch.Tensor) -> list[torch.Tensor]:
-        outputs = self._image_outputs(pixel_values)
-        if torch.is_tensor(outputs):
-            raise InputError(
-                f"{type(self.backbone).__name__} does not give the states of images beside their vectors."
-            )
-        return [_pooled(outputs), as_tokens(outputs.last_hidden_state)]
-
-    def _mean_of_frames(self, features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
-        features = nn.functional.normalize(features, dim=-1)
-        if frame_mask is not None:
-            features = features * frame_mask[..., None].to(features)
-        return nn.functional.normalize(features.sum(dim=1), dim=-1)
-
+    @can_return_tuple
+    @known_arguments()
     def get_hashtag_features(
-        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
+        self,
+        input_ids: torch.LongTensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         Args:
             input_ids (`torch.LongTensor` of shape `(hashtags, length)`): tokens of the bare hashtags.
             attention_mask (`torch.Tensor` of shape `(hashtags, length)`, *optional*): 1 on tokens, 0 on padding.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `torch.FloatTensor` of shape `(hashtags, projection_dim)`: unit vectors.
+            `BaseModelOutputWithPooling`: `pooler_output` `(hashtags, projection_dim)`, unit vectors, and the states of
+            the text tower.
         """
-        features = self.backbone.get_text_features(input_ids=input_ids, attention_mask=attention_mask)
-        return nn.functional.normalize(_pooled(features), dim=-1)
+        outputs = self.backbone.get_text_features(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            return_dict=True,
+            **output_flags(self.config, kwargs),
+        )
+        outputs.pooler_output = nn.functional.normalize(outputs.pooler_output, dim=-1)
+        return outputs
 
+    @can_return_tuple
+    @known_arguments()
     def get_description_features(
-        self, input_ids: torch.LongTensor, attention_mask: torch.Tensor | None = None
-    ) -> torch.FloatTensor:
+        self,
+        input_ids: torch.LongTensor,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, length)`): tokens of the descriptions.
             attention_mask (`torch.Tensor` of shape `(batch, length)`, *optional*): 1 on tokens, 0 on padding and
                 everywhere in a row without a description.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors; zeros for a row without a description.
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, projection_dim)`, unit vectors, zeros for a row
+            without a description, and the states of the text tower.
         """
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
         has_words = attention_mask.bool().any(dim=-1, keepdim=True)
         # Attention to nothing at all would be NaN with some kernels, and so would its gradient.
-        features = self.get_hashtag_features(input_ids, attention_mask.masked_fill(~has_words, 1))
-        return features * has_words.to(features)
+        mask = attention_mask.masked_fill(~has_words, 1)
+        outputs = self.get_hashtag_features(input_ids, mask, **{**kwargs, "return_dict": True})
+        outputs.pooler_output = outputs.pooler_output * has_words.to(outputs.pooler_output)
+        return outputs
 
+    @can_return_tuple
     def get_query_features(
         self,
         pixel_values_videos: torch.FloatTensor | None = None,
@@ -247,7 +279,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         description_input_ids: torch.LongTensor | None = None,
         description_attention_mask: torch.Tensor | None = None,
         video_embeds: torch.FloatTensor | None = None,
-    ) -> torch.FloatTensor:
+    ) -> BaseModelOutputWithPooling | tuple:
         """
         The vectors that hashtags are sought by, of what `config.query` names. Inputs that it does not name are not
         looked at; of `"video+text"`, one may be missing where no row of the batch has it.
@@ -257,11 +289,11 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             description_input_ids, description_attention_mask (*optional*): the arguments of
                 [`HashtagRetriever.get_description_features`].
             video_embeds (`torch.FloatTensor` of shape `(batch, projection_dim)`, *optional*): instead of the frames,
-                what [`HashtagRetriever.encode_videos`] made of them before.
+                the `pooler_output` that [`HashtagRetriever.get_video_features`] gave for them before.
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, projection_dim)`: unit vectors; zeros for a row that has nothing of
-            what the query is made of.
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, projection_dim)`, unit vectors, zeros for a row that
+            has nothing of what the query is made of; nothing else.
 
         Raises:
             InputError: nothing is given that the query is made of.
@@ -270,19 +302,20 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         if self.config.query_reads_video and video_embeds is not None:
             vectors.append(video_embeds)
         elif self.config.query_reads_video and pixel_values_videos is not None:
-            vectors.append(self.get_video_features(pixel_values_videos=pixel_values_videos, frame_mask=frame_mask))
+            vectors.append(self._video_vectors(pixel_values_videos, frame_mask))
         if self.config.query_reads_text and description_input_ids is not None:
-            vectors.append(self.get_description_features(description_input_ids, description_attention_mask))
+            words = self.get_description_features(description_input_ids, description_attention_mask, return_dict=True)
+            vectors.append(words.pooler_output)
         if not vectors:
             needed = ["`pixel_values_videos`"] * self.config.query_reads_video
             needed += ["`description_input_ids`"] * self.config.query_reads_text
             raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
-        return (
-            vectors[0]
-            if len(vectors) == 1
-            else nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)
-        )
+        if len(vectors) == 2:
+            vectors = [nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)]
+        return BaseModelOutputWithPooling(pooler_output=vectors[0])
 
+    @can_return_tuple
+    @known_arguments()
     def forward(
         self,
         pixel_values_videos: torch.FloatTensor | None = None,
@@ -293,7 +326,8 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         return_loss: bool = False,
         description_input_ids: torch.LongTensor | None = None,
         description_attention_mask: torch.Tensor | None = None,
-    ) -> HashtagRetrieverOutput:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> HashtagRetrieverOutput | tuple:
         """
         Args:
             pixel_values_videos, frame_mask, description_input_ids, description_attention_mask: see
@@ -301,20 +335,34 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             input_ids, attention_mask: see [`HashtagRetriever.get_hashtag_features`]; row i is a hashtag of video i.
             is_true (`torch.BoolTensor` of shape `(batch, batch)`, *optional*): see [`hashtag_contrastive_loss`].
             return_loss (`bool`, *optional*, defaults to `False`): whether to compute the contrastive loss.
+            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
             [`HashtagRetrieverOutput`].
         """
+        flags = {**output_flags(self.config, kwargs), "return_dict": True}
+        videos = None
+        if self.config.query_reads_video and pixel_values_videos is not None:
+            videos = self.get_video_features(pixel_values_videos, frame_mask, **flags)
         video_embeds = self.get_query_features(
-            pixel_values_videos, frame_mask, description_input_ids, description_attention_mask
-        )
-        hashtag_embeds = self.get_hashtag_features(input_ids, attention_mask).to(video_embeds.device)
+            description_input_ids=description_input_ids,
+            description_attention_mask=description_attention_mask,
+            video_embeds=None if videos is None else videos.pooler_output,
+            return_dict=True,
+        ).pooler_output
+        hashtags = self.get_hashtag_features(input_ids, attention_mask, **flags)
+        hashtag_embeds = hashtags.pooler_output.to(video_embeds.device)
         logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale).to(video_embeds.device)
         loss = None
         if return_loss:
             loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, logit_scale, is_true)
         return HashtagRetrieverOutput(
-            loss=loss, video_embeds=video_embeds, hashtag_embeds=hashtag_embeds, logit_scale=logit_scale
+            loss=loss,
+            video_embeds=video_embeds,
+            hashtag_embeds=hashtag_embeds,
+            logit_scale=logit_scale,
+            hashtag_model_output=hashtags,
+            video_model_output=videos,
         )
 
     def fingerprint(self) -> str:
@@ -360,9 +408,11 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         return super().save_pretrained(save_directory, **kwargs)
 
 
-def _pooled(features) -> torch.Tensor:
-    """The projected vectors: older models of transformers return them bare, newer ones in an output object."""
-    return features if torch.is_tensor(features) else features.pooler_output
+def _mean_of_frames(features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
+    features = nn.functional.normalize(features, dim=-1)
+    if frame_mask is not None:
+        features = features * frame_mask[..., None].to(features)
+    return nn.functional.normalize(features.sum(dim=1), dim=-1)
 
 
-__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "HashtagRetrieverVideoOutput", "hashtag_contrastive_loss"]
+__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "hashtag_contrastive_loss"]

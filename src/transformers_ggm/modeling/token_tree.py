@@ -1,12 +1,16 @@
 """The decoder over trees of tokens: many ways to go on are read in one pass, and beginnings are kept once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, PreTrainedModel
+from transformers.generation import logits_process, stopping_criteria
 from transformers.utils import ModelOutput
+
+from ..errors import InputError
+from .forward_arguments import CACHE_NAME
 
 
 @dataclass
@@ -94,8 +98,8 @@ class TokenTree:
                 mask,
                 self._states,
                 encoder_attention_mask=self._mask,
-                past_key_values=self._cache,
                 use_cache=True,
+                **{CACHE_NAME: self._cache},
             )
         if hasattr(decoder, "layer_norm"):
             # mBART normalises once more.
@@ -122,6 +126,43 @@ def sees_all_before(rows: int, length: int, device: torch.device) -> torch.Tenso
     return torch.ones(length, length, dtype=torch.bool, device=device).tril().expand(rows, -1, -1)
 
 
+# What changes scores, or ends a row, by what is written in that row alone.
+_OF_ONE_ROW = (
+    logits_process.NoRepeatNGramLogitsProcessor,
+    logits_process.RepetitionPenaltyLogitsProcessor,
+    logits_process.MinLengthLogitsProcessor,
+    logits_process.MinNewTokensLengthLogitsProcessor,
+    logits_process.NoBadWordsLogitsProcessor,
+    logits_process.SuppressTokensLogitsProcessor,
+    logits_process.SuppressTokensAtBeginLogitsProcessor,
+    logits_process.ForcedBOSTokenLogitsProcessor,
+    logits_process.ForcedEOSTokenLogitsProcessor,
+    logits_process.InfNanRemoveLogitsProcessor,
+    stopping_criteria.MaxLengthCriteria,
+    stopping_criteria.EosTokenCriteria,
+)
+
+
+def check_of_one_row(processors: Iterable, criteria: Iterable) -> None:
+    """
+    Refuses what may look at several rows, or count them: the searches over a [`TokenTree`] hand on rows one by one, or
+    those that are not finished.
+
+    Args:
+        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others than
+            transformers say by an attribute `is_of_one_row` that they know each row by itself.
+
+    Raises:
+        InputError: there is another one.
+    """
+    for each in (*processors, *criteria):
+        if type(each) not in _OF_ONE_ROW and not getattr(each, "is_of_one_row", False):
+            raise InputError(
+                f"{type(each).__name__} may look at several rows, which this search has not side by side: leave out "
+                "custom_generate, so that transformers' own search runs."
+            )
+
+
 def end_tokens(generation_config: GenerationConfig) -> list[int]:
     """The tokens that end a sequence, possibly none."""
     ends = generation_config.eos_token_id
@@ -134,4 +175,4 @@ def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-__all__ = ["ScoredSequences", "TokenTree", "end_tokens", "sees_all_before"]
+__all__ = ["ScoredSequences", "TokenTree", "check_of_one_row", "end_tokens", "sees_all_before"]

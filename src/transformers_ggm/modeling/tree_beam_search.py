@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from ..errors import InputError
-from .token_tree import ScoredSequences, TokenTree, end_tokens, sees_all_before
+from .token_tree import ScoredSequences, TokenTree, check_of_one_row, end_tokens, sees_all_before
 
 # As transformers has it: what is added to the score of a beam that must not be chosen.
 _NEVER = -1.0e9
@@ -29,10 +29,11 @@ def tree_beam_search(model, input_ids, logits_processor, stopping_criteria, gene
         [`ScoredSequences`].
 
     Raises:
-        InputError: one beam or sampling is asked for.
+        InputError: one beam or sampling is asked for, or a processor or criterion may look at several rows.
     """
     if generation_config.num_beams == 1 or generation_config.do_sample:
         raise InputError("This is beam search without sampling: pass num_beams=2 or more, and do_sample=False.")
+    check_of_one_row(logits_processor, stopping_criteria)
     search = _Search(generation_config, input_ids[:: generation_config.num_beams])
     tree = TokenTree.of_generate(model, model_kwargs, generation_config.num_beams)
     beams = search.start()

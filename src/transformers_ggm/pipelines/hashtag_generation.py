@@ -416,8 +416,8 @@ class HashtagGenerationPipeline(Pipeline):
         frames in `media` become what it saw."""
         video_embeds = None
         if self._shares_vision and "pixel_values_videos" in media:
-            seen = self.retriever.encode_videos(media.pop("pixel_values_videos"), media["frame_mask"])
-            video_embeds, media["video_states"] = seen.video_embeds, seen.video_states
+            seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
+            video_embeds, media["video_states"] = seen.pooler_output, seen.last_hidden_state
         found = scored_nearest_hashtags(
             [row["retriever_frames"] for row in rows],
             [row["description"] for row in rows],

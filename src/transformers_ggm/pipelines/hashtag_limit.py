@@ -24,6 +24,8 @@ class HashtagLimit(StoppingCriteria):
     ```
     """
 
+    is_of_one_row = True  # so that the searches over token trees take it
+
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_hashtags: int):
         self._tokenizer = tokenizer
         self._max_hashtags = max_hashtags

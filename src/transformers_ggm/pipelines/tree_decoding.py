@@ -9,18 +9,25 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
 from ..modeling.tree_beam_search import tree_beam_search
 from ..processing.token_ids import target_token_ids, token_ids_of_all
+from .hashtag_limit import HashtagLimit
 
-# Decoding arguments that change nothing but which tokens are written.
-_ONLY_WHAT_IS_WRITTEN = frozenset({
-    "num_beams", "num_return_sequences", "do_sample", "early_stopping", "length_penalty", "max_length", "max_new_tokens",
+# Settings of `GenerationConfig` under which the package's own searches write what `generate` writes. Any other one, and
+# processors and criteria that a caller brings, are for transformers' searches: ours hand on rows one by one, or those
+# that are not finished, so that who looks at other rows, or counts them, would see the wrong ones.
+_KNOWN_SETTINGS = frozenset({
+    "num_beams", "num_return_sequences", "early_stopping", "length_penalty", "max_length", "max_new_tokens",
     "min_length", "min_new_tokens", "no_repeat_ngram_size", "repetition_penalty", "bad_words_ids", "suppress_tokens",
-    "logits_processor", "stopping_criteria",
+    "begin_suppress_tokens", "bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id",
+    "forced_bos_token_id", "forced_eos_token_id", "use_cache", "transformers_version",
 })  # fmt: skip
-# What asks for another search than the plain ones where it is in the model's generation configuration.
-_OTHER_SEARCHES = (
-    "num_beam_groups", "penalty_alpha", "dola_layers", "constraints", "force_words_ids", "prompt_lookup_num_tokens",
-    "cache_implementation",
-)  # fmt: skip
+# Settings of a checkpoint that do nothing without sampling or an assistant. A call that names one means it.
+_IDLE_SETTINGS = frozenset({
+    "temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff",
+    "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold", "assistant_lookbehind",
+    "target_lookbehind", "max_matching_ngram_size",
+})  # fmt: skip
+# Values that do nothing, beside 0 and none.
+_NEUTRAL = {"num_beam_groups": 1, "encoder_repetition_penalty": 1, "guidance_scale": 1}
 
 
 def search_arguments(
@@ -41,9 +48,13 @@ def search_arguments(
     Returns:
         `dict`: Empty where something else than these two is asked for.
     """
-    settings = {**model.generation_config.to_dict(), **decoding}
-    is_other = settings.get("do_sample") or not _ONLY_WHAT_IS_WRITTEN.issuperset(decoding)
-    if is_other or any(settings.get(name) not in (None, 1) for name in _OTHER_SEARCHES):
+    decoding = dict(decoding)
+    limits = decoding.pop("stopping_criteria", None) or ()
+    of_model = model.generation_config.to_dict()
+    asked = (_asked(of_model) - _IDLE_SETTINGS) | _asked(decoding)
+    settings = {**of_model, **decoding}
+    is_other = not asked <= _KNOWN_SETTINGS or not all(isinstance(limit, HashtagLimit) for limit in limits)
+    if is_other:
         return {}
     if settings.get("num_beams") not in (None, 1):
         return {"custom_generate": tree_beam_search, "return_dict_in_generate": True}
@@ -51,6 +62,10 @@ def search_arguments(
         return {}
     drafts = [hashtag_drafts(tokenizer, of_row) for of_row in guidance]
     return {"custom_generate": drafted_greedy_search, "drafts": drafts, "return_dict_in_generate": True}
+
+
+def _asked(settings: Mapping[str, Any]) -> set[str]:
+    return {name for name, value in settings.items() if value and value != _NEUTRAL.get(name)}
 
 
 def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) -> HashtagDrafts:

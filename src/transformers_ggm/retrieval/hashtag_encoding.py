@@ -35,7 +35,7 @@ def encode_hashtags(
                 input_ids=inputs["input_ids"].to(retriever.device),
                 attention_mask=inputs["attention_mask"].to(retriever.device),
             )
-        yield features.to("cpu", torch.float32)
+        yield features.pooler_output.to("cpu", torch.float32)
 
 
 @contextmanager

@@ -91,6 +91,6 @@ def scored_nearest_hashtags(
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
     # A copy, which does not shrink between the question for its size and the search.
     pool = pool.copy()
-    scores, hashtags = pool.search(retriever.get_query_features(**inputs), min(k, len(pool)))
+    scores, hashtags = pool.search(retriever.get_query_features(**inputs).pooler_output, min(k, len(pool)))
     found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
     return [next(found) if asks else [] for asks in asking]

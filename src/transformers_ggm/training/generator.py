@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-# Of a model and of an adapter; a checkpoint has one of them.
-
-
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
     """`Seq2SeqTrainer` for shorts, with figures of every row just once."""
 
@@ -114,9 +111,15 @@ def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]
     return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
 
 
-def make_eval_collator(run: Run) -> DataCollatorForHashtagGeneration:
-    """The collator of evaluation and inference, where nothing is drawn, shuffled or dropped."""
-    return DataCollatorForHashtagGeneration(run.processor, training=False, **shown_inputs(run))
+def make_eval_collator(run: Run, model: GGMForHashtagGeneration | None = None) -> DataCollatorForHashtagGeneration:
+    """
+    The collator of evaluation and inference, where nothing is drawn, shuffled or dropped.
+
+    Args:
+        run ([`Run`]).
+        model ([`GGMForHashtagGeneration`], *optional*): see [`DataCollatorForHashtagGeneration`].
+    """
+    return DataCollatorForHashtagGeneration(run.processor, training=False, model=model, **shown_inputs(run))
 
 
 def shown_inputs(run: Run) -> dict[str, Any]:
@@ -140,6 +143,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
         seed=run.training.seed,
+        model=model,
         **shown_inputs(run),
     )
 
@@ -154,7 +158,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=make_eval_collator(run),
+        eval_data_collator=make_eval_collator(run, model),
         compute_metrics=compute_metrics,
         callbacks=[
             EpochCallback(collator),

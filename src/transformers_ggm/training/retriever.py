@@ -103,6 +103,7 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     arguments.gradient_accumulation_steps = 1  # in-batch negatives do not add up over accumulated batches
     arguments.warmup_steps = run.retriever.retriever_warmup_steps
     arguments.weight_decay = run.retriever.retriever_weight_decay
+    arguments.label_smoothing_factor = 0.0  # pairs have no labels
     arguments.predict_with_generate = False
     arguments.load_best_model_at_end = True
     arguments.metric_for_best_model = "eval_loss"
@@ -141,13 +142,15 @@ def train_retriever(run: Run) -> None:
         "seed": run.training.seed,
     }
     collator = DataCollatorForHashtagRetrieval(**settings, frames_per_clip=run.retriever.retriever_frames_per_clip)
+    eval_collator = DataCollatorForHashtagRetrieval(**settings)
+    eval_collator.set_epoch(0)  # the same pairs in every validation, so that the losses can be compared
     trainer = HashtagRetrieverTrainer(
         model,
         arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
         data_collator=collator,
-        eval_data_collator=DataCollatorForHashtagRetrieval(**settings),
+        eval_data_collator=eval_collator,
         callbacks=[EpochCallback(collator), ModelCardCallback(run, run.retriever_run_dir)],
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))

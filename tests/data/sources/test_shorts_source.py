@@ -59,6 +59,7 @@ def test_negative_start(shape):
         next(iter(shape[1].values())).rows(-1)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", SHAPES)
 def test_fingerprint_follows_the_rows(name, tmp_path):
     """Would fail if a changed row went unnoticed, or an unchanged source looked like another one."""

@@ -35,8 +35,8 @@ from transformers import (
 
 from transformers_ggm import GGMConfig, GGMForHashtagGeneration
 from transformers_ggm.errors import InputError
-from transformers_ggm.modeling import sounds_apart
-from transformers_ggm.modeling.backbones import load_tower
+from transformers_ggm.modeling.backbones import build_tower, load_tower
+from transformers_ggm.modeling.sound_encoding import encode_sounds
 from transformers_ggm.processing.sound_features import batch_sounds, sound_features, time_axis
 
 RATE = 16_000
@@ -213,9 +213,9 @@ def test_every_backbone_learns_from_sounds_of_any_length(name):
 
 def test_a_mask_of_other_features_is_refused():
     """Would fail if a mask of another length cut sounds at wrong places without a word."""
-    features, mask = torch.zeros(2, 30, 4), torch.ones(2, 29)
+    tower = build_tower(copy.deepcopy(BACKBONES["wavlm"][0]), "audio")
     with pytest.raises(InputError, match="input_features_mask"):
-        sounds_apart.encode_apart(lambda sounds: sounds, features, mask, None, 4)
+        encode_sounds(tower, torch.zeros(2, 3000), input_features_mask=torch.ones(2, 2999))
 
 
 def test_pretrained_weights_of_a_finished_model(tmp_path):

@@ -1,0 +1,85 @@
+"""What we rely on in PyTorch that it does not document."""
+
+import pytest
+import torch
+from torch import nn
+from torch._inductor import config as inductor
+from torch._utils import ExceptionWrapper
+from torch.distributed.nn import functional as distributed
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+pytestmark = pytest.mark.contract
+
+
+def test_batch_norms_have_one_base():
+    """Would fail if frozen batch statistics could not be told from other norms any more."""
+    norms = (nn.BatchNorm1d(2), nn.BatchNorm2d(2), nn.BatchNorm3d(2), nn.SyncBatchNorm(2))
+    others = (nn.LayerNorm(2), nn.GroupNorm(1, 2), nn.InstanceNorm2d(2))
+    assert all(isinstance(norm, _BatchNorm) for norm in norms)
+    assert not any(isinstance(norm, _BatchNorm) for norm in others)
+
+
+def test_attention_has_a_projection_of_its_own_class():
+    """Would fail if the layer whose weights PyTorch's attention reads past its `forward` looked like any other, and
+    adapters were put on it without effect."""
+    assert isinstance(nn.MultiheadAttention(4, 1).out_proj, NonDynamicallyQuantizableLinear)
+    assert not isinstance(nn.Linear(4, 4), NonDynamicallyQuantizableLinear)
+
+
+def test_storage_can_be_made_in_shared_memory():
+    """Would fail if batches of worker processes had to be copied."""
+    storage = torch.UntypedStorage._new_shared(24)
+    tensor = torch.empty(0).set_(storage, 0, (2, 3))
+    assert tensor.is_shared() and tensor.shape == (2, 3) and storage.nbytes() == 24
+
+
+def test_exceptions_travel_with_their_type():
+    """Would fail if an error in a worker process came out as another one, or without its text."""
+    try:
+        raise KeyError("snow")
+    except KeyError:
+        wrapped = ExceptionWrapper(where="in a test")
+    with pytest.raises(KeyError, match="snow"):
+        wrapped.reraise()
+
+
+def test_inductor_names_its_compilers():
+    """Would fail if a missing compiler could not be told before compiling."""
+    assert any(isinstance(name, str) for name in inductor.cpp.cxx)
+    assert all(name is None or isinstance(name, str) for name in inductor.cpp.cxx)
+
+
+def test_compiled_modules_run_as_written_within_a_stance():
+    """Would fail if calls of which no two are alike were compiled one by one."""
+    calls = []
+
+    def backend(graph, inputs):
+        calls.append(len(inputs))
+        return graph.forward
+
+    class Doubled(nn.Module):
+        def forward(self, inputs):
+            return 2 * inputs
+
+    module = Doubled()
+    module.compile(backend=backend)
+    module(torch.ones(1, 2))
+    assert len(calls) == 1
+    with torch.compiler.set_stance("force_eager"):
+        torch.testing.assert_close(module(torch.ones(3, 2)), torch.full((3, 2), 2.0))
+    assert len(calls) == 1
+
+
+def test_vectors_of_all_processes_are_gathered_with_gradients(tmp_path):
+    """Would fail if a retriever that is trained in several processes learned from its own rows alone."""
+    store = f"file://{tmp_path / 'store'}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    try:
+        vectors = torch.ones(2, 3, requires_grad=True)
+        gathered = torch.cat(distributed.all_gather(vectors))
+        (2 * gathered).sum().backward()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert gathered.shape == (2, 3)
+    torch.testing.assert_close(vectors.grad, torch.full((2, 3), 2.0))

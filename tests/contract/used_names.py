@@ -1,0 +1,117 @@
+"""Names of other libraries in the source that these may move without a word: private ones, and those of inner modules."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from requirement_files import ROOT
+
+import transformers_ggm
+
+LIBRARIES = ("accelerate", "datasets", "huggingface_hub", "peft", "torch", "transformers")
+# Modules that the libraries' own documentation imports from.
+DOCUMENTED = {
+    "huggingface_hub.errors",
+    "torch.nn",
+    "torch.nn.functional",
+    "torch.utils.data",
+    "transformers.modeling_outputs",
+    "transformers.utils.logging",
+}
+# What a class of ours has of its own accord, whatever its bases do.
+ORDINARY = {"forward", "train", "save_pretrained"}
+# Classes whose every override is told, since they call back what they need.
+CALLING_BACK = ("Pipeline", "ProcessorMixin", "Trainer", "BaseVideoProcessor", "LengthGroupedSampler")
+
+
+def source_files() -> list[Path]:
+    """The code of the package, the examples and `train.py`."""
+    folders = (ROOT / "src" / "transformers_ggm", ROOT / "examples")
+    return [*(file for folder in folders for file in sorted(folder.rglob("*.py"))), ROOT / "train.py"]
+
+
+def imported_names(tree: ast.AST) -> Iterator[str]:
+    """Full names of what is imported from modules of the libraries that their documentation does not import from."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names if "." in alias.name]
+            yield from (name for name in modules if _is_of_libraries(name) and name not in DOCUMENTED)
+        elif isinstance(node, ast.ImportFrom) and not node.level and _is_of_libraries(node.module):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                is_told = node.module in (*LIBRARIES, *DOCUMENTED) and not _is_module(name)
+                if not is_told and name not in DOCUMENTED:
+                    yield name
+
+
+def operators(tree: ast.AST) -> Iterator[str]:
+    """Full names of operators, whose arguments PyTorch may change."""
+    chains = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    yield from (chain for chain in chains if chain.startswith("torch.ops.") and chain.count(".") == 3)
+
+
+def private_names(trees: list[ast.AST]) -> set[str]:
+    """Private attributes that are used, also by `getattr` and as keys, and that nothing here defines."""
+    used, own = set(), set()
+    for tree in trees:
+        in_texts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                own.add(node.name)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                own.add(node.id if isinstance(node, ast.Name) else node.attr)
+            elif isinstance(node, ast.Attribute):
+                used.add(node.attr)
+            elif isinstance(node, ast.keyword) and node.arg:
+                used.add(node.arg)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in in_texts:
+                used.add(node.value)
+    # `_commit_hash` is set here, too, but on configurations.
+    own -= {"_commit_hash", "_attn_implementation"}
+    return {name for name in used - own if name.isidentifier() and _is_private(name)}
+
+
+def overridden_names() -> set[str]:
+    """`Base.name` of what classes of ours override in classes of the libraries, or set for them: private names, and of
+    the classes that call back any."""
+    names = set()
+    for kind in _own_classes():
+        bases = [base for base in kind.__mro__ if _is_of_libraries(base.__module__)]
+        ours = [base for base in kind.__mro__ if base.__module__.startswith("transformers_ggm")]
+        calls_back = any(base.__name__ in CALLING_BACK for base in bases)
+        for name in {name for base in ours for name in vars(base)}:
+            base = next(
+                (base for base in bases if name in {**vars(base), **vars(base).get("__annotations__", {})}), None
+            )
+            is_told = _is_private(name) or (calls_back and not name.startswith("__") and name not in ORDINARY)
+            if base is not None and is_told and name != "_abc_impl":
+                names.add(f"{base.__name__}.{name}")
+    return names
+
+
+def _own_classes() -> Iterator[type]:
+    modules = [
+        module.name
+        for module in pkgutil.walk_packages(transformers_ggm.__path__, "transformers_ggm.")
+        if not module.name.endswith((".__main__", ".evaluate_hashtags", ".ggm_remote"))
+    ]
+    for module in map(importlib.import_module, modules):
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == module.__name__:
+                yield value
+
+
+def _is_of_libraries(module: str) -> bool:
+    return module.split(".")[0] in LIBRARIES
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__") and name.strip("_") != ""
+
+
+def _is_module(name: str) -> bool:
+    module, _, attribute = name.rpartition(".")
+    return inspect.ismodule(getattr(importlib.import_module(module), attribute, None))
