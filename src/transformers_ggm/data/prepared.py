@@ -143,9 +143,7 @@ class PreparedShorts(torch.utils.data.Dataset):
     def _sound(self, encoded: pa.Buffer, index: int) -> torch.Tensor:
         waveform, rate = decode_sound(encoded)
         wanted, longest = self.processor.sampling_rate, self.processor.max_audio_seconds
-        return sound_features(
-            self.processor.feature_extractor, [sound_waveform(waveform, wanted, rate, longest, index)]
-        )[0]
+        return sound_features(self.processor.feature_extractor, sound_waveform(waveform, wanted, rate, longest, index))
 
 
 class StoredFrames(Sequence):

@@ -10,7 +10,7 @@ import torch
 from ..errors import InputError, MediaError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.media import is_media_source
-from ..processing.sound_features import makes_one_size, silence_features, sound_features, sound_waveform
+from ..processing.sound_features import batch_sounds, sound_features, sound_waveform
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
 
@@ -83,8 +83,7 @@ def load_item(
 
     Returns:
         `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None` where
-        there is none, and `description` (`str`). `waveform` (n,) float32 at the processor's rate is the sound where its
-        features depend on its neighbours in a batch, else `None`.
+        there is none, and `description` (`str`).
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
@@ -117,14 +116,10 @@ def load_item(
             "The item has no video and its description is empty (hashtags in it do not count): give it a `video` or a"
             " `description`, or leave it out."
         )
-    features = None
-    if waveform is not None and makes_one_size(processor.feature_extractor):
-        features, waveform = sound_features(processor.feature_extractor, [waveform])[0], None
     return {
         "frames": frames,
         "retriever_frames": retriever_frames,
-        "input_features": features,
-        "waveform": waveform,
+        "input_features": None if waveform is None else sound_features(processor.feature_extractor, waveform),
         "description": fields.description,
     }
 
@@ -171,18 +166,10 @@ def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> 
         # The model hears through what it sees.
         return {}
     media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False))
-    waveforms = [row["waveform"] for row in rows]
-    features = [row["input_features"] for row in rows]
-    heard = [a is not None or b is not None for a, b in zip(waveforms, features)]
-    if not any(heard):
+    sounds = [row["input_features"] for row in rows]
+    if all(sound is None for sound in sounds):
         return media
-    extractor = processor.feature_extractor
-    if makes_one_size(extractor):
-        silence = silence_features(extractor).to(media["frame_mask"].device)
-        media["input_features"] = torch.stack([silence if row is None else row for row in features])
-    else:
-        media["input_features"] = sound_features(extractor, waveforms)
-    return {**media, "audio_mask": torch.tensor(heard, dtype=torch.int64)}
+    return {**media, **batch_sounds(processor.feature_extractor, sounds)}
 
 
 def resized_frames(video: Any, video_processor: GGMVideoProcessor, still_tolerance: float = 0.0) -> torch.Tensor:

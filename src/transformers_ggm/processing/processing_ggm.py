@@ -14,7 +14,7 @@ from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, fitting_
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .saved_tokenizers import load_tokenizer
-from .sound_features import list_sounds, sound_features, sound_waveform
+from .sound_features import batch_sounds, list_sounds, sound_features, sound_waveform, time_axis
 from .token_ids import pad_tokens
 from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
 
@@ -27,7 +27,8 @@ class GGMProcessor(ProcessorMixin):
     Args:
         video_processor ([`GGMVideoProcessor`]): Makes `pixel_values_videos` and `frame_mask`.
         tokenizer (`PreTrainedTokenizerBase`): Of the text backbone (BART, mBART, ...).
-        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, ...).
+        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, Wav2Vec2,
+            ...).
             Without one, sound is not even decoded.
         num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
         max_text_length (`int`, defaults to 512): Tokens of description and guidance together. Where that is too few,
@@ -115,6 +116,8 @@ class GGMProcessor(ProcessorMixin):
               video;
             - `input_features` as the audio backbone wants them and `audio_mask` (b,) int64, 1 where the row has sound;
               absent without a feature extractor and where neither clips nor sounds are given;
+            - `input_features_mask` (b, t) int64, 1 on what is no padding, where the features are as long as the sound
+              (Wav2Vec2, HuBERT, WavLM, ...);
             - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
 
         Raises:
@@ -202,7 +205,10 @@ class GGMProcessor(ProcessorMixin):
     @property
     def model_input_names(self) -> list[str]:
         names = ["input_ids", "attention_mask", "pixel_values_videos", "frame_mask"]
-        return names if self.feature_extractor is None else [*names, "input_features", "audio_mask"]
+        if self.feature_extractor is None:
+            return names
+        names += ["input_features", "audio_mask"]
+        return names if time_axis(self.feature_extractor) is None else [*names, "input_features_mask"]
 
     def _read(self, video, with_sound: bool, blank_video: bool, videos_kwargs: dict):
         """Reads what is a clip; gives frames, `Media` and `None` back as they are."""
@@ -250,8 +256,10 @@ class GGMProcessor(ProcessorMixin):
             sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, index)
             for index, sound in enumerate(sounds)
         ]
-        audio_mask = torch.tensor([waveform is not None for waveform in waveforms], dtype=torch.int64)
-        return {"input_features": sound_features(self.feature_extractor, waveforms), "audio_mask": audio_mask}
+        extractor = self.feature_extractor
+        return batch_sounds(
+            extractor, [None if waveform is None else sound_features(extractor, waveform) for waveform in waveforms]
+        )
 
     def _encode_targets(self, rows: Sequence[Sequence[str]], padding) -> torch.Tensor:
         encoded = [encode_targets(self.tokenizer, tags, self.max_target_length, row) for row, tags in enumerate(rows)]
