@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import torch
-import torch.distributed.nn.functional as distributed
+from accelerate import Accelerator
 from transformers import Trainer, set_seed
 
 from ..data import DataCollatorForHashtagRetrieval
@@ -43,9 +43,8 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
         outputs = model(**inputs)
         video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
         if model.training and self.args.world_size > 1:
-            # With gradients: each process holds the loss of the whole batch, and their mean is its gradient.
-            video_embeds = torch.cat(distributed.all_gather(video_embeds))
-            hashtag_embeds = torch.cat(distributed.all_gather(hashtag_embeds))
+            video_embeds = gather_with_gradients(video_embeds, self.accelerator)
+            hashtag_embeds = gather_with_gradients(hashtag_embeds, self.accelerator)
             hashtag_ids = self.accelerator.gather(hashtag_ids)
             true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
         is_true = is_true_of(hashtag_ids, true_hashtag_ids)
@@ -56,6 +55,24 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
         with torch.no_grad():
             loss = self.compute_loss(model, self._prepare_inputs(inputs))
         return loss.detach(), None, None
+
+
+def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """
+    The vectors of all processes, each of which holds the loss of the whole batch. Gradients flow into those of this
+    process, as many times as there are processes: of what the processes have, the mean is taken.
+
+    Args:
+        vectors (`torch.Tensor` of shape `(batch, dim)`): of this process, as many as of every other.
+        accelerator (`Accelerator`): the trainer's.
+
+    Returns:
+        `torch.Tensor` of shape `(processes * batch, dim)`.
+    """
+    everyone = accelerator.gather(vectors.detach())
+    start = accelerator.process_index * len(vectors)
+    own = vectors + (accelerator.num_processes - 1) * (vectors - vectors.detach())
+    return torch.cat([everyone[:start], own, everyone[start + len(vectors) :]])
 
 
 def make_retriever(run: Run) -> HashtagRetriever:
