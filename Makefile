@@ -27,7 +27,7 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 endif
 
 .PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz bench quality clean \
-	test-lowest test-newest test-upstream lock
+	test-common test-lowest test-newest test-upstream lock
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
