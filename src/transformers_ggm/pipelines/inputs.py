@@ -165,7 +165,7 @@ def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> 
     if all(video is None for video in frames):
         # The model hears through what it sees.
         return {}
-    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False))
+    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False))
     sounds = [row["input_features"] for row in rows]
     if all(sound is None for sound in sounds):
         return media
@@ -189,7 +189,7 @@ def _geometry(video_processor: GGMVideoProcessor) -> tuple:
         sorted((name, value) for name, value in dict(size or {}).items() if value is not None)
         for size in (video_processor.size, video_processor.crop_size)
     )
-    names = ("do_resize", "resample", "do_center_crop", "num_frames", "still_tolerance")
+    names = ("do_resize", "resample", "do_center_crop", "do_convert_rgb", "num_frames", "fps", "still_tolerance")
     return (*sizes, *(getattr(video_processor, name) for name in names))
 
 

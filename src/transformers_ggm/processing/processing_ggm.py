@@ -10,13 +10,14 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from ..errors import InputError
+from .frame_inputs import list_videos
 from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, fitting_guidance
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .saved_tokenizers import load_tokenizer
 from .sound_features import batch_sounds, list_sounds, sound_features, sound_waveform, time_axis
 from .token_ids import pad_tokens
-from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
+from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor
 
 LABEL_PADDING = -100
 

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from ...errors import MediaError
 from .audio import SoundCollector, collect_sound
 from .containers import has_picture, open_container, streams_to_read, video_stream
-from .frame_picking import FramePicker
+from .frame_picking import FramePicker, nearest_times
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
 from .packet_skipping import plan_skipping
 from .sources import MediaSource, open_source, source_name
@@ -37,6 +37,9 @@ class Media:
         audio (`np.ndarray` or `None`): (n,) float32, mono. `None` when the clip has no sound or it was not asked for.
         sampling_rate (`int` or `None`): Rate of `audio` in Hz.
         duration (`float`): Length of the video in seconds, or of the sound where that is alone.
+        num_frames (`int`, defaults to 0): How many frames the clip shows; 0 where that is not known.
+        frame_indices (`tuple[int, ...]`, defaults to `()`): Which of them `frames` are, from 0; empty where that is not
+            known.
     """
 
     frames: torch.Tensor | None
@@ -44,6 +47,8 @@ class Media:
     audio: np.ndarray | None
     sampling_rate: int | None
     duration: float
+    num_frames: int = 0
+    frame_indices: tuple[int, ...] = ()
 
 
 def decode_media(
@@ -116,16 +121,22 @@ def decode_media(
         audio=audio,
         sampling_rate=None if audio is None else sampling_rate,
         duration=clip.duration,
+        num_frames=len(clip.shown),
+        frame_indices=tuple(nearest_times(clip.shown, timestamps)),
     )
 
 
 @dataclass
 class _Clip:
-    """What the passes over a file take: its length in seconds, the frames for that and perhaps sound, or sound alone."""
+    """
+    What the passes over a file take: its length in seconds, the frames for that and perhaps sound, or sound alone, and
+    when all of its frames are shown, in seconds after the first.
+    """
 
     duration: float
     picker: FramePicker | None
     sound: SoundCollector | None
+    shown: Sequence[float] = ()
 
 
 def _read_sound_alone(container: InputContainer, guard: ClipGuard, sound: tuple[int, float] | None) -> _Clip:
@@ -196,7 +207,7 @@ def _decode(
         if decoders:
             return None
         raise
-    return _Clip(timeline.duration, decoder.picker, collector) if decoder.finish() else None
+    return _Clip(timeline.duration, decoder.picker, collector, timeline.shown) if decoder.finish() else None
 
 
 def _decode_packets(packets: Iterable[av.Packet], video, decoder, collector: SoundCollector | None, guard) -> None:

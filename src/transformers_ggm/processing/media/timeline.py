@@ -76,6 +76,15 @@ class Timeline:
         self.duration = self._duration()
 
     @property
+    def shown(self) -> list[float]:
+        """When each frame is shown, in seconds after the first; evenly where the packets do not tell."""
+        ticks = [packet.ticks for packet in self.packets if not packet.is_hidden]
+        if not self.has_times or None in ticks:
+            return [index * self.duration / len(ticks) for index in range(len(ticks))]
+        seconds = sorted(map(self.clock.seconds, ticks))
+        return [second - seconds[0] for second in seconds]
+
+    @property
     def measured_duration(self) -> float:
         """Length of the video in seconds by its packets."""
         if self._last < self._first:
