@@ -13,12 +13,12 @@ from ..data.collator import is_true_of
 from ..errors import DatasetError
 from ..files import written_whole
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
-from .arguments import GGMTrainingArguments
-from .callbacks import EpochCallback, last_checkpoint
+from .arguments import GGMTrainingArguments, set_scheduler_mode
+from .callbacks import EpochCallback, EvaluateLastStep, last_checkpoint
 from .lora import base_retriever
 from .model_card_callback import ModelCardCallback, note_published
 from .run import Run
-from .trainers import ShortsTrainerMixin
+from .trainers import ShortsTrainerMixin, changed
 from .weights import save_weights
 
 READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
@@ -32,11 +32,8 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
 
     def get_train_dataloader(self):
         # Processes exchange their vectors, which takes batches of one size.
-        self.args.dataloader_drop_last = True
-        try:
+        with changed(self.args, dataloader_drop_last=True):
             return super().get_train_dataloader()
-        finally:
-            self.args.dataloader_drop_last = False
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
@@ -121,12 +118,15 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     arguments.warmup_steps = run.retriever.retriever_warmup_steps
     arguments.weight_decay = run.retriever.retriever_weight_decay
     arguments.label_smoothing_factor = 0.0  # pairs have no labels
+    arguments.neftune_noise_alpha = None
+    arguments.include_num_input_tokens_seen = "no"
     arguments.predict_with_generate = False
     arguments.load_best_model_at_end = True
     arguments.metric_for_best_model = "eval_loss"
     arguments.greater_is_better = False
     arguments.save_total_limit = 1
     arguments.push_to_hub = False
+    set_scheduler_mode(arguments)
     return arguments
 
 
@@ -168,7 +168,7 @@ def train_retriever(run: Run) -> None:
         eval_dataset=splits["validation"],
         data_collator=collator,
         eval_data_collator=eval_collator,
-        callbacks=[EpochCallback(collator), ModelCardCallback(run, run.retriever_run_dir)],
+        callbacks=[EpochCallback(collator), EvaluateLastStep(), ModelCardCallback(run, run.retriever_run_dir)],
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
     if trainer.state.best_global_step is not None:
