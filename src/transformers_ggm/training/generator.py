@@ -143,6 +143,8 @@ def make_trainer(
 ) -> HashtagGenerationTrainer:
     """A trainer on the prepared training and validation splits with their guidance."""
     processor = run.processor
+    # Trainer keeps labels that it smooths from the model, which makes its decoder's inputs of them otherwise.
+    of_labels = model if arguments.label_smoothing_factor else None
     collator = DataCollatorForHashtagGeneration(
         processor,
         target_order=run.data.target_order,
@@ -151,7 +153,7 @@ def make_trainer(
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
         seed=run.training.seed,
-        model=model,
+        model=of_labels,
         **shown_inputs(run),
     )
 
@@ -166,7 +168,7 @@ def make_trainer(
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=make_eval_collator(run, model),
+        eval_data_collator=make_eval_collator(run, of_labels),
         compute_metrics=compute_metrics if generates(arguments) else None,
         callbacks=[
             EpochCallback(collator),
