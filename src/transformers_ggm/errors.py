@@ -31,3 +31,7 @@ class CheckpointError(OSError):
 
 class PushError(CheckpointError):
     """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""
+
+
+class ArgumentError(ValueError):
+    """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""

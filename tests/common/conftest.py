@@ -1,5 +1,6 @@
 """Which of transformers' common tests do not pass, and why: a test that fails without standing there fails the run."""
 
+import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 collect_ignore_glob = [] if transformers_tests.FOLDER else ["test_*.py"]
 
 FOLDER = Path(__file__).parent
+# Where the tiny configurations are.
+sys.path.insert(0, str(FOLDER.parent / "modeling"))
 # Of transformers' own marks those that its common tests use.
 MARKS = ("accelerate_tests", "flash_attn_test", "flash_attn_3_test", "flash_attn_4_test", "torch_compile_test")
 

@@ -64,6 +64,7 @@ def test_lossless_rows_are_those_of_the_clips(raw, lossless, processors):
             same = torch.equal(found[name], value) if torch.is_tensor(value) else found[name] == value
             assert same, name
     collator = DataCollatorForHashtagGeneration(processors[0])
+    collator.set_epoch(0)
     batch, expected = collator(rows_of(shorts)), collator(rows_of(raw))
     assert batch.keys() == expected.keys()
     assert all(torch.equal(batch[name], expected[name]) for name in batch)
@@ -123,6 +124,7 @@ def test_worker_processes_read_the_same(lossless, processors):
     """Would fail if a data loader's workers could not read a set, or read it in another order."""
     shorts = PreparedShorts(lossless, *processors)
     collator = DataCollatorForHashtagGeneration(processors[0])
+    collator.set_epoch(0)
     loaders = [DataLoader(shorts, batch_size=2, collate_fn=collator, num_workers=number) for number in (0, 2)]
     for here, there in zip(*loaders):
         assert all(torch.equal(here[name], there[name]) for name in here)
