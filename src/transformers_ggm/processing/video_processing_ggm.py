@@ -22,12 +22,13 @@ from ..errors import InputError
 from .frame_inputs import frames_tensor, list_videos
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
 from .media.frame_picking import nearest_times
+from .media.sources import source_name
 from .still_frames import hold_still
 from .video_metadata import list_metadata, metadata_of
 
 # The paper's rule for which frames are taken of a clip, and the one that takes its place.
 _PAPERS_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
-FRAME_RULE = (*_PAPERS_RULE, "fps")
+FRAME_RULE = (*_PAPERS_RULE, "fps", "do_sample_frames")
 # The arguments of transformers' video processors that mean something here. Others, which newer versions may bring, are
 # refused rather than ignored.
 SHARED_ARGUMENTS = frozenset({
@@ -283,6 +284,12 @@ class GGMVideoProcessor(BaseVideoProcessor):
         Args:
             **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
+        if self._settings(kwargs)["do_sample_frames"] is False:
+            raise InputError(
+                "do_sample_frames=False takes all frames of a video that is given as such, but"
+                f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or pass"
+                " the frames."
+            )
         return decode_media(
             source,
             sample_timestamps=lambda duration: self.sample_timestamps(duration, **kwargs),
@@ -338,13 +345,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
     ) -> tuple[torch.Tensor, VideoMetadata]:
         """One video as (f, 3, h, w) uint8, and what is told of it."""
         if is_media_source(video):
-            if settings["do_sample_frames"] is False:
-                raise InputError(
-                    f"do_sample_frames=False takes all frames of a video that is given as such, but videos[{index}] is a"
-                    " clip: say by fps= or num_frames= how many of its frames are taken, or pass the frames."
-                )
             rule = ("fps",) if settings["fps"] is not None else _PAPERS_RULE
-            video = self.decode(video, **{name: settings[name] for name in rule})
+            video = self.decode(video, **{name: settings[name] for name in ("do_sample_frames", *rule)})
         media = video if isinstance(video, Media) else None
         frames = (
             frames_tensor(video, index, settings["do_convert_rgb"], settings["input_data_format"])
