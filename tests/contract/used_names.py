@@ -15,6 +15,7 @@ import transformers_ggm
 LIBRARIES = ("accelerate", "datasets", "huggingface_hub", "peft", "torch", "transformers")
 # Modules that the libraries' own documentation imports from.
 DOCUMENTED = {
+    "accelerate.utils",
     "huggingface_hub.errors",
     "torch.nn",
     "torch.nn.functional",
@@ -22,8 +23,8 @@ DOCUMENTED = {
     "transformers.modeling_outputs",
     "transformers.utils.logging",
 }
-# Of Python itself, and the end of the names of columns.
-NOT_OF_LIBRARIES = {"_asdict", "_shape"}
+# Of Python's named tuples.
+NOT_OF_LIBRARIES = {"_asdict"}
 # What a class of ours has of its own accord, whatever its bases do.
 ORDINARY = {"forward", "train", "save_pretrained", "_abc_impl"}
 METHODS = (FunctionType, classmethod, property)
@@ -61,7 +62,6 @@ def private_names(trees: list[ast.AST]) -> set[str]:
     """Private attributes that are used, also by `getattr` and as keys, and that nothing here defines."""
     used, own = set(), set()
     for tree in trees:
-        in_texts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 own.add(node.name)
@@ -71,8 +71,8 @@ def private_names(trees: list[ast.AST]) -> set[str]:
                 used.add(node.attr)
             elif isinstance(node, ast.keyword) and node.arg:
                 used.add(node.arg)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in in_texts:
-                used.add(node.value)
+            elif isinstance(node, ast.Call):
+                used |= set(_named_in(node))
     # `_commit_hash` is set here, too, but on configurations.
     own -= {"_commit_hash", "_attn_implementation"}
     return {name for name in used - own - NOT_OF_LIBRARIES if name.isidentifier() and _is_private(name)}
@@ -92,6 +92,14 @@ def overridden_names() -> set[str]:
             if _is_private(name) or is_hook:
                 names.add(name)
     return names
+
+
+def _named_in(call: ast.Call) -> Iterator[str]:
+    """The attribute that a `getattr` asks for, or the key that a `get` does."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    place = {"getattr": 1, "hasattr": 1, "setattr": 1, "get": 0, "pop": 0}.get(function)
+    if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
+        yield str(call.args[place].value)
 
 
 def _own_classes() -> Iterator[type]:

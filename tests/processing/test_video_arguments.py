@@ -188,6 +188,7 @@ CHECKS = {
 }
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("check", list(dict.fromkeys(CHECKS.values())), ids=lambda check: check.__name__)
 def test_arguments_do_what_they_say(processor, check):
     """Would fail if one of the arguments were ignored without a word."""

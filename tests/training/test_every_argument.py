@@ -277,6 +277,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_values_are_refused(name, tmp_path):
     """Would fail if a value that no training can be run with came to light in the middle of it, without its name."""
