@@ -12,6 +12,7 @@ from ..modeling.configuration_ggm import FUSIONS
 from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
 from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
+from ..modeling.peft_versions import peft_mismatch
 from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
 from .weights import WEIGHTS_DTYPES
 
@@ -239,6 +240,8 @@ class LoraArguments:
             raise ArgumentError("`keep_retriever` needs a `base_checkpoint` or `lora_adapter` to take it from.")
         if self.use_lora and not is_peft_available():
             raise ImportError("`use_lora` needs peft: pip install 'transformers-ggm[lora]'.")
+        if self.use_lora and (mismatch := peft_mismatch()):
+            raise ArgumentError(f"`use_lora`: {mismatch}")
         if self.starts_from_trained and not self.use_lora:
             raise ArgumentError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
 
