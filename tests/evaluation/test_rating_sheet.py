@@ -190,7 +190,7 @@ def test_foreign_files_are_kept(tmp_path):
         ({"ggm": []}, {}, "no predictions"),
         ({}, {}, "no predictions"),
         ({"ggm": [{"description": ""}]}, {}, "row 0 of 'ggm' has no 'hashtags', 'predicted'"),
-        ({"ggm": [row(0, ["rain"], ["two words"])]}, {}, "row 0 of 'ggm': 'two words' is not a hashtag"),
+        ({"ggm": [row(0, ["rain"], ["two words"])]}, {}, "no novel hashtags"),
         ({"ggm": ROWS, "other": ROWS[:2]}, {}, "same test split"),
         ({"ggm": ROWS, "other": ROWS[::-1]}, {}, "same test split"),
         ({"ggm": ROWS}, {"examples": 0}, "`examples` is 0"),
@@ -202,6 +202,13 @@ def test_refused(tmp_path, predictions, arguments, message):
     with pytest.raises((DatasetError, ValueError), match=message):
         write_rating_sheet(tmp_path / "rating", predictions, POOL, **arguments)
     assert not (tmp_path / "rating").exists()
+
+
+def test_hashtags_of_foreign_predictions(caplog):
+    """Would fail if predictions in another form than ours were refused, or what is none of them left out unsaid."""
+    foreign = {**row(0, "#Rain #Snow", "Fog, two words;2024"), "hashtags": "#Rain#Snow"}
+    assert novel_hashtags({"theirs": [foreign]}, POOL) == {"theirs": {"fog": [0], "two": [0], "words": [0]}}
+    assert "theirs: 1 entry in the hashtags of 1 row is no hashtag and was left out: '2024'" in caplog.text
 
 
 def test_predictions_as_training_writes_them(tmp_path):
@@ -220,13 +227,16 @@ def test_predictions_as_training_writes_them(tmp_path):
         read_predictions(tmp_path / "nowhere.jsonl")
 
 
-def test_pool_of_a_folder_a_checkpoint_or_a_list(tmp_path):
+def test_pool_of_a_folder_a_checkpoint_or_a_list(tmp_path, caplog):
     """Would fail if a pool were read otherwise than it was saved."""
     HashtagPool(POOL, torch.eye(2)).save_pretrained(tmp_path / "checkpoint" / "hashtag_pool")
     (tmp_path / "list.txt").write_text("#Rain\nsnow\n")
     assert read_pool_hashtags(tmp_path / "checkpoint" / "hashtag_pool") == POOL
     assert read_pool_hashtags(tmp_path / "checkpoint") == POOL
     listed = read_pool_hashtags(tmp_path / "list.txt")
+    assert listed == POOL
+    (tmp_path / "foreign.txt").write_text("\ufeff#Rain;snow\n2024\nRAIN\n", encoding="utf-8")
+    assert read_pool_hashtags(tmp_path / "foreign.txt") == POOL and "left out: '2024'" in caplog.text
     assert novel_hashtags({"ggm": ROWS}, listed) == novel_hashtags({"ggm": ROWS}, POOL)
     with pytest.raises(DatasetError, match="neither"):
         read_pool_hashtags(tmp_path / "nowhere")

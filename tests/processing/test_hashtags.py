@@ -17,8 +17,11 @@ from transformers_ggm.processing import (
 )
 
 CONFORMANCE = Path(__file__).parents[2] / ".." / "shared" / "data" / "hashtag_conformance.yml"
-TEXT_WITH_TAGS = st.text(st.sampled_from("aZ9_ #＃.!é漢ñİßΣﾀ゙\u0301\u200c\ufe0f&/:"), max_size=30) | st.text(
-    max_size=20
+PARTS = ["#", "＃", "a", "漢", " ", "/", "site.com", "http://", "www.", "(", ")", "?", "。", "@", "😀", "\ufe0f", "."]
+TEXT_WITH_TAGS = (
+    st.text(st.sampled_from("aZ9_ #＃.!é漢ñİßΣﾀ゙\u0301\u200c\ufe0f&/:"), max_size=30)
+    | st.text(max_size=20)
+    | st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 )
 
 
@@ -64,6 +67,8 @@ def test_extracted_tags_are_valid_and_written_in_the_text(text):
 @example("İ")
 @example("#ΑΣ")
 @example("ﾀ゙")
+@example("\u3164")
+@example("ﾞ\u0301")
 def test_normalizing_twice_changes_nothing(text):
     """One hashtag has two normal forms, so a pool holds it twice; or normalising makes it invalid."""
     if is_valid_hashtag(text):
@@ -73,12 +78,70 @@ def test_normalizing_twice_changes_nothing(text):
         assert normalize_hashtag("#" + normal) == normal
 
 
-def test_spellings_of_one_tag_are_one():
-    """Case, the sign, or composed and decomposed accents make different hashtags."""
-    assert len({normalize_hashtag(tag) for tag in ["Café", "#cafe\u0301", "＃CAFÉ", " café "]}) == 1
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("Café", "#cafe\u0301", "＃CAFÉ", " café "),
+        ("#İstanbul", "#istanbul"),
+        ("#STRASSE", "straße"),
+        ("＃ｓｎｏｗ", "snow"),
+    ],
+)
+def test_spellings_of_one_tag_are_one(spellings):
+    """The sign, or what the spelling's rules are about, makes different hashtags."""
+    assert len({normalize_hashtag(tag) for tag in spellings}) == 1
 
 
-@pytest.mark.parametrize("tag", ["", "#", "##a", "two words", "2024", "_", "a-b", "#a#b", "\ufe0f", None, 3, "a\n#"])
+ADDRESSES = [
+    "site.com/#about", "http://site.com/#about", "https://site.com/a/#b", "HTTPS://SITE.COM/#A", "www.site.example/#x",
+    "m.site.co.uk/#a", "site.com?q=#x", "site.com:8080/#x", "ftp://h/#a", "http://user:pw@x.com/#q", "s3://bucket/#a",
+    "http://localhost:3000/#/r", "x.com/a(#b)", "youtube.com/watch?v=1&t=2/#t", "пример.рф/#x", "x.com/#雪",
+    "https://ja.wikipedia.org/wiki/東京/#歴史", "xn--fsq.xn--0zwm56d/#a", "http://a.com/#b,http://c.com/#d", "It&#39;s",
+    "&#x27;", "C#", "a#b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "around", ["{}", "({}) #yes", "look:{} #yes", "見て{}、#yes", '<a href="{}">#yes</a>', "#yes {}"]
+)
+def test_nothing_in_an_address_is_a_hashtag(address, around):
+    """A part of a page's address is taught as a hashtag, or cut out of the address, or the real one is missed."""
+    text = around.format(address)
+    assert extract_hashtags(text) == (["yes"] if "#yes" in text else [])
+    assert address in remove_hashtags(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Mt.Fuji/#hiking", ["hiking"]),
+        ("12.05.2024/#party", ["party"]),
+        ("w/#friend and/#family #love/#peace", ["friend", "family", "love", "peace"]),
+        ("site.com #about", ["about"]),
+        ("site.com,#about", ["about"]),
+        ("(http://x.com/a)#tag", ["tag"]),
+        ("https://t.co/abc😀#tag", ["tag"]),
+        ("https://t.co/ab、#雪 https://t.co/ab！＃雪", ["雪", "雪"]),
+        ("@cool.guy/#tag", ["tag"]),
+        ("rain &amp;#sun", ["sun"]),
+        ("#snow.com/now", ["snow"]),
+    ],
+)
+def test_hashtags_beside_what_looks_like_an_address(text, expected):
+    """A hashtag is lost because something with a dot or a slash stands before it."""
+    assert extract_hashtags(text) == expected
+
+
+@pytest.mark.parametrize("text", ["a.", "a-", "www.", "http://", "x.com/(", "ab.com", "x.com/#"])
+def test_long_texts_are_read_to_their_end(text):
+    """A text that repeats the beginning of an address is given up, or its end, behind a space, is missed."""
+    assert extract_hashtags(f"#first {text * 20_000} #last") == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    "tag", ["", "#", "##a", "two words", "2024", "_", "a-b", "#a#b", "\ufe0f", "#\u20e3a", None, 3, "a\n#"]
+)
 def test_invalid_hashtags_are_refused_by_name(tag):
     """Something that no platform links becomes a hashtag, or the error does not say which one it was."""
     assert not is_valid_hashtag(tag)

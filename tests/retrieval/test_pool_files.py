@@ -66,6 +66,27 @@ def test_round_trip_keeps_ranking_and_bits(tmp_path, size, dim, seed):
     assert torch.equal(loaded_scores, scores)
 
 
+def test_pool_with_spellings_that_are_one_now(retriever, tmp_path, caplog):
+    """If it failed, a pool that an earlier version saved would not load, lose counts, or get another hashtag's vector."""
+    names = ["i\u0307stanbul", "snow", "straße", "istanbul", "strasse", "ﾞ", "ski", "ｓｎｏｗ"]
+    vectors = torch.eye(8)
+    HashtagPool([f"t{number}" for number in range(8)], vectors, [1, 2, 3, 4, 5, 6, 7, 2**40], "abc").save_pretrained(
+        tmp_path / "pool"
+    )
+    table = pq.read_table(tmp_path / "pool" / "hashtags.parquet")
+    pq.write_table(table.set_column(0, "hashtag", pa.array(names)), tmp_path / "pool" / "hashtags.parquet")
+    sign(tmp_path / "pool")
+    loaded = HashtagPool.from_pretrained(tmp_path / "pool")
+    assert loaded.hashtags == ["istanbul", "snow", "strasse", "ﾞ", "ski"]
+    assert loaded.counts == [5, 2 + 2**40, 8, 6, 7]
+    assert torch.equal(loaded.embeddings, vectors[[0, 1, 2, 5, 6]])
+    assert "3 hashtags that are other spellings" in caplog.text and "'istanbul', 'strasse', 'ｓｎｏｗ'" in caplog.text
+    assert "#İSTANBUL" in loaded and loaded.search(vectors[6], 1)[1] == [["ski"]]
+    loaded.save_pretrained(tmp_path / "pool")
+    caplog.clear()
+    assert state(HashtagPool.from_pretrained(tmp_path / "pool")) == state(loaded) and not caplog.text
+
+
 def test_files_are_those_of_the_format(saved, pool):
     """If it failed, other programs could not read the pool, or something unsafe or temporary lay beside it."""
     assert sorted(os.listdir(saved)) == sorted([*POOL_FILES, "README.md"])

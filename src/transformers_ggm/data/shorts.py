@@ -7,9 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 from datasets import Dataset, DatasetDict
+from transformers.utils import logging
 
-from ..errors import DatasetError, HashtagError
-from ..processing.hashtags import normalize_hashtag
+from ..errors import DatasetError
+from ..processing.hashtag_fields import DroppedHashtags, read_hashtags
+
+logger = logging.get_logger(__name__)
 
 SPLITS = ("train", "validation", "test")
 METADATA = "metadata.jsonl"
@@ -25,18 +28,18 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
 
     Args:
         data_dir (`str` or `Path`): a folder with at least one of the three splits. Each line of a `metadata.jsonl` is
-            a JSON object with `hashtags` (list of strings), optionally `file_name` (relative to the split's folder)
+            a JSON object with `hashtags` (a list of strings, or any other form that
+            [`~processing.hashtag_fields.read_hashtags`] reads), optionally `file_name` (relative to the split's folder)
             and `description`, and any further fields, which are kept.
 
     Returns:
         `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, `None` without a
         `file_name`), `description` (`""` where there is none), `hashtags` (normalised, without '#', each once) and the
-        further fields.
+        further fields. A warning tells how many entries are no hashtags and were left out, with examples.
 
     Raises:
         DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, a
             field whose type differs between rows, or a row without its file; names file and, but for types, line.
-        HashtagError: a hashtag that is none; names file and line.
 
     Example:
 
@@ -53,13 +56,23 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
 
     ```
     """
+    shorts, dropped = read_shorts(data_dir)
+    if dropped:
+        logger.warning(f"{data_dir}: {dropped}")
+    return shorts
+
+
+def read_shorts(data_dir: str | Path) -> tuple[DatasetDict, DroppedHashtags]:
+    """Does what [`load_shorts`] does, and gives the count of what is no hashtag in place of a warning."""
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
         raise DatasetError(f"`data_dir` {data_dir} is no folder.")
     splits = {split: data_dir / split / METADATA for split in SPLITS if (data_dir / split).is_dir()}
     if not splits:
         raise DatasetError(f"{data_dir} has none of the folders {', '.join(SPLITS)}.")
-    return DatasetDict({split: _to_dataset(list(_read_rows(path)), path) for split, path in splits.items()})
+    dropped = DroppedHashtags()
+    shorts = {split: _to_dataset(list(_read_rows(path, dropped)), path) for split, path in splits.items()}
+    return DatasetDict(shorts), dropped
 
 
 def _to_dataset(rows: list[dict[str, Any]], metadata: Path) -> Dataset:
@@ -71,7 +84,7 @@ def _to_dataset(rows: list[dict[str, Any]], metadata: Path) -> Dataset:
         raise DatasetError(f"{metadata}: a field has values of different types in different rows: {error}") from error
 
 
-def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
+def _read_rows(metadata: Path, dropped: DroppedHashtags) -> Iterator[dict[str, Any]]:
     if not metadata.is_file():
         raise DatasetError(
             f"{metadata.parent} has no {METADATA}; see the README on how to lay out a folder of shorts."
@@ -81,7 +94,7 @@ def _read_rows(metadata: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 count += 1
-                yield _read_row(line, f"{metadata}, line {number}", metadata.parent)
+                yield _read_row(line, f"{metadata}, line {number}", metadata.parent, dropped)
     if count == 0:
         raise DatasetError(f"{metadata} has no rows.")
 
@@ -102,13 +115,14 @@ def parse_object(text: bytes, place: str) -> dict[str, Any]:
     return row
 
 
-def _read_row(line: bytes, place: str, folder: Path) -> dict[str, Any]:
+def _read_row(line: bytes, place: str, folder: Path, dropped: DroppedHashtags) -> dict[str, Any]:
     row = parse_object(line, place)
     file_name = row.pop("file_name", None)
     description = row.pop("description", None)
-    hashtags = row.pop("hashtags", None)
-    if not isinstance(hashtags, list) or not all(isinstance(tag, str) for tag in hashtags):
-        raise DatasetError(f"{place}: `hashtags` must be a list of strings.")
+    if "hashtags" not in row:
+        raise DatasetError(f"{place}: there is no `hashtags`, which must be a list of strings, [] for none.")
+    found = read_hashtags(row.pop("hashtags"))
+    dropped.add(found.dropped)
     if not isinstance(description, (str, type(None))):
         raise DatasetError(f"{place}: `description` must be a string.")
     if not isinstance(file_name, (str, type(None))):
@@ -121,8 +135,4 @@ def _read_row(line: bytes, place: str, folder: Path) -> dict[str, Any]:
         if not video.is_file():
             raise DatasetError(f"{place}: the file {video} does not exist.")
         video = str(video.absolute())
-    try:
-        hashtags = list(dict.fromkeys(normalize_hashtag(tag) for tag in hashtags))
-    except HashtagError as error:
-        raise HashtagError(f"{place}: {error}") from error
-    return {"video": video, "description": description or "", "hashtags": hashtags, **row}
+    return {"video": video, "description": description or "", "hashtags": found.hashtags, **row}

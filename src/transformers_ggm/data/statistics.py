@@ -1,6 +1,5 @@
 """Figures about a corpus, like Table 1 of Yu et al., ACL 2023."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ import regex
 
 from ..evaluation.words import split_words
 from ..processing.hashtags import remove_hashtags
+from ..processing.spelling import fold_spelling
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
 # Scripts that are written without spaces between words.
@@ -179,7 +179,7 @@ class _DescriptionText:
     """The words of a description without the spaces between them, and where words begin and end in it."""
 
     def __init__(self, description: str):
-        words = _WORD.findall(_fold(remove_hashtags(description)))
+        words = _words(remove_hashtags(description))
         self.text = "".join(words)
         self.borders = {0}
         end = 0
@@ -188,7 +188,7 @@ class _DescriptionText:
             self.borders.add(end)
 
     def __contains__(self, hashtag: str) -> bool:
-        letters = "".join(_WORD.findall(_fold(hashtag)))
+        letters = "".join(_words(hashtag))
         needs_borders = _UNSPACED.search(letters) is None
         start = self.text.find(letters)
         while start >= 0:
@@ -198,8 +198,9 @@ class _DescriptionText:
         return False
 
 
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text.lower())
+def _words(text: str) -> list[str]:
+    # A word that ends in ς has σ there when others follow it in a hashtag.
+    return _WORD.findall(fold_spelling(text).replace("ς", "σ"))
 
 
 _TABLE_ROWS = {

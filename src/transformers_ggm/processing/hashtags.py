@@ -2,7 +2,8 @@
 
 A hashtag is `#` or `＃` and a run of letters, combining marks, decimal digits and underscores of any script (plus a few
 signs that are part of words, such as the Persian non-joiner and the Japanese wave dash) with at least one letter.
-Inside this package a hashtag is a string without its `#`, lower case, in Unicode normal form C.
+What stands in an address is none. Inside this package a hashtag is a string without its `#`, in the form
+that all its spellings have in common: see [`~processing.spelling.fold_spelling`].
 """
 
 import unicodedata
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 import regex
 
 from ..errors import HashtagError
+from .addresses import ADDRESS
+from .spelling import fold_spelling
 
 # Signs that twitter-text allows within a hashtag beside letters, marks, digits and the underscore: joiners, Cyrillic
 # kavyka, Hebrew maqaf, geresh and gershayim, tildes and wave dashes, kana sound marks and dots, ditto mark, Tibetan
@@ -22,20 +25,22 @@ _SIGN = "[#＃]"
 # For other readers of hashtags in this package.
 HASHTAG_CHARACTERS = rf"{_CHARACTER}++"
 
-_TAG = regex.compile(rf"{_CHARACTER}+")
+# A `#` followed by U+FE0F or U+20E3 is the keycap emoji.
+_BARE = rf"(?![\ufe0f\u20e3]){_CHARACTER}++"
+_TAG = regex.compile(_BARE)
 _LETTER = regex.compile(r"\p{L}")
-# Variation selectors are marks, yet a tag may follow the emoji they end: hence the second alternative. A `#` followed
-# by U+FE0F or U+20E3 is the keycap emoji.
+# Variation selectors are marks, yet a tag may follow the emoji they end: hence the second alternative. An address is
+# passed over as a whole.
 _IN_TEXT = regex.compile(
-    rf"(?:(?<![&\p{{L}}\p{{M}}\p{{Nd}}{_SPECIAL}])|(?<=[\ufe0e\ufe0f])){_SIGN}(?![\ufe0f\u20e3])"
-    rf"(?P<tag>{_CHARACTER}++)(?!{_SIGN}|://)"
+    rf"{ADDRESS}|(?:(?<![&\p{{L}}\p{{M}}\p{{Nd}}{_SPECIAL}])|(?<=[\ufe0e\ufe0f])){_SIGN}(?P<tag>{_BARE})(?!{_SIGN}|://)"
 )
+_HAS_SIGN = regex.compile(_SIGN)
 # A #word ends at whitespace, or at the full-width punctuation of scripts that are written without spaces.
 _HASH_WORD = regex.compile(rf"(?<!\S){_SIGN}[^\s。、！？，．]*")
 
 
 def extract_hashtags(text: str) -> list[str]:
-    """Finds the hashtags in a text by the twitter-text rules.
+    """Finds the hashtags in a text by the twitter-text rules. What stands in an address, as in `site.com/#about`, is none.
 
     Args:
         text (`str`): Any text.
@@ -55,7 +60,9 @@ def extract_hashtags(text: str) -> list[str]:
 
     ```
     """
-    return [match["tag"] for match in _IN_TEXT.finditer(text) if _LETTER.search(match["tag"])]
+    if not _HAS_SIGN.search(text):  # as most texts do not
+        return []
+    return [match["tag"] for match in _IN_TEXT.finditer(text) if _is_hashtag(match)]
 
 
 def is_valid_hashtag(tag: str) -> bool:
@@ -78,7 +85,10 @@ def is_valid_hashtag(tag: str) -> bool:
 
 
 def normalize_hashtag(tag: str) -> str:
-    """Brings a hashtag into the form in which this package stores it: lower case, no `#`, Unicode normal form C.
+    """Brings a hashtag into the form in which this package stores it: no `#`, lower case, and one form for all spellings.
+
+    Spellings that differ in case, in width or style of letters, or in what nobody sees are one, also where capitals hide
+    it: `#İstanbul` and `#istanbul`, `#STRASSE` and `#straße`. See [`~processing.spelling.fold_spelling`] for the rules.
 
     Args:
         tag (`str`): A hashtag with or without a leading `#` or `＃`; surrounding whitespace is dropped.
@@ -94,8 +104,8 @@ def normalize_hashtag(tag: str) -> str:
     ```python
     >>> from transformers_ggm.processing import normalize_hashtag
 
-    >>> normalize_hashtag(" #SnowDay ")
-    'snowday'
+    >>> normalize_hashtag(" #SnowDay "), normalize_hashtag("İSTANBUL"), normalize_hashtag("＃ｓｎｏｗ")
+    ('snowday', 'istanbul', 'snow')
 
     ```
     """
@@ -105,7 +115,9 @@ def normalize_hashtag(tag: str) -> str:
             f"{tag!r} is not a hashtag: it may have letters, digits and underscores only, and needs at least one"
             " letter. Remove the other characters or leave it out."
         )
-    return _fold(bare)
+    folded = fold_spelling(bare)
+    # Letters that nobody sees (Korean fillers) and half-width sound marks are letters to twitter-text, and fold to none.
+    return folded if _LETTER.search(folded) else unicodedata.normalize("NFC", bare)
 
 
 def join_hashtags(tags: Iterable[str]) -> str:
@@ -134,7 +146,7 @@ def remove_hashtags(text: str) -> str:
     """Takes the hashtags out of a description, so that the model is not shown what it is to find.
 
     Words that start with `#` go as a whole, as in the research code released with the paper; hashtags that follow
-    punctuation or an emoji directly go too. Runs of whitespace become one space.
+    punctuation or an emoji directly go too. Addresses stay whole. Runs of whitespace become one space.
 
     Args:
         text (`str`): A description.
@@ -154,8 +166,8 @@ def remove_hashtags(text: str) -> str:
     """
     before, text = None, _HASH_WORD.sub(" ", text)
     # Where one that another followed directly was none, it may be one now.
-    while before != text:
-        before, text = text, _IN_TEXT.sub(lambda match: " " if _LETTER.search(match["tag"]) else match[0], text)
+    while before != text and _HAS_SIGN.search(text):
+        before, text = text, _IN_TEXT.sub(lambda match: " " if _is_hashtag(match) else match[0], text)
     return " ".join(text.split())
 
 
@@ -168,10 +180,5 @@ def _is_bare_hashtag(bare: str) -> bool:
     return _TAG.fullmatch(bare) is not None and _LETTER.search(bare) is not None
 
 
-def _fold(bare: str) -> str:
-    # Lower-casing can undo composition (İ) and composition can join what lower-casing left apart, so both are
-    # repeated until nothing changes: two spellings of a tag must never be two entries of a pool.
-    folded = unicodedata.normalize("NFC", bare.lower())
-    while folded != bare:
-        bare, folded = folded, unicodedata.normalize("NFC", folded.lower())
-    return folded
+def _is_hashtag(match: regex.Match) -> bool:
+    return match["tag"] is not None and _LETTER.search(match["tag"]) is not None

@@ -112,6 +112,32 @@ def counted_hashtags(
     return merged.dictionary, sums
 
 
+def first_spellings(written: pa.Array, names: pa.LargeStringArray) -> np.ndarray | None:
+    """
+    Of a saved pool, which rows to keep: all but those of hashtags that stand there in another spelling before them,
+    since an earlier version kept the two apart.
+
+    Args:
+        written (`pa.Array`): the hashtags as they were saved.
+        names (`pa.LargeStringArray`): the same, normalised.
+
+    Returns:
+        `np.ndarray` of bool, one a row, or `None` for all rows.
+    """
+    if pc.count_distinct(names).as_py() == len(names):
+        return None
+    merged = names.dictionary_encode()
+    rows = merged.indices.to_numpy()
+    first = np.unique(rows, return_index=True)[1]
+    is_first = np.zeros(len(names), bool)
+    is_first[first] = True
+    for row in np.flatnonzero(~is_first).tolist():
+        # What earlier versions took for one too was never saved twice: such a file is damaged.
+        spellings = {written[int(number)].as_py().lower() for number in (first[rows[row]], row)}
+        is_first[row] = len(spellings) == 1
+    return is_first
+
+
 def checked_counts(counts: Sequence[int] | np.ndarray | None, size: int) -> np.ndarray:
     """
     `size` counts as int64; `None` for 1 each.

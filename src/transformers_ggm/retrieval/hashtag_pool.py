@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from huggingface_hub import CommitInfo
+from transformers.utils import logging
 
 from ..accompanying_code import CAME_ALONG
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
@@ -24,6 +25,7 @@ from .hashtag_lists import (
     check_any,
     checked_counts,
     counted_hashtags,
+    first_spellings,
     named,
     normalized_hashtags,
     pool_key,
@@ -32,6 +34,8 @@ from .hashtag_names import HashtagNames
 from .indexes import SearchIndex, make_index
 from .pool_files import CARD_FILE, POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
 from .pool_vectors import PoolVectors
+
+logger = logging.get_logger(__name__)
 
 _ROWS_AT_A_TIME = 2**14
 # Up to so many rows, those of removed hashtags are dropped at once; beyond that, when they are half of all.
@@ -481,6 +485,14 @@ class HashtagPool:
             counts = checked_counts(contents.counts, len(names))
             vectors = PoolVectors(contents.embeddings)
             vectors.check_finite()
+            first = first_spellings(contents.hashtags, names)
+            if first is not None and not first.all():
+                names, counts, vectors = _merged(names, counts, vectors, first)
+                logger.warning(
+                    f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
+                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to those."
+                    " Save the pool to keep it so."
+                )
             pool._fill(names, counts, vectors, contents.retriever_fingerprint, index="exact")
         except (HashtagError, PoolError) as error:
             raise CheckpointError(f"the hashtag pool in {folder} is damaged: {error}") from error
@@ -533,6 +545,16 @@ class HashtagPool:
                 revision=revision,
                 create_pr=create_pr,
             )
+
+
+def _merged(
+    names: pa.LargeStringArray, counts: np.ndarray, vectors: PoolVectors, first: np.ndarray
+) -> tuple[pa.LargeStringArray, np.ndarray, PoolVectors]:
+    """The rows that are the first of their hashtag, with the counts of all its rows."""
+    sums = np.zeros(len(names), np.int64)
+    places = names.dictionary_encode().indices.to_numpy()
+    np.add.at(sums, np.unique(places, return_index=True)[1][places], counts)
+    return names.filter(pa.array(first)), sums[first], PoolVectors.collect(vectors.kept(first))
 
 
 class _Slices:

@@ -1,11 +1,12 @@
+import csv
 import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from datasets import ClassLabel, Dataset, Features, List, Value
 from source_samples import (
+    add_member,
     make_rows,
     only_row,
     read_back,
@@ -13,9 +14,7 @@ from source_samples import (
     write_lines,
 )
 
-from transformers_ggm import is_valid_hashtag, normalize_hashtag
 from transformers_ggm.data.sources import RESERVED_COLUMNS, open_shorts
-from transformers_ggm.data.sources.columns import hashtags_in_text, unique_hashtags
 from transformers_ggm.errors import DatasetError
 
 
@@ -82,12 +81,12 @@ def test_reserved_columns(tmp_path):
         (["Snow", "#lake", "＃snow", "two words", "2024", ""], ["snow", "lake"]),
         ("#Snow #lake, #snow and more #16", ["snow", "lake"]),
         ("Snow lake,rain,  snow", ["snow", "lake", "rain"]),
+        ("#a#b#c", ["a", "b", "c"]),
+        ("#lake;#sea|sun、雪", ["lake", "sea", "sun", "雪"]),
         ('["Snow", "#lake"]', ["snow", "lake"]),
-        ("['Snow', 'lake']", ["snow", "lake"]),
         ("['Snow' 'lake']", ["snow", "lake"]),
-        ("['#Snow', '#lake']", ["snow", "lake"]),
-        ('["\\u00e9t\\u00e9"]', ["été"]),
-        ("[" * 100_000, []),
+        ([{"text": "Snow"}, {"text": "#lake"}], ["snow", "lake"]),
+        (["snow", 2024, None, ["lake"]], ["snow", "lake"]),
         ("", []),
         (None, []),
         ([], []),
@@ -99,20 +98,88 @@ def test_forms_of_hashtags(value, expected, tmp_path):
     assert only_row(table)["hashtags"] == expected
 
 
-TAGS = st.lists(
-    st.text(st.characters(categories=["L", "Nd"], include_characters="_"), min_size=1).filter(is_valid_hashtag)
-)
+def test_what_is_no_hashtag_is_told_on_demand(tmp_path):
+    """Would fail if labels were lost without a word, or those of a description counted, where other rules hold."""
+    rows = [{"text": "#16", "tags": ["two words", "a"]}, {"text": "a", "tags": "#16 and #b"}, {"text": "a"}]
+    source = open_shorts(write_lines(tmp_path / "a.jsonl", *rows))[None]
+    dropped = [row["dropped_hashtags"] for row in source.rows(tell_dropped=True)]
+    assert dropped == [["two words"], ["#16", "and"], []]
+    assert "dropped_hashtags" not in next(source.rows())
+    described = open_shorts(write_lines(tmp_path / "b.jsonl", *rows), {"hashtags": None, "tags": None})[None]
+    assert [row["dropped_hashtags"] for row in described.rows(tell_dropped=True)] == [[], [], []]
 
 
-@settings(deadline=None)
-@given(TAGS)
-def test_lists_and_text_agree(tags):
-    """Would fail if the same hashtags came out differently from a list and from any form of text."""
-    expected = list(dict.fromkeys(map(normalize_hashtag, tags)))
-    forms = (" ".join(f"#{tag}" for tag in tags), ", ".join(tags), json.dumps(tags), str(tags))
-    for form in forms:
-        assert unique_hashtags(hashtags_in_text(form)) == expected
-    assert unique_hashtags(tags) == expected
+def _table_of_tags(folder, tags):
+    with (folder / "tags.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["text", "tags"], *(["a", text] for text in tags)])
+    return folder / "tags.csv"
+
+
+def _tar_of_tags(folder, tags):
+    import tarfile
+
+    with tarfile.open(folder / "tags.tar", "w") as tar:
+        for number, text in enumerate(tags):
+            add_member(tar, f"{number:03d}.json", json.dumps({"text": "a", "tags": text}).encode())
+    return folder / "tags.tar"
+
+
+def _parquet_of_tags(folder, tags):
+    pq.write_table(pa.table({"text": ["a"] * len(tags), "tags": tags}), folder / "tags.parquet")
+    return folder / "tags.parquet"
+
+
+READERS = {
+    "csv": _table_of_tags,
+    "jsonl": lambda folder, tags: write_lines(folder / "a.jsonl", *({"text": "a", "tags": text} for text in tags)),
+    "parquet": _parquet_of_tags,
+    "tar": _tar_of_tags,
+    "dataset": lambda folder, tags: Dataset.from_dict({"text": ["a"] * len(tags), "tags": tags}),
+    "stream": lambda folder, tags: Dataset.from_dict({"text": ["a"] * len(tags), "tags": tags}).to_iterable_dataset(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_is_as_generous(reader, tmp_path):
+    """Would fail if one kind of source read hashtags by rules of its own."""
+    tags = ["#a#b#c", "lake; sea｜sun", "['x', 'two words']", "＃Ünï /雪", "2024"]
+    source = open_shorts(READERS[reader](tmp_path, tags))[None]
+    rows = list(source.rows(tell_dropped=True))
+    expected = [["a", "b", "c"], ["lake", "sea", "sun"], ["x"], ["ünï", "雪"], []]
+    assert [row["hashtags"] for row in rows] == expected
+    assert [row["dropped_hashtags"] for row in rows] == [[], [], ["two words"], [], ["2024"]]
+
+
+@pytest.mark.parametrize("stored", ["dataset", "stream", "parquet"])
+def test_classes_are_hashtags_by_their_names(stored, tmp_path):
+    """Would fail if labels that are stored as numbers were lost, or numbers taken for hashtags."""
+    names = ClassLabel(names=["Snow", "lake", "two words"])
+    features = Features({"text": Value("string"), "tags": List(names)})
+    dataset = Dataset.from_dict({"text": ["a", "b", "c"], "tags": [[0, 1], [2], None]}, features=features)
+    if stored == "parquet":
+        dataset.to_parquet(tmp_path / "a.parquet")
+    source = {"dataset": dataset, "parquet": tmp_path / "a.parquet"}.get(stored, dataset.to_iterable_dataset())
+    rows = list(open_shorts(source)[None].rows(tell_dropped=True))
+    assert [row["hashtags"] for row in rows] == [["snow", "lake"], [], []]
+    assert [row["dropped_hashtags"] for row in rows] == [[], ["two words"], []]
+    single = Dataset.from_dict({"text": ["a", "b"], "tags": [1, -1]}, features=Features({**features, "tags": names}))
+    assert [row["hashtags"] for row in open_shorts(single)[None].rows()] == [["lake"], []]
+
+
+def test_columns_of_other_types_of_lists_and_objects(tmp_path):
+    """Would fail if a type that Arrow has for lists, text or objects of text were refused."""
+    kinds = {
+        "large": pa.array([["snow"], ["two", "x"]], pa.large_list(pa.large_string())),
+        "fixed": pa.array([["snow", "x"], ["y", "z"]], pa.list_(pa.string(), 2)),
+        "category": pa.array(["#snow #x", "y"]).dictionary_encode(),
+        "objects": pa.array([[{"name": "snow", "id": 1}], []]),
+        "object": pa.array([{"names": ["snow"]}, None]),
+        "nested": pa.array([[["snow"]], [["a", "b"]]]),
+    }
+    for name, column in kinds.items():
+        pq.write_table(pa.table({"text": ["a", "b"], "tags": column}), tmp_path / f"{name}.parquet")
+        rows = list(open_shorts(tmp_path / f"{name}.parquet")[None].rows())
+        assert rows[0]["hashtags"][0] == "snow", name
 
 
 def test_hashtags_in_the_description_only(tmp_path):

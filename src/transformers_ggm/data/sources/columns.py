@@ -1,16 +1,15 @@
 """Which column of a source holds what, and how its values become those of a short."""
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import regex
 
 from ...errors import DatasetError
-from ...processing.hashtags import extract_hashtags, is_valid_hashtag, normalize_hashtag, remove_hashtags
+from ...processing.hashtag_fields import ReadHashtags, read_hashtags
+from ...processing.hashtags import extract_hashtags, normalize_hashtag, remove_hashtags
 from ..shorts import RESERVED
 from .files import is_url, join_name
 from .rows import RawRows, Row
@@ -23,12 +22,8 @@ HASHTAG_COLUMNS = ("hashtags", "tags")
 RESERVED_COLUMNS = frozenset(
     RESERVED
     | {"file_name", "description", "hashtags", "frames", "timestamps", "duration"}
-    | {"audio", "has_audio", "frame_hashes", "error"}
+    | {"audio", "has_audio", "frame_hashes", "error", "dropped_hashtags", "clip", "clip_stamp"}
 )
-
-_BETWEEN_HASHTAGS = regex.compile(r"[\s,]+")
-# Lists as Python and NumPy print them, which is what tables written by pandas have.
-_PRINTED_LIST_SIGNS = regex.compile(r"[\[\]'\"]")
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,7 @@ class Columns:
         video, description, hashtags (`str` or `None`): names in the source.
         further (`dict[str, str]`): the other columns that are kept, their new names to their names in the source.
         left_out (`frozenset[str]`): names in the source of columns that are not kept.
+        hashtag_names (`Sequence[str]` or `None`): the hashtags, where their column has the numbers of classes.
     """
 
     video: str | None
@@ -47,6 +43,7 @@ class Columns:
     hashtags: str | None
     further: dict[str, str]
     left_out: frozenset[str]
+    hashtag_names: Sequence[str] | None = None
 
     @property
     def used(self) -> list[str]:
@@ -86,8 +83,10 @@ def find_columns(raw: RawRows, columns: Mapping[str, str | None]) -> Columns:
             f"{raw.name} has neither hashtags nor a description to find them in, only the columns"
             f" {', '.join(map(repr, raw.columns))}: say which one has them, as in columns={{'hashtags': 'labels'}}."
         )
+    label = None if chosen["hashtags"] is None else raw.class_label(chosen["hashtags"])
     for role, column in chosen.items():
-        _check_type(raw, role, column)
+        if column is not None and (role != "hashtags" or label is None):
+            _check_type(raw, role, column)
     further = {name: name for name in free if name not in chosen.values()}
     further |= {name: column for name, column in columns.items() if name not in roles and column is not None}
     if reserved := sorted(RESERVED_COLUMNS.intersection(further)):
@@ -101,6 +100,7 @@ def find_columns(raw: RawRows, columns: Mapping[str, str | None]) -> Columns:
         **chosen,
         further=further,
         left_out=frozenset(name for name in (*raw.columns, *columns) if name not in kept),
+        hashtag_names=None if label is None else label.names,
     )
 
 
@@ -113,21 +113,30 @@ def _only(found: list[str], role: str, raw: RawRows) -> str | None:
     return found[0] if found else None
 
 
-def _check_type(raw: RawRows, role: str, column: str | None) -> None:
-    if column is None:
-        return
+def _check_type(raw: RawRows, role: str, column: str) -> None:
+    if role == "hashtags" and raw.mixes_types(column):
+        return  # each value is read by itself
     kind = raw.type_of(column)
     if role == "video":
         good = _is_text(kind) or _is_bytes(kind) or _is_file(kind)
     elif role == "description":
         good = _is_text(kind)
     else:
-        good = _is_text(kind) or (_is_list(kind) and _is_text(kind.value_type))
+        good = _has_text(kind)
     if not good and not pa.types.is_null(kind):
         wanted = {"video": "paths, URLs or bytes", "description": "text", "hashtags": "lists of strings, or text"}
         raise DatasetError(
             f"{raw.name}: the column {column!r} has values of the type {kind}, but the {role} must be {wanted[role]}."
         )
+
+
+def _has_text(kind: pa.DataType) -> bool:
+    """Whether there may be hashtags in values of a type: text, or lists or objects with text in them."""
+    if pa.types.is_struct(kind):
+        return any(_has_text(kind.field(number).type) for number in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return _has_text(kind.item_type)
+    return _is_text(kind) or (_is_list(kind) and _has_text(kind.value_type))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -146,7 +155,9 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    views = getattr(pa.types, "is_list_view", None), getattr(pa.types, "is_large_list_view", None)
+    known = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list, *filter(None, views))
+    return any(is_kind(kind) for is_kind in known)
 
 
 def _is_file(kind: pa.DataType) -> bool:
@@ -155,7 +166,8 @@ def _is_file(kind: pa.DataType) -> bool:
 
 def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
     """
-    Makes the `video`, `file_name`, `description` and `hashtags` of a row.
+    Makes the `video`, `file_name`, `description` and `hashtags` of a row, and `dropped_hashtags`: what the column of the
+    hashtags has beside them.
 
     Raises:
         DatasetError: a value has a type that it cannot have; names place and column.
@@ -166,11 +178,26 @@ def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
         raise _wrong(place, columns.description, "must be text", description)
     description = description or ""
     if columns.hashtags is None:
-        hashtags = unique_hashtags(extract_hashtags(description))
+        found = ReadHashtags(list(dict.fromkeys(map(normalize_hashtag, extract_hashtags(description)))), [])
         description = remove_hashtags(description)
     else:
-        hashtags = _read_hashtags(row.get(columns.hashtags), place, columns.hashtags)
-    return {"video": video, "file_name": file_name, "description": description, "hashtags": hashtags}
+        found = read_hashtags(_named(row.get(columns.hashtags), columns.hashtag_names))
+    return {
+        "video": video,
+        "file_name": file_name,
+        "description": description,
+        "hashtags": found.hashtags,
+        "dropped_hashtags": found.dropped,
+    }
+
+
+def _named(value: Any, names: Sequence[str] | None) -> Any:
+    """Puts the names of classes in the place of their numbers; -1 is a label that is missing."""
+    if isinstance(value, (list, tuple)) and names is not None:
+        return [_named(item, names) for item in value]
+    if names is None or not isinstance(value, int) or isinstance(value, bool):
+        return value
+    return None if value == -1 else names[value] if 0 <= value < len(names) else value
 
 
 def _read_video(value: Any, folder: str, place: str, column: str | None) -> tuple[str | bytes | None, str | None]:
@@ -194,44 +221,5 @@ def _read_video(value: Any, folder: str, place: str, column: str | None) -> tupl
     return video, short
 
 
-def _read_hashtags(value: Any, place: str, column: str) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, str):
-        return unique_hashtags(hashtags_in_text(value))
-    if isinstance(value, (list, tuple)) and all(isinstance(tag, str) for tag in value):
-        return unique_hashtags(value)
-    raise _wrong(place, column, "must be a list of strings, or text such as '#snow #lake'", value)
-
-
 def _wrong(place: str, column: str | None, wanted: str, value: Any) -> DatasetError:
     return DatasetError(f"{place}: {column!r} {wanted}, not {str(value)[:80]!r} of the type {type(value).__name__}.")
-
-
-def unique_hashtags(tags: list[str] | tuple[str, ...]) -> list[str]:
-    """Normalises hashtags and gives each once, in order. Entries that are no hashtags are left out."""
-    return list(dict.fromkeys(normalize_hashtag(tag) for tag in tags if is_valid_hashtag(tag)))
-
-
-def hashtags_in_text(text: str) -> list[str]:
-    """
-    Splits a text that has only hashtags: a JSON or printed list, `"#a #b"`, or words between spaces and commas.
-
-    Example:
-
-    ```python
-    >>> from transformers_ggm.data.sources.columns import hashtags_in_text
-    >>> hashtags_in_text("#snow #lake"), hashtags_in_text("snow, lake"), hashtags_in_text('["snow", "lake"]')
-    (['snow', 'lake'], ['snow', 'lake'], ['snow', 'lake'])
-
-    ```
-    """
-    text = text.strip()
-    if text.startswith("["):
-        try:
-            return [tag for tag in json.loads(text) if isinstance(tag, str)]
-        except (ValueError, RecursionError):
-            text = _PRINTED_LIST_SIGNS.sub(" ", text)
-    if "#" in text or "＃" in text:
-        return extract_hashtags(text)
-    return _BETWEEN_HASHTAGS.split(text)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from datasets import ClassLabel, Dataset, Features, IterableDataset
+from datasets import Dataset, Features, IterableDataset
 
 from ...errors import DatasetError
 from .rows import TYPE_ERRORS, InferredRows, RawRows, Row, TypeInference
@@ -86,9 +86,8 @@ class UntypedStreamRows(InferredRows):
         first = [(place, _without_bytes(row)) for place, row in islice(self.read(), _FIRST_ROWS)]
         if not first:
             raise DatasetError(f"{name} has no rows.")
-        inference = TypeInference()
-        inference.add(first)
-        self.types = inference.types
+        self.inference = TypeInference()
+        self.inference.add(first)
         self.columns = list(self.types)
         self.fingerprint = _stream_stamp(dataset) + repr(first)
 
@@ -155,9 +154,3 @@ def _without_bytes(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_bytes(item) for name, item in value.items()}
     return b"" if isinstance(value, (bytes, bytearray, memoryview)) else value
-
-
-def class_names(raw: RawRows, column: str) -> ClassLabel | None:
-    """The names of a column of class numbers, `None` for any other column."""
-    feature = raw.features_of([column])[column]
-    return feature if isinstance(feature, ClassLabel) else None

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-from datasets import Features
+from datasets import ClassLabel, Features
 
 from ...errors import DatasetError
 
@@ -50,6 +50,22 @@ class RawRows(ABC):
         """The Arrow type of a column's values as `read` gives them."""
         return self.features_of([column]).arrow_schema.field(column).type
 
+    def mixes_types(self, column: str) -> bool:
+        """Whether a column has values that no one type can hold, so that `type_of` raises for it."""
+        return False
+
+    def class_label(self, column: str) -> ClassLabel | None:
+        """The classes whose numbers a column has, or lists of them; `None` for any other column."""
+        if self.mixes_types(column):
+            return None
+        kind = self.type_of(column)
+        while not pa.types.is_dictionary(kind) and hasattr(kind, "value_type"):
+            kind = kind.value_type
+        feature = self.features_of([column])[column] if pa.types.is_integer(kind) else None
+        while feature is not None and not isinstance(feature, ClassLabel):
+            feature = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+        return feature
+
     def convert(self, column: str, value: Any) -> Any:
         """Brings a value of `read` into the form that `features_of` promises."""
         return value
@@ -57,18 +73,27 @@ class RawRows(ABC):
 
 class InferredRows(RawRows):
     """
-    Rows that come without types: `types` has what was inferred from all of them, or from the first ones.
+    Rows that come without types, which are inferred from all of them, or from the first ones.
 
     Attributes:
-        types (`dict[str, pyarrow.DataType]`): one for each of `columns`.
+        inference ([`TypeInference`]): what was found out.
     """
 
-    types: dict[str, pa.DataType]
+    inference: "TypeInference"
+
+    @property
+    def types(self) -> dict[str, pa.DataType]:
+        return self.inference.types
+
+    def mixes_types(self, column: str) -> bool:
+        return column in self.inference.errors
 
     def features_of(self, columns: list[str]) -> Features:
+        self.inference.check(columns)
         return features_from_schema(pa.schema([(name, self.types[name]) for name in columns]), self.name)
 
     def type_of(self, column: str) -> pa.DataType:
+        self.inference.check([column])
         return self.types[column]
 
     def convert(self, column: str, value: Any) -> Any:
@@ -94,24 +119,31 @@ class TypeInference:
 
     def __init__(self):
         self.types: dict[str, pa.DataType] = {}
+        self.errors: dict[str, DatasetError] = {}
         self.num_rows = 0
 
-    def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+    def check(self, columns: Iterable[str]) -> None:
         """
-        Takes rows, each with its place, into account.
-
         Raises:
-            DatasetError: a field has values of different types, or a value of no type; names place and field.
+            DatasetError: one of some fields has values of different types, or a value of no type; names place and field.
         """
+        for name in columns:
+            if name in self.errors:
+                raise self.errors[name]
+
+    def add(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """Takes rows, each with its place, into account."""
         rows = iter(rows)
         while batch := list(islice(rows, _BATCH_ROWS)):
             self.num_rows += len(batch)
-            for name in dict.fromkeys(name for _, row in batch for name in row):
+            for name in dict.fromkeys(name for _, row in batch for name in row if name not in self.errors):
                 values = [row.get(name) for _, row in batch]
                 try:
                     self.types[name] = unify_types(self.types.get(name, pa.null()), pa.array(values).type)
-                except TYPE_ERRORS as error:
-                    raise _type_error(batch, name, self.types.get(name, pa.null())) from error
+                except TYPE_ERRORS:
+                    # Only where the field is read by its type does it matter.
+                    self.errors[name] = _type_error(batch, name, self.types.get(name, pa.null()))
+                    self.types[name] = pa.null()
 
 
 def _type_error(batch: list[tuple[str, Row]], name: str, known: pa.DataType) -> DatasetError:

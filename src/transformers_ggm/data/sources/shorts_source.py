@@ -19,7 +19,7 @@ from ..prepared import is_prepared
 from ..shorts import SPLITS
 from .columns import Columns, find_columns, read_short
 from .files import expand_pattern, is_url, local_name, suffix_of
-from .hf_datasets import class_names, open_dataset
+from .hf_datasets import open_dataset
 from .rows import TYPE_ERRORS, RawRows, Row, features_from_schema, unify_types
 from .tables import open_table
 from .tars import TarShards
@@ -50,7 +50,7 @@ class ShortsSource:
     _columns: Columns = field(repr=False)
     _split: "SplitColumn | None" = field(repr=False, default=None)
 
-    def rows(self, start: int = 0) -> Iterator[dict[str, Any]]:
+    def rows(self, start: int = 0, tell_dropped: bool = False) -> Iterator[dict[str, Any]]:
         """
         Reads the rows, holding a few at a time.
 
@@ -58,6 +58,8 @@ class ShortsSource:
             start (`int`, *optional*, defaults to 0): the first row to give. Clips inside earlier rows are not read
                 where the format allows to pass over them: in local tars, datasets that do not stream, and whole row
                 groups of Parquet files.
+            tell_dropped (`bool`, *optional*, defaults to `False`): adds `dropped_hashtags` (`list[str]`): what the
+                column of the hashtags has that is none.
 
         Returns:
             Iterator of dicts with `video` (absolute path or URL as `str`, `bytes`, or `None` for words alone),
@@ -70,9 +72,9 @@ class ShortsSource:
         """
         if start < 0:
             raise ValueError(f"`start` is {start}: it must be 0 or more.")
-        return self._rows(start)
+        return self._rows(start, tell_dropped)
 
-    def _rows(self, start: int) -> Iterator[dict[str, Any]]:
+    def _rows(self, start: int, tell_dropped: bool) -> Iterator[dict[str, Any]]:
         raw, columns = self._raw, self._columns
         rows = raw.read(start, columns.used) if self._split is None else self._split.read(raw, start, columns.used)
         known = {*raw.columns, *columns.left_out}
@@ -86,6 +88,8 @@ class ShortsSource:
                     f" columns={{{min(unknown)!r}: None}}, or give the features of the dataset."
                 )
             short = read_short(raw, columns, place, row)
+            if not tell_dropped:
+                del short["dropped_hashtags"]
             for name in self.features:
                 short[name] = self._further(name, row, place, widened)
             yield short
@@ -180,9 +184,10 @@ def open_shorts(
         max_bytes (`int`, *optional*, defaults to that of `MediaLimits`): of larger clips inside tars only one byte
             more than this is read, enough for decoding with the same limit to reject them.
 
-    Hashtags are lists of strings or text (`"#snow #lake"`, `"snow, lake"`, a printed list), with or without `#`. Without
-    such a column they are taken out of the description. What is no hashtag is left out, so that one bad tag does not
-    cost the clip. That a clip exists is not checked: decoding it tells.
+    Hashtags are lists, text (`"#snow #lake"`, `"snow, lake"`, a printed list), classes or objects, with or without `#`:
+    see [`~processing.hashtag_fields.read_hashtags`]. Without such a column they are taken out of the description. What is
+    no hashtag is left out, so that one bad tag does not cost the clip, and can be told. That a clip exists is not
+    checked: decoding it tells.
 
     Returns:
         `dict[str | None, ShortsSource]`: by the name of the split, `None` for a source without splits. All splits have
@@ -240,7 +245,7 @@ def _split_by_column(raw: RawRows, columns: Mapping[str, str | None]) -> dict[st
     others = {**columns, "split": None}
     others.setdefault(column, None)
     whole = _make_source(raw, others)
-    names = class_names(raw, column)
+    names = raw.class_label(column)
     counts = Counter(split_name(names, column, place, row) for place, row in raw.read(0, [column]))
     return {
         split: replace(whole, num_rows=counts[split], _split=SplitColumn(column, split, names))

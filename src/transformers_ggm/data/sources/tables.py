@@ -137,9 +137,9 @@ class JsonLinesTable(InferredRows):
     def __init__(self, path: str, name: str):
         self.path, self.name = path, name
         self.folder = folder_of(name)
-        inference = TypeInference()
-        inference.add(self.read())
-        self.types, self.num_rows = inference.types, inference.num_rows
+        self.inference = TypeInference()
+        self.inference.add(self.read())
+        self.num_rows = self.inference.num_rows
         self.columns = list(self.types)
         self.fingerprint = content_stamp(path)
 

@@ -50,7 +50,7 @@ class TarShards(InferredRows):
         self.name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         self.folder = folder_of(names[0])
         self.tar_rows: list[int] | None = None if any(is_url(name) for name in names) else []
-        self.types, self.num_rows = self._infer()
+        self.inference, self.num_rows = self._infer()
         self.columns = list(self.types)
         self.fingerprint = repr([file_stamp(name) for name in names])
 
@@ -66,7 +66,7 @@ class TarShards(InferredRows):
                 else:
                     yield place, row
 
-    def _infer(self) -> tuple[dict, int | None]:
+    def _infer(self) -> tuple[TypeInference, int | None]:
         inference, pairs = TypeInference(), Counter()
         if self.tar_rows is None:
             inference.add(_counted(islice(self.read(columns=[]), _FIRST_ROWS), pairs))
@@ -85,7 +85,7 @@ class TarShards(InferredRows):
                 f"{self.name} has no sample with both a clip and words: the members of a sample must follow one"
                 " another. Write the tar again with its members sorted by name."
             )
-        return inference.types, None if self.tar_rows is None else inference.num_rows
+        return inference, None if self.tar_rows is None else inference.num_rows
 
     def _samples(self, name: str, start: int, with_clips: bool) -> Iterator[tuple[str, Row]]:
         """Gives the samples of one tar with their places; those before number `start` are empty."""

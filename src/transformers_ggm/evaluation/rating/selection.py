@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from transformers.utils import logging
 
-from ...errors import DatasetError, HashtagError
+from ...errors import DatasetError
+from ...processing.hashtag_fields import DroppedHashtags, read_hashtags
 from ...processing.hashtags import normalize_hashtag, remove_hashtags
+
+logger = logging.get_logger(__name__)
 
 # What a row's clip is called in predictions of training, of text corpora, and elsewhere; the first that is there counts.
 _NAMES = ("video", "file_name", "id")
@@ -96,7 +100,9 @@ def choose_items(
 
     Args:
         predictions (`dict[str, list[dict]]`): for each system its rows of the same videos, each with `predicted` and
-            `hashtags` (`list[str]`, with or without '#'), `description`, and `video`, `file_name` or `id`.
+            `hashtags` (`list[str]`, with or without '#', or any other form that
+            [`~processing.hashtag_fields.read_hashtags`] reads; a warning counts what is none), `description`, and
+            `video`, `file_name` or `id`.
         pool ([`HashtagPool`] or a collection of `str`): known hashtags; a predicted one is novel when it is not there.
         examples (`int`, *optional*, defaults to 1): on how many videos a novel hashtag is judged, if it has as many.
         max_hashtags (`int`, *optional*): judge so many novel hashtags of each system, drawn at random; all by default.
@@ -204,10 +210,7 @@ def _as_items(videos: list[_Video], asked: dict, generator) -> list[RatingItem]:
 def _read_videos(predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[_Video]:
     if not predictions or not all(predictions.values()):
         raise DatasetError("There are no predictions: give the rows of one system at least.")
-    rows = {
-        system: [_checked_row(row, f"row {number} of {system!r}") for number, row in enumerate(rows)]
-        for system, rows in predictions.items()
-    }
+    rows = {system: _checked_rows(rows, system) for system, rows in predictions.items()}
     (first, videos), *others = rows.items()
     for system, found in others:
         if [video[:3] for video in found] != [video[:3] for video in videos]:
@@ -221,14 +224,20 @@ def _read_videos(predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> list
     ]
 
 
-def _checked_row(row: Mapping[str, Any], where: str) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
+def _checked_rows(rows: Sequence[Mapping[str, Any]], system: str) -> list[tuple]:
+    dropped = DroppedHashtags()
+    checked = [_checked_row(row, f"row {number} of {system!r}", dropped) for number, row in enumerate(rows)]
+    if dropped:
+        logger.warning(f"{system}: {dropped}")
+    return checked
+
+
+def _checked_row(
+    row: Mapping[str, Any], where: str, dropped: DroppedHashtags
+) -> tuple[str, str, tuple[str, ...], tuple[str, ...]]:
     missing = [name for name in ("description", "hashtags", "predicted") if name not in row]
     if missing:
         raise DatasetError(f"{where} has no {', '.join(map(repr, missing))}.")
-    try:
-        true, predicted = (
-            tuple(dict.fromkeys(map(normalize_hashtag, row[column]))) for column in ("hashtags", "predicted")
-        )
-    except HashtagError as error:
-        raise DatasetError(f"{where}: {error}") from error
-    return video_name(row), row["description"] or "", true, predicted
+    true, predicted = (read_hashtags(row[column]) for column in ("hashtags", "predicted"))
+    dropped.add([*true.dropped, *predicted.dropped])
+    return video_name(row), row["description"] or "", tuple(true.hashtags), tuple(predicted.hashtags)

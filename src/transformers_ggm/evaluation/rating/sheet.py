@@ -8,12 +8,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import logging
+
 from ...checkpoint_layout import POOL_FOLDER
 from ...errors import DatasetError
 from ...files import write_json, write_text
+from ...processing.hashtag_fields import DroppedHashtags, read_hashtags
 from ...retrieval import HashtagPool
 from .ratings import is_begun
 from .selection import RatingItem, choose_items, novel_hashtags, video_name
+
+logger = logging.get_logger(__name__)
 
 RATINGS_FILE = "ratings.csv"
 KEY_FILE = "key.json"
@@ -127,9 +132,17 @@ def read_pool_hashtags(path: str | os.PathLike) -> list[str]:
         subfolder = POOL_FOLDER if (path / POOL_FOLDER).is_dir() else ""
         return HashtagPool.from_pretrained(path, subfolder=subfolder).hashtags
     try:
-        return path.read_text(encoding="utf-8").split()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} is neither a hashtag pool's folder nor a list of hashtags: {error}") from error
+    dropped, hashtags = DroppedHashtags(), []
+    for line in lines:
+        found = read_hashtags(line)
+        dropped.add(found.dropped)
+        hashtags += found.hashtags
+    if dropped:
+        logger.warning(f"{path}: {dropped}")
+    return list(dict.fromkeys(hashtags))
 
 
 def _key_of(item: RatingItem) -> dict[str, Any]:
