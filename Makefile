@@ -96,7 +96,7 @@ lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if 
 	@.venv-lock/bin/$(PIP) install --quiet uv
 	@mkdir -p build
 	@echo "# What was tested on Python 3.10 to 3.13: pip install -c constraints.txt . (\`make lock\` writes it)" > $(NEW_LOCK)
-	@limits=$$(.venv-lock/bin/$(PIP) config get global.constraint 2>/dev/null); .venv-lock/bin/$(LOCK) \
+	@limits=$$(.venv-lock/bin/$(PIP) config list | sed -n "s/^global\.constraint='\(.*\)'/\1/p") && .venv-lock/bin/$(LOCK) \
 		--universal --python-version 3.10 $${limits:+--constraint "$$limits"} --extra dev setup.cfg >> $(NEW_LOCK)
 	@echo "Installing what $(NEW_LOCK) locks into .venv-lock (PyTorch is large)"
 	@.venv-lock/bin/$(PIP) install --quiet --constraint $(NEW_LOCK) --editable '.[dev]'
