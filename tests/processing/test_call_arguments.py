@@ -31,6 +31,7 @@ def lengths(batch, prefix=""):
     return batch[f"{prefix}attention_mask"].sum(dim=1).tolist(), batch[f"{prefix}input_ids"].shape[1]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("nested", [False, True])
 def test_length_of_texts(generator, retriever, nested):
     """Would fail if a call could not say how long texts are, or if it changed the processor or the targets."""
@@ -114,6 +115,7 @@ def test_what_is_handed_over(generator, retriever):
     assert "video_metadata" not in generator(**arguments) and "video_metadata" not in retriever(**arguments)
 
 
+@pytest.mark.contract
 def test_arguments_of_one_modality(generator, retriever, clip):
     """Would fail if an argument for videos or sounds did not reach them, flat or by modality."""
     for processor in (generator, retriever):
@@ -138,6 +140,8 @@ WRONG = {
     "no argument paddings": {"paddings": True},
     r"no argument text_kwargs\['paddings'\]": {"text_kwargs": {"paddings": True}},
     r"no argument videos_kwargs\['max_length'\]": {"videos_kwargs": {"max_length": 3}},
+    "no argument paddings: ": {"common_kwargs": {"paddings": True}},
+    "stride=3": {"common_kwargs": {"stride": 3}},
     "no argument images": {"images": FRAMES},
     "no argument disable_grouping": {"disable_grouping": True},
     "no argument images_kwargs": {"images_kwargs": {"do_resize": False}},
@@ -147,6 +151,7 @@ WRONG = {
 }
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("message", WRONG)
 def test_what_is_wrong_is_refused(generator, retriever, message):
     """Would fail if a misspelt, contradicting or impossible argument passed, or ended in an error that is not ours."""
@@ -165,6 +170,7 @@ def test_a_retriever_takes_nothing_for_sounds(retriever):
 ASKED = {"stride": 2, "text_pair": "a", "text_target": "a", "text_pair_target": "a", "max_length": 3}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("modality", sorted(REFUSED))
 def test_every_argument_of_transformers_is_decided_on(generator, monkeypatch, modality):
     """Would fail if an argument of transformers were ignored, or one that a new version brings were taken unseen."""

@@ -1,8 +1,7 @@
 """Arguments of one call of a processor, as transformers' processors take them: flat, or in a dict for each modality."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,24 +75,20 @@ def merged_arguments(processor: ProcessorMixin, arguments: Mapping[str, Any]) ->
     """
     arguments = {name: value for name, value in arguments.items() if not (name.endswith("_kwargs") and value is None)}
     _check_known(processor, arguments)
-    with _own_errors(processor):
+    for modality in REFUSED:
+        if modality in arguments:
+            arguments[modality] = _used(modality, arguments[modality])
+    # A flat one that sounds have too is meant for texts.
+    flat = _used("text_kwargs", _of_texts(arguments))
+    _used("text_kwargs", _of_texts(arguments.get("common_kwargs", {})))
+    arguments = {name: value for name, value in arguments.items() if name not in TextKwargs.__annotations__} | flat
+    try:
         merged = processor._merge_kwargs(processor.valid_processor_kwargs, **arguments)
-    for name, value in merged["text_kwargs"].items():
-        _check_used("text_kwargs", name, value)
-    for name, value in arguments.get("audio_kwargs", {}).items():
-        _check_used("audio_kwargs", name, value)
-    with _own_errors(processor):
         # Which transformers leaves to tokenizers.
         validate_typed_dict(TextKwargs, merged["text_kwargs"])
-    return {modality: merged[modality] for modality in ("text_kwargs", "videos_kwargs", "audio_kwargs")}
-
-
-@contextmanager
-def _own_errors(processor: ProcessorMixin) -> Iterator[None]:
-    try:
-        yield
     except (StrictDataclassError, ValueError) as error:
         raise InputError(f"{type(processor).__name__}: {error}") from error
+    return {modality: merged[modality] for modality in ("text_kwargs", "videos_kwargs", "audio_kwargs")}
 
 
 def _check_known(processor: ProcessorMixin, arguments: Mapping[str, Any]) -> None:
@@ -105,7 +100,7 @@ def _check_known(processor: ProcessorMixin, arguments: Mapping[str, Any]) -> Non
         if name not in absent
     }
     known = {"common_kwargs", *modalities}.union(*modalities.values())
-    unknown = sorted(set(arguments) - known)
+    unknown = sorted({*arguments, *arguments.get("common_kwargs", ())} - known)
     for modality, names in modalities.items():
         if names:
             unknown += sorted(f"{modality}[{name!r}]" for name in set(arguments.get(modality, ())) - names)
@@ -113,11 +108,17 @@ def _check_known(processor: ProcessorMixin, arguments: Mapping[str, Any]) -> Non
         raise InputError(f"{type(processor).__name__} knows no argument {', '.join(unknown)}: check the spelling.")
 
 
-def _check_used(modality: str, name: str, value: Any) -> None:
-    if name in USED[modality] or value in _HARMLESS.get(name, (None, False, 0)):
-        return
-    reason = REFUSED[modality].get(name, "it is not known what it means here")
-    raise InputError(f"{name}={value!r}: leave it out; {reason}.")
+def _of_texts(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name in TextKwargs.__annotations__}
+
+
+def _used(modality: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that mean something here; others that ask for nothing are left out."""
+    for name, value in arguments.items():
+        if name not in USED[modality] and value not in _HARMLESS.get(name, (None, False, 0)):
+            reason = REFUSED[modality].get(name, "it is not known what it means here")
+            raise InputError(f"{name}={value!r}: leave it out; {reason}.")
+    return {name: value for name, value in arguments.items() if name in USED[modality]}
 
 
 _TRUNCATIONS = {True: True, "longest_first": True, False: False, "do_not_truncate": False}
