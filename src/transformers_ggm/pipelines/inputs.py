@@ -10,6 +10,7 @@ import torch
 from ..errors import InputError, MediaError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.media import is_media_source
+from ..processing.media.sources import path_of
 from ..processing.sound_features import makes_one_size, silence_features, sound_features, sound_waveform
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
@@ -61,7 +62,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
 def item_name(item: Any) -> str | None:
     """The path or URL by which an item can be named, if it has one."""
     video = _unpacked(item.get("video", item) if isinstance(item, Mapping) else item)
-    return os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
+    return path_of(video) if isinstance(video, (str, os.PathLike)) else None
 
 
 def load_item(
@@ -150,8 +151,9 @@ class ItemDecoder:
 
         Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
         """
-        name = item_name(item)
+        name = None
         try:
+            name = item_name(item)
             row = load_item(
                 read_fields(item, self.description),
                 self.processor,

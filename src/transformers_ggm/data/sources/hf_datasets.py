@@ -7,7 +7,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, Features, IterableDataset
 
 from ...errors import DatasetError
-from .rows import TYPE_ERRORS, InferredRows, RawRows, Row, TypeInference
+from .rows import InferredRows, RawRows, Row, TypeInference
 
 # Few, as rows can hold whole clips and a dataset with an index mapping copies them.
 _BATCH_ROWS = 16
@@ -135,10 +135,12 @@ def _read_stream(dataset: IterableDataset, name: str, start: int) -> Iterator[tu
             row = next(rows)
         except StopIteration:
             return
-        except (*TYPE_ERRORS, KeyError) as error:
+        except (MemoryError, DatasetError):
+            raise
+        except Exception as error:  # of whatever makes the rows: a store, a decoder, the user's own generator
             raise DatasetError(
-                f"{name}, row {number} cannot be read ({type(error).__name__}: {error}): check that it has the"
-                " features of the dataset."
+                f"{name}, row {number} cannot be read ({type(error).__name__}: {error}): check that it can be reached"
+                " and has the features of the dataset."
             ) from error
         yield f"{name}, row {number}", flatten_sample(row)
         number += 1

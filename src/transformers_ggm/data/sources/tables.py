@@ -205,5 +205,7 @@ class ParquetTable(RawRows):
                 # Buffered, so that not all clips of a group of rows are in memory at once.
                 with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as parquet:
                     yield parquet
-            except (pa.ArrowException, OSError) as error:
+            except (MemoryError, DatasetError):
+                raise
+            except Exception as error:  # whatever pyarrow and the file under it raise
                 raise DatasetError(f"{self.name} cannot be read as Parquet: {error}.") from error

@@ -161,9 +161,9 @@ def _open_tar(name: str) -> Iterator[tarfile.TarFile]:
                 yield tar
                 if file.seekable():
                     _check_end(file, tar.offset, name)
-        except DatasetError:
+        except (MemoryError, DatasetError):
             raise
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except Exception as error:  # whatever tarfile and the file under it raise
             raise DatasetError(f"{name} cannot be read as an uncompressed tar: {error}.") from error
 
 
