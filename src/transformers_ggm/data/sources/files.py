@@ -17,6 +17,7 @@ from typing import BinaryIO
 import fsspec
 
 from ...errors import DatasetError
+from ...file_names import as_on_disk
 from ...opening import foreign, is_http, is_url, local_name, open_named, shown_name
 
 _CHUNK_BYTES = 1 << 18
@@ -39,7 +40,8 @@ def folder_of(name: str) -> str:
 
 def join_name(folder: str, name: str) -> str:
     """
-    Gives the path or URL of a clip that a table in `folder` calls `name`.
+    Gives the path or URL of a clip that a table in `folder` calls `name`; of a clip that is there under another
+    spelling of its letters, that one.
 
     Example:
 
@@ -55,7 +57,7 @@ def join_name(folder: str, name: str) -> str:
         return name
     if is_url(folder):
         return f"{folder}/{urllib.parse.quote(name, safe='/%') if is_http(folder) else name}"
-    return os.path.join(folder, name)
+    return as_on_disk(folder, name)
 
 
 def open_file(name: str) -> BinaryIO:

@@ -10,7 +10,7 @@ from ...errors import MediaError
 from .limits import ClipGuard
 
 # Real containers only: no playlist, concatenation or image-sequence format, which would name further files.
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif"
+CLIP_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif"
 _SOUND_ONLY_FORMATS = "wav,w64,aiff,mp3,flac,aac,amr"
 
 # Before version 18, PyAV overruns its memory when it passes options on to the streams of a file (MPEG-TS, FLV) whose
@@ -26,7 +26,7 @@ def open_container(file, guard: ClipGuard) -> InputContainer:
 
     FFmpeg decodes first frames while it opens a file, before a size could be looked at here, so it gets the limit too.
     """
-    told = {"format_whitelist": f"{_FORMATS},{_SOUND_ONLY_FORMATS}"}
+    told = {"format_whitelist": f"{CLIP_FORMATS},{_SOUND_ONLY_FORMATS}"}
     # Titles in a broken encoding are nobody's concern here, and must not raise.
     if not _CAN_LIMIT_PROBING:
         return av.open(file, container_options=told, metadata_errors="replace")

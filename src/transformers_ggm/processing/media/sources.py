@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...errors import MediaError
-from ...opening import foreign, is_url, open_named, shown_name
+from ...opening import foreign, is_url, local_name, open_named, shown_name
 
 MediaSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 
@@ -72,7 +72,7 @@ def _open(source: MediaSource, name: str, max_bytes: int, check_time: Callable[[
     if isinstance(source, (bytes, bytearray, memoryview)):
         return io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
-        path = path_of(source)
+        path = local_name(path_of(source))
         file = open_named(path, MediaError, check_time)
         if not is_url(path) and file.seekable():
             return file
