@@ -16,6 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from odd_server import OddServer, chunked, content, first, moved, raw, reset, stated_length, status
 
 from transformers_ggm import opening
+from transformers_ggm.data.sources import open_shorts
 from transformers_ggm.data.sources.files import LocalCopy, open_file
 from transformers_ggm.errors import DatasetError, MediaError
 from transformers_ggm.opening import local_name, open_named
@@ -348,3 +349,19 @@ def test_addresses_of_local_files(tmp_path):
     path.write_bytes(DATA)
     assert local_name(path.as_uri()) == str(path)
     assert as_clip(path.as_uri()) == as_tar(path.as_uri()) == DATA
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.tar", "*.tar", "a-{0..1}.tar"])
+@pytest.mark.parametrize("error", ODD_ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["opening_error", "reading_error"])
+def test_sources_of_data_in_a_store_that_fails(odd_store, monkeypatch, name, error, where):
+    """Would fail if a table or tar in a store could raise what the commands do not expect, in opening, listing or
+    asking for its state."""
+    with fsspec.open("odd://bucket/a.tar", "wb") as file:
+        file.write(b"a.txt" + bytes(20_000))
+    setattr(odd_store, where, error)
+    odd_store.times = 1000
+    for method in ("glob", "ukey", "info"):
+        monkeypatch.setattr(odd_store, method, lambda *args, **kwargs: odd_store.failing(error))
+    with pytest.raises(DatasetError, match="odd://bucket/"):
+        open_shorts(f"odd://bucket/{name}")

@@ -74,6 +74,7 @@ def shown_name(name: str) -> str:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.split())  # one line, whatever a server says
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 

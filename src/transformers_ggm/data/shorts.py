@@ -37,9 +37,9 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
             and `description`, and any further fields, which are kept.
 
     Returns:
-        `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, the `file://` URL of one that is no UTF-8, `None` without a
-        `file_name`), `description` (`""` where there is none), `hashtags` (normalised, without '#', each once) and the
-        further fields.
+        `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, the `file://` URL of one
+        that is no UTF-8, `None` without a `file_name`), `description` (`""` where there is none), `hashtags`
+        (normalised, without '#', each once) and the further fields.
 
     Raises:
         DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, a

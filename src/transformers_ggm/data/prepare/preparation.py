@@ -78,6 +78,8 @@ def prepare_shorts(
     """
     _check_packages()
     output_dir = Path(output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise DatasetError(f"{output_dir} is a file: choose another `output_dir`.")
     limits = limits or MediaLimits()
     splits = open_shorts(source, columns, limits.max_bytes)
     _check_split_names(splits)
@@ -87,7 +89,7 @@ def prepare_shorts(
     job = Preparation(
         splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work or WorkOptions()
     )
-    output_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(output_dir)
     with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
         if is_prepared(output_dir):
@@ -211,6 +213,13 @@ def _check_packages() -> None:
             f"Preparing shorts needs {' and '.join(missing)}: pip install 'transformers-ggm[data]' (or, in a clone, "
             "pip install '.[data]')."
         )
+
+
+def _make_folder(output_dir: Path) -> None:
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{output_dir} cannot be made ({error.strerror}): choose another `output_dir`.") from error
 
 
 def _check_split_names(splits: Mapping[str | None, ShortsSource]) -> None:

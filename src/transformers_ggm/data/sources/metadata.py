@@ -1,4 +1,4 @@
-"""The words that a folder's metadata files have for its clips, whichever kind of file and spelling of names they are in."""
+"""The words that a folder's metadata files have for its clips, in whichever kind of file and spelling of names."""
 
 import os
 from collections.abc import Iterator
