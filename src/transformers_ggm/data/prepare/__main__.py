@@ -101,6 +101,8 @@ def summary(record: dict[str, Any], output_dir: str) -> str:
     lines += [
         f"  {name}: {split['rows']} rows in {split['shards']} shards" for name, split in record["splits"].items()
     ]
+    if record.get("clips_without_row"):
+        lines.append(f"Clips that no row of the metadata names, left out: {record['clips_without_row']}")
     if record["rejected"]:
         lines.append(f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')}")
     lines.append(f"Statistics and plots: {Path(output_dir, 'statistics.md')}")

@@ -4,18 +4,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
-from filelock import FileLock, Timeout
 
 from ... import __version__
 from ...errors import DatasetError
+from ...file_locks import alone_with, owner_file
 from ...files import write_json
 from ...processing import MediaLimits
 from ..corpus import CorpusOptions
@@ -79,6 +78,8 @@ def prepare_shorts(
     """
     _check_packages()
     output_dir = Path(output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise DatasetError(f"{output_dir} is a file: choose another `output_dir`.")
     limits = limits or MediaLimits()
     splits = open_shorts(source, columns, limits.max_bytes)
     _check_split_names(splits)
@@ -88,7 +89,8 @@ def prepare_shorts(
     job = Preparation(
         splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work or WorkOptions()
     )
-    with _alone_in(output_dir):
+    _make_folder(output_dir)
+    with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
         if is_prepared(output_dir):
             record = read_record(output_dir)
@@ -140,7 +142,8 @@ class Preparation:
         if path.is_file():
             _check_settings(self.settings, json.loads(path.read_text(encoding="utf-8")), self.output_dir)
             return
-        if any(file.name not in (LOCK, self.work_dir.name) for file in self.output_dir.iterdir()):
+        own = {LOCK, owner_file(LOCK).name, self.work_dir.name}
+        if any(file.name not in own for file in self.output_dir.iterdir()):
             raise DatasetError(f"{self.output_dir} is not empty: choose another `output_dir`.")
         self.work_dir.mkdir(exist_ok=True)
         write_json(path, self.settings)
@@ -191,6 +194,7 @@ class Preparation:
             "read": len(facts.is_usable),
             "rejected": num_rejected,
             "dropped": len(facts.is_usable) - num_rejected - sum(counts.values()),
+            "clips_without_row": len({clip for rows in self.splits.values() for clip in rows.clips_without_row()}),
             "unseen_hashtags": plan.unseen_hashtags,
             "further_columns": list(next(iter(self.splits.values())).features),
         }
@@ -211,25 +215,18 @@ def _check_packages() -> None:
         )
 
 
+def _make_folder(output_dir: Path) -> None:
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"{output_dir} cannot be made ({error.strerror}): choose another `output_dir`.") from error
+
+
 def _check_split_names(splits: Mapping[str | None, ShortsSource]) -> None:
     """Raises for names that `datasets` would not load."""
     wrong = [name for name in splits if name is not None and not re.fullmatch(r"\w+", name)]
     if wrong:
         raise DatasetError(f"{wrong[0]!r} cannot be the name of a split: use letters, digits and underscores only.")
-
-
-@contextmanager
-def _alone_in(output_dir: Path) -> Iterator[None]:
-    output_dir.mkdir(parents=True, exist_ok=True)
-    # Of the operating system, so that a killed process leaves none behind.
-    lock = FileLock(output_dir / LOCK)
-    try:
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout as error:
-        raise DatasetError(
-            f"Another process is preparing {output_dir}: wait for it, or choose another one."
-        ) from error
 
 
 def _check_settings(settings: dict[str, Any], found: dict[str, Any], output_dir: Path) -> None:

@@ -16,7 +16,7 @@ from .frame_images import displayed_size
 from .limits import ClipGuard
 
 # Real containers only: no playlist, concatenation or image-sequence format, which would name further files.
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif"
+CLIP_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,mpeg,asf,ogg,gif"
 _SOUND_ONLY_FORMATS = "wav,w64,aiff,mp3,flac,aac,amr"
 
 # Before version 18, PyAV overruns its memory when it passes options on to the streams of a file (MPEG-TS, FLV) whose
@@ -38,7 +38,7 @@ def open_container(file, guard: ClipGuard) -> InputContainer:
     Raises:
         `MediaError`: It is no clip, or so damaged that its streams are not found.
     """
-    told = {"format_whitelist": f"{_FORMATS},{_SOUND_ONLY_FORMATS}"}
+    told = {"format_whitelist": f"{CLIP_FORMATS},{_SOUND_ONLY_FORMATS}"}
     options = {"container_options": told}
     if _CAN_LIMIT_PROBING:
         options = {"options": {**told, "max_pixels": str(_coded_pixels(guard))}}

@@ -155,10 +155,16 @@ class GuardedFile(io.RawIOBase):
             return -1
 
     def tell(self) -> int:
-        return self._file.tell()
+        try:
+            return self._file.tell()
+        except Exception as error:
+            self._error = error
+            return -1
 
     def raise_error(self) -> None:
         """Raises `MediaError` when reading the file failed or took too long."""
         self._guard.check_time()
+        if isinstance(self._error, MediaError):
+            raise self._error
         if self._error is not None:
             raise MediaError(f"{self._guard.name} cannot be read ({self._error}).") from self._error
