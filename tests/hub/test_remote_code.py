@@ -30,8 +30,8 @@ from transformers_ggm.remote_code import accompanying_modules
 WORDS = "twelve hours on the highway"
 # What a reader has to install, and what comes with it.
 NEEDED_LIBRARIES = {
-    "PIL", "av", "fsspec", "huggingface_hub", "jinja2", "numpy", "pyarrow", "regex", "safetensors", "threadpoolctl", "torch",
-    "torchvision", "transformers",
+    "PIL", "av", "fsspec", "huggingface_hub", "jinja2", "numpy", "packaging", "pyarrow", "regex", "safetensors",
+    "threadpoolctl", "torch", "torchvision", "transformers",
 }  # fmt: skip
 
 
