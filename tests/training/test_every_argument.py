@@ -56,13 +56,12 @@ QUICK_RUNS = {
 }  # fmt: skip
 SLOW_RUNS = {
     "by workers": {
-        "dataloader_num_workers": 2, "dataloader_persistent_workers": True, "dataloader_prefetch_factor": 3,
+        "dataloader_num_workers": 1, "dataloader_persistent_workers": True, "dataloader_prefetch_factor": 3,
         "dataloader_in_order": False, "dataloader_multiprocessing_context": "forkserver", "num_train_epochs": 1,
-        "skip_memory_metrics": False,
     },
     "compiled": {
         "torch_compile": True, "torch_compile_backend": "eager", "torch_compile_mode": "default",
-        "full_determinism": True, "num_train_epochs": 1,
+        "full_determinism": True, "skip_memory_metrics": False, "num_train_epochs": 1,
     },
 }  # fmt: skip
 if NEW <= NAMES:

@@ -54,9 +54,16 @@ def loader(request):
     return LOADERS[request.param]
 
 
-def test_every_epoch_is_another(loader, tmp_path):
+@pytest.fixture(scope="module")
+def whole(loader, tmp_path_factory):
+    """A training of three epochs: its folder, and what it taught."""
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, generator_epochs(folder, seed=3, save_strategy="epoch", **loader)
+
+
+def test_every_epoch_is_another(whole):
     """Would fail if a plain trainer taught every epoch the same order and dropped the same guidance."""
-    epochs = generator_epochs(tmp_path, **loader)
+    _, epochs = whole
     assert len(epochs) == 3 and all(epoch.keys() == epochs[0].keys() and len(epoch) == 8 for epoch in epochs)
     for column in (0, 1):
         seen = [str([values[column] for _, values in sorted(epoch.items(), key=str)]) for epoch in epochs]
@@ -66,22 +73,20 @@ def test_every_epoch_is_another(loader, tmp_path):
 
 
 @pytest.mark.parametrize("seed, is_the_same", [(3, True), (4, False)])
-def test_the_same_seed_teaches_the_same(loader, tmp_path, seed, is_the_same):
+def test_the_same_seed_teaches_the_same(whole, loader, tmp_path, seed, is_the_same):
     """Would fail if a training could not be repeated, or another seed gave the same one."""
-    first, second = (generator_epochs(tmp_path / str(number), seed=number, **loader) for number in (3, seed))
-    assert (first == second) is is_the_same
+    assert (generator_epochs(tmp_path, seed=seed, **loader) == whole[1]) is is_the_same
 
 
-def test_epoch_after_a_resume(loader, tmp_path):
+def test_epoch_after_a_resume(whole, loader, tmp_path):
     """
     Would fail if a training that goes on at the end of an epoch repeated draws, or, but for workers whose state nobody
     knows, drew others than the training that was not stopped.
     """
-    whole = generator_epochs(tmp_path, save_strategy="epoch", **loader)
-    shutil.rmtree(tmp_path / "checkpoint-6")
-    (resumed,) = generator_epochs(tmp_path, resume=tmp_path / "checkpoint-4", save_strategy="epoch", **loader)
-    assert resumed not in whole[:2]
-    assert resumed == whole[2] or "dataloader_persistent_workers" in loader
+    folder, epochs = whole
+    (resumed,) = generator_epochs(tmp_path, resume=folder / "checkpoint-4", seed=3, **loader)
+    assert resumed not in epochs[:2]
+    assert resumed == epochs[2] or "dataloader_persistent_workers" in loader
 
 
 class UsersRetrieverTrainer(Trainer):

@@ -7,6 +7,11 @@ from training_samples import command_line, losses
 
 # Half the batch in each process.
 HALVED = {"per_device_train_batch_size": 4, "retriever_per_device_train_batch_size": 4}
+# How processes talk to each other, of which there is nothing to see in one.
+TALK = {
+    "ddp_backend": "gloo", "ddp_find_unused_parameters": True, "ddp_bucket_cap_mb": 1, "ddp_broadcast_buffers": True,
+    "ddp_timeout": 600,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +19,7 @@ def two_processes(shorts_dir, scratch_config, tmp_path_factory):
     """Output folder of the training `finished` in two processes."""
     output_dir = tmp_path_factory.mktemp("two")
     train_in_two_processes(
-        command_line(data_dir=shorts_dir, output_dir=output_dir, scratch_config=scratch_config, **HALVED)
+        command_line(data_dir=shorts_dir, output_dir=output_dir, scratch_config=scratch_config, **HALVED, **TALK)
     )
     return output_dir
 

@@ -1,12 +1,12 @@
 import os
-import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
 import torch
-from training_samples import REPOSITORY, command_line, losses, weights, write_scratch_config
+from held_work import HeldWork
+from training_samples import command_line, losses, weights, write_scratch_config
 
 from transformers_ggm.training import callbacks
 
@@ -15,6 +15,8 @@ RANDOM = {
     "fusion_dropout": 0.1, "frame_dropout": 0.3, "audio_dropout": 0.3, "description_dropout": 0.3,
     "retriever_frames_per_clip": 1, "num_train_epochs": 3, "retriever_num_train_epochs": 3,
 }  # fmt: skip
+
+HELD = Path(__file__).with_name("train_with_a_held_step.py")
 
 
 class Killed(BaseException):
@@ -66,27 +68,23 @@ def test_resumed_training_ends_like_an_uninterrupted_one(train, config, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_killed_process_resumes(train, shorts_dir, config, tmp_path):
     """Would fail if a training that was killed for good (no memory, no power) could not go on, or went on differently."""
-    settings = {**RANDOM, "scratch_config": config, "num_train_epochs": 12}
-    output_dir = tmp_path / "killed"
+    settings = {**RANDOM, "scratch_config": config}
+    output_dir, held = tmp_path / "killed", HeldWork(tmp_path / "pipe")
+    line = command_line(data_dir=shorts_dir, output_dir=output_dir, **settings)
     process = subprocess.Popen(
-        [
-            sys.executable,
-            REPOSITORY / "train.py",
-            *command_line(data_dir=shorts_dir, output_dir=output_dir, **settings),
-        ],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+        [sys.executable, HELD, str(held.path), "3", *line],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     try:
-        while process.poll() is None and callbacks.last_checkpoint(output_dir / "runs" / "generator") is None:
-            time.sleep(0.02)
+        held.wait_for_reader(process)  # in the middle of the second epoch
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
-    assert process.returncode == -signal.SIGKILL, "the training ended before it could be killed"
+        held.let_go()
+    assert callbacks.last_checkpoint(output_dir / "runs" / "generator").name == "checkpoint-2"
     assert not (output_dir / "checkpoint" / "config.json").exists()
     train(output_dir, **settings)
     assert_same_training(train(tmp_path / "whole", **settings), output_dir)
