@@ -118,6 +118,7 @@ def _rows(paths):
         yield {"video": path}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("form", SEVERAL)
 def test_several_items_are_gone_through(form, clips, decode):
     """Would fail if items in one of these forms were taken for one clip, came in another order, or were opened by
@@ -216,6 +217,7 @@ def test_containers_of_pyav_are_read_from_their_file(clips, decode):
         assert "pass the path" in str(decode({"video": container})["error"])
 
 
+@pytest.mark.contract
 def test_a_decoder_that_knows_its_file_is_read_from_there(sounding, decode):
     """Would fail if what `datasets` notes on its decoders were not used (without torchcodec; with it, see below)."""
     for encoded in ({"path": sounding[0], "bytes": None}, {"path": None, "bytes": Path(sounding[0]).read_bytes()}):
