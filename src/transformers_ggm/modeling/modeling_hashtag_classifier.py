@@ -120,6 +120,8 @@ class GGMForHashtagClassification(PreTrainedModel):
     main_input_name = "input_ids"
     input_modalities = ("video", "text")
     supports_gradient_checkpointing = True
+    # `Trainer` takes `**kwargs` of `forward` for one that divides the loss by the number of accumulated batches.
+    accepts_loss_kwargs = False
     _supports_sdpa = True
     _supports_flash_attn = True
 

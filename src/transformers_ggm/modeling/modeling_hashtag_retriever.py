@@ -105,6 +105,8 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     main_input_name = "pixel_values_videos"
     input_modalities = ("video", "text")
     supports_gradient_checkpointing = True
+    # `Trainer` takes `**kwargs` of `forward` for one that divides the loss by the number of accumulated batches.
+    accepts_loss_kwargs = False
     _supports_sdpa = True
     _supports_flash_attn = True
 
