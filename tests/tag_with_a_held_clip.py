@@ -10,18 +10,20 @@ from pathlib import Path
 
 from transformers_ggm.pipelines import inputs
 
-load_item = inputs.load_item
-pipe, clip = sys.argv[1:3]
 
+def hold(pipe, clip):
+    """Lets this process, and those that it forks, wait before the clip is decoded."""
+    load_item = inputs.load_item
 
-def load_item_held(fields, *args):
-    if fields.video is not None and Path(fields.video).name == clip:
-        Path(pipe).read_bytes()
-    return load_item(fields, *args)
+    def load_item_held(fields, *args):
+        if fields.video is not None and Path(fields.video).name == clip:
+            Path(pipe).read_bytes()
+        return load_item(fields, *args)
 
+    inputs.load_item = load_item_held
 
-inputs.load_item = load_item_held
 
 if __name__ == "__main__":
+    hold(*sys.argv[1:3])
     del sys.argv[1:3]
     runpy.run_module("transformers_ggm.tag", run_name="__main__", alter_sys=True)

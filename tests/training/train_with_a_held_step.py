@@ -10,17 +10,19 @@ from pathlib import Path
 
 from transformers_ggm.training import callbacks
 
-pipe, step = sys.argv[1:3]
 
+def hold(pipe, step):
+    """Lets the generator's training wait before the step."""
 
-def on_step_begin(self, args, state, control, **kwargs):
-    if args.output_dir.endswith("generator") and state.global_step == int(step):
-        Path(pipe).read_bytes()
+    def on_step_begin(self, args, state, control, **kwargs):
+        if args.output_dir.endswith("generator") and state.global_step == int(step):
+            Path(pipe).read_bytes()
 
+    callbacks.EpochCallback.on_step_begin = on_step_begin
 
-callbacks.EpochCallback.on_step_begin = on_step_begin
 
 if __name__ == "__main__":
+    hold(*sys.argv[1:3])
     del sys.argv[1:3]
     sys.argv[0] = str(Path(__file__).resolve().parents[2] / "train.py")
     runpy.run_path(sys.argv[0], run_name="__main__")
