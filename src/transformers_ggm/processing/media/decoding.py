@@ -219,7 +219,7 @@ class _ClipReader:
                     continue
                 break
             if failure:
-                clip.remarks.append(f"another video of the file is shown, since the first cannot be ({failure})")
+                clip.remarks.append(f"its second video or a later one is shown, since it {self._reason(failure)}")
             return clip
         if not blank_video:
             raise failure
@@ -254,14 +254,19 @@ class _ClipReader:
                 streams = self._streams(container, which)
                 packets = timeline.with_mended_times(PacketReader(container, streams))
                 video = self._decode(packets, streams[0], decoders.pop(0), sound)
-        clip = _Clip(timeline.duration, video, sound)
+        return self._with_usable_sound(_Clip(timeline.duration, video, sound, self._remarks(timeline)))
+
+    def _remarks(self, timeline: Timeline) -> list[str]:
+        """What is wrong with the file, besides the frames and the sound that are damaged."""
+        remarks = []
         if timeline.error:
-            clip.remarks.append(
-                f"the file cannot be read beyond {timeline.duration:.2f} s ({_reason(timeline.error)})"
-            )
+            reason = getattr(timeline.error, "strerror", timeline.error)
+            remarks.append(f"it cannot be read beyond {timeline.duration:.2f} s ({reason})")
+        if timeline.num_mended:
+            remarks.append(f"the times of {timeline.num_mended} frames jump, which is mended")
         if self._facts.has_unknown_sound and self._wishes.sound:
-            clip.remarks.append("its sound is of a kind that cannot be decoded, and is left out")
-        return self._with_usable_sound(clip)
+            remarks.append("its sound is of a kind that cannot be decoded, and is left out")
+        return remarks
 
     def _streams(self, container: InputContainer, which: int) -> list:
         """A video, made ready to be decoded, and where there is one that can be decoded, the first sound."""
@@ -338,7 +343,7 @@ class _ClipReader:
             raise MediaError(
                 f"{self._guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it."
             )
-        remarks = [f"its picture is left out ({failure})"] if failure else []
+        remarks = [f"its picture is left out, since it {self._reason(failure)}"] if failure else []
         return _Clip(stated or found, None, sound if self._wishes.sound else None, remarks)
 
     def _read_sounds(self, *opened: InputContainer, first: int = 0) -> Iterator[SoundDecoder]:
@@ -357,6 +362,5 @@ class _ClipReader:
         self._guard.check_length(measured)
         return measured
 
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    def _reason(self, failure: MediaError) -> str:
+        return str(failure).removeprefix(f"{self._guard.name} ").removesuffix(".")

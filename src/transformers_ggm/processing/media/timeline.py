@@ -62,6 +62,7 @@ class Timeline:
         held (`list[av.Packet]` or `None`): All packets of the clip as they are, ready to be decoded while the container
             is open; `None` when they are too large to be held, and are to be read again.
         clock (`StreamClock`): Of the video.
+        num_mended (`int`): Frames whose times jump, and were put right.
         start (`float` or `None`): When the first frame is shown, in seconds of the file's clock; `None` if not told.
         duration (`float`): Length of the video in seconds.
         has_times (`bool`): Whether the times of the packets can be trusted.
@@ -84,13 +85,16 @@ class Timeline:
                 f"{guard.name} has a video stream but not one frame: the file is empty or cut short."
             )
         can_restart = bool(container.format.flags & Flags.ts_discont.value)
-        self._mended = mended_stamps([stamp for stamp, *_ in stored], self.clock.tick_seconds, can_restart)
+        stamps = [stamp for stamp, *_ in stored]
+        self._mended = mended_stamps(stamps, self.clock.tick_seconds, can_restart, guard.limits.max_seconds)
+        self._stands_still = _stands_still(stamps)
         self.packets = [self._measured(number, *told) for number, told in enumerate(stored)]
+        self.num_mended = len(self._mended)
         if self._mended and self.held is not None:
             self.held = list(self.with_mended_times(self.held))
         # AVI has no times but the order of storage, and FFmpeg passes that off as the order of showing.
         counts_only = "avi" in container.format.name and self._video.codec_context.has_b_frames
-        self.has_times = self._is_reordered or not counts_only
+        self.has_times = (self._is_reordered or not counts_only) and not self._stands_still
         self.start = self._first if self.has_times and self._first < math.inf else None
         self._check_complete(container, guard.name)
         self.missing_sound = sum(self._missing_sound(container, stream) for stream in streams[1:])
@@ -178,8 +182,8 @@ class Timeline:
         """
         stated = self.clock.seconds(self._video.duration or 0)
         gap = 1.0 / float(self._video.average_rate or _USUAL_RATE)
-        # Where no packet tells its time, their number is all there is.
-        measured = self.measured_duration if self._first < math.inf else gap * len(self.packets)
+        # Where the packets do not tell their times, their number is all there is.
+        measured = gap * len(self.packets) if self._stands_still else self.measured_duration
         # The last packet often does not say how long it lasts.
         agrees = abs(measured - stated) <= max(0.1, 0.05 * stated, 1.5 * gap)
         return stated if self._video.duration and agrees else measured
@@ -207,6 +211,12 @@ class Timeline:
         found = max(0.0, found)
         if found < stated - slack:
             raise MediaError(f"{name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it.")
+
+
+def _stands_still(stamps: Sequence[Stamp]) -> bool:
+    """Whether packets tell no times, or the same again and again."""
+    told = [shown if stored is None else stored for stored, shown in stamps if (stored, shown) != (None, None)]
+    return 2 * len(set(told)) < len(told) or not told
 
 
 def _states_lengths(container: InputContainer) -> bool:

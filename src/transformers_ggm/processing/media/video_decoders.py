@@ -6,6 +6,7 @@ decoded by the third, frame after frame, which alone tells which packet a fault 
 """
 
 import errno
+import heapq
 from collections.abc import Iterable, Sequence
 
 import av
@@ -17,7 +18,7 @@ from .damage import UnusableStreamError, count_missing, is_within
 from .frame_picking import FramePicker, FrameTimes
 from .limits import ClipGuard
 from .packet_reading import decode_packet
-from .packet_skipping import SkippingPlan
+from .packet_skipping import MAX_HELD_FRAMES, SkippingPlan
 from .timeline import Timeline, VideoPacket
 
 
@@ -92,7 +93,10 @@ class FullDecoder:
     def _may_lack_the_last(self) -> bool:
         """Whether the end is missing: PyAV passes over what fails when the decoder gives the last frames at once."""
         ticks = self._comparable_ticks() if self._has_ended else []
-        return bool(ticks) and not self._shown.intersection(ticks[-2:])
+        if not ticks or ticks[-1] in self._shown:
+            return False
+        # Where two packets hold a frame, the second one never shows.
+        return ticks[-2:-1] == [] or ticks[-2] not in self._shown or len(self._shown) > 0.75 * len(ticks)
 
     def _decoded_packets(self) -> list[VideoPacket]:
         return [packet for packet in self._timeline.packets[: self._number + 1] if not packet.is_hidden]
@@ -124,6 +128,7 @@ class TolerantDecoder(FullDecoder):
     def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
         video.codec_context.thread_count = 1
         super().__init__(video, timeline, wanted, guard)
+        self._waiting: list[tuple[float, int, av.VideoFrame]] = []
 
     @property
     def is_done(self) -> bool:
@@ -135,6 +140,8 @@ class TolerantDecoder(FullDecoder):
         Raises:
             `UnusableStreamError`: There is none, or too many are damaged.
         """
+        while self._waiting and not self.is_done:
+            self._pick_earliest()
         if not self.picker.has_begun:
             raise UnusableStreamError(f"{self._guard.name} has a video of which no frame can be decoded{self._why()}.")
         self.picker.finish()
@@ -150,9 +157,16 @@ class TolerantDecoder(FullDecoder):
         return True
 
     def _pick(self, frame: av.VideoFrame, seconds: float) -> None:
+        # After damage, decoders give frames in another order than they are shown.
+        heapq.heappush(self._waiting, (seconds, len(self._shown), frame))
+        if len(self._waiting) > MAX_HELD_FRAMES:
+            self._pick_earliest()
+
+    def _pick_earliest(self) -> None:
+        seconds, _, frame = heapq.heappop(self._waiting)
         if self._errors and not self.picker.has_begun and self._timeline.start is not None:
             self.picker.start_at(min(seconds, self._timeline.start))
-        super()._pick(frame, seconds)
+        self.picker.add(frame, seconds)
 
     def _why(self) -> str:
         """What is known about why there is no frame."""
@@ -163,7 +177,7 @@ class TolerantDecoder(FullDecoder):
             # What FFmpeg answers where a frame has no pixels, or more than it was allowed to make room for.
             return ": they have no size, or are far larger than MediaLimits.max_pixels"
         reason = getattr(first, "strerror", None) or first
-        return f" ({reason}): {len(self._errors)} of its packets are damaged"
+        return f" ({reason}): {len(self._errors)} of {self._number + 1} packets are damaged"
 
 
 class SkippingDecoder:
@@ -190,6 +204,7 @@ class SkippingDecoder:
         self._missing_keyframes = {timeline.packets[first].ticks for first, _ in plan.runs if first}
         self._number = -1
         self._has_failed = False
+        self._has_intact_frame = False
         self._guard = guard
         # H.264 marks the frames that no other frame depends on, and reliably so.
         self._can_leave_out = self._context.name == "h264"
@@ -206,6 +221,8 @@ class SkippingDecoder:
         first, last = self._runs[-1]
         if self._number < first:
             return
+        if self._number == first:
+            self._has_intact_frame = False
         ticks = self._packets[self._number].ticks
         if ticks != packet.pts:
             self._has_failed = True
@@ -232,6 +249,10 @@ class SkippingDecoder:
     def _take(self, frames: Iterable[av.VideoFrame]) -> None:
         for frame in frames:
             self._guard.count_decoded_frame()
+            # Frames shown before the keyframe of a run can depend on frames that were skipped. Later ones are damaged,
+            # and so are those that depend on them, which do not tell.
+            self._has_failed |= self._has_intact_frame and frame.is_corrupt
+            self._has_intact_frame |= not frame.is_corrupt
             if frame.pts in self._missing_keyframes and frame.key_frame and not frame.is_corrupt:
                 self._missing_keyframes.remove(frame.pts)
             if self._missing and frame.pts == self._missing[-1] and not frame.is_corrupt:
