@@ -19,7 +19,7 @@ from .timestamps import Stamp, mended_stamps
 _MAX_HELD_BYTES = 64 * 1024 * 1024
 # Longer steps say nothing about a video's length before all of its times are known: they may be errors.
 _MAX_SURE_STEP_SECONDS = 1.0
-_USUAL_RATE = 25
+_USUAL_RATE, _LEAST_RATE, _MOST_RATE = 25, 0.01, 1000
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class StreamClock:
         return ticks * self._numerator / self._denominator
 
 
+def frame_gap(video: VideoStream) -> float:
+    """Seconds from one frame to the next as a file says, unless that is nonsense."""
+    rate = video.average_rate or video.guessed_rate
+    return 1.0 / float(rate if rate and _LEAST_RATE <= rate <= _MOST_RATE else _USUAL_RATE)
+
+
 class Timeline:
     """All packets of a clip, read without decoding, and what they say about times.
 
@@ -73,6 +79,8 @@ class Timeline:
     def __init__(self, container: InputContainer, streams: Sequence, guard: ClipGuard):
         self.held: list[av.Packet] | None = []
         self._video: VideoStream = streams[0]
+        # Streams must not be looked at once their container is closed.
+        self._video_index = self._video.index
         self.clock = StreamClock(self._video)
         self._ends = {stream.index: 0.0 for stream in streams}
         self._first, self._last, self._before_last = math.inf, -math.inf, -math.inf
@@ -115,7 +123,7 @@ class Timeline:
         """Goes through the packets of the clip, those of the video with the times of this timeline."""
         number = -1
         for packet in packets:
-            if self._mended and packet.stream.index == self._video.index and packet.size:
+            if self._mended and packet.stream.index == self._video_index and packet.size:
                 number += 1
                 if number in self._mended:
                     packet.dts, packet.pts = self._mended[number]
@@ -181,7 +189,7 @@ class Timeline:
         shown: there the length is a sum over the order of storage.
         """
         stated = self.clock.seconds(self._video.duration or 0)
-        gap = 1.0 / float(self._video.average_rate or _USUAL_RATE)
+        gap = frame_gap(self._video)
         # Where the packets do not tell their times, their number is all there is.
         measured = gap * len(self.packets) if self._stands_still else self.measured_duration
         # The last packet often does not say how long it lasts.

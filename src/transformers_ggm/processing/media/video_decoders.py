@@ -6,8 +6,9 @@ decoded by the third, frame after frame, which alone tells which packet a fault 
 """
 
 import errno
-import heapq
+from bisect import insort
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import av
 from av.video.stream import VideoStream
@@ -128,7 +129,7 @@ class TolerantDecoder(FullDecoder):
     def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
         video.codec_context.thread_count = 1
         super().__init__(video, timeline, wanted, guard)
-        self._waiting: list[tuple[float, int, av.VideoFrame]] = []
+        self._waiting: list[tuple[float, av.VideoFrame]] = []
 
     @property
     def is_done(self) -> bool:
@@ -158,12 +159,12 @@ class TolerantDecoder(FullDecoder):
 
     def _pick(self, frame: av.VideoFrame, seconds: float) -> None:
         # After damage, decoders give frames in another order than they are shown.
-        heapq.heappush(self._waiting, (seconds, len(self._shown), frame))
+        insort(self._waiting, (seconds, frame), key=itemgetter(0))
         if len(self._waiting) > MAX_HELD_FRAMES:
             self._pick_earliest()
 
     def _pick_earliest(self) -> None:
-        seconds, _, frame = heapq.heappop(self._waiting)
+        seconds, frame = self._waiting.pop(0)
         if self._errors and not self.picker.has_begun and self._timeline.start is not None:
             self.picker.start_at(min(seconds, self._timeline.start))
         self.picker.add(frame, seconds)
