@@ -189,6 +189,37 @@ def test_a_damaged_packet_of_sound_costs_nothing_else(tmp_path, suffix, video, a
     assert media.damage.num_frames == 0 or not media.damage.num_missing_frames
 
 
+@pytest.mark.parametrize("numbers", [[0], [5, 17], range(30)])
+def test_damaged_sound_in_mpeg_ts(tmp_path, numbers):
+    """Would fail if noise instead of the headers of AAC, where a broadcast has them in every packet, ended the clip."""
+    whole = write_sounding_video(tmp_path / "whole.ts", "mpeg2video", "aac")
+    expected = decode_media(whole, sample_timestamps=first_and_last, sampling_rate=16_000)
+    path = remux_overwritten(whole, tmp_path / "a.ts", numbers, "audio")
+    media = decode_media(path, sample_timestamps=first_and_last, sampling_rate=16_000)
+    assert np.array_equal(media.frames, expected.frames)
+    assert dominant_frequency(media.audio[-12_000:], 16_000) == pytest.approx(440, abs=5)
+    assert media.damage.num_faulty_sound_packets > 0
+
+
+@pytest.mark.parametrize(("kind", "header"), [("audio", b"fLaC"), ("video", b"avcC")])
+def test_what_decoders_are_told_first_is_damaged(tmp_path, kind, header):
+    """Would fail if a decoder that cannot be opened ended the clip, and not its stream alone."""
+    video, audio, suffix = ("libx264", "flac", "mkv") if kind == "audio" else ("libx264", "aac", "mp4")
+    path = write_sounding_video(tmp_path / f"a.{suffix}", video, audio)
+    data = bytearray(path.read_bytes())
+    start = data.index(header)
+    if kind == "audio":
+        data[start : start + 20] = bytes(20)
+    else:
+        data[start + 4 : start + 16] = b"\xff" * 12
+    path.write_bytes(data)
+    media = decode_media(path, sample_timestamps=first_and_last, sampling_rate=16_000, blank_video=True)
+    assert (media.audio is None, media.frames is None) == (kind == "audio", kind == "video")
+    assert "is left out" in str(media.damage)
+    counts = media.damage.num_faulty_sound_packets, media.damage.num_sound_packets
+    assert counts[0] <= counts[1]
+
+
 def test_a_sound_of_noise_is_left_out(tmp_path):
     """Would fail if sound that cannot be decoded refused a good picture, or passed for silence without a word."""
     path = write_sounding_video(tmp_path / "a.mp4", "libx264", "aac")
@@ -311,6 +342,29 @@ def test_other_streams_are_passed_over(tmp_path):
         media = decode_media(file, sample_timestamps=first_and_last, sampling_rate=16_000)
         assert np.array_equal(media.frames, expected.frames) and len(media.audio) > 30_000
         assert not media.damage
+
+
+def test_time_codes_and_covers_of_files_of_sound(tmp_path):
+    """Would fail if a track of time codes refused a clip, or a cover image were shown beside the sound it belongs to."""
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        container.metadata["timecode"] = "00:00:00:00"
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(10):
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    assert "data" in [stream.type for stream in av.open(str(path)).streams]
+    assert decode_media(path, sample_timestamps=first_and_last).duration == pytest.approx(1.0, abs=0.05)
+    both = write_sounding_video(tmp_path / "both.mp4", "libx264", "aac")
+    sound = join_streams(tmp_path / "sound.mp4", [(both, "audio")])
+    covered = remux(sound, tmp_path / "covered.mp4", cover=(0, 255, 0))
+    media = decode_media(covered, sample_timestamps=first_and_last, sampling_rate=16_000, blank_video=True)
+    assert media.frames is None and len(media.audio) > 30_000 and not media.damage
+    with pytest.raises(MediaError, match="no video stream"):
+        decode_media(covered, sample_timestamps=first_and_last, sampling_rate=16_000)
 
 
 def test_samples_that_are_no_numbers(tmp_path):

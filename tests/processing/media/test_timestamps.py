@@ -200,6 +200,27 @@ def test_joined_recordings_are_shown_one_after_the_other(tmp_path):
     assert greys.max() - greys.min() < 3 and greys.min() > 2
 
 
+def test_recordings_that_change_their_size_midway(tmp_path):
+    """Would fail if frames after a change of the decoder's settings were skipped to with the old ones, or refused."""
+    sizes = [(64, 48), (96, 64), (32, 96)]
+    files = [
+        write_video(tmp_path / f"{width}.flv", "libx264", 30, (width, height), options={"x264-params": "keyint=10"})
+        for width, height in sizes
+    ]
+    first = files[0].read_bytes()
+    # All but what the others say about themselves at their beginnings.
+    others = [bytes(tag) for file in files[1:] for tag in flv_tags(file.read_bytes()) if tag[0] != 18]
+    path = tmp_path / "joined.flv"
+    path.write_bytes(first + b"".join(others))
+    wanted = [0.4, 1.16, 1.2, 1.96, 2.4, 3.36]
+    media = decode_media(path, sample_timestamps=lambda duration: wanted)
+    assert media.duration == pytest.approx(3.6, abs=0.2) and media.frames.shape == (6, 3, 48, 64)
+    for time, image in zip(wanted, media.frames.permute(0, 2, 3, 1).numpy()):
+        part, number = divmod(round(time * 25), 30)
+        expected = upright_rgb(decoded_frames(files[part])[number], 48, 64)
+        assert np.array_equal(image, expected)
+
+
 def pes_starts(data):
     """Where the headers of video frames start in an MPEG-TS file."""
     for start in range(0, len(data), 188):

@@ -151,7 +151,7 @@ class SoundDecoder:
             self.num_faulty += any(frame.is_corrupt for frame in frames)
         except Exception:
             # Of many classes, by FFmpeg's decoders and by its resampler for what they give. The next packet may be good.
-            self.num_faulty += 1
+            self.num_faulty += bool(packet.size)
 
     def finish(self) -> None:
         """Takes what the resampler still holds; packets that come after it are not wanted."""

@@ -72,7 +72,7 @@ class Timeline:
         start (`float` or `None`): When the first frame is shown, in seconds of the file's clock; `None` if not told.
         duration (`float`): Length of the video in seconds.
         has_times (`bool`): Whether the times of the packets can be trusted.
-        missing_sound (`float`): How many seconds the sound is shorter than an MP4 or AVI file states.
+        missing_sound (`float`): How many seconds the sound is shorter than an MP4 file states.
         error (`Exception` or `None`): What ended the reading before the end of the file.
     """
 
@@ -197,7 +197,7 @@ class Timeline:
         return stated if self._video.duration and agrees else measured
 
     def _missing_sound(self, container: InputContainer, stream) -> float:
-        if not _states_lengths(container) or not stream.duration:
+        if "mp4" not in container.format.name.split(",") or not stream.duration:
             return 0.0
         clock = StreamClock(stream)
         stated_end = clock.seconds((stream.start_time or 0) + stream.duration)
@@ -205,7 +205,7 @@ class Timeline:
 
     def _check_complete(self, container: InputContainer, name: str) -> None:
         """Raises when the file states more than there is: FFmpeg reads a file that was cut short in silence."""
-        if _states_lengths(container) and self._video.duration:
+        if {"mp4", "avi"} & set(container.format.name.split(",")) and self._video.duration:
             # What these state is the length in order of storage.
             stated, found = self.clock.seconds(self._video.duration), self._end_stored - self._first_stored
             slack = max(0.25, 0.05 * stated)
@@ -225,8 +225,3 @@ def _stands_still(stamps: Sequence[Stamp]) -> bool:
     """Whether packets tell no times, or the same again and again."""
     told = [shown if stored is None else stored for stored, shown in stamps if (stored, shown) != (None, None)]
     return 2 * len(set(told)) < len(told) or not told
-
-
-def _states_lengths(container: InputContainer) -> bool:
-    """Whether the file states how long each of its streams is."""
-    return bool({"mp4", "avi"} & set(container.format.name.split(",")))

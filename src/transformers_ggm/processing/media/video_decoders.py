@@ -13,7 +13,6 @@ from operator import itemgetter
 import av
 from av.video.stream import VideoStream
 
-from ...errors import MediaError
 from .containers import pixel_aspect
 from .damage import UnusableStreamError, count_missing, is_within
 from .frame_picking import FramePicker, FrameTimes
@@ -152,7 +151,7 @@ class TolerantDecoder(FullDecoder):
         if not is_within(num_damaged, counts["num_frames"], limit):
             raise UnusableStreamError(
                 f"{self._guard.name} has a damaged video: {num_damaged} of {counts['num_frames']} frames are missing or "
-                f"faulty, more than the share of {limit:.2f} allowed. Leave it out, or raise "
+                f"faulty, more than the share of {limit:.2f} allowed: leave it out or raise "
                 "MediaLimits.max_damaged_share."
             )
         return True
@@ -165,9 +164,14 @@ class TolerantDecoder(FullDecoder):
 
     def _pick_earliest(self) -> None:
         seconds, frame = self._waiting.pop(0)
-        if self._errors and not self.picker.has_begun and self._timeline.start is not None:
+        if not self.picker.has_begun and self._timeline.start is not None and self._lacks_the_first(seconds):
             self.picker.start_at(min(seconds, self._timeline.start))
         self.picker.add(frame, seconds)
+
+    def _lacks_the_first(self, seconds: float) -> bool:
+        """Whether decoding failed for a frame that is shown before this time."""
+        ticks = [self._timeline.packets[number].ticks for number in self._errors]
+        return any(tick is None or self._timeline.clock.seconds(tick) < seconds for tick in ticks)
 
     def _why(self) -> str:
         """What is known about why there is no frame."""
@@ -230,22 +234,24 @@ class SkippingDecoder:
             return
         if self._can_leave_out:
             self._context.skip_frame = "DEFAULT" if ticks in self._times else "NONREF"
-        try:
-            self._take(packet.decode())
-            if self._number == last:
-                self._take(self._context.decode(None))
-        except MediaError:
-            raise
-        except Exception:
-            # PyAV raises errors of many classes for what cannot be decoded.
-            self._has_failed = True
+        self._take(self._decoded(packet))
         if self._number == last:
+            self._take(self._decoded(None))
             self._context.flush_buffers()
             self._runs.pop()
 
     def finish(self) -> bool:
         """Tells whether all frames are there, and those that decoding from the start would give."""
         return not self._has_failed and not self._missing and not self._missing_keyframes
+
+    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        """The frames that a packet completes, or those that the decoder still holds; none where that fails."""
+        try:
+            return self._context.decode(packet)
+        except Exception:
+            # PyAV raises errors of many classes for what cannot be decoded.
+            self._has_failed = True
+            return []
 
     def _take(self, frames: Iterable[av.VideoFrame]) -> None:
         for frame in frames:
