@@ -24,7 +24,7 @@ from .containers import (
 )
 from .damage import NO_DAMAGE, MediaDamage, UnusableStreamError, report_damage
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
-from .packet_reading import PacketReader
+from .packet_reading import PacketReader, told_stop
 from .packet_skipping import plan_skipping
 from .sources import MediaSource, open_source, source_name
 from .timeline import Timeline
@@ -260,8 +260,7 @@ class _ClipReader:
         """What is wrong with the file, besides the frames and the sound that are damaged."""
         remarks = []
         if timeline.error:
-            reason = getattr(timeline.error, "strerror", timeline.error)
-            remarks.append(f"it cannot be read beyond {timeline.duration:.2f} s ({reason})")
+            remarks.append(told_stop(timeline.error, timeline.duration))
         if timeline.num_mended:
             remarks.append(f"the times of {timeline.num_mended} frames jump, which is mended")
         if self._facts.has_unknown_sound and self._wishes.sound:
@@ -331,11 +330,16 @@ class _ClipReader:
         """
         if failure and not self._wishes.sound:
             raise failure
-        stated = self._sound_length()
+        stated, sounds = self._facts.sound_seconds, self._read_sounds(container)
+        if stated > self._guard.limits.max_seconds and self._facts.num_sounds:
+            # The open container cannot go on where another one has read the file.
+            stated, sounds = self._measured_sound(), self._read_sounds()
         try:
-            sound = usable_sound(self._read_sounds(container), self._guard)
+            sound = usable_sound(sounds, self._guard)
         except UnusableStreamError as error:
-            raise failure or error from error
+            if failure:
+                raise failure from error
+            raise
         found = sound.seconds
         if not found:
             raise MediaError(f"{self._guard.name} has neither a picture nor any sound that can be used: leave it out.")
@@ -344,6 +348,8 @@ class _ClipReader:
                 f"{self._guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it."
             )
         remarks = [f"its picture is left out, since it {self._reason(failure)}"] if failure else []
+        if sound.error:
+            remarks.append(told_stop(sound.error, found))
         return _Clip(stated or found, None, sound if self._wishes.sound else None, remarks)
 
     def _read_sounds(self, *opened: InputContainer, first: int = 0) -> Iterator[SoundDecoder]:
@@ -352,11 +358,8 @@ class _ClipReader:
         sound = self._wishes.sound or _ANY_SOUND
         return read_sounds(lambda: containers.pop() if containers else self._open(), self._guard, *sound, first=first)
 
-    def _sound_length(self) -> float:
-        """Length of the sound in seconds as the file states it, or by its packets where that would be too long."""
-        stated = self._facts.sound_seconds
-        if stated <= self._guard.limits.max_seconds or not self._facts.num_sounds:
-            return stated
+    def _measured_sound(self) -> float:
+        """Length of the sound in seconds by its packets, for a file that states more than is allowed."""
         with self._open() as container:
             measured = measured_seconds(container, decodable_sounds(container)[0], self._guard)
         self._guard.check_length(measured)
