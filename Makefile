@@ -105,7 +105,7 @@ lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if 
 	@echo "constraints.txt is new"
 
 fuzz: $(INSTALLED_DEV)  ## damage clips in many ways and see that reading them stays safe (SEED=, MUTATIONS=)
-	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest tests/processing/media/test_fuzzed_media.py
+	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest -s tests/processing/media/test_fuzzed_media.py
 
 bench: $(INSTALLED_DEV)  ## measure what suggesting hashtags costs, stage by stage, into docs/performance.md
 	@$(BIN)/python benchmarks/bench_suggesting.py --output docs/performance.md

@@ -87,7 +87,8 @@ def test_a_push_between_the_loads_does_not_mix_revisions(hub, second, local, loc
             repository.refs["main"] = repository.refs["next"]
 
     hub.before.append(push)
-    assert parts(load("someone/tags")) == parts(local)
+    # Versions of transformers that do not ask for the commit first take that of the configuration.
+    assert parts(load("someone/tags")) in (parts(local), parts(local_second))
     assert repository.refs["main"] == repository.refs["next"], "the push must have happened while loading"
     assert parts(load("someone/tags")) == parts(local_second) != parts(local)
 

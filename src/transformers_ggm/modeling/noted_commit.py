@@ -58,8 +58,9 @@ class NotedCommitMixin:
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         if resolve_revision is not None:
             revision = resolve_revision(pretrained_model_name_or_path, revision, **hub)
-        # Older versions of transformers pass the commit beside the revision that was asked for.
-        hub["revision"] = kwargs.get("_commit_hash") or revision
+        # Older versions of transformers note the commit in the configuration, and pass on that or the commit itself.
+        noted = getattr(kwargs.get("config"), "_commit_hash", None)
+        hub["revision"] = kwargs.get("_commit_hash") or noted or revision
         adapter = (kwargs.get("adapter_kwargs") or {}).get("_adapter_model_path")
         if adapter is not None and (mismatch := peft_mismatch()):
             raise CheckpointError(f"{adapter} is an adapter. {mismatch}")

@@ -6,6 +6,7 @@ clips; `folder` keeps the clips that ended otherwise than they should.
 
 import argparse
 import faulthandler
+import io
 import json
 import os
 import random
@@ -14,51 +15,23 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 # Values that overflow, or are off by one, in fields of two to eight bytes.
 EXTREMES = [0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1]
 # Where headers are: boxes of MP4, chunks of AVI, elements of Matroska, start codes of MPEG and H.264.
-LANDMARKS = [
-    name.encode()
-    for name in [
-        "ftyp",
-        "moov",
-        "mvhd",
-        "tkhd",
-        "mdhd",
-        "stsd",
-        "avc1",
-        "avcC",
-        "hvcC",
-        "stts",
-        "ctts",
-        "stsz",
-        "stco",
-        "stsc",
-    ]
-]
-LANDMARKS += [
-    name.encode()
-    for name in [
-        "stss",
-        "elst",
-        "trex",
-        "tfhd",
-        "trun",
-        "esds",
-        "mp4a",
-        "hdrl",
-        "avih",
-        "strh",
-        "strf",
-        "idx1",
-        "movi",
-        "00dc",
-    ]
-]
+_BOXES = "ftyp moov mvhd tkhd mdhd stsd avc1 avcC hvcC stts ctts stsz stco stsc stss elst trex tfhd trun esds mp4a"
+_CHUNKS = "hdrl avih strh strf idx1 movi 00dc"
+LANDMARKS = [name.encode() for name in f"{_BOXES} {_CHUNKS}".split()]
 LANDMARKS += [b"\x1a\x45\xdf\xa3", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\xe0", b"\xb0", b"\x1f\x43\xb6\x75"]
 LANDMARKS += [b"\x00\x00\x01", b"GIF89a", b"\x21\xf9", b"\x2c", b"\x47"]
+
+# How often a clip keeps its container and is damaged within the packets of its picture and its sound.
+PAYLOAD_SHARE = 0.4
+PAYLOAD = "overwrite_payloads"
+# How decoding may end: with a clip without damage, with one that tells of damage, or with our error.
+OUTCOMES = ("whole", "part", "refused")
 
 # What a damaged clip may take at most, far above what a small clip takes.
 HANG_SECONDS = 60
@@ -135,11 +108,50 @@ DAMAGES = [
 ]
 
 
+@cache
+def payloads(clip: bytes) -> list[tuple[int, int]]:
+    """Where the packets of a clip start and end, those of the video and of the sound; none in what is no clip."""
+    if clip[:1] == b"\x47" and len(clip) % 188 == 0:
+        # MPEG-TS cuts packets in pieces. Eight bytes are left out for the headers.
+        return [(start + 8, start + 188) for start in range(0, len(clip), 188)]
+    import av
+
+    places, start = [], 0
+    with suppress(av.FFmpegError), av.open(io.BytesIO(clip)) as container:
+        for packet in container.demux():
+            start = clip.find(bytes(packet)) if packet.size else -1
+            if start >= 0:
+                places.append((start, start + packet.size))
+    return places
+
+
+def overwrite_payloads(rng, data, places):
+    """Puts noise, zeros, wrong bits or bytes of another packet into some packets, or into parts of them."""
+    for start, end in rng.sample(places, min(len(places), rng.choice([1, 1, 2, 5, 20]))):
+        first = rng.choice([start, rng.randrange(start, end)])
+        last = rng.choice([end, rng.randrange(first, end) + 1])
+        size = last - first
+        kind = rng.randrange(4)
+        if kind == 0:
+            data[first:last] = rng.randbytes(size)
+        elif kind == 1:
+            data[first:last] = bytes(size)
+        elif kind == 2:
+            for _ in range(rng.choice([1, 8])):
+                data[rng.randrange(first, last)] ^= 1 << rng.randrange(8)
+        else:
+            other = rng.choice(places)[0]
+            data[first:last] = data[other : other + size].ljust(size, b"\0")
+    return data
+
+
 def damaged(seed: int, number: int, clips: list[bytes]) -> tuple[bytes, str]:
     """The damaged clip of a number, and what was done to which clip."""
     rng = random.Random(f"{seed}-{number}")
     which = rng.randrange(len(clips))
     data = bytearray(clips[which])
+    if rng.random() < PAYLOAD_SHARE and payloads(clips[which]):
+        return bytes(overwrite_payloads(rng, data, payloads(clips[which]))), f"clip {which}: {PAYLOAD}"
     names = []
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         damage = rng.choice(DAMAGES)
@@ -149,7 +161,9 @@ def damaged(seed: int, number: int, clips: list[bytes]) -> tuple[bytes, str]:
 
 
 def decode(path: Path) -> str:
-    """Decodes a file as it would be for training; gives how that ended, `clip` or `refused`, or raises."""
+    """Decodes a file as it would be for training; gives how that ended, one of `OUTCOMES`, or raises."""
+    import numpy as np
+
     from transformers_ggm.errors import MediaError
     from transformers_ggm.processing import MediaLimits, decode_media
     from transformers_ggm.processing.media.audio import load_sound
@@ -174,8 +188,9 @@ def decode(path: Path) -> str:
         return "refused"
     assert len(media.frames) == len(media.timestamps) == 3
     assert media.audio is None or len(media.audio) <= 32_000
-    assert media.duration <= 60.0
-    return "clip"
+    assert media.audio is None or np.isfinite(media.audio).all()
+    assert 0.0 <= media.duration <= 60.0
+    return "part" if media.damage else "whole"
 
 
 def memory() -> tuple[float, float]:
@@ -187,6 +202,10 @@ def memory() -> tuple[float, float]:
 def decode_damaged(folder: Path, seed: int, first: int, count: int) -> None:
     """Decodes damaged clips one after the other, and writes a line of JSON for each."""
 
+    from transformers.utils import logging
+
+    # A line for each damaged clip would fill memory.
+    logging.set_verbosity_error()
     clips = read_clips(folder)
     faulthandler.enable()
     path = folder / "damaged.bin"
@@ -231,7 +250,7 @@ def run(folder: Path, seed: int, count: int, script: str = __file__) -> tuple[li
 
 
 def has_failed(report: dict) -> bool:
-    return report["outcome"] not in ("clip", "refused")
+    return report["outcome"] not in OUTCOMES
 
 
 def describe(folder: Path, seed: int, report: dict) -> str:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from clip_samples import write_sounding_video, write_video
-from fuzz_clips import damaged, leaks, run
+from fuzz_clips import OUTCOMES, PAYLOAD, damaged, leaks, payloads, run
 
 MUTATIONS = int(os.environ.get("GGM_FUZZ_MUTATIONS", "600"))
 SEED = int(os.environ.get("GGM_FUZZ_SEED", "0"))
@@ -34,10 +34,20 @@ def test_damaged_clips_end_in_a_clip_or_in_our_error(tmp_path):
     write_corpus(tmp_path)
     reports, failures = run(tmp_path, SEED, MUTATIONS)
     assert not failures, "\n\n".join(failures)
-    outcomes = [report["outcome"] for report in reports]
+    within = counts([report for report in reports if PAYLOAD in report["how"]])
+    anywhere = counts([report for report in reports if PAYLOAD not in report["how"]])
+    print(f"\ndamage within packets: {within}\ndamage anywhere: {anywhere}")
+    assert sum(within.values()) + sum(anywhere.values()) == MUTATIONS
     # Clips that are all refused, or all read, would show nothing.
-    assert len(outcomes) == MUTATIONS
-    assert 0.1 < outcomes.count("refused") / MUTATIONS < 0.95
+    assert 0.1 < anywhere["refused"] / sum(anywhere.values()) < 0.95
+    # Where the container is whole, most of a clip can be used.
+    assert within["refused"] / sum(within.values()) < 0.25 and within["part"] > 0
+
+
+def counts(reports):
+    """How many of the clips were read as if they were whole, read in part, and refused."""
+    outcomes = [report["outcome"] for report in reports]
+    return {outcome: outcomes.count(outcome) for outcome in OUTCOMES}
 
 
 def test_damage_is_the_same_in_every_run():
@@ -46,6 +56,16 @@ def test_damage_is_the_same_in_every_run():
     first = [damaged(3, number, clips) for number in range(50)]
     assert first == [damaged(3, number, clips) for number in range(50)]
     assert len({data for data, _ in first}) > 40
+
+
+def test_packets_are_found(tmp_path):
+    """Damage that should lie within packets lies in the headers of the container, or nowhere."""
+    write_corpus(tmp_path)
+    for path in tmp_path.glob("clip-*"):
+        data = path.read_bytes()
+        places = payloads(data)
+        assert len(places) >= 8 and all(0 <= start < end <= len(data) for start, end in places)
+        assert sum(end - start for start, end in places) > 0.3 * len(data)
 
 
 def test_leaks_are_seen():
@@ -61,10 +81,10 @@ CRASHING = """
 import json, os, sys
 first, count = int(sys.argv[3]), int(sys.argv[4])
 for number in range(first, first + count):
-    print(json.dumps({"number": number, "how": "", "outcome": "clip"}), flush=True)
+    print(json.dumps({"number": number, "how": "", "outcome": "whole"}), flush=True)
     if number == 3:
         os.abort()
-    print(json.dumps({"outcome": "clip" if number != 5 else "ValueError"}), flush=True)
+    print(json.dumps({"outcome": "whole" if number != 5 else "ValueError"}), flush=True)
 """
 
 

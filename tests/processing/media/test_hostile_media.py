@@ -15,11 +15,12 @@ import zipfile
 import av
 import numpy as np
 import pytest
-from clip_samples import write_sounding_video, write_video
+from clip_samples import remux, write_sounding_video, write_video
 from PIL import Image
 
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
+from transformers_ggm.processing.media.containers import ends_within_a_box
 from transformers_ggm.processing.media.frame_picking import FramePicker
 
 
@@ -90,8 +91,10 @@ def test_files_that_are_no_clips(tmp_path, make, suffix):
     path = tmp_path / f"clip.{suffix}"
     make(path)
     for source in (path, path.read_bytes()):
-        with pytest.raises(MediaError):
+        with pytest.raises(MediaError) as error:
             decode_media(source, sample_timestamps=first, sampling_rate=16_000)
+        # No limit was reached.
+        assert "MediaLimits" not in str(error.value)
 
 
 def mp4_of_size(path, width, height):
@@ -188,6 +191,34 @@ def test_too_many_frames(tmp_path, name, codec):
     assert len(decode_media(path, sample_timestamps=first, limits=MediaLimits(max_frames=20)).frames) == 1
     with pytest.raises(MediaError, match=r"MediaLimits\.max_frames"):
         decode_media(path, sample_timestamps=first, limits=MediaLimits(max_frames=19))
+
+
+@pytest.mark.parametrize("part", ["index", "picture", "sound"])
+def test_what_is_missing_at_the_end(tmp_path, part):
+    """A file without its index, or of which only the sound is cut off, passes for whole, or a limit is blamed for it."""
+    options = {"index": {}, "picture": {"movflags": "faststart"}, "sound": {"movflags": "faststart"}}[part]
+    whole = write_sounding_video(tmp_path / "whole.mp4", "libx264", "aac", seconds=2.0, sound=4.0)
+    path = remux(whole, tmp_path / "a.mp4", options=options)
+    data = path.read_bytes()
+    assert not ends_within_a_box(io.BytesIO(data))
+    # The picture ends halfway through the sound.
+    data = data[: round({"index": 0.9, "picture": 0.3, "sound": 0.9}[part] * len(data))]
+    assert ends_within_a_box(io.BytesIO(data)) == (part != "index" or data.find(b"mdat") > 0)
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="cut short") as error:
+        decode_media(path, sample_timestamps=first, sampling_rate=16_000)
+    assert path.name in str(error.value) and "MediaLimits" not in str(error.value)
+
+
+def test_boxes_without_an_end(tmp_path):
+    """A recording whose last box goes on to the end of the file, as may be, or junk, is said to be cut short."""
+    data = bytearray(write_video(tmp_path / "a.mp4", "libx264", 5).read_bytes())
+    assert not ends_within_a_box(io.BytesIO(data + bytes(100)))
+    assert not ends_within_a_box(io.BytesIO(data + b"\x00\x00\x00\x00free" + bytes(100)))
+    large = b"\x00\x00\x00\x01free" + (116).to_bytes(8, "big") + bytes(100)
+    assert not ends_within_a_box(io.BytesIO(data + large))
+    assert ends_within_a_box(io.BytesIO(data + large[:-1]))
+    assert not ends_within_a_box(io.BytesIO(b""))
 
 
 class Source(io.BytesIO):

@@ -10,6 +10,7 @@ from processing_samples import dominant_frequency, write_clip
 
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
+from transformers_ggm.processing.media.audio import load_sound, resample
 
 KINDS = {"wav": "PCM_16", "ogg": "VORBIS", "flac": "PCM_16", "aiff": "PCM_16", "mp3": "MPEG_LAYER_III"}
 
@@ -81,6 +82,35 @@ def test_damaged_files(content, rate):
     """Would fail if a damaged file were taken for silence, or raised an error of FFmpeg; also for a deaf model."""
     with pytest.raises(MediaError):
         decode(content, sampling_rate=rate)
+
+
+def test_a_length_that_is_stated_wrongly_is_no_limit():
+    """Would fail if a header that says hours refused a sound of two seconds, or passed for its length."""
+    data = bytearray(sound_file("flac", rate=16_000))
+    # The number of samples, in 36 bits.
+    assert int.from_bytes(data[22:26], "big") == 32_000
+    data[22:26] = (1 << 31).to_bytes(4, "big")
+    media = decode(bytes(data), sampling_rate=16_000)
+    assert media.duration == pytest.approx(2.0, abs=0.2) and len(media.audio) == pytest.approx(32_000, abs=500)
+    assert dominant_frequency(media.audio, 16_000) == pytest.approx(440, abs=3)
+
+
+@pytest.mark.parametrize("kind", ["ogg", "flac", "mp3"])
+def test_damage_within_a_file_of_sound(kind):
+    """Would fail if noise in the middle of a sound file refused what is good of it, to all that read such files."""
+    data = bytearray(sound_file(kind, seconds=8.0))
+    middle = len(data) // 2
+    data[middle : middle + 60] = np.random.default_rng(0).bytes(60)
+    media = decode(bytes(data), sampling_rate=16_000)
+    loaded = load_sound(bytes(data), 16_000, max_seconds=10.0, max_bytes=1 << 24)
+    for audio in (media.audio, loaded):
+        assert len(audio) > 3.5 * 16_000
+        assert dominant_frequency(audio[:32_000], 16_000) == pytest.approx(440, abs=3)
+
+
+def test_loud_arrays_are_resampled_as_they_are():
+    """Would fail if numbers that a caller scaled otherwise were taken for damage."""
+    assert np.abs(resample(np.full(1000, 3000.0, np.float32), 16_000, 8_000)[100:-100]).min() > 2900
 
 
 def test_limits():

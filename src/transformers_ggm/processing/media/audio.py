@@ -15,7 +15,7 @@ from ...errors import MediaError
 from .containers import decodable_sounds
 from .damage import MediaDamage, UnusableStreamError, is_within, report_damage
 from .limits import ClipGuard, GuardedFile, MediaLimits
-from .packet_reading import PacketReader, decode_packet
+from .packet_reading import PacketReader, decode_packet, told_stop
 from .sources import MediaSource, open_source, source_name
 
 # Containers of sound alone, beside those of clips (a clip's sound can be taken by itself).
@@ -99,9 +99,7 @@ class SoundCollector:
         """The waveform (n,) as float32, or `None` when there was no sample at all."""
         if not self.num_samples:
             return None
-        waveform = np.concatenate(self._pieces)[: self.max_samples].astype(np.float32, copy=False)
-        is_sound = np.abs(waveform) <= _MAX_AMPLITUDE
-        return waveform if is_sound.all() else np.where(is_sound, waveform, np.float32(0))
+        return np.concatenate(self._pieces)[: self.max_samples].astype(np.float32, copy=False)
 
 
 class SoundDecoder:
@@ -114,11 +112,13 @@ class SoundDecoder:
     Attributes:
         num_packets (`int`): Packets that were decoded, or should have been.
         num_faulty (`int`): Those of them that are damaged.
+        error (`Exception` or `None`): What ended the reading before the end of the file.
     """
 
     def __init__(self, sampling_rate: int, max_seconds: float):
         self.num_packets = 0
         self.num_faulty = 0
+        self.error: Exception | None = None
         self._is_finished = False
         self._collector = SoundCollector(sampling_rate, max_seconds)
 
@@ -151,7 +151,7 @@ class SoundDecoder:
             self.num_faulty += any(frame.is_corrupt for frame in frames)
         except Exception:
             # Of many classes, by FFmpeg's decoders and by its resampler for what they give. The next packet may be good.
-            self.num_faulty += 1
+            self.num_faulty += bool(packet.size)
 
     def finish(self) -> None:
         """Takes what the resampler still holds; packets that come after it are not wanted."""
@@ -165,7 +165,11 @@ class SoundDecoder:
 
     def waveform(self) -> np.ndarray | None:
         """The waveform (n,) as float32, or `None` when there was no sample at all."""
-        return self._collector.waveform()
+        waveform = self._collector.waveform()
+        if waveform is None:
+            return None
+        is_sound = np.abs(waveform) <= _MAX_AMPLITUDE
+        return waveform if is_sound.all() else np.where(is_sound, waveform, np.float32(0))
 
 
 def load_sound(source: MediaSource, sampling_rate: int, max_seconds: float, max_bytes: int) -> np.ndarray | None:
@@ -195,7 +199,8 @@ def load_sound(source: MediaSource, sampling_rate: int, max_seconds: float, max_
             file.raise_error()
             raise
         file.raise_error()
-    report_damage(guard.name, MediaDamage(**sound.counts))
+    remarks = (told_stop(sound.error, sound.seconds),) if sound.error else ()
+    report_damage(guard.name, MediaDamage(**sound.counts, remarks=remarks))
     return sound.waveform()
 
 
@@ -226,12 +231,14 @@ def read_sounds(
             if which >= len(streams):
                 return
             sound = SoundDecoder(sampling_rate, max_seconds)
-            for packet in PacketReader(container, [streams[which]]):
+            reader = PacketReader(container, [streams[which]])
+            for packet in reader:
                 guard.check_time()
                 sound.add(packet)
                 if sound.is_done:
                     break
             sound.finish()
+            sound.error = reader.error
         yield sound
 
 

@@ -25,7 +25,7 @@ from .containers import (
 from .damage import NO_DAMAGE, MediaDamage, UnusableStreamError, report_damage
 from .frame_picking import nearest_times
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
-from .packet_reading import PacketReader
+from .packet_reading import PacketReader, told_stop
 from .packet_skipping import plan_skipping
 from .sources import MediaSource, open_source, source_name
 from .timeline import Timeline
@@ -231,7 +231,7 @@ class _ClipReader:
                     continue
                 break
             if failure:
-                clip.remarks.append(f"another video of the file is shown, since the first cannot be ({failure})")
+                clip.remarks.append(f"its second video or a later one is shown, since it {self._reason(failure)}")
             return clip
         if not blank_video:
             raise failure
@@ -266,14 +266,19 @@ class _ClipReader:
                 streams = self._streams(container, which)
                 packets = timeline.with_mended_times(PacketReader(container, streams))
                 video = self._decode(packets, streams[0], decoders.pop(0), sound)
-        clip = _Clip(timeline.duration, video, sound, shown=timeline.shown)
-        if timeline.error:
-            clip.remarks.append(
-                f"the file cannot be read beyond {timeline.duration:.2f} s ({_reason(timeline.error)})"
-            )
-        if self._facts.has_unknown_sound and self._wishes.sound:
-            clip.remarks.append("its sound is of a kind that cannot be decoded, and is left out")
+        clip = _Clip(timeline.duration, video, sound, self._remarks(timeline), shown=timeline.shown)
         return self._with_usable_sound(clip)
+
+    def _remarks(self, timeline: Timeline) -> list[str]:
+        """What is wrong with the file, besides the frames and the sound that are damaged."""
+        remarks = []
+        if timeline.error:
+            remarks.append(told_stop(timeline.error, timeline.duration))
+        if timeline.num_mended:
+            remarks.append(f"the times of {timeline.num_mended} frames jump, which is mended")
+        if self._facts.has_unknown_sound and self._wishes.sound:
+            remarks.append("its sound is of a kind that cannot be decoded, and is left out")
+        return remarks
 
     def _streams(self, container: InputContainer, which: int) -> list:
         """A video, made ready to be decoded, and where there is one that can be decoded, the first sound."""
@@ -338,11 +343,16 @@ class _ClipReader:
         """
         if failure and not self._wishes.sound:
             raise failure
-        stated = self._sound_length()
+        stated, sounds = self._facts.sound_seconds, self._read_sounds(container)
+        if stated > self._guard.limits.max_seconds and self._facts.num_sounds:
+            # The open container cannot go on where another one has read the file.
+            stated, sounds = self._measured_sound(), self._read_sounds()
         try:
-            sound = usable_sound(self._read_sounds(container), self._guard)
+            sound = usable_sound(sounds, self._guard)
         except UnusableStreamError as error:
-            raise failure or error from error
+            if failure:
+                raise failure from error
+            raise
         found = sound.seconds
         if not found:
             raise MediaError(f"{self._guard.name} has neither a picture nor any sound that can be used: leave it out.")
@@ -350,7 +360,9 @@ class _ClipReader:
             raise MediaError(
                 f"{self._guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it."
             )
-        remarks = [f"its picture is left out ({failure})"] if failure else []
+        remarks = [f"its picture is left out, since it {self._reason(failure)}"] if failure else []
+        if sound.error:
+            remarks.append(told_stop(sound.error, found))
         return _Clip(stated or found, None, sound if self._wishes.sound else None, remarks)
 
     def _read_sounds(self, *opened: InputContainer, first: int = 0) -> Iterator[SoundDecoder]:
@@ -359,16 +371,12 @@ class _ClipReader:
         sound = self._wishes.sound or _ANY_SOUND
         return read_sounds(lambda: containers.pop() if containers else self._open(), self._guard, *sound, first=first)
 
-    def _sound_length(self) -> float:
-        """Length of the sound in seconds as the file states it, or by its packets where that would be too long."""
-        stated = self._facts.sound_seconds
-        if stated <= self._guard.limits.max_seconds or not self._facts.num_sounds:
-            return stated
+    def _measured_sound(self) -> float:
+        """Length of the sound in seconds by its packets, for a file that states more than is allowed."""
         with self._open() as container:
             measured = measured_seconds(container, decodable_sounds(container)[0], self._guard)
         self._guard.check_length(measured)
         return measured
 
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    def _reason(self, failure: MediaError) -> str:
+        return str(failure).removeprefix(f"{self._guard.name} ").removesuffix(".")

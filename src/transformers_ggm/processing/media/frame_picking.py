@@ -10,7 +10,7 @@ from av.video.reformatter import VideoReformatter
 from .damage import UnusableStreamError
 from .frame_images import displayed_size, upright_rgb
 from .limits import ClipGuard
-from .timeline import StreamClock
+from .timeline import StreamClock, frame_gap
 
 
 def nearest_times(times: Sequence[float], wanted: Sequence[float]) -> list[int]:
@@ -136,7 +136,7 @@ class FrameTimes:
     def __init__(self, stream: av.video.stream.VideoStream, has_times: bool = True):
         self._clock = StreamClock(stream)
         self._has_times = has_times
-        self._gap = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+        self._gap = frame_gap(stream)
         self._next = 0.0
 
     def seconds(self, frame: av.VideoFrame) -> float:

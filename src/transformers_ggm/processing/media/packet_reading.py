@@ -42,6 +42,11 @@ class PacketReader:
             yield packet
 
 
+def told_stop(error: Exception, seconds: float) -> str:
+    """What to say of a file that cannot be read any further after so many seconds."""
+    return f"it cannot be read beyond {seconds:.2f} s ({getattr(error, 'strerror', error)})"
+
+
 def decode_packet(packet: av.Packet) -> list:
     """The frames that a packet completes.
 

@@ -13,7 +13,7 @@ from .timeline import Timeline, VideoPacket
 
 # How many frames before a keyframe the frames shown before it, but stored after it, can depend on: as many as a decoder
 # holds at most.
-_MAX_HELD_FRAMES = 16
+MAX_HELD_FRAMES = 16
 # Fewer packets than these between two runs are decoded rather than skipped: ending a run idles the decoder's threads.
 _SHORT_GAP = 4
 
@@ -67,7 +67,7 @@ def _run_start(packets: Sequence[VideoPacket], number: int) -> int:
     start = _keyframe_before(packets, number)
     if start and packets[number].ticks < packets[start].ticks:
         # Shown before the keyframe that it is stored after: it can depend on frames before that keyframe.
-        start = _keyframe_before(packets, max(0, start - _MAX_HELD_FRAMES))
+        start = _keyframe_before(packets, max(0, start - MAX_HELD_FRAMES))
     return start
 
 

@@ -19,7 +19,7 @@ from .timestamps import Stamp, mended_stamps
 _MAX_HELD_BYTES = 64 * 1024 * 1024
 # Longer steps say nothing about a video's length before all of its times are known: they may be errors.
 _MAX_SURE_STEP_SECONDS = 1.0
-_USUAL_RATE = 25
+_USUAL_RATE, _LEAST_RATE, _MOST_RATE = 25, 0.01, 1000
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class StreamClock:
         return ticks * self._numerator / self._denominator
 
 
+def frame_gap(video: VideoStream) -> float:
+    """Seconds from one frame to the next as a file says, unless that is nonsense."""
+    rate = video.average_rate or video.guessed_rate
+    return 1.0 / float(rate if rate and _LEAST_RATE <= rate <= _MOST_RATE else _USUAL_RATE)
+
+
 class Timeline:
     """All packets of a clip, read without decoding, and what they say about times.
 
@@ -62,16 +68,19 @@ class Timeline:
         held (`list[av.Packet]` or `None`): All packets of the clip as they are, ready to be decoded while the container
             is open; `None` when they are too large to be held, and are to be read again.
         clock (`StreamClock`): Of the video.
+        num_mended (`int`): Frames whose times jump, and were put right.
         start (`float` or `None`): When the first frame is shown, in seconds of the file's clock; `None` if not told.
         duration (`float`): Length of the video in seconds.
         has_times (`bool`): Whether the times of the packets can be trusted.
-        missing_sound (`float`): How many seconds the sound is shorter than an MP4 or AVI file states.
+        missing_sound (`float`): How many seconds the sound is shorter than an MP4 file states.
         error (`Exception` or `None`): What ended the reading before the end of the file.
     """
 
     def __init__(self, container: InputContainer, streams: Sequence, guard: ClipGuard):
         self.held: list[av.Packet] | None = []
         self._video: VideoStream = streams[0]
+        # Streams must not be looked at once their container is closed.
+        self._video_index = self._video.index
         self.clock = StreamClock(self._video)
         self._ends = {stream.index: 0.0 for stream in streams}
         self._first, self._last, self._before_last = math.inf, -math.inf, -math.inf
@@ -84,13 +93,16 @@ class Timeline:
                 f"{guard.name} has a video stream but not one frame: the file is empty or cut short."
             )
         can_restart = bool(container.format.flags & Flags.ts_discont.value)
-        self._mended = mended_stamps([stamp for stamp, *_ in stored], self.clock.tick_seconds, can_restart)
+        stamps = [stamp for stamp, *_ in stored]
+        self._mended = mended_stamps(stamps, self.clock.tick_seconds, can_restart, guard.limits.max_seconds)
+        self._stands_still = _stands_still(stamps)
         self.packets = [self._measured(number, *told) for number, told in enumerate(stored)]
+        self.num_mended = len(self._mended)
         if self._mended and self.held is not None:
             self.held = list(self.with_mended_times(self.held))
         # AVI has no times but the order of storage, and FFmpeg passes that off as the order of showing.
         counts_only = "avi" in container.format.name and self._video.codec_context.has_b_frames
-        self.has_times = self._is_reordered or not counts_only
+        self.has_times = (self._is_reordered or not counts_only) and not self._stands_still
         self.start = self._first if self.has_times and self._first < math.inf else None
         self._check_complete(container, guard.name)
         self.missing_sound = sum(self._missing_sound(container, stream) for stream in streams[1:])
@@ -120,7 +132,7 @@ class Timeline:
         """Goes through the packets of the clip, those of the video with the times of this timeline."""
         number = -1
         for packet in packets:
-            if self._mended and packet.stream.index == self._video.index and packet.size:
+            if self._mended and packet.stream.index == self._video_index and packet.size:
                 number += 1
                 if number in self._mended:
                     packet.dts, packet.pts = self._mended[number]
@@ -186,15 +198,15 @@ class Timeline:
         shown: there the length is a sum over the order of storage.
         """
         stated = self.clock.seconds(self._video.duration or 0)
-        gap = 1.0 / float(self._video.average_rate or _USUAL_RATE)
-        # Where no packet tells its time, their number is all there is.
-        measured = self.measured_duration if self._first < math.inf else gap * len(self.packets)
+        gap = frame_gap(self._video)
+        # Where the packets do not tell their times, their number is all there is.
+        measured = gap * len(self.packets) if self._stands_still else self.measured_duration
         # The last packet often does not say how long it lasts.
         agrees = abs(measured - stated) <= max(0.1, 0.05 * stated, 1.5 * gap)
         return stated if self._video.duration and agrees else measured
 
     def _missing_sound(self, container: InputContainer, stream) -> float:
-        if not _states_lengths(container) or not stream.duration:
+        if "mp4" not in container.format.name.split(",") or not stream.duration:
             return 0.0
         clock = StreamClock(stream)
         stated_end = clock.seconds((stream.start_time or 0) + stream.duration)
@@ -202,7 +214,7 @@ class Timeline:
 
     def _check_complete(self, container: InputContainer, name: str) -> None:
         """Raises when the file states more than there is: FFmpeg reads a file that was cut short in silence."""
-        if _states_lengths(container) and self._video.duration:
+        if {"mp4", "avi"} & set(container.format.name.split(",")) and self._video.duration:
             # What these state is the length in order of storage.
             stated, found = self.clock.seconds(self._video.duration), self._end_stored - self._first_stored
             slack = max(0.25, 0.05 * stated)
@@ -218,6 +230,7 @@ class Timeline:
             raise MediaError(f"{name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it.")
 
 
-def _states_lengths(container: InputContainer) -> bool:
-    """Whether the file states how long each of its streams is."""
-    return bool({"mp4", "avi"} & set(container.format.name.split(",")))
+def _stands_still(stamps: Sequence[Stamp]) -> bool:
+    """Whether packets tell no times, or the same again and again."""
+    told = [shown if stored is None else stored for stored, shown in stamps if (stored, shown) != (None, None)]
+    return 2 * len(set(told)) < len(told) or not told

@@ -6,18 +6,19 @@ decoded by the third, frame after frame, which alone tells which packet a fault 
 """
 
 import errno
+from bisect import insort
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 import av
 from av.video.stream import VideoStream
 
-from ...errors import MediaError
 from .containers import pixel_aspect
 from .damage import UnusableStreamError, count_missing, is_within
 from .frame_picking import FramePicker, FrameTimes
 from .limits import ClipGuard
 from .packet_reading import decode_packet
-from .packet_skipping import SkippingPlan
+from .packet_skipping import MAX_HELD_FRAMES, SkippingPlan
 from .timeline import Timeline, VideoPacket
 
 
@@ -92,7 +93,10 @@ class FullDecoder:
     def _may_lack_the_last(self) -> bool:
         """Whether the end is missing: PyAV passes over what fails when the decoder gives the last frames at once."""
         ticks = self._comparable_ticks() if self._has_ended else []
-        return bool(ticks) and not self._shown.intersection(ticks[-2:])
+        if not ticks or ticks[-1] in self._shown:
+            return False
+        # Where two packets hold a frame, the second one never shows.
+        return ticks[-2:-1] == [] or ticks[-2] not in self._shown or len(self._shown) > 0.75 * len(ticks)
 
     def _decoded_packets(self) -> list[VideoPacket]:
         return [packet for packet in self._timeline.packets[: self._number + 1] if not packet.is_hidden]
@@ -124,6 +128,7 @@ class TolerantDecoder(FullDecoder):
     def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
         video.codec_context.thread_count = 1
         super().__init__(video, timeline, wanted, guard)
+        self._waiting: list[tuple[float, av.VideoFrame]] = []
 
     @property
     def is_done(self) -> bool:
@@ -135,6 +140,8 @@ class TolerantDecoder(FullDecoder):
         Raises:
             `UnusableStreamError`: There is none, or too many are damaged.
         """
+        while self._waiting and not self.is_done:
+            self._pick_earliest()
         if not self.picker.has_begun:
             raise UnusableStreamError(f"{self._guard.name} has a video of which no frame can be decoded{self._why()}.")
         self.picker.finish()
@@ -144,15 +151,27 @@ class TolerantDecoder(FullDecoder):
         if not is_within(num_damaged, counts["num_frames"], limit):
             raise UnusableStreamError(
                 f"{self._guard.name} has a damaged video: {num_damaged} of {counts['num_frames']} frames are missing or "
-                f"faulty, more than the share of {limit:.2f} allowed. Leave it out, or raise "
+                f"faulty, more than the share of {limit:.2f} allowed: leave it out or raise "
                 "MediaLimits.max_damaged_share."
             )
         return True
 
     def _pick(self, frame: av.VideoFrame, seconds: float) -> None:
-        if self._errors and not self.picker.has_begun and self._timeline.start is not None:
+        # After damage, decoders give frames in another order than they are shown.
+        insort(self._waiting, (seconds, frame), key=itemgetter(0))
+        if len(self._waiting) > MAX_HELD_FRAMES:
+            self._pick_earliest()
+
+    def _pick_earliest(self) -> None:
+        seconds, frame = self._waiting.pop(0)
+        if not self.picker.has_begun and self._timeline.start is not None and self._lacks_the_first(seconds):
             self.picker.start_at(min(seconds, self._timeline.start))
-        super()._pick(frame, seconds)
+        self.picker.add(frame, seconds)
+
+    def _lacks_the_first(self, seconds: float) -> bool:
+        """Whether decoding failed for a frame that is shown before this time."""
+        ticks = [self._timeline.packets[number].ticks for number in self._errors]
+        return any(tick is None or self._timeline.clock.seconds(tick) < seconds for tick in ticks)
 
     def _why(self) -> str:
         """What is known about why there is no frame."""
@@ -163,7 +182,7 @@ class TolerantDecoder(FullDecoder):
             # What FFmpeg answers where a frame has no pixels, or more than it was allowed to make room for.
             return ": they have no size, or are far larger than MediaLimits.max_pixels"
         reason = getattr(first, "strerror", None) or first
-        return f" ({reason}): {len(self._errors)} of its packets are damaged"
+        return f" ({reason}): {len(self._errors)} of {self._number + 1} packets are damaged"
 
 
 class SkippingDecoder:
@@ -190,6 +209,7 @@ class SkippingDecoder:
         self._missing_keyframes = {timeline.packets[first].ticks for first, _ in plan.runs if first}
         self._number = -1
         self._has_failed = False
+        self._has_intact_frame = False
         self._guard = guard
         # H.264 marks the frames that no other frame depends on, and reliably so.
         self._can_leave_out = self._context.name == "h264"
@@ -206,22 +226,17 @@ class SkippingDecoder:
         first, last = self._runs[-1]
         if self._number < first:
             return
+        if self._number == first:
+            self._has_intact_frame = False
         ticks = self._packets[self._number].ticks
         if ticks != packet.pts:
             self._has_failed = True
             return
         if self._can_leave_out:
             self._context.skip_frame = "DEFAULT" if ticks in self._times else "NONREF"
-        try:
-            self._take(packet.decode())
-            if self._number == last:
-                self._take(self._context.decode(None))
-        except MediaError:
-            raise
-        except Exception:
-            # PyAV raises errors of many classes for what cannot be decoded.
-            self._has_failed = True
+        self._take(self._decoded(packet))
         if self._number == last:
+            self._take(self._decoded(None))
             self._context.flush_buffers()
             self._runs.pop()
 
@@ -229,9 +244,22 @@ class SkippingDecoder:
         """Tells whether all frames are there, and those that decoding from the start would give."""
         return not self._has_failed and not self._missing and not self._missing_keyframes
 
+    def _decoded(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+        """The frames that a packet completes, or those that the decoder still holds; none where that fails."""
+        try:
+            return self._context.decode(packet)
+        except Exception:
+            # PyAV raises errors of many classes for what cannot be decoded.
+            self._has_failed = True
+            return []
+
     def _take(self, frames: Iterable[av.VideoFrame]) -> None:
         for frame in frames:
             self._guard.count_decoded_frame()
+            # Frames shown before the keyframe of a run can depend on frames that were skipped. Later ones are damaged,
+            # and so are those that depend on them, which do not tell.
+            self._has_failed |= self._has_intact_frame and frame.is_corrupt
+            self._has_intact_frame |= not frame.is_corrupt
             if frame.pts in self._missing_keyframes and frame.key_frame and not frame.is_corrupt:
                 self._missing_keyframes.remove(frame.pts)
             if self._missing and frame.pts == self._missing[-1] and not frame.is_corrupt:
