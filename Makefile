@@ -15,8 +15,8 @@ CHECKOUT := $(VENV)/.checkout
 REQUIRED := setup.cfg pyproject.toml constraints.txt
 LOCK := uv pip compile --quiet --no-python-downloads --no-header --no-annotate
 NEW_LOCK := build/constraints.txt
-# What runs with every version that setup.cfg allows. The newest leave out lora, which wants an older transformers.
-CONTRACT_EXTRAS := app,baselines,data,faiss,test,torchao
+# What is tried with all versions.
+CONTRACT_TESTS := -m contract tests --ignore tests/docs --ignore tests/common
 SEED ?= 1
 MUTATIONS ?= 20000
 DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
@@ -27,7 +27,7 @@ ifneq ($(shell cat $(CHECKOUT) 2>/dev/null),$(CURDIR))
 endif
 
 .PHONY: help demo app demo-checkpoint docs test test-slow test-all fuzz bench quality clean \
-	test-lowest test-newest test-upstream lock
+	test-common test-lowest test-newest test-upstream lock
 .DEFAULT_GOAL := help
 
 help:  ## print these lines
@@ -58,8 +58,14 @@ test-slow: $(INSTALLED_DEV)  ## run the tests that `make test` leaves out
 
 test-all: test test-slow  ## run all tests
 
-test-lowest: .venv-lowest/.installed  ## run the contract tests with the lowest versions that setup.cfg allows
-	@GGM_VERSIONS=lowest .venv-lowest/bin/python -m pytest -m contract
+# lora's lowest versions are others, and come after those without it.
+test-lowest: .venv-lowest/bin/python build/lowest.txt  ## run the contract tests with the lowest versions that setup.cfg allows
+	@echo "Installing the lowest versions that setup.cfg allows into .venv-lowest"
+	@.venv-lowest/bin/$(PIP) uninstall --quiet --yes peft
+	@.venv-lowest/bin/$(PIP) install --quiet --constraint build/lowest.txt --editable '.[test]'
+	@GGM_VERSIONS=lowest .venv-lowest/bin/python -m pytest $(CONTRACT_TESTS)
+	@.venv-lowest/bin/$(PIP) install --quiet --constraint build/lowest-lora.txt --editable '.[test,lora]'
+	@GGM_VERSIONS=lowest .venv-lowest/bin/python -m pytest $(CONTRACT_TESTS) -k "adapter or lora or lowest_versions"
 
 # transformers' tests are not in the package that pip installs, but in its source distribution.
 test-common: $(INSTALLED_DEV)  ## run transformers' own tests of all models and processors on those of this package
@@ -72,17 +78,17 @@ test-common: $(INSTALLED_DEV)  ## run transformers' own tests of all models and 
 	fi && \
 	TRANSFORMERS_TESTS=$$folder/tests $(BIN)/python -m pytest -rfEX tests/common
 
-# Installs every time: what is newest changes. Not with constraints.txt: these are the versions that users get.
+# Installs every time: what is newest changes. Without lora, which ends before the newest transformers.
 test-newest: .venv-newest/bin/python  ## run the contract tests with the newest versions that setup.cfg allows
 	@echo "Installing the newest versions that setup.cfg allows into .venv-newest"
-	@.venv-newest/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[$(CONTRACT_EXTRAS)]'
-	@GGM_VERSIONS=newest .venv-newest/bin/python -m pytest -m contract
+	@.venv-newest/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[test]'
+	@GGM_VERSIONS=newest .venv-newest/bin/python -m pytest $(CONTRACT_TESTS)
 
 test-upstream: .venv-upstream/bin/python  ## run the contract tests with transformers' main branch
 	@echo "Installing transformers' main branch into .venv-upstream"
-	@.venv-upstream/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[$(CONTRACT_EXTRAS)]'
+	@.venv-upstream/bin/$(PIP) install --quiet --upgrade --upgrade-strategy eager --editable '.[test]'
 	@.venv-upstream/bin/$(PIP) install --quiet --upgrade git+https://github.com/huggingface/transformers
-	@GGM_VERSIONS=upstream .venv-upstream/bin/python -m pytest -m contract
+	@GGM_VERSIONS=upstream .venv-upstream/bin/python -m pytest $(CONTRACT_TESTS)
 
 # pip's own constraints, where the machine has some, hold for the lock too: pip has to be able to install it.
 lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if the quick tests pass with them
@@ -90,7 +96,7 @@ lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if 
 	@.venv-lock/bin/$(PIP) install --quiet uv
 	@mkdir -p build
 	@echo "# What was tested on Python 3.10 to 3.13: pip install -c constraints.txt . (\`make lock\` writes it)" > $(NEW_LOCK)
-	@limits=$$(.venv-lock/bin/$(PIP) config get global.constraint 2>/dev/null); .venv-lock/bin/$(LOCK) \
+	@limits=$$(.venv-lock/bin/$(PIP) config list | sed -n "s/^global\.constraint='\(.*\)'/\1/p") && .venv-lock/bin/$(LOCK) \
 		--universal --python-version 3.10 $${limits:+--constraint "$$limits"} --extra dev setup.cfg >> $(NEW_LOCK)
 	@echo "Installing what $(NEW_LOCK) locks into .venv-lock (PyTorch is large)"
 	@.venv-lock/bin/$(PIP) install --quiet --constraint $(NEW_LOCK) --editable '.[dev]'
@@ -118,13 +124,11 @@ clean:  ## remove caches and build products (environments stay)
 	@echo "Making the environment $*"
 	@$(PYTHON) -m venv $* || { rm -f $@; exit 1; }
 
-.venv-lowest/.installed: setup.cfg pyproject.toml | .venv-lowest/bin/python
-	@echo "Installing the lowest versions that setup.cfg allows into .venv-lowest (once; PyTorch is large)"
-	@.venv-lowest/bin/$(PIP) install --quiet uv
+build/lowest.txt: setup.cfg pyproject.toml | .venv-lowest/bin/python
 	@mkdir -p build
-	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --all-extras setup.cfg > build/lowest.txt
-	@.venv-lowest/bin/$(PIP) install --quiet --constraint build/lowest.txt --editable '.[$(CONTRACT_EXTRAS),lora]'
-	@touch $@
+	@.venv-lowest/bin/$(PIP) install --quiet uv
+	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --extra test --extra lora setup.cfg > build/lowest-lora.txt
+	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --extra test setup.cfg > $@.part && mv $@.part $@
 
 $(INSTALLED): $(REQUIRED) | $(BIN)/python
 	@echo "Installing transformers-ggm into $(VENV) (once; PyTorch is large)"

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 
 import pytest
+from spoken_names import SPOKEN, whole
 from transformers import pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.errors import DatasetError, MediaError
+from transformers_ggm.errors import DatasetError, InputError, MediaError
+from transformers_ggm.file_locks import alone_with
 from transformers_ggm.tag import main, tag_folder
 
 
@@ -104,6 +107,174 @@ def test_wrong_folders_and_files_are_told(suggest, clips, tmp_path, capsys):
     (tmp_path / "other.jsonl").write_text('{"file_name": "0.MP4"}\n["something else"]\n')
     with pytest.raises(DatasetError, match=r"other\.jsonl, line 2"):
         tag_folder(suggest, clips, tmp_path / "other.jsonl")
+
+
+@pytest.fixture
+def one(rendered, tmp_path):
+    """A folder with one clip, and a copy of it under any name."""
+    folder = tmp_path / "one"
+    folder.mkdir()
+
+    def put(name):
+        (folder / name).parent.mkdir(exist_ok=True)
+        return shutil.copy(rendered / "0.MP4", folder / name)
+
+    return folder, put
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
+def test_names_of_any_bytes_survive(suggest, one, tmp_path, capsys):
+    """Would fail if a name that is not UTF-8 stopped the command, came back as another, or was tagged again."""
+    folder, put = one
+    names = [b"caf\xe9.mp4", b"\xff\xfe\xed\xa0\x80.mp4", b"good.mp4", b"new\nline 'quote' \"double\" \\.mp4"]
+    for name in names[:-1]:
+        put(os.fsdecode(name))
+    (folder / os.fsdecode(names[-1])).write_bytes(b"broken")
+    arguments = [str(folder), "--output", str(tmp_path / "tags.jsonl"), "--num_beams", "1", "--device", "cpu"]
+    assert main([*arguments, "--num_workers", "1"]) == 0
+    found = rows(tmp_path / "tags.jsonl")
+    assert sorted(os.fsencode(row["file_name"]) for row in found) == sorted(names)
+    assert [os.fsencode(row["file_name"]) for row in found if "error" in row] == [names[-1]]
+    assert all(os.path.exists(folder / row["file_name"]) for row in found)
+    assert main(arguments) == 0 and len(rows(tmp_path / "tags.jsonl")) == len(names)
+    assert "4 done before" in capsys.readouterr().err
+
+
+def test_all_languages_go_through(suggest, one, tmp_path, monkeypatch):
+    """Would fail if a name or a description in some script, from right to left or cut in two, stopped the command, or
+    did not reach the model as it is."""
+    folder, put = one
+    seen = {}
+    tokenize = suggest.processor.__class__.__call__
+
+    def spy(self, *args, **kwargs):
+        seen.update(dict.fromkeys(kwargs["text"]))
+        return tokenize(self, *args, **kwargs)
+
+    monkeypatch.setattr(suggest.processor.__class__, "__call__", spy)
+    for name in SPOKEN:
+        put(f"{name}.mp4")
+    lines = [{"file_name": f"{name}.mp4", "description": words} for name, words in SPOKEN.items()]
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report = tag_folder(suggest, folder, tmp_path / "tags.jsonl", batch_size=4, num_workers=1)
+    assert (report.tagged, report.skipped) == (len(SPOKEN), {})
+    assert report.rows_without_clip == report.clips_without_row == []
+    assert {row["file_name"] for row in rows(tmp_path / "tags.jsonl")} == {f"{name}.mp4" for name in SPOKEN}
+    assert set(seen) == {whole(words) for words in SPOKEN.values()}
+
+
+@pytest.mark.parametrize("stored, written", [("NFD", "NFC"), ("NFC", "NFD")])
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_metadata_is_read_as_everywhere(suggest, one, tmp_path, monkeypatch, stored, written, kind):
+    """Would fail if a name in another spelling lost its words, if a byte order mark, a blank line or a table of another
+    kind stopped the command, or if rows and clips that do not meet were not counted."""
+    folder, put = one
+    given = []
+    name = "été à la plage/가나.mp4"
+    put(unicodedata.normalize(stored, name))
+    put("unnamed.mp4")
+    spelled = unicodedata.normalize(written, name)
+    if kind == "jsonl":
+        lines = [json.dumps({"file_name": spelled, "description": "words"}), "", json.dumps({"file_name": "gone.mp4"})]
+        lines += ["  ", json.dumps({"description": "alone", "hashtags": 3})]
+    else:
+        lines = ["file_name,description", f"{spelled},words", "gone.mp4,more", ",alone"]
+    (folder / f"metadata.{kind}").write_text("\ufeff" + "\r\n".join(lines) + "\r\n\r\n", encoding="utf-8")
+    original = suggest.__class__.__call__
+
+    def spy(self, items, **kwargs):
+        return original(self, (given.append(item) or item for item in items), **kwargs)
+
+    monkeypatch.setattr(suggest.__class__, "__call__", spy)
+    report = tag_folder(suggest, folder, tmp_path / "tags.jsonl")
+    stored_name = str(folder / unicodedata.normalize(stored, name))
+    assert {item["video"]: item["description"] for item in given} == {
+        stored_name: "words",
+        str(folder / "unnamed.mp4"): "",
+    }
+    assert report.rows_without_clip[0] == "gone.mp4" and len(report.rows_without_clip) == 2
+    assert report.clips_without_row == ["unnamed.mp4"]
+    told = str(report)
+    assert "Rows of metadata without a clip: 2 ('gone.mp4'" in told
+    assert "Clips without a row of metadata: 1 ('unnamed.mp4')" in told
+
+
+def test_metadata_of_split_folders_is_read(suggest, one, tmp_path):
+    """Would fail if the words of a folder in the Hub's convention, with splits, were passed over."""
+    folder, put = one
+    for split in ("train", "test"):
+        put(f"{split}/a.mp4")
+        (folder / split / "metadata.jsonl").write_text(json.dumps({"file_name": "a.mp4", "description": split}))
+    report = tag_folder(suggest, folder, tmp_path / "tags.jsonl")
+    assert (report.tagged, report.rows_without_clip, report.clips_without_row) == (2, [], [])
+
+
+def test_what_is_left_out_is_told(suggest, one, capsys):
+    """Would fail if files of other names were left out in silence, or the command's own were counted among them."""
+    folder, put = one
+    put("a.mp4")
+    put("b.mp4?token=a.b")
+    (folder / "b.srt").write_text("1")
+    output = folder / "tags.jsonl"
+    for _ in range(2):
+        report = tag_folder(suggest, folder, output)
+        assert report.left_out == ["b.srt"] and "1 .srt ('b.srt')" in str(report)
+    assert [row["file_name"] for row in rows(output)] == ["a.mp4", "b.mp4?token=a.b"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": -1}, "batch_size=-1"),
+        ({"batch_size": True}, "batch_size=True"),
+        ({"batch_size": 2.0}, "batch_size=2.0"),
+        ({"num_workers": -1}, "num_workers=-1"),
+        ({"top_n": 0}, "top_n=0"),
+        ({"num_beams": 0}, "num_beams=0"),
+        ({"max_new_tokens": 0}, "max_new_tokens=0"),
+        ({"num_return_sequences": 0}, "num_return_sequences=0"),
+    ],
+)
+def test_numbers_are_checked_before_any_work(suggest, one, tmp_path, capsys, arguments, message):
+    """Would fail if an impossible number gave an empty file and a report of clips that were not tagged, in the
+    pipeline, the function or the command."""
+    folder, put = one
+    clip = put("a.mp4")
+    output = tmp_path / "tags.jsonl"
+    for call in (lambda: tag_folder(suggest, folder, output, **arguments), lambda: suggest(clip, **arguments)):
+        with pytest.raises(InputError, match=message):
+            call()
+    with pytest.raises(InputError, match=message):
+        suggest([clip], **arguments)
+    ((name, value),) = arguments.items()
+    if name in ("batch_size", "num_workers", "top_n", "num_beams") and type(value) is int:
+        assert main([str(folder), "--output", str(output), f"--{name}", str(value), "--model", "not/looked-at"]) == 1
+        assert message in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_outputs_are_checked_before_any_work(one, tmp_path, capsys):
+    """Would fail if a model were loaded, or clips decoded, for a file that cannot be written."""
+    folder, put = one
+    put("a.mp4")
+    for output, message in ((tmp_path, "is a folder"), (tmp_path / "missing" / "a.jsonl", "is not a folder")):
+        assert main([str(folder), "--output", str(output), "--model", "not/looked-at"]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_a_second_command_is_told_who_is_at_it(suggest, one, tmp_path):
+    """Would fail if two commands wrote into one file."""
+    folder, put = one
+    put("a.mp4")
+    output = tmp_path / "tags.jsonl"
+    with (
+        alone_with(output, output.with_name(".tags.jsonl.lock")),
+        pytest.raises(DatasetError, match=f"tags.jsonl is being written by process {os.getpid()} on"),
+    ):
+        tag_folder(suggest, folder, output)
+    assert not output.exists()
+    assert tag_folder(suggest, folder, output).tagged == 1
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ class DatasetError(OSError):
     """A data folder is not in the Hub's folder convention: no `metadata.jsonl`, a row without its file or field."""
 
 
-class OutputError(OSError):
+class OutputError(DatasetError):
     """What a command is to write cannot be written where it is told to: a file in place of a folder, no rights, no room."""
 
 
@@ -35,3 +35,7 @@ class CheckpointError(OSError):
 
 class PushError(CheckpointError):
     """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""
+
+
+class ArgumentError(ValueError):
+    """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""

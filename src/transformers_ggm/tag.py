@@ -9,22 +9,22 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 from transformers import pipeline
 
+from .data.clip_files import FolderContents, examples_of, summary_of_left_out
 from .data.prepare.options import available_cores
-from .data.sources.tars import CLIP_EXTENSIONS
+from .data.shorts import json_lines
+from .data.sources.metadata import FolderMetadata
 from .errors import DatasetError
+from .file_locks import alone_with, owner_file
 from .pipelines import HashtagGenerationPipeline
-
-# Where the Hub's convention has the words that belong to the clips of a folder.
-METADATA = "metadata.jsonl"
+from .pipelines.numbers import check_numbers
 
 
 def tag_folder(
@@ -44,8 +44,12 @@ def tag_folder(
     A line is `{"file_name": "a/clip.mp4", "hashtags": [...]}`, with what the pipeline says about the clip, or
     `{"file_name": ..., "error": "..."}` for one that cannot be read. Clips that have a line are not looked at again:
     work that was cut off, or that new clips have come to, is gone on with by the same call. Lines of another model stay
-    what they are, so give each model its own file. Where the folder has a `metadata.jsonl`, the `description` of a
-    `file_name` in it is read with the clip.
+    what they are, so give each model its own file. Bytes of a name that are no UTF-8 stand in it as JSON's escapes of
+    `os.fsdecode`'s letters (`"caf\\udce9.mp4"`), so that `os.fsencode` gives them back.
+
+    Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
+    a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
+    clip, also where the two spell a letter in two ways (composed and decomposed).
 
     Args:
         suggest ([`HashtagGenerationPipeline`]): From `pipeline("hashtag-generation")`.
@@ -60,7 +64,9 @@ def tag_folder(
         [`TaggingReport`]: What this call has done.
 
     Raises:
-        `DatasetError`: There is no such folder, no clip in it, or `output` or `metadata.jsonl` has lines of another kind.
+        `DatasetError`: There is no such folder, no clip in it, `output` or a metadata file has lines of another kind,
+            `output` cannot be written, or another process is at it.
+        `InputError`: A number is out of range.
         `MediaError`: A clip cannot be read (with `on_error="raise"`).
 
     Example:
@@ -74,26 +80,42 @@ def tag_folder(
     ```
     """
     folder, output = Path(folder), Path(output)
-    names = clip_names(folder)
-    done = _names_in(output)
-    waiting = [name for name in names if name not in done]
-    progress = tqdm(total=len(names), initial=len(names) - len(waiting), desc="Tagging", unit="clip")
-    skipped: dict[str, str] = {}
-    if waiting:
-        descriptions = _descriptions(folder / METADATA)
-        items = ({"video": str(folder / name), "description": descriptions.get(name, "")} for name in waiting)
-        found = suggest(items, batch_size=batch_size, num_workers=num_workers, on_error=on_error, **kwargs)
-        with progress, closing(found), output.open("a", encoding="utf-8") as file:
-            for name, hashtags in zip(waiting, found):
-                reason = dict(suggest.skipped[len(skipped) :]).get(str(folder / name))
-                line = {"file_name": name, "hashtags": hashtags}
-                if reason is not None:
-                    skipped[name] = reason
-                    line = {"file_name": name, "error": reason}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                file.flush()
-                progress.update()
-    return TaggingReport(len(waiting) - len(skipped), skipped, len(names) - len(waiting))
+    check_numbers(batch_size=batch_size, num_workers=num_workers, **kwargs)
+    check_output(output)
+    contents = _contents(folder, output)
+    metadata = FolderMetadata(folder, contents)
+    with alone_with(output, _lock(output)):
+        done = _names_in(output)
+        waiting = [name for name in contents.clips if name not in done]
+        skipped: dict[str, str] = {}
+        tagged = 0
+        progress = tqdm(
+            total=len(contents.clips), initial=len(contents.clips) - len(waiting), desc="Tagging", unit="clip"
+        )
+        items = ({"video": str(folder / name), "description": metadata.description(name)} for name in waiting)
+        # Halves of characters, which stand for bytes of names, are written as JSON escapes them.
+        with progress, output.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            if waiting:
+                found = suggest(items, batch_size=batch_size, num_workers=num_workers, on_error=on_error, **kwargs)
+                with closing(found):
+                    for name, hashtags in zip(waiting, found):
+                        reason = dict(suggest.skipped[len(skipped) :]).get(str(folder / name))
+                        line = {"file_name": name, "hashtags": hashtags}
+                        if reason is not None:
+                            skipped[name] = reason
+                            line = {"file_name": name, "error": reason}
+                        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                        file.flush()
+                        tagged += reason is None
+                        progress.update()
+    return TaggingReport(
+        tagged,
+        skipped,
+        len(contents.clips) - len(waiting),
+        contents.left_out,
+        metadata.rows_without_clip,
+        metadata.clips_without_row,
+    )
 
 
 @dataclass(frozen=True)
@@ -101,33 +123,56 @@ class TaggingReport:
     """What a call of [`tag_folder`] has done.
 
     Args:
-        tagged (`int`): Clips that now have hashtags.
+        tagged (`int`): Lines with hashtags that were written.
         skipped (`dict[str, str]`): Clips that cannot be read, by their `file_name`, and why.
         before (`int`): Clips that had a line already.
+        left_out (`list[str]`): Files that are no clips by their names, hidden ones, and links that lead nowhere.
+        rows_without_clip (`list[str]`): Rows of metadata whose clip is not there: the name, or the row's place.
+        clips_without_row (`list[str]`): Clips that no row of the metadata names, where there is metadata.
     """
 
     tagged: int
     skipped: dict[str, str]
     before: int
+    left_out: list[str] = field(default_factory=list)
+    rows_without_clip: list[str] = field(default_factory=list)
+    clips_without_row: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"{self.tagged} clips tagged, {len(self.skipped)} skipped, {self.before} done before"]
-        return "\n".join([*lines, *(f"  {reason}" for reason in self.skipped.values())])
+        lines += [f"  {reason}" for reason in self.skipped.values()]
+        if self.left_out:
+            lines.append(summary_of_left_out(self.left_out))
+        for names, what in (
+            (self.rows_without_clip, "Rows of metadata without a clip"),
+            (self.clips_without_row, "Clips without a row of metadata"),
+        ):
+            if names:
+                lines.append(f"{what}: {len(names)} ({examples_of(names)}).")
+        return "\n".join(lines)
 
 
-def clip_names(folder: Path) -> list[str]:
-    """The clips in a folder and in those in it, as sorted paths relative to it with `/`; hidden ones are left out."""
-    if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder: give the one that the clips are in.")
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    names = [
-        path.as_posix()
-        for path in paths
-        if path.suffix[1:].lower() in CLIP_EXTENSIONS and not any(part.startswith(".") for part in path.parts)
-    ]
-    if not names:
-        raise DatasetError(f"There is no clip in {folder}: files named {', '.join(sorted(CLIP_EXTENSIONS))} are read.")
-    return sorted(names)
+def check_output(output: Path) -> None:
+    """Raises `DatasetError` where a file to append to cannot be one, before any work is done for it."""
+    if output.is_dir():
+        raise DatasetError(f"{output} is a folder: name a file to write to.")
+    if not output.parent.is_dir():
+        raise DatasetError(f"{output.parent} is not a folder: make it, or name a file elsewhere.")
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise DatasetError(f"{output} cannot be written to: name another file.")
+
+
+def _lock(output: Path) -> Path:
+    return output.with_name(f".{output.name}.lock")
+
+
+def _contents(folder: Path, output: Path) -> FolderContents:
+    """What lies in a folder, but for what this command itself puts there."""
+    contents = FolderContents.of(folder)
+    contents.require_clips(folder)
+    own = {path.absolute() for path in (output, _lock(output), owner_file(_lock(output)))}
+    left_out = [name for name in contents.left_out if (folder / name).absolute() not in own]
+    return FolderContents(contents.clips, contents.metadata, left_out)
 
 
 def _names_in(output: Path) -> set[str]:
@@ -137,27 +182,15 @@ def _names_in(output: Path) -> set[str]:
     with output.open("rb+") as file:
         content = file.read()
         file.truncate(content.rfind(b"\n") + 1)
-    return {row["file_name"] for row in _rows(output)}
-
-
-def _descriptions(metadata: Path) -> dict[str, str]:
-    if not metadata.is_file():
-        return {}
-    return {row["file_name"]: row.get("description") or "" for row in _rows(metadata)}
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line)
-                row["file_name"]
-            except (ValueError, TypeError, KeyError) as error:
-                raise DatasetError(
-                    f'{path}, line {number}: this is no line of the kind {{"file_name": "clip.mp4", ...}}. Give another'
-                    " file, or repair it."
-                ) from error
-            yield row
+    names = set()
+    for place, row in json_lines(output):
+        if not isinstance(row.get("file_name"), str):
+            raise DatasetError(
+                f'{place}: this is no line of the kind {{"file_name": "clip.mp4", ...}}. Give another file, or repair'
+                " it."
+            )
+        names.add(row["file_name"])
+    return names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,16 +198,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     were skipped are listed there too."""
     options = _parser().parse_args(arguments)
     try:
-        clip_names(Path(options.folder))  # before a model is loaded
+        # Before a model is loaded.
+        numbers = {name: getattr(options, name) for name in ("batch_size", "num_workers", "top_n", "num_beams")}
+        check_numbers(**numbers)
+        check_output(Path(options.output))
+        FolderContents.of(options.folder).require_clips(options.folder)
         suggest = pipeline("hashtag-generation", model=options.model, device=options.device, int8=options.int8)
         report = tag_folder(
             suggest,
             options.folder,
             options.output,
-            batch_size=options.batch_size,
-            num_workers=options.num_workers,
             on_error=options.on_error,
-            **{name: getattr(options, name) for name in ("top_n", "num_beams") if getattr(options, name) is not None},
+            **{name: value for name, value in numbers.items() if value is not None},
         )
     except KeyboardInterrupt:
         print("Interrupted: the same command goes on where this one was.", file=sys.stderr)

@@ -14,8 +14,8 @@ from packaging.specifiers import SpecifierSet
 collect_ignore_glob = [] if transformers_tests.FOLDER else ["test_*.py"]
 
 FOLDER = Path(__file__).parent
-# Where the tiny configurations are.
-sys.path.insert(0, str(FOLDER.parent / "modeling"))
+# Where the tiny configurations and tokenizers are.
+sys.path += [str(FOLDER.parent / "modeling"), str(FOLDER.parent / "processing")]
 # Of transformers' own marks those that its common tests use.
 MARKS = ("accelerate_tests", "flash_attn_test", "flash_attn_3_test", "flash_attn_4_test", "torch_compile_test")
 

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torch._inductor import config as inductor
 from torch._utils import ExceptionWrapper
-from torch.distributed.nn import functional as distributed
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
@@ -69,17 +68,3 @@ def test_compiled_modules_run_as_written_within_a_stance():
     with torch.compiler.set_stance("force_eager"):
         torch.testing.assert_close(module(torch.ones(3, 2)), torch.full((3, 2), 2.0))
     assert len(calls) == 1
-
-
-def test_vectors_of_all_processes_are_gathered_with_gradients(tmp_path):
-    """Would fail if a retriever that is trained in several processes learned from its own rows alone."""
-    store = f"file://{tmp_path / 'store'}"
-    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
-    try:
-        vectors = torch.ones(2, 3, requires_grad=True)
-        gathered = torch.cat(distributed.all_gather(vectors))
-        (2 * gathered).sum().backward()
-    finally:
-        torch.distributed.destroy_process_group()
-    assert gathered.shape == (2, 3)
-    torch.testing.assert_close(vectors.grad, torch.full((2, 3), 2.0))

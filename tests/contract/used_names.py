@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 
 from requirement_files import ROOT
 
@@ -14,6 +15,7 @@ import transformers_ggm
 LIBRARIES = ("accelerate", "datasets", "huggingface_hub", "peft", "torch", "transformers")
 # Modules that the libraries' own documentation imports from.
 DOCUMENTED = {
+    "accelerate.utils",
     "huggingface_hub.errors",
     "torch.nn",
     "torch.nn.functional",
@@ -21,8 +23,11 @@ DOCUMENTED = {
     "transformers.modeling_outputs",
     "transformers.utils.logging",
 }
+# Of Python's named tuples.
+NOT_OF_LIBRARIES = {"_asdict"}
 # What a class of ours has of its own accord, whatever its bases do.
-ORDINARY = {"forward", "train", "save_pretrained"}
+ORDINARY = {"forward", "train", "save_pretrained", "_abc_impl"}
+METHODS = (FunctionType, classmethod, property)
 # Classes whose every override is told, since they call back what they need.
 CALLING_BACK = ("Pipeline", "ProcessorMixin", "Trainer", "BaseVideoProcessor", "LengthGroupedSampler")
 
@@ -57,7 +62,6 @@ def private_names(trees: list[ast.AST]) -> set[str]:
     """Private attributes that are used, also by `getattr` and as keys, and that nothing here defines."""
     used, own = set(), set()
     for tree in trees:
-        in_texts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 own.add(node.name)
@@ -67,29 +71,35 @@ def private_names(trees: list[ast.AST]) -> set[str]:
                 used.add(node.attr)
             elif isinstance(node, ast.keyword) and node.arg:
                 used.add(node.arg)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in in_texts:
-                used.add(node.value)
+            elif isinstance(node, ast.Call):
+                used |= set(_named_in(node))
     # `_commit_hash` is set here, too, but on configurations.
     own -= {"_commit_hash", "_attn_implementation"}
-    return {name for name in used - own if name.isidentifier() and _is_private(name)}
+    return {name for name in used - own - NOT_OF_LIBRARIES if name.isidentifier() and _is_private(name)}
 
 
 def overridden_names() -> set[str]:
-    """`Base.name` of what classes of ours override in classes of the libraries, or set for them: private names, and of
-    the classes that call back any."""
+    """What classes of ours override in classes of the libraries, or set for them: private names, and all methods of the
+    classes that call back."""
     names = set()
     for kind in _own_classes():
         bases = [base for base in kind.__mro__ if _is_of_libraries(base.__module__)]
-        ours = [base for base in kind.__mro__ if base.__module__.startswith("transformers_ggm")]
+        theirs = {name for base in bases for name in (*vars(base), *vars(base).get("__annotations__", ()))}
+        ours = {name: value for base in kind.__mro__ if base not in bases for name, value in vars(base).items()}
         calls_back = any(base.__name__ in CALLING_BACK for base in bases)
-        for name in {name for base in ours for name in vars(base)}:
-            base = next(
-                (base for base in bases if name in {**vars(base), **vars(base).get("__annotations__", {})}), None
-            )
-            is_told = _is_private(name) or (calls_back and not name.startswith("__") and name not in ORDINARY)
-            if base is not None and is_told and name != "_abc_impl":
-                names.add(f"{base.__name__}.{name}")
+        for name in theirs & ours.keys() - ORDINARY:
+            is_hook = calls_back and not name.startswith("__") and isinstance(ours[name], METHODS)
+            if _is_private(name) or is_hook:
+                names.add(name)
     return names
+
+
+def _named_in(call: ast.Call) -> Iterator[str]:
+    """The attribute that a `getattr` asks for, or the key that a `get` does."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None)
+    place = {"getattr": 1, "hasattr": 1, "setattr": 1, "get": 0, "pop": 0}.get(function)
+    if place is not None and len(call.args) > place and isinstance(call.args[place], ast.Constant):
+        yield str(call.args[place].value)
 
 
 def _own_classes() -> Iterator[type]:

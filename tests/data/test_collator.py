@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
+from transformers import Wav2Vec2FeatureExtractor
 
-from transformers_ggm import DataCollatorForHashtagGeneration
-from transformers_ggm.data import DataCollatorForHashtagRetrieval
+from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor
+from transformers_ggm.data import DataCollatorForHashtagRetrieval, DecodedShorts, decode_split
 from transformers_ggm.data.collator import INPUTS, hashtag_id, is_true_of
 from transformers_ggm.errors import InputError
 
@@ -294,6 +295,21 @@ def test_sound_is_heard_where_frames_are_withheld(processor, decoded):
     batch = collator([decoded[2], decoded[0]])
     assert batch["audio_mask"].tolist() == [1, 0] and batch["frame_mask"].tolist() == [[1], [0]]
     assert len(batch["pixel_values_videos"][0].unique()) == 1
+
+
+def test_sounds_of_unequal_length_are_padded(processors, shorts, tmp_path):
+    """Would fail if sounds as long as their clips could not be one batch, or were heard otherwise than in the pipeline."""
+    video_processor, tokenizer = processors[0].video_processor, processors[0].tokenizer
+    processor = GGMProcessor(video_processor, tokenizer, Wav2Vec2FeatureExtractor(sampling_rate=8000))
+    rows = DecodedShorts(decode_split(shorts, tmp_path / "train.arrow", processor))
+    lengths = [0 if row["input_features"] is None else len(row["input_features"]) for row in rows]
+    assert lengths[:2] == [0, 0] and len({*lengths[2:]}) == 2
+    batch = DataCollatorForHashtagGeneration(processor, training=False)([rows[index] for index in range(4)])
+    assert batch["input_features"].shape == (4, max(lengths))
+    assert batch["input_features_mask"].sum(dim=1).tolist() == lengths
+    expected = processor(videos=list(shorts["video"]), text=list(shorts["description"]))
+    for name in ("input_features", "input_features_mask", "audio_mask"):
+        assert torch.equal(batch[name], expected[name])
 
 
 TAGS = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=4, unique=True), min_size=1, max_size=6)

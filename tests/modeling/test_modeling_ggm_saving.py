@@ -41,10 +41,11 @@ def test_model_without_head_comes_back_as_it_was(tmp_path):
 
 @pytest.mark.contract
 def test_head_of_a_checkpoint_without_one_is_tied(tmp_path):
-    """Else a generator made from a body would write with random words."""
+    """Else a generator made from a body would write with random words, or be told to lack what it need not have."""
     body = ggm_model().model
     body.save_pretrained(tmp_path)
-    loaded = GGMForHashtagGeneration.from_pretrained(tmp_path)
+    loaded, info = GGMForHashtagGeneration.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
     assert same_tensors(loaded.model, body)
     assert loaded.lm_head.weight is loaded.model.shared.weight
     assert not loaded.final_logits_bias.any()

@@ -361,6 +361,19 @@ def query_rows():
     return [(clips[0], description(6)), (clips[1], None), (None, description(9)), (clips[2], description(3))]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+@torch.no_grad()
+def test_rows_without_frames_or_words_are_zero_in_every_dtype(dtype):
+    """Would fail if zeros, divided by a length that rounds to zero, became NaN, as padding does in float16."""
+    model = make_retriever(query="video+text").to(dtype)
+    videos = torch.randn(2, 3, 3, 16, 16)
+    videos[1] = 0
+    masks = torch.tensor([[1, 1, 0], [0, 0, 0]]), torch.tensor([[1, 1], [0, 0]])
+    vectors = model.get_query_features(videos, masks[0], torch.tensor([[5, 6], [0, 0]]), masks[1]).pooler_output
+    assert vectors.isfinite().all() and not vectors[1].any()
+    torch.testing.assert_close(vectors[0].float().norm(), torch.tensor(1.0), atol=1e-2, rtol=0)
+
+
 def query_inputs(rows):
     """Arguments of `get_query_features` for some rows, padded to the longest."""
     num_frames = max((video.shape[1] for video, _ in rows if video is not None), default=0)

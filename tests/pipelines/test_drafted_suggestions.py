@@ -101,6 +101,7 @@ def test_which_search(suggest, decoding, search):
     assert ("drafts" in arguments) == (search is drafted_greedy_search)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("num_beams", [1, 4])
 def test_processors_of_a_caller_see_all_rows(suggest, items, num_beams):
     """Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone that

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from retrieval_stand_ins import StandInProcessor, StandInRetriever
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from transformers_ggm.retrieval import HashtagPool
 from transformers_ggm.retrieval import hashtag_pool as hashtag_pool_module
@@ -122,7 +123,7 @@ def test_a_pool_that_shrinks_after_its_size_was_asked_for(pool, monkeypatch):
     """Would fail if guidance asked for as many hashtags as there were a moment ago."""
     retriever = StandInRetriever()
     retriever.config = type("Config", (), {"query": "text"})
-    retriever.get_query_features = lambda **kwargs: vector_of(KEPT[0])[None]
+    retriever.get_query_features = lambda **kwargs: BaseModelOutputWithPooling(pooler_output=vector_of(KEPT[0])[None])
     original = HashtagPool.search
 
     def search(self, *args):

@@ -1,10 +1,12 @@
 """The collators in transformers' own trainers, to which nothing of ours is added."""
 
+import re
 import shutil
 
 import pytest
+import torch
 from plain_trainer_samples import Rows, make_parts, plain_trainer
-from training_samples import SCRATCH
+from training_samples import REPOSITORY, SCRATCH, weights
 from transformers import Trainer, TrainerCallback
 
 from transformers_ggm import DataCollatorForHashtagGeneration, HashtagRetriever
@@ -129,3 +131,18 @@ def test_rows_without_hashtags_are_not_trained_on(tmp_path):
     trainer = plain_trainer(tmp_path, model, DataCollatorForHashtagGeneration(processor), Rows(4, hashtags=False))
     with pytest.raises(HashtagError, match="Row 0"):
         trainer.train()
+
+
+def test_page_runs_as_written(finished, shorts_dir, tmp_path, monkeypatch):
+    """Would fail if the trainer that the page on training shows did not run, or learned nothing."""
+    shutil.copytree(finished / "checkpoint", tmp_path / "outputs" / "ggm" / "checkpoint")
+    (tmp_path / "shorts").symlink_to(shorts_dir)
+    monkeypatch.chdir(tmp_path)
+    page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    names = {}
+    exec(compile(code, "training.md", "exec"), names)
+    before = weights(finished / "checkpoint")
+    after = names["model"].state_dict()
+    assert names["trainer"].state.global_step == 6
+    assert any(not torch.equal(before[name], after[name]) for name in before)

@@ -13,7 +13,7 @@ from transformers import BartForConditionalGeneration, pipeline
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, load_shorts
 from transformers_ggm.errors import DatasetError
 from transformers_ggm.training import main
-from transformers_ggm.training.generator import make_generator, make_trainer
+from transformers_ggm.training.generator import generator_training_arguments, make_generator, make_trainer
 from transformers_ggm.training.main import parse_arguments
 
 WITHOUT_RETRIEVER = {"num_guidance": 0, "stages": ["prepare", "generator", "evaluate"], "num_train_epochs": 1}
@@ -82,7 +82,7 @@ def test_bart_never_sees_a_frame(unguided, scratch_config):
     bart.model.shared.load_state_dict(model.model.shared.state_dict())
     bart.model.encoder.load_state_dict(model.model.encoder.text_encoder.state_dict())
     bart.model.decoder.load_state_dict(model.model.decoder.state_dict())
-    trainer = make_trainer(run, model)
+    trainer = make_trainer(run, model, generator_training_arguments(run))
     for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader()):
         batch = next(iter(loader))
         assert set(batch) == {"input_ids", "attention_mask", "labels"}

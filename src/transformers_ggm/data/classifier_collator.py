@@ -64,7 +64,7 @@ class DataCollatorForHashtagClassification:
 
     def _encode_videos(self, videos: Sequence[torch.Tensor | None]) -> dict[str, torch.Tensor]:
         if any(video is not None for video in videos):
-            return dict(self.video_processor(list(videos)))
+            return dict(self.video_processor(list(videos), return_metadata=False))
         size = self.video_processor.crop_size
         return {
             "pixel_values_videos": torch.zeros(len(videos), 1, 3, size["height"], size["width"]),

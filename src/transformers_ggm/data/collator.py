@@ -4,7 +4,6 @@ import hashlib
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ import torch
 from ..errors import InputError
 from ..modeling.modeling_ggm import GGMForHashtagGeneration, decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.sound_features import sound_features
+from ..processing.sound_features import batch_sounds
 from .prepared import StoredFrames
 
 # What the generator can read of a row, beside the guidance.
@@ -162,18 +161,11 @@ class DataCollatorForHashtagGeneration(EpochAware):
             is_seen = [row["frames"] is not None or alone for row, alone in zip(rows, is_sound_alone)]
             batch["frame_mask"] *= torch.tensor(is_seen)[:, None]
         sounds = [row["input_features"] for row in rows]
-        heard = [sound for sound in sounds if sound is not None]
-        if heard:
-            batch["input_features"] = torch.stack([self.silence if sound is None else sound for sound in sounds])
-            batch["audio_mask"] = torch.tensor([int(sound is not None) for sound in sounds])
+        if any(sound is not None for sound in sounds):
+            batch.update(batch_sounds(self.processor.feature_extractor, sounds))
         if self._model_config is not None and "labels" in batch:
             batch["decoder_input_ids"] = decoder_inputs_of(batch["labels"], self._model_config)
         return batch
-
-    @cached_property
-    def silence(self) -> torch.Tensor:
-        """The sound of a row without one, as the processor gives it: not heard, but part of the batch."""
-        return sound_features(self.processor.feature_extractor, [None])[0]
 
     def _withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The row as the generator may see it."""

@@ -90,7 +90,7 @@ class ClipDecoder(torch.utils.data.Dataset):
             frames = self.retriever_processor.video_processor.resize_frames(media.frames)
             stored |= _to_bytes("retriever_frames", frames.numpy())
         if media.audio is not None and self.processor.feature_extractor is not None:
-            features = sound_features(self.processor.feature_extractor, [media.audio])[0]
+            features = sound_features(self.processor.feature_extractor, media.audio)
             stored |= _to_bytes("input_features", features.numpy())
         return stored
 

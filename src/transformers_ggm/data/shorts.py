@@ -1,6 +1,8 @@
 """Reading a folder of shorts in the Hub's folder convention."""
 
+import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,10 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..errors import DatasetError
+from ..file_names import as_on_disk, readable_name, storable_path, whole_texts
+from ..opening import local_name, open_named
 from ..processing.hashtag_fields import DroppedHashtags, read_hashtags
+from .clip_files import clips_not_among, examples_of
 
 logger = logging.get_logger(__name__)
 
@@ -33,9 +38,10 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
             and `description`, and any further fields, which are kept.
 
     Returns:
-        `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, `None` without a
-        `file_name`), `description` (`""` where there is none), `hashtags` (normalised, without '#', each once) and the
-        further fields. A warning tells how many entries are no hashtags and were left out, with examples.
+        `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, the `file://` URL of one
+        that is no UTF-8, `None` without a `file_name`), `description` (`""` where there is none), `hashtags`
+        (normalised, without '#', each once) and the further fields. A warning tells how many entries are no hashtags
+        and were left out, with examples.
 
     Raises:
         DatasetError: no such folder, no `metadata.jsonl`, a line that is no JSON object, a missing or wrong field, a
@@ -71,8 +77,19 @@ def read_shorts(data_dir: str | Path) -> tuple[DatasetDict, DroppedHashtags]:
     if not splits:
         raise DatasetError(f"{data_dir} has none of the folders {', '.join(SPLITS)}.")
     dropped = DroppedHashtags()
-    shorts = {split: _to_dataset(list(_read_rows(path, dropped)), path) for split, path in splits.items()}
+    shorts = {split: _load_split(path, dropped) for split, path in splits.items()}
     return DatasetDict(shorts), dropped
+
+
+def _load_split(metadata: Path, dropped: DroppedHashtags) -> Dataset:
+    rows = list(_read_rows(metadata, dropped))
+    unnamed = clips_not_among(metadata.parent, (local_name(row["video"]) for row in rows if row["video"] is not None))
+    if unnamed:
+        logger.warning(
+            f"{len(unnamed)} clips in {metadata.parent} are left out, since no row of {METADATA} names them:"
+            f" {examples_of(unnamed)}."
+        )
+    return _to_dataset(rows, metadata)
 
 
 def _to_dataset(rows: list[dict[str, Any]], metadata: Path) -> Dataset:
@@ -90,13 +107,33 @@ def _read_rows(metadata: Path, dropped: DroppedHashtags) -> Iterator[dict[str, A
             f"{metadata.parent} has no {METADATA}; see the README on how to lay out a folder of shorts."
         )
     count = 0
-    with metadata.open("rb") as lines:
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                count += 1
-                yield _read_row(line, f"{metadata}, line {number}", metadata.parent, dropped)
+    for place, row in json_lines(metadata):
+        count += 1
+        yield _read_row(row, place, metadata.parent, dropped)
     if count == 0:
         raise DatasetError(f"{metadata} has no rows.")
+
+
+def json_lines(path: str | Path, name: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """
+    Reads a file of JSON lines in UTF-8: the one reader of metadata. A byte order mark and lines of nothing but spaces
+    are passed over.
+
+    Args:
+        path (`str` or `Path`): where the file is.
+        name (`str`, *optional*, defaults to `path`): what to call it.
+
+    Returns:
+        Iterator of places (file and line, for messages) and rows.
+
+    Raises:
+        DatasetError: it cannot be read, or a line is no JSON object; names file and line.
+    """
+    with io.BufferedReader(open_named(os.fspath(path), DatasetError)) as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip(b"\xef\xbb\xbf \t\r\n"):
+                place = f"{name or path}, line {number}"
+                yield place, parse_object(line, place)
 
 
 def parse_object(text: bytes, place: str) -> dict[str, Any]:
@@ -115,9 +152,9 @@ def parse_object(text: bytes, place: str) -> dict[str, Any]:
     return row
 
 
-def _read_row(line: bytes, place: str, folder: Path, dropped: DroppedHashtags) -> dict[str, Any]:
-    row = parse_object(line, place)
+def _read_row(row: dict[str, Any], place: str, folder: Path, dropped: DroppedHashtags) -> dict[str, Any]:
     file_name = row.pop("file_name", None)
+    row = whole_texts(row)
     description = row.pop("description", None)
     if "hashtags" not in row:
         raise DatasetError(f"{place}: there is no `hashtags`, which must be a list of strings, [] for none.")
@@ -131,8 +168,8 @@ def _read_row(line: bytes, place: str, folder: Path, dropped: DroppedHashtags) -
         raise DatasetError(f"{place}: rename the field {reserved[0]!r}, a name that prepared data use themselves.")
     video = None
     if file_name is not None:
-        video = folder / file_name
-        if not video.is_file():
-            raise DatasetError(f"{place}: the file {video} does not exist.")
-        video = str(video.absolute())
+        video = as_on_disk(str(folder), file_name)
+        if not os.path.isfile(video):
+            raise DatasetError(f"{place}: the file {readable_name(video)} does not exist.")
+        video = storable_path(video)
     return {"video": video, "description": description or "", "hashtags": found.hashtags, **row}

@@ -38,7 +38,8 @@ class GGMConfig(PreTrainedConfig):
         text_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `BartConfig()`):
             The text encoder and the decoder: BART or mBART.
         audio_config (`PreTrainedConfig` or `dict`, *optional*):
-            Any audio backbone (the CLAP audio tower, AST, Whisper's encoder). `None`, the default: no sound.
+            Any audio backbone (the CLAP audio tower, AST, Whisper's encoder, Wav2Vec2, HuBERT, WavLM). `None`, the
+            default: no sound.
         fusion (`str`, *optional*, defaults to `"grounding"`):
             How the video reaches the decoder. `"grounding"` is the published model: the text is grounded in the video
             (equation 4), and the decoder looks at the text alone. `"decoder"` is fusion-in-decoder (Izacard and Grave,

@@ -17,7 +17,6 @@ from ..errors import InputError
 from .backbones import (
     as_tokens,
     batch_norms,
-    blank_where_masked,
     build_backbone,
     build_tower,
     copy_tower_weights,
@@ -30,6 +29,7 @@ from .distinct_frames import DistinctFrames
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .noted_commit import NotedCommitMixin
 from .patch_pooling import pool_patches
+from .sound_encoding import encode_sounds
 from .unsplit_layers import UnsplitLayersMixin
 
 
@@ -182,36 +182,28 @@ class GGMEncoder(GGMPreTrainedModel):
             states = states + self.frame_positions(positions)[None, :, None].to(states.device)
         return states.flatten(1, 2)
 
-    def encode_audio(self, input_features: torch.Tensor, audio_mask: torch.Tensor | None = None) -> torch.Tensor:
+    def encode_audio(
+        self,
+        input_features: torch.Tensor,
+        audio_mask: torch.Tensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """
-        Encodes the sound.
-
-        Args:
-            input_features (`torch.FloatTensor` of shape `(batch, ...)`): as the audio backbone's feature extractor
-                makes them.
-            audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound; the features of
-                other rows are not looked at.
+        Encodes the sound. The arguments and errors are those of [`GGMEncoder.forward`].
 
         Returns:
-            `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3.
+            `torch.FloatTensor` of shape `(batch, tokens, audio_size)`: a of equation 3; zeros behind a shorter sound.
         """
-        features = blank_where_masked(input_features, audio_mask).to(self.audio_encoder.dtype)
-        inputs = {self.audio_encoder.main_input_name: features}
-        if getattr(self.audio_encoder.config, "enable_fusion", False):
-            # CLAP with feature fusion: no clip is longer than the ten seconds that its first channel holds.
-            inputs["is_longer"] = torch.zeros(len(features), 1, dtype=torch.bool, device=features.device)
-        return as_tokens(self.audio_encoder(**inputs).last_hidden_state)
+        return encode_sounds(self.audio_encoder, input_features, audio_mask, input_features_mask)[0]
 
     def ground_video_in_audio(
-        self, video: torch.Tensor, input_features: torch.Tensor | None, audio_mask: torch.Tensor | None
+        self, video: torch.Tensor, input_features: torch.Tensor | None, *masks: torch.Tensor | None
     ) -> torch.Tensor:
         """v = CAM(w, a, a) + w (equation 3); v = w in a row without sound."""
         if self.audio_encoder is None or input_features is None:
             return video
-        audio = self.encode_audio(input_features, audio_mask)
-        if audio_mask is None:
-            return self.audio_grounding(video, audio)
-        return self.audio_grounding(video, audio, audio_mask[:, None].expand(-1, audio.shape[1]))
+        audio, is_heard = encode_sounds(self.audio_encoder, input_features, *masks)
+        return self.audio_grounding(video, audio, is_heard) if audio.shape[1] else video
 
     def append_video(
         self,
@@ -251,6 +243,7 @@ class GGMEncoder(GGMPreTrainedModel):
         audio_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         video_states: torch.FloatTensor | None = None,
+        input_features_mask: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> GGMEncoderOutput | tuple:
         r"""
@@ -264,6 +257,8 @@ class GGMEncoder(GGMPreTrainedModel):
             input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
                 through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
+            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, where
+                features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for features.
             inputs_embeds (`torch.FloatTensor` of shape `(batch, text_length, d_model)`, *optional*): instead of
                 `input_ids`.
             video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`, *optional*): instead of
@@ -292,7 +287,7 @@ class GGMEncoder(GGMPreTrainedModel):
             patch_mask = None
             if frame_mask is not None:
                 patch_mask = frame_mask.repeat_interleave(video.shape[1] // frame_mask.shape[1], dim=1)
-            video = self.ground_video_in_audio(video, input_features, audio_mask)
+            video = self.ground_video_in_audio(video, input_features, audio_mask, input_features_mask)
             if self.config.fusion == "grounding":
                 states = self.video_grounding(states, video, patch_mask)
             else:
@@ -586,7 +581,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.
-        for name in ("pixel_values_videos", "video_states", "frame_mask", "input_features", "audio_mask"):
+        sounds = ("input_features", "audio_mask", "input_features_mask")
+        for name in ("pixel_values_videos", "video_states", "frame_mask", *sounds):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
 

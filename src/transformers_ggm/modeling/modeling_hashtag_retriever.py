@@ -240,7 +240,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             return_dict=True,
             **output_flags(self.config, kwargs),
         )
-        outputs.pooler_output = nn.functional.normalize(outputs.pooler_output, dim=-1)
+        outputs.pooler_output = _unit(outputs.pooler_output)
         return outputs
 
     @can_return_tuple
@@ -311,7 +311,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             needed += ["`description_input_ids`"] * self.config.query_reads_text
             raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
         if len(vectors) == 2:
-            vectors = [nn.functional.normalize(vectors[0] + vectors[1].to(vectors[0].device), dim=-1)]
+            vectors = [_unit(vectors[0] + vectors[1].to(vectors[0].device))]
         return BaseModelOutputWithPooling(pooler_output=vectors[0])
 
     @can_return_tuple
@@ -409,10 +409,15 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
 
 
 def _mean_of_frames(features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
-    features = nn.functional.normalize(features, dim=-1)
+    features = _unit(features)
     if frame_mask is not None:
         features = features * frame_mask[..., None].to(features)
-    return nn.functional.normalize(features.sum(dim=1), dim=-1)
+    return _unit(features.sum(dim=1))
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Vectors of length 1, and zeros where they are zero: PyTorch's own smallest length is 0 in float16."""
+    return nn.functional.normalize(vectors, dim=-1, eps=torch.finfo(vectors.dtype).tiny)
 
 
 __all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "hashtag_contrastive_loss"]

@@ -7,6 +7,9 @@ from weakref import WeakKeyDictionary
 from huggingface_hub.constants import DEFAULT_REVISION
 from transformers import PreTrainedModel
 
+from ..errors import CheckpointError
+from .peft_versions import peft_mismatch
+
 try:
     from transformers.utils.hub import resolve_revision
 except ImportError:  # versions that note the commit themselves
@@ -58,6 +61,8 @@ class NotedCommitMixin:
         # Older versions of transformers pass the commit beside the revision that was asked for.
         hub["revision"] = kwargs.get("_commit_hash") or revision
         adapter = (kwargs.get("adapter_kwargs") or {}).get("_adapter_model_path")
+        if adapter is not None and (mismatch := peft_mismatch()):
+            raise CheckpointError(f"{adapter} is an adapter. {mismatch}")
         asked_dtype = kwargs.get("dtype")
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, revision=revision, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, MediaError
+from ..opening import foreign
 from ..processing.media import DEFAULT_LIMITS, is_media_source
 from .decoding_processes import DecodingProcesses, packed
 from .inputs import ItemDecoder, item_name, read_fields
@@ -72,7 +73,12 @@ class _NumberDecoder:
     decode: ItemDecoder
 
     def __call__(self, number: int) -> dict[str, Any]:
-        return self.decode(self.items[number])
+        try:
+            with foreign(f"item {number} of the dataset", MediaError):
+                item = self.items[number]
+        except MediaError as error:
+            return {"name": None, "error": error}
+        return self.decode(item)
 
 
 def _submit_number(processes: DecodingProcesses, number: int) -> Future:

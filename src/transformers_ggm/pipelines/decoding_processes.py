@@ -24,7 +24,9 @@ def packed(task: Any) -> bytes | None:
     """A task as it travels to another process; `None` for one that cannot (an open file)."""
     try:
         return pickle.dumps(task, _PICKLE_PROTOCOL)
-    except _CANNOT_PICKLE:
+    except MemoryError:
+        raise
+    except Exception:  # of the classes of whatever the task holds
         return None
 
 

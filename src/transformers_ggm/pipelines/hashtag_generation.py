@@ -3,7 +3,6 @@
 import difflib
 import itertools
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 from transformers.utils import logging
 
@@ -21,7 +19,6 @@ from ..files import written_whole
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.token_tree import ScoredSequences
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.media import is_media_source
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint import Checkpoint
@@ -31,7 +28,9 @@ from .eight_bits import quantize_parts
 from .guidance import GuidanceParts
 from .hashtag_limit import HashtagLimit
 from .inputs import ItemDecoder, encode_media
+from .items import Items, as_items
 from .number_format import check_savable, choose_type, unrounded
+from .numbers import check_numbers
 from .scores import hashtag_scores, token_log_probs
 from .shared_vision import shares_vision
 from .suggestions import Suggestions
@@ -139,6 +138,7 @@ class HashtagGenerationPipeline(Pipeline):
             raise InputError(
                 "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
             )
+        check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
         if processor is None:
             processor = checkpoint.processor()
@@ -186,9 +186,10 @@ class HashtagGenerationPipeline(Pipeline):
         """Suggests hashtags.
 
         Args:
-            inputs: An item, a list or tuple of items, or a generator or dataset of items (`datasets` or torch). An
-                item is a clip (path, URL, bytes, file object, [`Media`], frames as an array (f, h, w, 3) uint8), or a
-                dict with
+            inputs: An item, a list of items (or a tuple, a view of a dict, an array or Series of paths, a column of
+                `datasets`, rows of pandas or pyarrow), or a generator, data loader or dataset of items (`datasets` or
+                torch). An item is a clip (path, URL, bytes, file object, [`Media`], frames as an array (f, h, w, 3)
+                uint8, a decoder of torchcodec), or a dict with
 
                 - `video`: a clip, `None` or missing for words alone;
                 - `description` (`str`): the author's words, may be missing; hashtags in them are not used;
@@ -217,7 +218,7 @@ class HashtagGenerationPipeline(Pipeline):
                 all sequences are merged, each with its best score.
 
         Returns:
-            `list[dict]` for an item, best score first; a list of such lists for a list or tuple; an iterator over
+            `list[dict]` for an item, best score first; a list of such lists for a list and its like; an iterator over
             them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the place of each `list[dict]`:
             `hashtags` is that list, and `guidance` the retrieved hashtags that the model saw, nearest first, each a
             `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity to the clip).
@@ -227,10 +228,13 @@ class HashtagGenerationPipeline(Pipeline):
             `InputError`: An item gives nothing to go by, or an argument is unknown or out of range.
             `RetrieverMismatchError`: `hashtag_pool` was made by another retriever.
         """
-        if isinstance(inputs, (list, tuple)) and not inputs:
+        check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
+        items = as_items(inputs)
+        if isinstance(items, list) and not items:
             self.skipped = []
             return []
-        return super().__call__(_as_items(inputs), **kwargs)
+        found = super().__call__(items, **kwargs)
+        return list(found) if isinstance(items, Items) and items.is_sequence else found
 
     def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
         return next(iter(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params)))
@@ -290,14 +294,18 @@ class HashtagGenerationPipeline(Pipeline):
             )
         if on_error is not None and on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
-        _check_whole("top_n", top_n, 1, None)
-        _check_whole("max_hashtags", max_hashtags, 1, None)
+        check_numbers(
+            {"num_guidance": self.processor.num_guidance},
+            top_n=top_n,
+            max_hashtags=max_hashtags,
+            num_guidance=num_guidance,
+            **decoding,
+        )
         if max_hashtags is not None:
             limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
             decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
         if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
             raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
-        _check_whole("num_guidance", num_guidance, 0, self.processor.num_guidance)
         self._check_pool(hashtag_pool)
         preprocess = {"description": description, "blank_video": blank_video, "still_tolerance": still_tolerance}
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
@@ -473,33 +481,6 @@ class HashtagGenerationPipeline(Pipeline):
                 os.replace(file, target / file.name)
 
 
-class _Items(Dataset):
-    """A `datasets.Dataset` as one of torch, which the base class knows to go through."""
-
-    def __init__(self, dataset):
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Any:
-        return self.dataset[index]
-
-
-def _as_items(inputs: Any) -> Any:
-    """Inputs as the base class takes several items: a list, a torch dataset or a generator; one item as it is."""
-    if isinstance(inputs, tuple):
-        return list(inputs)
-    # Who has one of its datasets has imported it: it is not needed otherwise.
-    datasets = sys.modules.get("datasets")
-    if datasets is not None and isinstance(inputs, datasets.Dataset):
-        return _Items(inputs)
-    is_streamed = datasets is not None and isinstance(inputs, datasets.IterableDataset)
-    if is_streamed or (isinstance(inputs, Iterator) and not is_media_source(inputs)):
-        return (item for item in inputs)
-    return inputs
-
-
 def _report(row: dict[str, Any], position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:
     """Raises the error of a row, or notes and warns that the row is left out."""
     error, name = row["error"], row["name"] or f"item {position}"
@@ -523,14 +504,6 @@ def _check_known(decoding: dict[str, Any]) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."
             raise InputError(f"{name} is not an argument of the hashtag-generation pipeline: {hint}")
-
-
-def _check_whole(name: str, value: Any, least: int, most: int | None) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
-        limits = f"{least} or more" if most is None else f"from {least} to {most}, the processor's own {name}"
-        raise InputError(f"{name}={value!r}: pass a whole number, {limits}.")
 
 
 def _with_one_length(decoding: Mapping[str, Any]) -> dict[str, Any]:

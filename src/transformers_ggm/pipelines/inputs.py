@@ -5,12 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from ..errors import InputError, MediaError
+from ..file_names import whole_text
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.media import is_media_source
-from ..processing.sound_features import makes_one_size, silence_features, sound_features, sound_waveform
+from ..processing.media.sources import path_of
+from ..processing.sound_features import batch_sounds, sound_features, sound_waveform
+from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
 
@@ -45,7 +50,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
     if item is None:
         raise InputError("The item is None: pass a clip, or a dict with a `video` or a `description`.")
     if not isinstance(item, Mapping) or _is_stored_file(item):
-        return ItemFields(_unpacked(item), description, None, None)
+        return ItemFields(_clip(item), whole_text(description), None, None)
     if not any(name in item for name in FIELDS):
         raise InputError(f"The item has the fields {sorted(map(str, item))}, but needs a `video` or a `description`.")
     words = item.get("description")
@@ -55,13 +60,19 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
     audio, sampling_rate = item.get("audio"), item.get("sampling_rate")
     if isinstance(audio, Mapping) and "array" in audio:
         audio, sampling_rate = audio["array"], audio.get("sampling_rate", sampling_rate)
-    return ItemFields(_unpacked(item.get("video")), words, _unpacked(audio), sampling_rate)
+    return ItemFields(_clip(item.get("video")), whole_text(words), _unpacked(audio), sampling_rate)
 
 
 def item_name(item: Any) -> str | None:
     """The path or URL by which an item can be named, if it has one."""
-    video = _unpacked(item.get("video", item) if isinstance(item, Mapping) else item)
-    return os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
+    video = item.get("video", item) if isinstance(item, Mapping) else item
+    if _is_stored_file(video) and video.get("path") is not None:
+        return video["path"]
+    try:
+        video = _unpacked(video)
+        return path_of(video) if isinstance(video, (str, os.PathLike)) else None
+    except (MediaError, InputError):  # which reading it raises, too
+        return None
 
 
 def load_item(
@@ -83,8 +94,7 @@ def load_item(
 
     Returns:
         `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None` where
-        there is none, and `description` (`str`). `waveform` (n,) float32 at the processor's rate is the sound where its
-        features depend on its neighbours in a batch, else `None`.
+        there is none, and `description` (`str`).
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
@@ -92,6 +102,8 @@ def load_item(
     """
     hears = processor.feature_extractor is not None
     video = fields.video
+    if is_video_decoder(video):
+        video = decoded_frames(video, processor.video_processor.sample_timestamps)
     if is_media_source(video):
         own_sound = hears and fields.audio is None
         if own_sound:
@@ -101,7 +113,10 @@ def load_item(
     waveform = None
     if hears:
         sound = video if fields.audio is None and isinstance(video, Media) else fields.audio
-        waveform = sound_waveform(sound, processor.sampling_rate, fields.sampling_rate, processor.max_audio_seconds, 0)
+        rate = fields.sampling_rate
+        if is_sound_decoder(sound):
+            sound, rate = decoded_sound(sound, processor.max_audio_seconds)
+        waveform = sound_waveform(sound, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
     frames = retriever_frames = None
     if video is not None and not (isinstance(video, Media) and video.frames is None):
         frames = retriever_frames = resized_frames(video, processor.video_processor, still_tolerance)
@@ -117,14 +132,10 @@ def load_item(
             "The item has no video and its description is empty (hashtags in it do not count): give it a `video` or a"
             " `description`, or leave it out."
         )
-    features = None
-    if waveform is not None and makes_one_size(processor.feature_extractor):
-        features, waveform = sound_features(processor.feature_extractor, [waveform])[0], None
     return {
         "frames": frames,
         "retriever_frames": retriever_frames,
-        "input_features": features,
-        "waveform": waveform,
+        "input_features": None if waveform is None else sound_features(processor.feature_extractor, waveform),
         "description": fields.description,
     }
 
@@ -170,19 +181,11 @@ def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> 
     if all(video is None for video in frames):
         # The model hears through what it sees.
         return {}
-    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False))
-    waveforms = [row["waveform"] for row in rows]
-    features = [row["input_features"] for row in rows]
-    heard = [a is not None or b is not None for a, b in zip(waveforms, features)]
-    if not any(heard):
+    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False))
+    sounds = [row["input_features"] for row in rows]
+    if all(sound is None for sound in sounds):
         return media
-    extractor = processor.feature_extractor
-    if makes_one_size(extractor):
-        silence = silence_features(extractor).to(media["frame_mask"].device)
-        media["input_features"] = torch.stack([silence if row is None else row for row in features])
-    else:
-        media["input_features"] = sound_features(extractor, waveforms)
-    return {**media, "audio_mask": torch.tensor(heard, dtype=torch.int64)}
+    return {**media, **batch_sounds(processor.feature_extractor, sounds)}
 
 
 def resized_frames(video: Any, video_processor: GGMVideoProcessor, still_tolerance: float = 0.0) -> torch.Tensor:
@@ -202,7 +205,7 @@ def _geometry(video_processor: GGMVideoProcessor) -> tuple:
         sorted((name, value) for name, value in dict(size or {}).items() if value is not None)
         for size in (video_processor.size, video_processor.crop_size)
     )
-    names = ("do_resize", "resample", "do_center_crop", "num_frames", "still_tolerance")
+    names = ("do_resize", "resample", "do_center_crop", "do_convert_rgb", "num_frames", "fps", "still_tolerance")
     return (*sizes, *(getattr(video_processor, name) for name in names))
 
 
@@ -212,6 +215,30 @@ def _is_stored_file(value: Any) -> bool:
 
 
 def _unpacked(value: Any) -> Any:
+    if hasattr(value, "as_py"):
+        value = value.as_py()  # a value of pyarrow
     if not _is_stored_file(value):
-        return value
+        return own_file(value)
     return value["bytes"] if value.get("bytes") is not None else value.get("path")
+
+
+def _clip(value: Any) -> Any:
+    """What an item calls its video, checked to be one, so that nothing unknown is taken for a clip."""
+    video = _unpacked(value)
+    if isinstance(video, (list, tuple)):
+        is_clip = all(isinstance(image, (Image.Image, np.ndarray, torch.Tensor)) for image in video)
+    elif isinstance(video, np.ndarray):
+        is_clip = video.dtype.kind in "uif"
+    else:
+        is_clip = video is None or is_media_source(video) or isinstance(video, (Media, torch.Tensor))
+    if not (is_clip or is_video_decoder(video)):
+        raise InputError(
+            f"The item's clip is a {type(video).__name__}{_of_what(video)}: pass a path, a URL, bytes, a file object,"
+            " frames as an array (f, h, w, 3) or as a list of images, or a dict with a `video`; several clips as a list"
+            " of items."
+        )
+    return video
+
+
+def _of_what(video: Any) -> str:
+    return f" of {type(video[0]).__name__}" if isinstance(video, (list, tuple)) and video else ""

@@ -1,7 +1,7 @@
 """Processors: media, hashtags and text in, tensors out, and generated tokens back to hashtags."""
 
 from .hashtags import extract_hashtags, is_valid_hashtag, join_hashtags, normalize_hashtag, remove_hashtags
-from .media import Media, MediaLimits, decode_media
+from .media import Media, MediaDamage, MediaLimits, decode_media
 from .processing_ggm import GGMProcessor
 from .processing_hashtag_retriever import HashtagRetrieverProcessor
 from .video_processing_ggm import GGMVideoProcessor
@@ -11,6 +11,7 @@ __all__ = [
     "GGMVideoProcessor",
     "HashtagRetrieverProcessor",
     "Media",
+    "MediaDamage",
     "MediaLimits",
     "decode_media",
     "extract_hashtags",

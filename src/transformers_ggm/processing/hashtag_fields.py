@@ -15,6 +15,7 @@ from typing import Any
 
 import regex
 
+from ..file_names import whole_text
 from .addresses import ADDRESS
 from .hashtags import HASHTAG_CHARACTERS, is_valid_hashtag, normalize_hashtag
 
@@ -89,7 +90,9 @@ def read_hashtags(value: Any) -> ReadHashtags:
     """
     reader = _Reader()
     reader.read(value)
-    return ReadHashtags(list(dict.fromkeys(reader.hashtags)), [text[:_EXAMPLE_LENGTH] for text in reader.dropped])
+    return ReadHashtags(
+        list(dict.fromkeys(reader.hashtags)), [whole_text(text[:_EXAMPLE_LENGTH]) for text in reader.dropped]
+    )
 
 
 class _Reader:

@@ -1,24 +1,38 @@
 """Processor of the generator: clips, sounds, descriptions, guidance and targets to a batch, and tokens to hashtags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoFeatureExtractor
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.feature_extraction_utils import BatchFeature
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from ..errors import InputError
+from .call_arguments import TextArguments, merged_arguments
+from .frame_inputs import list_videos
 from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, fitting_guidance
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .saved_tokenizers import load_tokenizer
-from .sound_features import list_sounds, sound_features, sound_waveform
-from .token_ids import pad_tokens
-from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, list_videos
+from .sound_features import batch_sounds, list_sounds, sound_features, sound_waveform, time_axis
+from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, GGMVideoProcessorKwargs
 
 LABEL_PADDING = -100
+
+
+class GGMProcessorKwargs(ProcessingKwargs, total=False):
+    """
+    What [`GGMProcessor`] takes in one call beside its inputs, flat or by modality.
+
+    Args:
+        videos_kwargs (`dict`): What [`GGMVideoProcessor`] takes.
+    """
+
+    videos_kwargs: GGMVideoProcessorKwargs
+    _defaults = {}
 
 
 class GGMProcessor(ProcessorMixin):
@@ -27,7 +41,8 @@ class GGMProcessor(ProcessorMixin):
     Args:
         video_processor ([`GGMVideoProcessor`]): Makes `pixel_values_videos` and `frame_mask`.
         tokenizer (`PreTrainedTokenizerBase`): Of the text backbone (BART, mBART, ...).
-        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, ...).
+        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, Wav2Vec2,
+            ...).
             Without one, sound is not even decoded.
         num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
         max_text_length (`int`, defaults to 512): Tokens of description and guidance together. Where that is too few,
@@ -46,6 +61,8 @@ class GGMProcessor(ProcessorMixin):
     processor.decode_hashtags(model.generate(**batch))
     ```
     """
+
+    valid_processor_kwargs = GGMProcessorKwargs
 
     def __init__(
         self,
@@ -76,13 +93,10 @@ class GGMProcessor(ProcessorMixin):
         text: str | Sequence[str | None] | None = None,
         guidance: Sequence | None = None,
         hashtags: Sequence | None = None,
-        sampling_rate: int | None = None,
-        audio_from_video: bool = True,
-        blank_video: bool = False,
-        allow_empty: bool = False,
-        padding: bool | str = "longest",
-        return_tensors: str = "pt",
-        videos_kwargs: dict | None = None,
+        audio_from_video: bool | None = None,
+        blank_video: bool | None = None,
+        allow_empty: bool | None = None,
+        **kwargs: Unpack[GGMProcessorKwargs],
     ) -> BatchFeature:
         """Makes a batch of b rows. Each argument is one row's value or a list with one value per row.
 
@@ -95,17 +109,23 @@ class GGMProcessor(ProcessorMixin):
             guidance (`list[str]` or `list[list[str]]`): Retrieved hashtags, best first; the first `num_guidance` are
                 used. With them a row reads "description [sep] #first #second ...".
             hashtags (`list[str]` or `list[list[str]]`): Target hashtags, in the order in which they are to be written.
-            sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
             audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
             blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
                 can be used: the model hears through what it sees. Clips may be files of sound alone then.
             allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model nothing to go by, as an
                 empty text: for a model that is not shown all that its rows have.
-            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_text_length`, targets
-                to `max_target_length` and videos to `num_frames`.
-            return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
-            videos_kwargs (`dict`, *optional*): Settings of the video processor for this call, such as
-                `{"do_resize": False}`.
+            sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
+            max_length (`int`, *optional*): Tokens of description and guidance together, instead of `max_text_length`.
+            truncation (`bool`, defaults to `True`): `False` leaves none of them out.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_length`, targets to
+                `max_target_length` and videos to `num_frames`; `False` wants rows of one length, or lists.
+            padding_side (`str`, *optional*): `"left"` or `"right"`, where text is padded. Defaults to the tokenizer's.
+            pad_to_multiple_of (`int`, *optional*): Pads text, and targets, to a multiple of this.
+            return_attention_mask (`bool`, defaults to `True`): Whether to give an `attention_mask`.
+            return_tensors (`str`, defaults to `"pt"`): `"pt"`, `"np"`, or `None` for lists with one entry a row.
+            **kwargs: Arguments of [`GGMVideoProcessor`], for this call alone. These and those above can be given in
+                `text_kwargs`, `videos_kwargs`, `audio_kwargs` and, for all of them, `common_kwargs`, too. Others of
+                transformers' processors mean nothing here and are refused.
 
         Returns:
             `BatchFeature` with
@@ -115,24 +135,37 @@ class GGMProcessor(ProcessorMixin):
               video;
             - `input_features` as the audio backbone wants them and `audio_mask` (b,) int64, 1 where the row has sound;
               absent without a feature extractor and where neither clips nor sounds are given;
+            - `input_features_mask` (b, t) int64, 1 on what is no padding, where the features are as long as the sound
+              (Wav2Vec2, HuBERT, WavLM, ...);
             - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
 
         Raises:
-            `InputError`: Nothing is given, arguments differ in length, or a row has neither words nor a video (unless
-            `blank_video` or `allow_empty`).
+            `InputError`: Nothing is given, arguments differ in length, are not known or mean nothing here, or a row has
+            neither words nor a video (unless `blank_video` or `allow_empty`).
             `HashtagError`: A hashtag is none, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
         if not (blank_video or allow_empty):
             rows.check_usable()
-        with_sound = self.feature_extractor is not None and audio is None and audio_from_video
-        clips = [self._read(video, with_sound, blank_video, videos_kwargs or {}) for video in rows.videos]
-        data = self._encode_texts(rows.text, rows.guidance, padding)
-        data.update(self._encode_videos(clips, blank_video, padding, videos_kwargs or {}))
-        data.update(self._encode_sounds(rows, clips, with_sound, sampling_rate))
+        arguments = merged_arguments(self, kwargs)
+        videos_kwargs = arguments["videos_kwargs"]
+        options = TextArguments.of_call(arguments["text_kwargs"], self.max_text_length, self.tokenizer.padding_side)
+        with_sound = self.feature_extractor is not None and audio is None and audio_from_video is not False
+        blank_video = bool(blank_video)
+        clips = [self._read(video, with_sound, blank_video, videos_kwargs) for video in rows.videos]
+        data = self._encode_texts(rows.text, rows.guidance, options)
+        video_inputs = self._encode_videos(clips, blank_video, videos_kwargs)
+        # As in transformers, only where the call asks for it.
+        metadata = video_inputs.pop("video_metadata", None) if videos_kwargs.get("return_metadata") else None
+        data |= {name: video_inputs[name] for name in ("pixel_values_videos", "frame_mask") if name in video_inputs}
+        sounds = self._encode_sounds(rows, clips, with_sound, arguments["audio_kwargs"].get("sampling_rate"))
+        data |= sounds if options.return_tensors is not None else _as_lists(sounds)
         if hashtags is not None:
-            data["labels"] = self._encode_targets(rows.hashtags, padding)
-        return BatchFeature(data, tensor_type=return_tensors)
+            data["labels"] = self._encode_targets(rows.hashtags, options)
+        batch = BatchFeature(data, tensor_type=options.return_tensors)
+        if metadata is not None:
+            batch["video_metadata"] = metadata
+        return batch
 
     def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
         """Reads a clip once, at this processor's frame rule and, if the model hears, sampling rate.
@@ -202,9 +235,12 @@ class GGMProcessor(ProcessorMixin):
     @property
     def model_input_names(self) -> list[str]:
         names = ["input_ids", "attention_mask", "pixel_values_videos", "frame_mask"]
-        return names if self.feature_extractor is None else [*names, "input_features", "audio_mask"]
+        if self.feature_extractor is None:
+            return names
+        names += ["input_features", "audio_mask"]
+        return names if time_axis(self.feature_extractor) is None else [*names, "input_features_mask"]
 
-    def _read(self, video, with_sound: bool, blank_video: bool, videos_kwargs: dict):
+    def _read(self, video, with_sound: bool, blank_video: bool, videos_kwargs: Mapping[str, Any]):
         """Reads what is a clip; gives frames, `Media` and `None` back as they are."""
         if not is_media_source(video):
             return video
@@ -216,23 +252,24 @@ class GGMProcessor(ProcessorMixin):
             **{name: value for name, value in videos_kwargs.items() if name in FRAME_RULE},
         )
 
-    def _encode_texts(self, texts: Sequence[str], guidance: Sequence[Sequence[str]], padding) -> dict:
-        encoded = [
-            encode_text(self.tokenizer, text, tags[: self.num_guidance], self.max_text_length)
+    def _encode_texts(
+        self, texts: Sequence[str], guidance: Sequence[Sequence[str]], options: TextArguments
+    ) -> dict[str, Any]:
+        rows = [
+            encode_text(self.tokenizer, text, tags[: self.num_guidance], options.room)
             for text, tags in zip(texts, guidance)
         ]
-        length = self.max_text_length if padding == "max_length" else None
-        input_ids = pad_tokens(encoded, self.tokenizer.pad_token_id, length, self.tokenizer.padding_side)
-        mask = pad_tokens([[1] * len(ids) for ids in encoded], 0, length, self.tokenizer.padding_side)
-        return {"input_ids": input_ids, "attention_mask": mask}
+        encoded = {"input_ids": options.batch(rows, self.tokenizer.pad_token_id, options.max_length)}
+        if options.with_mask:
+            encoded["attention_mask"] = options.batch([[1] * len(ids) for ids in rows], 0, options.max_length)
+        return encoded
 
-    def _encode_videos(self, clips: list, blank_video: bool, padding, videos_kwargs: dict) -> dict:
+    def _encode_videos(self, clips: list, blank_video: bool, videos_kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if blank_video:
             clips = [self._black_frame() if _is_blank(clip) else clip for clip in clips]
         if all(clip is None for clip in clips):
             return {}
-        padding = "max_length" if padding == "max_length" else "longest"
-        return dict(self.video_processor(clips, **{"padding": padding, **videos_kwargs}))
+        return dict(self.video_processor(clips, **videos_kwargs))
 
     def _black_frame(self) -> torch.Tensor:
         size = self.video_processor.crop_size
@@ -250,13 +287,14 @@ class GGMProcessor(ProcessorMixin):
             sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, index)
             for index, sound in enumerate(sounds)
         ]
-        audio_mask = torch.tensor([waveform is not None for waveform in waveforms], dtype=torch.int64)
-        return {"input_features": sound_features(self.feature_extractor, waveforms), "audio_mask": audio_mask}
+        extractor = self.feature_extractor
+        return batch_sounds(
+            extractor, [None if waveform is None else sound_features(extractor, waveform) for waveform in waveforms]
+        )
 
-    def _encode_targets(self, rows: Sequence[Sequence[str]], padding) -> torch.Tensor:
+    def _encode_targets(self, rows: Sequence[Sequence[str]], options: TextArguments) -> torch.Tensor | list[list[int]]:
         encoded = [encode_targets(self.tokenizer, tags, self.max_target_length, row) for row, tags in enumerate(rows)]
-        length = self.max_target_length if padding == "max_length" else None
-        return pad_tokens(encoded, LABEL_PADDING, length, "right")
+        return options.batch(encoded, LABEL_PADDING, self.max_target_length, side="right")
 
     @classmethod
     def get_attributes(cls) -> list[str]:
@@ -278,6 +316,10 @@ class GGMProcessor(ProcessorMixin):
     def from_args_and_dict(cls, args, processor_dict, **kwargs):
         settings = {name: value for name, value in processor_dict.items() if name != "feature_extractor"}
         return super().from_args_and_dict(args, settings, **kwargs)
+
+
+def _as_lists(tensors: Mapping[str, torch.Tensor]) -> dict[str, list]:
+    return {name: tensor.tolist() if name.endswith("mask") else list(tensor) for name, tensor in tensors.items()}
 
 
 def _is_blank(clip) -> bool:

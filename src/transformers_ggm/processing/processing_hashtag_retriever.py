@@ -1,17 +1,31 @@
 """Processor of the retriever: videos, descriptions and bare hashtags to tensors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-import torch
 from transformers import AutoConfig, AutoTokenizer
 from transformers.feature_extraction_utils import BatchFeature
-from transformers.processing_utils import ProcessorMixin
+from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from ..errors import HashtagError, InputError
+from .call_arguments import TextArguments, merged_arguments
 from .hashtags import normalize_hashtag, remove_hashtags
 from .saved_tokenizers import load_tokenizer
-from .token_ids import pad_tokens, token_ids_of_all
-from .video_processing_ggm import GGMVideoProcessor
+from .token_ids import token_ids_of_all
+from .video_processing_ggm import GGMVideoProcessor, GGMVideoProcessorKwargs
+
+
+class HashtagRetrieverProcessorKwargs(ProcessingKwargs, total=False):
+    """
+    What [`HashtagRetrieverProcessor`] takes in one call beside its inputs, flat or by modality.
+
+    Args:
+        videos_kwargs (`dict`): What [`GGMVideoProcessor`] takes.
+    """
+
+    videos_kwargs: GGMVideoProcessorKwargs
+    _defaults = {}
 
 
 class HashtagRetrieverProcessor(ProcessorMixin):
@@ -36,6 +50,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
     ```
     """
 
+    valid_processor_kwargs = HashtagRetrieverProcessorKwargs
+
     def __init__(self, video_processor=None, tokenizer=None, max_hashtag_length=16, max_description_length=None):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
@@ -45,8 +61,9 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         self,
         videos=None,
         hashtags: Sequence[str] | None = None,
-        return_tensors: str = "pt",
+        *,
         text: str | Sequence[str | None] | None = None,
+        **kwargs: Unpack[HashtagRetrieverProcessorKwargs],
     ) -> BatchFeature:
         """Makes tensors of videos, of their descriptions and of hashtags (which need not be equally many).
 
@@ -54,9 +71,19 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             videos: What [`GGMVideoProcessor`] takes.
             hashtags (`str` or `list[str]`): Hashtags, with or without `#`; the tokenizer gets them normalised and
                 bare.
-            return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
             text (`str` or `list[str]`): Descriptions, `None` or empty for a row without one. Hashtags in them are
                 removed: a query is not to be shown what it is to find.
+            max_length (`int`, *optional*): Tokens of a description, instead of `max_description_length`.
+            truncation (`bool`, defaults to `True`): `False` cuts neither descriptions nor hashtags.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads descriptions to `max_length`, hashtags to
+                `max_hashtag_length` and videos to `num_frames`; `False` wants rows of one length, or lists.
+            padding_side (`str`, *optional*): `"left"` or `"right"`. Defaults to the tokenizer's.
+            pad_to_multiple_of (`int`, *optional*): Pads both to a multiple of this.
+            return_attention_mask (`bool`, defaults to `True`): Whether to give masks of both.
+            return_tensors (`str`, defaults to `"pt"`): `"pt"`, `"np"`, or `None` for lists with one entry a row.
+            **kwargs: Arguments of [`GGMVideoProcessor`], for this call alone. These and those above can be given in
+                `text_kwargs`, `videos_kwargs` and, for both, `common_kwargs`, too. Others of transformers' processors
+                mean nothing here and are refused.
 
         Returns:
             `BatchFeature`: `pixel_values_videos` (b, f, 3, h, w) float32 and `frame_mask` (b, f) int64 of the videos,
@@ -70,44 +97,53 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         """
         if videos is None and hashtags is None and text is None:
             raise InputError("Nothing to process: pass `videos`, `text`, `hashtags` or some of them.")
-        data = {}
+        arguments = merged_arguments(self, kwargs)
+        longest = self.max_description_length or self.tokenizer.model_max_length
+        options = TextArguments.of_call(arguments["text_kwargs"], longest, self.tokenizer.padding_side)
+        data, metadata = {}, None
         if videos is not None:
-            data.update(self.video_processor(videos))
+            data.update(self.video_processor(videos, **arguments["videos_kwargs"]))
+            metadata = data.pop("video_metadata", None)
         if text is not None:
-            data.update(self._encode_descriptions([text] if isinstance(text, str) else text))
+            data.update(self._encode_descriptions([text] if isinstance(text, str) else text, options))
             if videos is not None and len(data["frame_mask"]) != len(data["description_input_ids"]):
                 raise InputError(
                     f"`videos` has {len(data['frame_mask'])} rows, but `text` {len(data['description_input_ids'])}: "
                     "give one value per row in each, None where there is none."
                 )
         if hashtags is not None:
-            data.update(self._encode_hashtags([hashtags] if isinstance(hashtags, str) else hashtags))
-        return BatchFeature(data, tensor_type=return_tensors)
+            data.update(self._encode_hashtags([hashtags] if isinstance(hashtags, str) else hashtags, options))
+        batch = BatchFeature(data, tensor_type=options.return_tensors)
+        if metadata is not None and arguments["videos_kwargs"].get("return_metadata"):
+            batch["video_metadata"] = metadata
+        return batch
 
-    def _encode_hashtags(self, hashtags: Sequence[str]) -> dict:
+    def _encode_hashtags(self, hashtags: Sequence[str], options: TextArguments) -> dict[str, Any]:
         texts = [normalize_hashtag(tag) for tag in hashtags]
         if not texts:
             raise HashtagError("hashtags is an empty list: pass at least one hashtag, or leave it out.")
-        input_ids, attention_mask = self._encode(texts, self.max_hashtag_length)
-        return {"input_ids": input_ids, "attention_mask": attention_mask}
+        return self._encode(texts, replace(options, max_length=self.max_hashtag_length), "")
 
-    def _encode_descriptions(self, text: Sequence[str | None]) -> dict:
+    def _encode_descriptions(self, text: Sequence[str | None], options: TextArguments) -> dict[str, Any]:
         for index, words in enumerate(text):
             if not isinstance(words, (str, type(None))):
                 raise InputError(f"text[{index}] is a {type(words).__name__}: a description must be a string.")
         texts = [remove_hashtags(words or "") for words in text]
         if not texts:
             raise InputError("`text` is an empty list: pass at least one description, or leave it out.")
-        input_ids, mask = self._encode(texts, self.max_description_length or self.tokenizer.model_max_length)
-        mask[[not words for words in texts]] = 0
-        return {"description_input_ids": input_ids, "description_attention_mask": mask}
+        return self._encode(texts, options, "description_")
 
-    def _encode(self, texts: Sequence[str], max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and their mask. The end token is kept where a text is cut: some towers (CLIP) pool there."""
-        rows = token_ids_of_all(self.tokenizer, texts, max_length)
-        side = self.tokenizer.padding_side
-        mask = pad_tokens([[1] * len(ids) for ids in rows], 0, None, side)
-        return pad_tokens(rows, self.tokenizer.pad_token_id, None, side), mask
+    def _encode(self, texts: Sequence[str], options: TextArguments, prefix: str) -> dict[str, Any]:
+        """
+        Token ids and their mask, 0 throughout without words. The end token is kept where a text is cut: some towers
+        (CLIP) pool there.
+        """
+        rows = token_ids_of_all(self.tokenizer, texts, options.room)
+        encoded = {f"{prefix}input_ids": options.batch(rows, self.tokenizer.pad_token_id, options.max_length)}
+        if options.with_mask:
+            masks = [[int(bool(words))] * len(ids) for words, ids in zip(texts, rows)]
+            encoded[f"{prefix}attention_mask"] = options.batch(masks, 0, options.max_length)
+        return encoded
 
     @property
     def model_input_names(self) -> list[str]:

@@ -3,6 +3,7 @@
 import inspect
 import os
 import threading
+from collections.abc import Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -16,6 +17,9 @@ from .media.audio import load_sound, resample
 
 # Shorter sounds are filled up with silence: no extractor can make a feature of less than one analysis window.
 _MIN_SECONDS = 0.1
+# The same where features are as long as the sound: in training, encoders of these (Wav2Vec2) hide runs of 10 of their
+# states, a fiftieth of a second each, and fail where there are fewer.
+_MIN_SEQUENCE_SECONDS = 0.25
 
 
 def list_sounds(audio) -> list:
@@ -55,46 +59,91 @@ def sound_waveform(
     return resample(waveform, given_sampling_rate, sampling_rate) if len(waveform) else None
 
 
-def sound_features(feature_extractor: SequenceFeatureExtractor, waveforms: list[np.ndarray | None]) -> torch.Tensor:
-    """Features of a batch of waveforms, as the audio model of the feature extractor wants them.
+def sound_features(feature_extractor: SequenceFeatureExtractor, waveform: np.ndarray) -> torch.Tensor:
+    """
+    Features of one sound, as the audio model of the feature extractor wants them; those of a batch are joined by
+    [`batch_sounds`]. Made apart, they are the same whatever is beside them: many extractors normalise padding too.
 
     Args:
-        feature_extractor: Any of transformers: Whisper (b, mel, t), CLAP (b, 1, t, mel), AST (b, t, mel), Wav2Vec2
-            (b, n), ...
-        waveforms: One mono waveform (n,) float32 per row at the extractor's rate; `None` gives a row of silence.
+        feature_extractor (`SequenceFeatureExtractor`): Any of transformers: Whisper (mel, t), CLAP (1, t, mel), AST
+            (t, mel), Wav2Vec2 (n,), ...
+        waveform (`np.ndarray`): (n,) float32, mono, at the extractor's rate.
 
     Returns:
-        `torch.Tensor`: (b, ...) float32.
+        `torch.Tensor`: (...) float32.
     """
-    rate = feature_extractor.sampling_rate
+    seconds = _MIN_SECONDS if time_axis(feature_extractor) is None else _MIN_SEQUENCE_SECONDS
+    shortest = round(seconds * feature_extractor.sampling_rate)
+    return _features(feature_extractor, np.pad(waveform, (0, max(0, shortest - len(waveform)))))
+
+
+def batch_sounds(
+    feature_extractor: SequenceFeatureExtractor, sounds: Sequence[torch.Tensor | None]
+) -> dict[str, torch.Tensor]:
+    """
+    Joins the features of the sounds of a batch.
+
+    Args:
+        feature_extractor (`SequenceFeatureExtractor`): That made them.
+        sounds (`list[torch.Tensor]`): Of each row what [`sound_features`] gives, `None` for a row without sound.
+
+    Returns:
+        `dict` with `input_features` (b, ...) float32 and `audio_mask` (b,) int64, 1 where the row has sound. Where
+        features are as long as their sound, they are padded with zeros to the longest, and `input_features_mask`
+        (b, t) int64 is 1 on what is no padding, over the axis of time.
+    """
+    batch = {"audio_mask": torch.tensor([sound is not None for sound in sounds], dtype=torch.int64)}
+    silence, axis = silence_features(feature_extractor), time_axis(feature_extractor)
+    if axis is None:
+        return {"input_features": torch.stack([silence if sound is None else sound for sound in sounds]), **batch}
+    lengths = [0 if sound is None else sound.shape[axis] for sound in sounds]
+    # A row of silence is all padding; where no row has sound, there are features all the same.
+    shape = list(silence.shape)
+    shape[axis] = max(lengths) or shape[axis]
+    features, mask = torch.zeros(len(sounds), *shape), torch.zeros(len(sounds), shape[axis], dtype=torch.int64)
+    for row, (sound, length) in enumerate(zip(sounds, lengths)):
+        if sound is not None:
+            features[row].narrow(axis, 0, length).copy_(sound)
+            mask[row, :length] = 1
+    return {"input_features": features, "input_features_mask": mask, **batch}
+
+
+@lru_cache(maxsize=4)
+def silence_features(feature_extractor: SequenceFeatureExtractor) -> torch.Tensor:
+    """Features (...) float32 of a second of silence: a row without sound, which is not heard, but part of its batch."""
+    return _features(feature_extractor, np.zeros(feature_extractor.sampling_rate, np.float32))
+
+
+@lru_cache(maxsize=4)
+def time_axis(feature_extractor: SequenceFeatureExtractor) -> int | None:
+    """
+    Along which axis the features of one sound are as long as it is (Wav2Vec2: 0), `None` where those of all sounds have
+    one shape (CLAP, Whisper, AST).
+    """
+    one = silence_features(feature_extractor).shape
+    two = _features(feature_extractor, np.zeros(2 * feature_extractor.sampling_rate, np.float32)).shape
+    return next((axis for axis, sizes in enumerate(zip(one, two)) if len(set(sizes)) > 1), None)
+
+
+def _features(feature_extractor: SequenceFeatureExtractor, waveform: np.ndarray) -> torch.Tensor:
     # CLAP cuts what is too long at a random place; cut here, the same sound always gives the same features.
-    longest = getattr(feature_extractor, "nb_max_samples", None)
-    shortest = round(_MIN_SECONDS * rate)
-    filled = [np.zeros(rate, np.float32) if waveform is None else waveform[:longest] for waveform in waveforms]
-    filled = [np.pad(waveform, (0, max(0, shortest - len(waveform)))) for waveform in filled]
+    waveform = waveform[: getattr(feature_extractor, "nb_max_samples", None)]
     padding = inspect.signature(feature_extractor.__call__).parameters.get("padding")
     # Extractors that do not pad by themselves say so by this default.
     options = {"padding": True} if padding is not None and padding.default is False else {}
     # In worker processes beside one another, the threads that numpy starts in each would wait for each other. The limit
     # is the whole process's: of two threads in here, the later one would put back what the first had set.
-    with _limiting.lock, _numpy_threads().limit(limits=1, user_api="blas"):
-        features = feature_extractor(filled, sampling_rate=rate, return_tensors="pt", **options)
-    name = "input_features" if "input_features" in features else "input_values"
-    return features[name].to(torch.float32)
-
-
-@lru_cache(maxsize=4)
-def silence_features(feature_extractor: SequenceFeatureExtractor) -> torch.Tensor:
-    """Features (...) float32 of a row without sound, which is not heard, but part of its batch."""
-    return sound_features(feature_extractor, [None])[0]
-
-
-@lru_cache(maxsize=4)
-def makes_one_size(feature_extractor: SequenceFeatureExtractor) -> bool:
-    """Whether the features of all sounds have one shape (CLAP, Whisper, AST), so that those made one by one are those
-    of a batch; others (Wav2Vec2) are as long as the longest sound beside them."""
-    second = np.zeros(feature_extractor.sampling_rate, np.float32)
-    return sound_features(feature_extractor, [second])[0].shape == silence_features(feature_extractor).shape
+    with (
+        _limiting.lock,
+        _numpy_threads().limit(limits=1, user_api="blas"),
+        np.errstate(divide="ignore", invalid="ignore"),
+    ):
+        made = feature_extractor(
+            [waveform], sampling_rate=feature_extractor.sampling_rate, return_tensors="pt", **options
+        )
+    name = "input_features" if "input_features" in made else "input_values"
+    # Speech2Text divides what does not change, such as silence, by a deviation of 0.
+    return made[name][0].to(torch.float32).nan_to_num_(0.0, 0.0, 0.0)
 
 
 class _Limiting:

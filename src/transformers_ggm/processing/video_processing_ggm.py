@@ -5,23 +5,40 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from PIL import Image
 from torchvision.transforms.v2 import functional
 from transformers.feature_extraction_utils import BatchFeature
-from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, PILImageResampling
+from transformers.image_utils import (
+    IMAGENET_STANDARD_MEAN,
+    IMAGENET_STANDARD_STD,
+    ChannelDimension,
+    PILImageResampling,
+)
 from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata
 
 from ..accompanying_code import without_other_code
 from ..errors import InputError
+from .frame_inputs import frames_tensor, list_videos
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
+from .media.frame_picking import nearest_times
+from .media.sources import source_name
 from .still_frames import hold_still
+from .video_metadata import list_metadata, metadata_of
 
-# The settings that say which frames are taken of a clip.
-FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
+# The paper's rule for which frames are taken of a clip, and the one that takes its place.
+_PAPERS_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
+FRAME_RULE = (*_PAPERS_RULE, "fps", "do_sample_frames")
+# The arguments of transformers' video processors that mean something here. Others, which newer versions may bring, are
+# refused rather than ignored.
+SHARED_ARGUMENTS = frozenset({
+    "crop_size", "data_format", "default_to_square", "device", "do_center_crop", "do_convert_rgb", "do_normalize",
+    "do_pad", "do_rescale", "do_resize", "do_sample_frames", "fps", "image_mean", "image_std", "input_data_format",
+    "num_frames", "resample", "rescale_factor", "return_metadata", "return_tensors", "size", "video_metadata",
+})  # fmt: skip
 
 
-class GGMVideosKwargs(VideosKwargs, total=False):
+class GGMVideoProcessorKwargs(VideosKwargs, total=False):
     """What [`GGMVideoProcessor`] takes beside the common `VideosKwargs`.
 
     Args:
@@ -61,6 +78,15 @@ class GGMVideoProcessor(BaseVideoProcessor):
         still_tolerance (`float`, defaults to 0.0): Frames that differ by at most so much from the one that a run of
             like frames began with, in the mean over all pixels and from 0 to 255, become that one; the models do not
             encode a frame again that repeats the one before it. 0 changes nothing.
+        do_sample_frames (`bool`, *optional*): `False` takes all frames of a video that is given as such, instead of at
+            most `num_frames`. Clips are always sampled.
+        fps (`float`, *optional*): Frames per second of every clip, however long, in the place of the paper's rule. Of
+            frames that are given without their own rate, which were taken before, all are used; in one call, `fps`
+            needs their rate, in `video_metadata`.
+        do_convert_rgb (`bool`, *optional*): `True` makes RGB of grey and RGBA arrays and of images, `False` of nothing;
+            by default of images.
+        return_metadata (`bool`, defaults to `False`): Whether `video_metadata` is given out, too.
+        default_to_square (`bool`, *optional*): Whether a number as `size` means both sides.
 
     Example:
 
@@ -79,7 +105,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
     ```
     """
 
-    valid_kwargs = GGMVideosKwargs
+    valid_kwargs = GGMVideoProcessorKwargs
     model_input_names = ["pixel_values_videos", "frame_mask"]
 
     size = {"shortest_edge": 224}
@@ -112,23 +138,41 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 [`Media`], an array or tensor (f, h, w, 3) or (f, 3, h, w) uint8, a list of PIL images or of arrays
                 (h, w, 3) uint8, or `None` for a row that has no video. Frames given as such are all used when there
                 are at most `num_frames`, else `num_frames` of them spread evenly.
-            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads to `num_frames` frames instead.
-            return_tensors (`str`, defaults to `"pt"`): `"pt"` or `"np"`.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads to `num_frames` frames instead,
+                `False` refuses rows of unequal length, as `do_pad=False` does.
+            return_tensors (`str`, defaults to `"pt"`): `"pt"`, `"np"`, or `None` for lists with one entry a row.
+            video_metadata (*optional*): `VideoMetadata` of transformers or dicts, one for each video that is given as
+                frames: how many there are, of which rate.
+            input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`, where it is not to be guessed
+                from arrays where their channels are.
+            device (`str` or `torch.device`, *optional*): Where frames are resized and normalised.
             **kwargs: Any argument of the constructor, for this call alone.
 
         Returns:
             `BatchFeature`: `pixel_values_videos` (b, f, 3, h, w) float32, zero where a row has no frame, and
-            `frame_mask` (b, f) int64, 1 where it has one. Both are the same in any batch, but for padding.
+            `frame_mask` (b, f) int64, 1 where it has one. Both are the same in any batch, but for padding. With
+            `return_metadata`, `video_metadata` too: a list with one `VideoMetadata` a row (length of the video, which
+            of its frames were taken, and when these are shown), `None` for a row without video.
 
         Raises:
             `MediaError`: A clip cannot be read.
-            `InputError`: There is no video at all, something else than a video, or frames of unequal sizes.
+            `InputError`: There is no video at all, something else than a video, frames of unequal sizes, or an argument
+                that is not known or does not fit.
         """
         settings = self._settings(kwargs)
-        rows = [
-            None if video is None else self._resized(video, settings, index)
-            for index, video in enumerate(list_videos(videos))
+        listed = list_videos(videos)
+        given = list_metadata(settings["video_metadata"], len(listed))
+        read = [
+            (None, None) if video is None else self._resized(video, settings, index, given[index])
+            for index, video in enumerate(listed)
         ]
+        batch = self._as_batch([frames for frames, _ in read], settings)
+        if settings["return_metadata"]:
+            batch["video_metadata"] = [metadata for _, metadata in read]
+        return batch
+
+    def _as_batch(self, rows: list[torch.Tensor | None], settings: dict) -> BatchFeature:
+        """Pads and normalises videos (f, 3, h, w) uint8."""
         present = [row for row in rows if row is not None]
         if not present:
             raise InputError("videos: every row is None. Pass at least one video, or leave `videos` out.")
@@ -138,7 +182,12 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 f"videos: the frames have sizes {sizes} after resizing and cropping, and cannot be one batch. Leave"
                 " do_resize and do_center_crop on, or pass frames of one size."
             )
-        length = settings["num_frames"] if settings["padding"] == "max_length" else max(len(row) for row in present)
+        length = max(settings["num_frames"] if settings["padding"] == "max_length" else 0, *map(len, present))
+        if not settings["do_pad"] and {0 if row is None else len(row) for row in rows} != {length}:
+            raise InputError(
+                f"do_pad=False, but the rows have {[0 if row is None else len(row) for row in rows]} frames: leave do_pad"
+                " and padding out, or pass videos of one length."
+            )
         # This largest of all tensors is written once and changed in place.
         pixel_values = _empty_batch((len(rows), length, *present[0].shape[1:]), present[0].device)
         frame_mask = torch.zeros(len(rows), length, dtype=torch.int64, device=pixel_values.device)
@@ -148,6 +197,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 self._normalize_in_place(pixel_values[index, :count].copy_(row), settings)
             pixel_values[index, count:] = 0.0
             frame_mask[index, :count] = 1
+        if settings["return_tensors"] is None:
+            return BatchFeature({"pixel_values_videos": list(pixel_values), "frame_mask": frame_mask.tolist()})
         data = {"pixel_values_videos": pixel_values, "frame_mask": frame_mask}
         return BatchFeature(data=data, tensor_type=settings["return_tensors"])
 
@@ -156,10 +207,11 @@ class GGMVideoProcessor(BaseVideoProcessor):
 
         The video is cut into equal segments, `duration * frames_per_second` rounded (1 at least, `num_frames` at
         most) when it is shorter than `long_video_seconds`, else `num_frames`; a frame is taken at each one's centre.
+        With `fps` there are `duration * fps` segments, rounded down, however long it is.
 
         Args:
             duration (`float`): Length of the video in seconds.
-            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds`, instead of this processor's.
+            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
 
         Returns:
             `list[float]`: Seconds after the first frame, ascending.
@@ -178,9 +230,45 @@ class GGMVideoProcessor(BaseVideoProcessor):
         """
         settings = self._settings(kwargs)
         count = settings["num_frames"]
-        if duration < settings["long_video_seconds"]:
+        if settings["fps"] is not None:
+            count = max(1, int(duration * settings["fps"]))
+        elif duration < settings["long_video_seconds"]:
             count = min(count, max(1, round(duration * settings["frames_per_second"])))
         return [duration * (2 * index + 1) / (2 * count) for index in range(count)]
+
+    def sample_frames(
+        self, metadata: VideoMetadata, num_frames: int | None = None, fps: float | None = None, **kwargs
+    ) -> np.ndarray:
+        """Which frames are taken of a video that is given as frames, those in the middle of equal runs.
+
+        Args:
+            metadata (`VideoMetadata`): How many frames there are, and for `fps`, of which rate.
+            num_frames (`int`, *optional*): The most that are taken. Defaults to this processor's.
+            fps (`float`, *optional*): How many are taken of each second instead.
+            **kwargs: What else transformers hands on; not looked at.
+
+        Returns:
+            `np.ndarray`: (f,) int64, ascending.
+
+        Raises:
+            `InputError`: Both are given, or `fps` is more than the frames' own rate, or that is not known.
+        """
+        if num_frames is not None and fps is not None:
+            raise InputError("num_frames and fps are two ways to say how many frames are taken: pass one of them.")
+        total = metadata.total_num_frames
+        count = min(total, num_frames or self.num_frames)
+        if fps is not None:
+            if metadata.fps is None:
+                raise InputError(
+                    f"fps={fps} of a video that is given as frames needs their own rate: pass"
+                    ' video_metadata={"total_num_frames": ..., "fps": ...}, or num_frames= instead of fps=.'
+                )
+            count = max(1, int(total / metadata.fps * fps))
+            if count > total:
+                raise InputError(
+                    f"fps={fps} asks for {count} frames, but the video has {total}, {metadata.fps} a second: pass less."
+                )
+        return np.array([(2 * index + 1) * total // (2 * count) for index in range(count)])
 
     def decode(
         self,
@@ -194,8 +282,14 @@ class GGMVideoProcessor(BaseVideoProcessor):
         """Reads a clip at this processor's frame rule; see [`decode_media`] for arguments and errors.
 
         Args:
-            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds`, instead of this processor's.
+            **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
+        if self._settings(kwargs)["do_sample_frames"] is False:
+            raise InputError(
+                "do_sample_frames=False takes all frames of a video that is given as such, but"
+                f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or pass"
+                " the frames."
+            )
         return decode_media(
             source,
             sample_timestamps=lambda duration: self.sample_timestamps(duration, **kwargs),
@@ -237,7 +331,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             `MediaError`: A clip cannot be read.
             `InputError`: It is something else than a video.
         """
-        return self._resized(video, self._settings(kwargs), 0)
+        return self._resized(video, self._settings(kwargs), 0)[0]
 
     def _resize_frames(self, frames: torch.Tensor, settings: dict) -> torch.Tensor:
         if settings["do_resize"]:
@@ -246,19 +340,51 @@ class GGMVideoProcessor(BaseVideoProcessor):
             frames = self.center_crop(frames, settings["crop_size"])
         return frames.contiguous()
 
-    def _resized(self, video, settings: dict, index: int) -> torch.Tensor:
-        """One video as (f, 3, h, w) uint8."""
+    def _resized(
+        self, video, settings: dict, index: int, given: VideoMetadata | None = None
+    ) -> tuple[torch.Tensor, VideoMetadata]:
+        """One video as (f, 3, h, w) uint8, and what is told of it."""
         if is_media_source(video):
-            video = self.decode(video, **{name: settings[name] for name in FRAME_RULE})
-        frames = video.frames if isinstance(video, Media) else _frames_tensor(video, index)
+            rule = ("fps",) if settings["fps"] is not None else _PAPERS_RULE
+            video = self.decode(video, **{name: settings[name] for name in ("do_sample_frames", *rule)})
+        media = video if isinstance(video, Media) else None
+        frames = (
+            frames_tensor(video, index, settings["do_convert_rgb"], settings["input_data_format"])
+            if media is None
+            else media.frames
+        )
         if frames is None:
             raise InputError(
                 f"videos[{index}] is sound alone: pass None for a row without video, or blank_video=True to the GGMProcessor."
             )
-        frames = spread_evenly(frames, settings["num_frames"])
+        taken = self._taken(frames, media, given, settings)
+        metadata = metadata_of(frames, media, given, taken)
+        if len(taken) != len(frames) or list(taken) != list(range(len(frames))):
+            frames = frames[list(taken)]
         if settings["device"] is not None:
             frames = frames.to(settings["device"])
-        return hold_still(self._resize_frames(frames, settings), settings["still_tolerance"])
+        return hold_still(self._resize_frames(frames, settings), settings["still_tolerance"]), metadata
+
+    def _taken(
+        self, frames: torch.Tensor, media: Media | None, given: VideoMetadata | None, settings: dict
+    ) -> Sequence[int]:
+        """Which of the frames of a video, (f, 3, h, w), are taken."""
+        if settings["do_sample_frames"] is False:
+            return range(len(frames))
+        if settings["fps"] is not None and media is not None:
+            wanted = self.sample_timestamps(media.duration, fps=settings["fps"])
+            return nearest_times(media.timestamps.tolist(), wanted)
+        if given is not None and given.total_num_frames != len(frames):
+            raise InputError(
+                f"video_metadata tells of {given.total_num_frames} frames, but the video has {len(frames)}: pass all of"
+                " them, or do_sample_frames=False for frames that were taken already."
+            )
+        metadata = given or VideoMetadata(total_num_frames=len(frames))
+        if settings["fps"] is None:
+            return self.sample_frames(metadata, num_frames=settings["num_frames"])
+        if settings["own_fps"] and metadata.fps is None:
+            return range(len(frames))
+        return self.sample_frames(metadata, fps=settings["fps"])
 
     def _normalize_in_place(self, frames: torch.Tensor, settings: dict) -> None:
         """Rescales and normalises frames (f, 3, h, w) float32. Each video alone, so that its batch cannot matter."""
@@ -278,18 +404,40 @@ class GGMVideoProcessor(BaseVideoProcessor):
 
     def _settings(self, overrides: dict) -> dict:
         """This processor's settings with those of one call, in the form that the steps take them."""
-        unknown = sorted(set(overrides) - set(self.valid_kwargs.__annotations__))
+        known = SHARED_ARGUMENTS | (set(GGMVideoProcessorKwargs.__annotations__) - set(VideosKwargs.__annotations__))
+        unknown = sorted(set(overrides) - known)
         if unknown:
             raise InputError(f"GGMVideoProcessor knows no argument {', '.join(unknown)}: check the spelling.")
-        settings = {name: getattr(self, name, None) for name in self.valid_kwargs.__annotations__}
+        overrides = _with_one_rule(overrides)
+        settings = {name: getattr(self, name, None) for name in known}
         settings |= {"return_tensors": "pt", "padding": "longest", "device": None}
-        sizes = {name: value for name, value in overrides.items() if name in ("size", "crop_size", "do_center_crop")}
+        names = ("size", "crop_size", "do_center_crop", "default_to_square")
+        sizes = {name: value for name, value in overrides.items() if name in names}
         settings |= overrides | (_with_fitting_sizes(sizes, self.size) if "size" in sizes else {})
+        settings["own_fps"] = "fps" not in overrides
+        # Of a call alone: in the configuration of an image model it is about pictures.
+        settings["do_pad"] = overrides.get("do_pad") is not False and settings["padding"] not in (False, "do_not_pad")
         if settings["num_frames"] < 1:
             raise InputError(f"num_frames is {settings['num_frames']}, but a video needs one frame at least.")
+        if settings["fps"] is not None and not settings["fps"] > 0:
+            raise InputError(f"fps is {settings['fps']}, but some frames are needed: pass a number above 0.")
         if settings["still_tolerance"] < 0:
             raise InputError(f"still_tolerance is {settings['still_tolerance']}, but a difference is 0 at least.")
+        if settings["data_format"] not in (None, ChannelDimension.FIRST):
+            raise InputError(
+                f"data_format={settings['data_format']!r}: the models take 'channels_first'; leave it out, and move the"
+                " channels of pixel_values_videos where you need them otherwise."
+            )
         return self._standardize_kwargs(**settings)
+
+
+def _with_one_rule(overrides: dict) -> dict:
+    """Arguments of a call that say in one way how many frames are taken; `None` is not given."""
+    overrides = {name: value for name, value in overrides.items() if value is not None or name not in _PAPERS_RULE}
+    papers = [name for name in _PAPERS_RULE if name in overrides]
+    if papers and overrides.get("fps") is not None:
+        raise InputError(f"fps takes the place of {' and '.join(papers)}: pass one or the other.")
+    return overrides | ({"fps": None} if papers else {})
 
 
 def _empty_batch(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
@@ -301,61 +449,6 @@ def _empty_batch(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return torch.empty(0, dtype=torch.float32).set_(storage, 0, shape)
 
 
-def list_videos(videos) -> list:
-    """One video or several as a list of videos (of rows): a list of images is one video, a 5-d array several."""
-    if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5:
-        return list(videos)
-    if not isinstance(videos, (list, tuple)):
-        return [videos]
-    if not len(videos):
-        raise InputError("videos: the list is empty. Pass at least one video.")
-    return [list(videos)] if _is_image(videos[0]) else list(videos)
-
-
-def spread_evenly(frames: torch.Tensor, count: int) -> torch.Tensor:
-    """At most `count` of the frames (f, ...), those in the middle of `count` equal runs."""
-    if len(frames) <= count:
-        return frames
-    return frames[[(2 * index + 1) * len(frames) // (2 * count) for index in range(count)]]
-
-
-def _is_image(value) -> bool:
-    return isinstance(value, Image.Image) or (isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 3)
-
-
-def _frames_tensor(video, index: int) -> torch.Tensor:
-    """Frames in any of the accepted forms as (f, 3, h, w) uint8."""
-    if isinstance(video, (list, tuple)):
-        video = _stack_images(video, index)
-    if isinstance(video, np.ndarray):
-        video = torch.from_numpy(np.ascontiguousarray(video))
-    if not isinstance(video, torch.Tensor) or video.ndim != 4 or 3 not in (video.shape[1], video.shape[-1]):
-        found = f"shape {tuple(video.shape)}" if isinstance(video, torch.Tensor) else f"a {type(video).__name__}"
-        raise InputError(
-            f"videos[{index}] is {found}: pass a path, URL, bytes, file object, an array (f, h, w, 3) or (f, 3, h, w),"
-            " or a list of images."
-        )
-    if video.dtype != torch.uint8:
-        raise InputError(f"videos[{index}] is {video.dtype}: frames must be uint8 with values from 0 to 255.")
-    if 0 in video.shape:
-        raise InputError(
-            f"videos[{index}] has shape {tuple(video.shape)}, no pixel: pass None for a row without video."
-        )
-    return video if video.shape[1] == 3 else video.permute(0, 3, 1, 2)
-
-
-def _stack_images(images: Sequence, index: int) -> np.ndarray:
-    if not len(images):
-        raise InputError(f"videos[{index}] is an empty list: pass None for a row without video.")
-    arrays = [np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image) for image in images]
-    if len({array.shape for array in arrays}) > 1:
-        shapes = sorted({array.shape for array in arrays})
-        raise InputError(
-            f"videos[{index}] has images of unequal shapes {shapes}: give all frames of a video one size."
-        )
-    return np.stack(arrays)
-
-
 def _with_fitting_sizes(kwargs: dict, default_size: dict) -> dict:
     """The arguments with `size` as a dict, and with a `crop_size` that fits it where none is given.
 
@@ -365,8 +458,12 @@ def _with_fitting_sizes(kwargs: dict, default_size: dict) -> dict:
     kwargs = dict(kwargs)
     size = kwargs.get("size")
     if isinstance(size, int):
-        crops = kwargs.get("crop_size") is not None or kwargs.get("do_center_crop")
-        kwargs["size"] = size = {"shortest_edge": size} if crops else {"height": size, "width": size}
+        is_shorter = kwargs.get("crop_size") is not None or kwargs.get("do_center_crop")
+        if kwargs.get("default_to_square") is not None:
+            is_shorter = not kwargs["default_to_square"]
+        kwargs["size"] = size = {"shortest_edge": size} if is_shorter else {"height": size, "width": size}
+    elif isinstance(size, (list, tuple)):
+        kwargs["size"] = size = dict(zip(("height", "width"), size))
     if kwargs.get("crop_size") is None:
         size = dict(size if size is not None else default_size)
         edge = size.get("shortest_edge")

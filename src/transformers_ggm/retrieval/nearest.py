@@ -85,7 +85,7 @@ def scored_nearest_hashtags(
     if video_embeds is not None:
         inputs["video_embeds"] = video_embeds[asking]
     elif "video" in query and any(video is not None for video in frames):
-        inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False)
+        inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False)
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}

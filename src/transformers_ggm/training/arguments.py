@@ -6,10 +6,14 @@ from transformers import Seq2SeqTrainingArguments
 from transformers.utils import is_peft_available
 
 from ..data.collator import INPUTS, check_inputs
+from ..errors import ArgumentError
+from ..hub_cards.results import FIGURES
 from ..modeling.configuration_ggm import FUSIONS
 from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
 from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
+from ..modeling.peft_versions import peft_mismatch
+from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -77,9 +81,11 @@ class ModelArguments:
         if "audio" not in self.inputs:
             self.audio = None
         if self.patch_pooling < 1:
-            raise ValueError(f"`patch_pooling` is {self.patch_pooling}, but 1 is the least: every patch for itself.")
+            raise ArgumentError(
+                f"`patch_pooling` is {self.patch_pooling}, but 1 is the least: every patch for itself."
+            )
         if self.fusion not in FUSIONS:
-            raise ValueError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
+            raise ArgumentError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
 
 
 @dataclass
@@ -143,8 +149,9 @@ class RetrieverArguments:
     )
 
     def __post_init__(self):
+        check_numbers(self)
         if self.retriever_query not in QUERIES:
-            raise ValueError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
+            raise ArgumentError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
 
 
 @dataclass
@@ -172,13 +179,14 @@ class ClassifierArguments:
     classifier_warmup_steps: int = field(default=20, metadata={"help": "Steps of linear warm-up."})
 
     def __post_init__(self):
+        check_numbers(self)
         unknown = sorted(set(self.classifier_modalities) - set(MODALITIES))
         if unknown or not self.classifier_modalities:
-            raise ValueError(
+            raise ArgumentError(
                 f"`classifier_modalities` is {self.classifier_modalities}; choose 'text', 'video', or 'text video'."
             )
         if self.classifier_objective not in OBJECTIVES:
-            raise ValueError(f"`classifier_objective` is {self.classifier_objective!r}; choose from {OBJECTIVES}.")
+            raise ArgumentError(f"`classifier_objective` is {self.classifier_objective!r}; choose from {OBJECTIVES}.")
 
 
 @dataclass
@@ -223,17 +231,19 @@ class LoraArguments:
     def __post_init__(self):
         check_parts(self.lora_parts)
         if self.lora_fusion not in ("auto", *FUSION_TRAININGS):
-            raise ValueError(f"`lora_fusion` is {self.lora_fusion!r}; choose from {('auto', *FUSION_TRAININGS)}.")
+            raise ArgumentError(f"`lora_fusion` is {self.lora_fusion!r}; choose from {('auto', *FUSION_TRAININGS)}.")
         if self.lora_r < 1:
-            raise ValueError(f"`lora_r` is {self.lora_r}, but an update has rank 1 at least.")
+            raise ArgumentError(f"`lora_r` is {self.lora_r}, but an update has rank 1 at least.")
         if self.base_checkpoint is not None and self.lora_adapter is not None:
-            raise ValueError("`lora_adapter` names its base itself: leave `base_checkpoint` out.")
+            raise ArgumentError("`lora_adapter` names its base itself: leave `base_checkpoint` out.")
         if self.keep_retriever and not self.starts_from_trained:
-            raise ValueError("`keep_retriever` needs a `base_checkpoint` or `lora_adapter` to take it from.")
+            raise ArgumentError("`keep_retriever` needs a `base_checkpoint` or `lora_adapter` to take it from.")
         if self.use_lora and not is_peft_available():
             raise ImportError("`use_lora` needs peft: pip install 'transformers-ggm[lora]'.")
+        if self.use_lora and (mismatch := peft_mismatch()):
+            raise ArgumentError(f"`use_lora`: {mismatch}")
         if self.starts_from_trained and not self.use_lora:
-            raise ValueError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
+            raise ArgumentError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
 
     @property
     def starts_from_trained(self) -> bool:
@@ -269,37 +279,63 @@ class StageArguments:
 
     def __post_init__(self):
         if self.weights_dtype not in WEIGHTS_DTYPES:
-            raise ValueError(f"`weights_dtype` is {self.weights_dtype!r}; choose from {WEIGHTS_DTYPES}.")
+            raise ArgumentError(f"`weights_dtype` is {self.weights_dtype!r}; choose from {WEIGHTS_DTYPES}.")
         for name in ("stages", "overwrite_stages"):
             unknown = sorted(set(getattr(self, name)) - set(STAGES + EXTRA_STAGES))
             if unknown:
-                raise ValueError(f"`{name}` has unknown stages {unknown}; choose from {list(STAGES + EXTRA_STAGES)}.")
+                raise ArgumentError(
+                    f"`{name}` has unknown stages {unknown}; choose from {list(STAGES + EXTRA_STAGES)}."
+                )
         if self.num_best_checkpoints < 1:
-            raise ValueError(f"`num_best_checkpoints` is {self.num_best_checkpoints}, but one is needed at least.")
+            raise ArgumentError(f"`num_best_checkpoints` is {self.num_best_checkpoints}, but one is needed at least.")
 
 
 @dataclass
 class GGMTrainingArguments(Seq2SeqTrainingArguments):
-    """`Seq2SeqTrainingArguments` with the defaults of the released research code."""
+    """
+    `Seq2SeqTrainingArguments` with the defaults of the released research code.
+
+    Attributes:
+        given (`list[str]`): names of the arguments that have another value than their default.
+
+    Raises:
+        ArgumentError: an argument cannot be used; see `check_arguments.py`.
+    """
 
     learning_rate: float = field(default=5e-5, metadata={"help": "Peak learning rate of the generator."})
     num_train_epochs: float = field(default=30.0, metadata={"help": "Epochs of the generator."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Clips per process."})
     per_device_eval_batch_size: int = field(default=8, metadata={"help": "Clips per process in evaluation."})
     warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
-    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate on the validation split."})
-    save_strategy: str = field(default="epoch", metadata={"help": "When to save; must equal eval_strategy."})
-    predict_with_generate: bool = field(default=True, metadata={"help": "Generate hashtags in evaluation."})
-    metric_for_best_model: str = field(default="rouge1", metadata={"help": "Validation figure that decides."})
-    greater_is_better: bool = field(default=True, metadata={"help": "Whether more of it is better."})
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: 'epoch' or 'steps'."})
+    save_strategy: str = field(
+        default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best', when the figure has risen."}
+    )
+    predict_with_generate: bool = field(
+        default=True, metadata={"help": "Generate hashtags in validation, not only compute the loss."}
+    )
+    metric_for_best_model: str = field(
+        default="rouge1", metadata={"help": f"Validation figure that decides: {', '.join(FIGURES)}, or loss."}
+    )
+    include_num_input_tokens_seen: str = field(
+        default="no", metadata={"help": "Which text tokens of the generator are counted: all, non_padding or no."}
+    )
     remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
     report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
     ddp_timeout: int = field(default=36_000, metadata={"help": "Seconds that processes wait for the one that writes."})
 
     def __post_init__(self):
-        super().__post_init__()
-        if "no" in (self.eval_strategy, self.save_strategy):
-            raise ValueError(
-                "`eval_strategy` and `save_strategy` cannot be 'no': the best checkpoints by the validation figure are "
-                "the result. Choose 'epoch' or 'steps' for both."
-            )
+        self.given = given_arguments(self)
+        check_values(self)
+        try:
+            super().__post_init__()
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            raise explained(self.given, error) from error
+        check_together(self)
+
+
+def set_scheduler_mode(arguments: GGMTrainingArguments) -> None:
+    """Lets schedules that follow the validation figure know whether more of it is better, which they do not ask."""
+    if arguments.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
+        mode = "max" if arguments.greater_is_better else "min"
+        arguments.lr_scheduler_kwargs = {**(arguments.lr_scheduler_kwargs or {}), "mode": mode}

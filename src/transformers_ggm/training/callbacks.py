@@ -18,6 +18,18 @@ class EpochCallback(TrainerCallback):
         self.collator.set_epoch(int(state.epoch))
 
 
+class EvaluateLastStep(TrainerCallback):
+    """Has the end of a training evaluated whatever `eval_delay` says: without figures no checkpoint would be the best."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        if args.eval_strategy == "epoch" and state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+
 class KeepBestCheckpoints(TrainerCallback):
     """
     Deletes every checkpoint but the best few by a validation figure and the newest, from which training resumes.

@@ -17,8 +17,8 @@ from ..evaluation.metrics import exact_match_per_video
 from ..files import write_json, written_whole
 from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
-from .arguments import GGMTrainingArguments
-from .callbacks import KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .arguments import GGMTrainingArguments, set_scheduler_mode
+from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
 from .evaluate import figures_of, summary_of, write_predictions
 from .guidance import write_guidance
 from .model_card_callback import ModelCardCallback
@@ -115,12 +115,15 @@ def classifier_training_arguments(run: Run) -> GGMTrainingArguments:
     arguments.per_device_train_batch_size = run.classifier.classifier_per_device_train_batch_size
     arguments.warmup_steps = run.classifier.classifier_warmup_steps
     arguments.label_smoothing_factor = 0.0  # Trainer's smooths labels that are numbers of classes
+    arguments.neftune_noise_alpha = None
+    arguments.include_num_input_tokens_seen = "no"
     arguments.predict_with_generate = False
+    arguments.prediction_loss_only = False
     arguments.load_best_model_at_end = False  # the best checkpoint is taken below
-    arguments.save_total_limit = None
     arguments.metric_for_best_model = METRIC
     arguments.greater_is_better = True
     arguments.push_to_hub = False
+    set_scheduler_mode(arguments)
     return arguments
 
 
@@ -146,7 +149,11 @@ def make_trainer(
         data_collator=collator,
         eval_data_collator=collator,
         compute_metrics=compute_metrics,
-        callbacks=[KeepBestCheckpoints(1, METRIC), ModelCardCallback(run, run.classifier_run_dir)],
+        callbacks=[
+            EvaluateLastStep(),
+            KeepBestCheckpoints(1, METRIC),
+            ModelCardCallback(run, run.classifier_run_dir),
+        ],
     )
 
 

@@ -15,8 +15,9 @@ from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
-from .arguments import ModelArguments
-from .callbacks import EpochCallback, KeepBestCheckpoints, last_checkpoint, step_of
+from .arguments import GGMTrainingArguments, ModelArguments, set_scheduler_mode
+from .callbacks import EpochCallback, EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
+from .check_arguments import generates
 from .lora import make_adapter, save_adapter
 from .model_card_callback import ModelCardCallback, note_published
 from .run import Run, remove
@@ -127,14 +128,23 @@ def shown_inputs(run: Run) -> dict[str, Any]:
     return {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
 
 
-def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationTrainer:
-    """A trainer on the prepared training and validation splits with their guidance."""
-    processor = run.processor
+def generator_training_arguments(run: Run) -> GGMTrainingArguments:
+    """The training arguments with what the stage does in another way."""
     arguments = copy.copy(run.training)
     arguments.output_dir = str(run.generator_run_dir)
     arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
-    arguments.save_total_limit = None
     arguments.push_to_hub = False  # the finished checkpoint is pushed as a whole, see publish.py
+    set_scheduler_mode(arguments)
+    return arguments
+
+
+def make_trainer(
+    run: Run, model: GGMForHashtagGeneration, arguments: GGMTrainingArguments
+) -> HashtagGenerationTrainer:
+    """A trainer on the prepared training and validation splits with their guidance."""
+    processor = run.processor
+    # Trainer keeps labels that it smooths from the model, which makes its decoder's inputs of them otherwise.
+    of_labels = model if arguments.label_smoothing_factor else None
     collator = DataCollatorForHashtagGeneration(
         processor,
         target_order=run.data.target_order,
@@ -143,7 +153,7 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         audio_dropout=run.data.audio_dropout,
         description_dropout=run.data.description_dropout,
         seed=run.training.seed,
-        model=model,
+        model=of_labels,
         **shown_inputs(run),
     )
 
@@ -158,10 +168,11 @@ def make_trainer(run: Run, model: GGMForHashtagGeneration) -> HashtagGenerationT
         train_dataset=run.generator_shorts("train"),
         eval_dataset=run.generator_shorts("validation"),
         data_collator=collator,
-        eval_data_collator=make_eval_collator(run, model),
-        compute_metrics=compute_metrics,
+        eval_data_collator=make_eval_collator(run, of_labels),
+        compute_metrics=compute_metrics if generates(arguments) else None,
         callbacks=[
             EpochCallback(collator),
+            EvaluateLastStep(),
             KeepBestCheckpoints(
                 run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
             ),
@@ -176,7 +187,7 @@ def train_generator(run: Run) -> None:
     if run.is_done("generator", run.generator_result, run.generator_run_dir):
         return
     model = make_generator(run)
-    trainer = make_trainer(run, model)
+    trainer = make_trainer(run, model, generator_training_arguments(run))
     trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
     if run.process.is_main_process:
         best = run.best_generators()[0]

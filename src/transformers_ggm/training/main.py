@@ -18,14 +18,16 @@ from .arguments import (
     RetrieverArguments,
     StageArguments,
 )
-from .classifier import train_classifier
+from .check_arguments import check_drop_last
+from .classifier import classifier_training_arguments, train_classifier
 from .evaluate import evaluate
-from .generator import train_generator
+from .generator import generator_training_arguments, train_generator
 from .guidance import build_pool, retrieve_guidance
 from .prepare import prepare
 from .publish import check_publishing, publish
 from .retriever import train_retriever
 from .run import Run
+from .try_arguments import try_arguments
 
 RUN_STAGE = {
     "prepare": prepare,
@@ -86,10 +88,23 @@ def argument_list(values: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
+def check_training(run: Run) -> None:
+    """
+    Raises:
+        ArgumentError: a stage would end in an error by the arguments of its training.
+    """
+    makers = {"classifier": classifier_training_arguments, "generator": generator_training_arguments}
+    if run.training.dataloader_drop_last:
+        for stage in makers.keys() & set(run.stage.stages):
+            check_drop_last(makers[stage](run), len(run.shorts["train"]))
+    try_arguments(run.training)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the stages that the arguments ask for."""
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
+    check_training(run)
     for name, run_stage in RUN_STAGE.items():
         if name in run.stage.stages:
             run_stage(run)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import torch
-import torch.distributed.nn.functional as distributed
+from accelerate import Accelerator
 from transformers import Trainer, set_seed
 
 from ..data import DataCollatorForHashtagRetrieval
@@ -13,12 +13,12 @@ from ..data.collator import is_true_of
 from ..errors import DatasetError
 from ..files import written_whole
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
-from .arguments import GGMTrainingArguments
-from .callbacks import EpochCallback, last_checkpoint
+from .arguments import GGMTrainingArguments, set_scheduler_mode
+from .callbacks import EpochCallback, EvaluateLastStep, last_checkpoint
 from .lora import base_retriever
 from .model_card_callback import ModelCardCallback, note_published
 from .run import Run
-from .trainers import ShortsTrainerMixin
+from .trainers import ShortsTrainerMixin, changed
 from .weights import save_weights
 
 READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
@@ -32,20 +32,16 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
 
     def get_train_dataloader(self):
         # Processes exchange their vectors, which takes batches of one size.
-        self.args.dataloader_drop_last = True
-        try:
+        with changed(self.args, dataloader_drop_last=True):
             return super().get_train_dataloader()
-        finally:
-            self.args.dataloader_drop_last = False
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
         outputs = model(**inputs)
         video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
         if model.training and self.args.world_size > 1:
-            # With gradients: each process holds the loss of the whole batch, and their mean is its gradient.
-            video_embeds = torch.cat(distributed.all_gather(video_embeds))
-            hashtag_embeds = torch.cat(distributed.all_gather(hashtag_embeds))
+            video_embeds = gather_with_gradients(video_embeds, self.accelerator)
+            hashtag_embeds = gather_with_gradients(hashtag_embeds, self.accelerator)
             hashtag_ids = self.accelerator.gather(hashtag_ids)
             true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
         is_true = is_true_of(hashtag_ids, true_hashtag_ids)
@@ -56,6 +52,24 @@ class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
         with torch.no_grad():
             loss = self.compute_loss(model, self._prepare_inputs(inputs))
         return loss.detach(), None, None
+
+
+def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """
+    The vectors of all processes, each of which holds the loss of the whole batch. Gradients flow into those of this
+    process, as many times as there are processes: of what the processes have, the mean is taken.
+
+    Args:
+        vectors (`torch.Tensor` of shape `(batch, dim)`): of this process, as many as of every other.
+        accelerator (`Accelerator`): the trainer's.
+
+    Returns:
+        `torch.Tensor` of shape `(processes * batch, dim)`.
+    """
+    everyone = accelerator.gather(vectors.detach())
+    start = accelerator.process_index * len(vectors)
+    own = vectors + (accelerator.num_processes - 1) * (vectors - vectors.detach())
+    return torch.cat([everyone[:start], own, everyone[start + len(vectors) :]])
 
 
 def make_retriever(run: Run) -> HashtagRetriever:
@@ -104,12 +118,15 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     arguments.warmup_steps = run.retriever.retriever_warmup_steps
     arguments.weight_decay = run.retriever.retriever_weight_decay
     arguments.label_smoothing_factor = 0.0  # pairs have no labels
+    arguments.neftune_noise_alpha = None
+    arguments.include_num_input_tokens_seen = "no"
     arguments.predict_with_generate = False
     arguments.load_best_model_at_end = True
     arguments.metric_for_best_model = "eval_loss"
     arguments.greater_is_better = False
     arguments.save_total_limit = 1
     arguments.push_to_hub = False
+    set_scheduler_mode(arguments)
     return arguments
 
 
@@ -151,7 +168,7 @@ def train_retriever(run: Run) -> None:
         eval_dataset=splits["validation"],
         data_collator=collator,
         eval_data_collator=eval_collator,
-        callbacks=[EpochCallback(collator), ModelCardCallback(run, run.retriever_run_dir)],
+        callbacks=[EpochCallback(collator), EvaluateLastStep(), ModelCardCallback(run, run.retriever_run_dir)],
     )
     trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
     if trainer.state.best_global_step is not None:

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from app import SpaceApp
 from space_server import REPOSITORY
+from spoken_names import SPOKEN, whole
 from suggester import MOST_EDITS, Suggester, hashtags_in, visitors_message
 
 from transformers_ggm import DEMO_CHECKPOINT
@@ -28,6 +29,16 @@ def test_answers_are_the_pipelines(suggester, clip, recipe):
     assert (answer.media.frames == media.frames).all() and (answer.media.audio == media.audio).all()
     assert suggester.answer(str(clip), recipe.description, top_n=1).hashtags == expected["hashtags"][:1]
     assert suggester.answer(None, recipe.description).media is None
+
+
+def test_all_languages_go_through(suggester, clip, tmp_path):
+    """Would fail if a name or words in some script, from right to left or cut in two, could not be answered, or did not
+    reach the model as they are."""
+    for name, words in SPOKEN.items():
+        renamed = shutil.copy(clip, tmp_path / f"{name}.mp4")
+        answer = suggester.answer(renamed, words)
+        assert answer.media is not None
+        assert answer.hashtags == suggester.pipeline({"video": answer.media, "description": whole(words)})
 
 
 def test_a_clip_is_decoded_and_encoded_once(suggester, clip, monkeypatch):

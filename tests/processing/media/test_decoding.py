@@ -10,9 +10,9 @@ import pytest
 import torch
 from processing_samples import dominant_frequency, grey_of, write_clip, write_tone
 
+from transformers_ggm import opening
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
-from transformers_ggm.processing.media import sources
 
 # Nearly all frames lie in the first fifth of the clip: counting frames would choose them.
 UNEVEN = [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.9, 1.5, 1.6]
@@ -140,7 +140,7 @@ def test_url(clip):
 
 def test_busy_servers_are_asked_again(clip, monkeypatch):
     """Of many clips those are lost at which a server was busy for a moment, or missing ones are asked for for ever."""
-    monkeypatch.setattr(sources, "_WAITS_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(opening, "WAITS_SECONDS", (0.0, 0.0))
     asked = []
 
     class Busy(SimpleHTTPRequestHandler):

@@ -105,6 +105,8 @@ def summary(record: dict[str, Any], output_dir: str) -> str:
     ]
     if dropped := record.get("dropped_hashtags", {}).get("count"):
         lines.append(f"{dropped} entries in their hashtags are no hashtags: {Path(output_dir, 'statistics.md')}")
+    if record.get("clips_without_row"):
+        lines.append(f"Clips that no row of the metadata names, left out: {record['clips_without_row']}")
     if record["rejected"]:
         lines.append(
             f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} (--retry_rejected true tries them again)"

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterable
 
-from ..sources.files import is_url, local_name
+from ...file_names import storable_path
+from ...opening import is_url, local_name
 
 
 def clip_facts(video: str | bytes | None) -> dict[str, str | None]:
@@ -20,12 +21,12 @@ def clip_facts(video: str | bytes | None) -> dict[str, str | None]:
     path = local_name(video) if isinstance(video, str) else None
     if path is None or is_url(path):
         return {"clip": None, "clip_stamp": None}
-    return {"clip": path, "clip_stamp": _stamp(path)}
+    return {"clip": storable_path(path), "clip_stamp": _stamp(path)}
 
 
-def _stamp(path: str) -> str | None:
+def _stamp(clip: str) -> str | None:
     try:
-        status = os.stat(path)
+        status = os.stat(local_name(clip))
     except (OSError, ValueError):
         return None
     return f"{status.st_size} {status.st_mtime_ns}"

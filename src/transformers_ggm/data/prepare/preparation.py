@@ -4,8 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict
-from filelock import FileLock, Timeout
 from transformers.utils import logging
 
 from ... import __version__
 from ...errors import DatasetError
+from ...file_locks import alone_with, owner_file
 from ...files import check_output_folder, write_json
 from ...processing import MediaLimits
 from ..corpus import CorpusOptions
@@ -96,7 +95,7 @@ def prepare_shorts(
         build_corpus = list(splits) == [None]
     job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work)
     card_source = source if isinstance(source, (str, os.PathLike)) else None
-    with _alone_in(output_dir):
+    with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
         if not is_prepared(output_dir):
             job.begin()
@@ -154,8 +153,8 @@ class Preparation:
                 raise DatasetError(f"{self.work_dir} holds unfinished work of another version: delete it.")
             _check_settings(settings, found, self.output_dir)
             return
-        others = {file.name for file in self.output_dir.iterdir()} - {LOCK, self.work_dir.name}
-        if others and not is_prepared(self.output_dir):
+        own = {LOCK, owner_file(LOCK).name, self.work_dir.name}
+        if not is_prepared(self.output_dir) and any(file.name not in own for file in self.output_dir.iterdir()):
             raise DatasetError(f"{self.output_dir} is not empty: choose another `output_dir`.")
         self.work_dir.mkdir(exist_ok=True)
         write_json(path, settings)
@@ -253,6 +252,7 @@ class Preparation:
             "read": len(facts.is_usable),
             "rejected": num_rejected,
             "dropped": len(facts.is_usable) - num_rejected - num_written,
+            "clips_without_row": len({clip for rows in self.splits.values() for clip in rows.clips_without_row()}),
             "unseen_hashtags": plan.unseen_hashtags,
             "further_columns": list(next(iter(self.splits.values())).features),
         }
@@ -286,20 +286,6 @@ def _check_split_names(splits: Mapping[str | None, ShortsSource]) -> None:
     wrong = [name for name in splits if name is not None and not re.fullmatch(r"\w+", name)]
     if wrong:
         raise DatasetError(f"{wrong[0]!r} cannot be the name of a split: use letters, digits and underscores only.")
-
-
-@contextmanager
-def _alone_in(output_dir: Path) -> Iterator[None]:
-    output_dir.mkdir(parents=True, exist_ok=True)
-    # Of the operating system, so that a killed process leaves none behind.
-    lock = FileLock(output_dir / LOCK)
-    try:
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout as error:
-        raise DatasetError(
-            f"Another process is preparing {output_dir}: wait for it, or choose another one."
-        ) from error
 
 
 def _check_unchanged(changed: list[str], output_dir: Path) -> None:

@@ -3,43 +3,26 @@ of a file from the next."""
 
 import glob
 import hashlib
+import io
 import os
 import re
 import shutil
 import tempfile
 import urllib.parse
-import urllib.request
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
 
 from ...errors import DatasetError
+from ...file_names import as_on_disk
+from ...opening import foreign, is_http, is_url, local_name, open_named, shown_name
 
-_CHUNK_BYTES = 1 << 20
-_TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 1 << 18
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-
-
-def is_url(name: str) -> bool:
-    """Tells whether `name` is a URL (`https://...`, `s3://...`, `memory://...`) and not a local path."""
-    return "://" in name
-
-
-def is_http(name: str) -> bool:
-    """Tells whether `name` is a URL that is read without fsspec, whose HTTP client is an extra."""
-    return name.lower().startswith(("http://", "https://"))
-
-
-def local_name(name: str) -> str:
-    """Gives a `file://` URL as the path it stands for, and anything else as it is."""
-    if not name.lower().startswith("file://"):
-        return name
-    return urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
 
 
 def suffix_of(name: str) -> str:
@@ -57,7 +40,8 @@ def folder_of(name: str) -> str:
 
 def join_name(folder: str, name: str) -> str:
     """
-    Gives the path or URL of a clip that a table in `folder` calls `name`.
+    Gives the path or URL of a clip that a table in `folder` calls `name`; of a clip that is there under another
+    spelling of its letters, that one.
 
     Example:
 
@@ -73,29 +57,17 @@ def join_name(folder: str, name: str) -> str:
         return name
     if is_url(folder):
         return f"{folder}/{urllib.parse.quote(name, safe='/%') if is_http(folder) else name}"
-    return os.path.join(folder, name)
+    return as_on_disk(folder, name)
 
 
-@contextmanager
-def open_file(name: str) -> Iterator[BinaryIO]:
+def open_file(name: str) -> BinaryIO:
     """
     Opens a local path, an HTTP URL (from its start only, not seekable) or another fsspec URL for reading.
 
     Raises:
-        DatasetError: it cannot be opened.
+        DatasetError: it cannot be opened, or, from what is returned, it cannot be read.
     """
-    try:
-        file = _open(name)
-    except (OSError, ImportError, ValueError) as error:
-        raise DatasetError(f"{name} cannot be opened ({error}): check that it exists and may be read.") from error
-    with file:
-        yield file
-
-
-def _open(name: str) -> BinaryIO:
-    if is_http(name):
-        return urllib.request.build_opener().open(name, timeout=_TIMEOUT_SECONDS)
-    return fsspec.open(name, "rb").open() if is_url(name) else open(name, "rb")
+    return io.BufferedReader(open_named(name, DatasetError))
 
 
 class LocalCopy:
@@ -114,13 +86,7 @@ class LocalCopy:
         handle, self.path = tempfile.mkstemp(prefix="shorts-", suffix=suffix_of(url))
         weakref.finalize(self, _remove, self.path, os.getpid())
         with open(handle, "wb") as copy, open_file(url) as remote:
-            try:
-                shutil.copyfileobj(remote, copy, _CHUNK_BYTES)
-            except OSError as error:
-                raise DatasetError(f"{url} cannot be read ({error}): try again.") from error
-            # A connection that closes early is no error for urllib: what it still expected has to be asked for.
-            if missing := getattr(remote, "length", None):
-                raise DatasetError(f"{url} ended {missing} bytes too early: try again.")
+            shutil.copyfileobj(remote, copy, _CHUNK_BYTES)
 
 
 def _remove(path: str, process: int) -> None:
@@ -146,23 +112,19 @@ def file_stamp(name: str) -> str:
     Raises:
         DatasetError: there is no such file, or the server does not answer.
     """
+    return repr([name.rpartition("/")[2] if is_url(name) else os.path.basename(name), *_version_of(name)])
+
+
+def _version_of(name: str) -> list:
     if is_http(name):
-        with open_file(name) as response:
-            told = [response.headers.get(field) for field in ("ETag", "Last-Modified", "Content-Length")]
-    else:
-        told = _told_by_filesystem(name)
-    return repr([name.rpartition("/")[2] if is_url(name) else os.path.basename(name), *told])
-
-
-def _told_by_filesystem(name: str) -> list:
-    try:
+        with open_named(name, DatasetError) as file:
+            return file.version
+    with foreign(shown_name(name), DatasetError):
         if is_url(name):
             filesystem, path = fsspec.url_to_fs(name)
             return [filesystem.ukey(path)]
         status = os.stat(name)
         return [status.st_size, status.st_mtime_ns]
-    except (OSError, ImportError, ValueError) as error:
-        raise DatasetError(f"{name} cannot be opened ({error}): check that it exists and may be read.") from error
 
 
 def expand_pattern(pattern: str) -> list[str]:
@@ -214,8 +176,6 @@ def _match(name: str) -> list[str]:
         return [name]
     if not is_url(name):
         return sorted(glob.glob(name, recursive=True))
-    try:
+    with foreign(f"The list of {shown_name(name)}", DatasetError):
         filesystem, path = fsspec.url_to_fs(name)
         return sorted(filesystem.unstrip_protocol(found) for found in filesystem.glob(path))
-    except (OSError, ImportError, ValueError) as error:
-        raise DatasetError(f"{name} cannot be listed ({error}): check that it exists and may be read.") from error

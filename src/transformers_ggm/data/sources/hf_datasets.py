@@ -7,7 +7,9 @@ from typing import Any
 from datasets import Dataset, Features, IterableDataset
 
 from ...errors import DatasetError
-from .rows import TYPE_ERRORS, InferredRows, RawRows, Row, TypeInference
+from ...processing.media.extensions import CLIP_EXTENSIONS
+from .rows import InferredRows, RawRows, Row, TypeInference
+from .tars import CLIP
 
 # Few, as rows can hold whole clips and a dataset with an index mapping copies them.
 _BATCH_ROWS = 16
@@ -106,8 +108,8 @@ def open_dataset(dataset: Dataset | IterableDataset, name: str, folder: str) -> 
 
 def flatten_sample(sample: Row) -> Row:
     """
-    Puts the fields of a sample's JSON beside its clip, where `datasets` read it from a WebDataset tar; works for the
-    features of such a dataset too, and gives any other row as it is.
+    Puts the fields of a sample's JSON beside its clip, which becomes `mp4` whichever its extension, where `datasets` read
+    it from a WebDataset tar; works for the features of such a dataset too, and gives any other row as it is.
 
     Example:
 
@@ -120,7 +122,11 @@ def flatten_sample(sample: Row) -> Row:
     """
     if "__key__" not in sample or "__url__" not in sample:
         return sample
-    members = {name: value for name, value in sample.items() if name not in ("json", "__key__", "__url__")}
+    members = {
+        CLIP if name.lower() in CLIP_EXTENSIONS else name: value
+        for name, value in sample.items()
+        if name not in ("json", "__key__", "__url__")
+    }
     fields = sample.get("json")
     if not isinstance(fields, (dict, type(None))):
         return {"json": fields, **members}
@@ -134,10 +140,12 @@ def _read_stream(dataset: IterableDataset, name: str, start: int) -> Iterator[tu
             row = next(rows)
         except StopIteration:
             return
-        except (*TYPE_ERRORS, KeyError) as error:
+        except (MemoryError, DatasetError):
+            raise
+        except Exception as error:  # of whatever makes the rows: a store, a decoder, the user's own generator
             raise DatasetError(
-                f"{name}, row {number} cannot be read ({type(error).__name__}: {error}): check that it has the"
-                " features of the dataset."
+                f"{name}, row {number} cannot be read ({type(error).__name__}: {error}): check that it can be reached"
+                " and has the features of the dataset."
             ) from error
         yield f"{name}, row {number}", flatten_sample(row)
         number += 1

@@ -9,6 +9,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Features
 
 from ...errors import DatasetError
+from ...file_names import whole_texts
 
 _BATCH_ROWS = 1024
 # What pyarrow raises for values that fit no type, or not the one asked for.
@@ -97,7 +98,7 @@ class InferredRows(RawRows):
         return self.types[column]
 
     def convert(self, column: str, value: Any) -> Any:
-        return pa.scalar(value, self.types[column]).as_py()
+        return pa.scalar(whole_texts(value), self.types[column]).as_py()
 
 
 class TypeInference:
@@ -137,7 +138,7 @@ class TypeInference:
         while batch := list(islice(rows, _BATCH_ROWS)):
             self.num_rows += len(batch)
             for name in dict.fromkeys(name for _, row in batch for name in row if name not in self.errors):
-                values = [row.get(name) for _, row in batch]
+                values = [whole_texts(row.get(name)) for _, row in batch]
                 try:
                     self.types[name] = unify_types(self.types.get(name, pa.null()), pa.array(values).type)
                 except TYPE_ERRORS:
@@ -150,7 +151,7 @@ def _type_error(batch: list[tuple[str, Row]], name: str, known: pa.DataType) -> 
     """Finds the first row of a batch that does not go with those before."""
     for number, (place, row) in enumerate(batch, start=1):
         try:
-            unify_types(known, pa.array([row.get(name) for _, row in batch[:number]]).type)
+            unify_types(known, pa.array([whole_texts(row.get(name)) for _, row in batch[:number]]).type)
         except TYPE_ERRORS as error:
             return DatasetError(
                 f"{place}: the field {name!r} has values of different types in different rows ({error}). Give all rows"

@@ -14,17 +14,19 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Value
 
 from ...errors import DatasetError
+from ...file_names import readable_name, whole_text
 from ...processing.media import DEFAULT_LIMITS
+from ..clip_files import METADATA_FILES, clips_not_among
 from ..prepared import is_prepared
 from ..shorts import SPLITS
 from .columns import Columns, find_columns, read_short
-from .files import expand_pattern, is_url, local_name, suffix_of
+from .files import expand_pattern, is_url, join_name, local_name, suffix_of
 from .hf_datasets import open_dataset
+from .metadata import metadata_of
 from .rows import TYPE_ERRORS, RawRows, Row, features_from_schema, unify_types
 from .tables import open_table
 from .tars import TarShards
 
-METADATA_FILES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 Shape = str | os.PathLike | Dataset | DatasetDict | IterableDataset | IterableDatasetDict
@@ -49,6 +51,18 @@ class ShortsSource:
     _raw: RawRows = field(repr=False)
     _columns: Columns = field(repr=False)
     _split: "SplitColumn | None" = field(repr=False, default=None)
+
+    def clips_without_row(self) -> list[str]:
+        """
+        The paths of clips that lie in the folder of a metadata file, or in those in it, and that no row names. Empty
+        for other kinds of sources.
+        """
+        raw, column = self._raw, self._columns.video
+        if is_url(raw.name) or os.path.basename(raw.name) not in METADATA_FILES or column is None:
+            return []
+        rows = (row.get(column) for _, row in raw.read(0, [column]))
+        named = (join_name(raw.folder, value) for value in rows if isinstance(value, str) and value)
+        return clips_not_among(raw.folder, named)
 
     def rows(self, start: int = 0, tell_dropped: bool = False) -> Iterator[dict[str, Any]]:
         """
@@ -90,6 +104,9 @@ class ShortsSource:
             short = read_short(raw, columns, place, row)
             if not tell_dropped:
                 del short["dropped_hashtags"]
+            short["description"] = whole_text(short["description"])
+            if short["file_name"] is not None:
+                short["file_name"] = readable_name(short["file_name"])
             for name in self.features:
                 short[name] = self._further(name, row, place, widened)
             yield short
@@ -326,10 +343,10 @@ def _open_folder(folder: Path, max_bytes: int) -> dict[str | None, RawRows]:
     parts = {
         part.name: files
         for part in sorted(folder.iterdir())
-        if part.is_dir() and not part.name.startswith(".") and (files := _metadata_of(part) or _tars_of(part))
+        if part.is_dir() and not part.name.startswith(".") and (files := metadata_of(part) or _tars_of(part))
     }
-    if metadata := _metadata_of(folder):
-        if tables := [name for name in parts if _metadata_of(folder / name)]:
+    if metadata := metadata_of(folder):
+        if tables := [name for name in parts if metadata_of(folder / name)]:
             raise DatasetError(f"{folder} has metadata of its own and in {tables[0]}: keep one of the two.")
         return {None: open_table(metadata[0])}
     if parts:
@@ -345,18 +362,11 @@ def _open_folder(folder: Path, max_bytes: int) -> dict[str | None, RawRows]:
 
 
 def _open_part(files: list[str], max_bytes: int) -> RawRows:
-    return TarShards(files, max_bytes) if files[0].endswith(".tar") else open_table(files[0])
-
-
-def _metadata_of(folder: Path) -> list[str]:
-    found = [str(folder / name) for name in METADATA_FILES if (folder / name).is_file()]
-    if len(found) > 1:
-        raise DatasetError(f"{folder} has several metadata files ({', '.join(found)}): keep one.")
-    return found
+    return TarShards(files, max_bytes) if files[0].lower().endswith(".tar") else open_table(files[0])
 
 
 def _tars_of(folder: Path) -> list[str]:
-    return sorted(str(path) for path in folder.glob("*.tar"))
+    return sorted(str(path) for path in folder.iterdir() if path.suffix.lower() == ".tar")
 
 
 def _tars_by_split(tars: list[str]) -> dict[str | None, list[str]]:

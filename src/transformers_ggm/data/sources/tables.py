@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from ...errors import DatasetError
-from ..shorts import parse_object
+from ..shorts import json_lines
 from .files import LocalCopy, content_stamp, file_stamp, folder_of, is_http, is_url, open_file, suffix_of
 from .rows import InferredRows, RawRows, Row, TypeInference, features_from_schema
 
@@ -144,11 +144,7 @@ class JsonLinesTable(InferredRows):
         self.fingerprint = content_stamp(path)
 
     def read(self, start: int = 0, columns: list[str] | None = None) -> Iterator[tuple[str, Row]]:
-        with open_file(self.path) as file:
-            lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip(b"\xef\xbb\xbf \t\r\n"))
-            for number, line in islice(lines, start, None):
-                place = f"{self.name}, line {number}"
-                yield place, parse_object(line, place)
+        yield from islice(json_lines(self.path, self.name), start, None)
 
 
 class ParquetTable(RawRows):
@@ -205,5 +201,7 @@ class ParquetTable(RawRows):
                 # Buffered, so that not all clips of a group of rows are in memory at once.
                 with pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as parquet:
                     yield parquet
-            except (pa.ArrowException, OSError) as error:
+            except (MemoryError, DatasetError):
+                raise
+            except Exception as error:  # whatever pyarrow and the file under it raise
                 raise DatasetError(f"{self.name} cannot be read as Parquet: {error}.") from error

@@ -1,5 +1,6 @@
 """WebDataset tars of shorts: `key.mp4` and `key.json` or `key.txt` one after the other, read without unpacking."""
 
+import os
 import re
 import tarfile
 from collections import Counter
@@ -8,13 +9,18 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import BinaryIO
 
+from transformers.utils import logging
+
 from ...errors import DatasetError
+from ...file_names import readable_name
+from ...processing.media.extensions import CLIP_EXTENSIONS
 from ..shorts import parse_object
 from .files import file_stamp, folder_of, is_url, open_file
 from .rows import InferredRows, Row, TypeInference
 
-# Extensions of the clip of a sample, whichever of them it has. It becomes the column CLIP.
-CLIP_EXTENSIONS = frozenset({"mp4", "m4v", "mov", "webm", "mkv", "avi", "gif", "mpg", "mpeg", "3gp"})
+logger = logging.get_logger(__name__)
+
+# The column of the clip of a sample, whichever of the extensions of clips it has.
 CLIP = "mp4"
 _WORDS_EXTENSIONS = frozenset({"json", "txt"})
 _WORDS_BYTES = 16 << 20
@@ -29,7 +35,7 @@ class TarShards(InferredRows):
     """
     The samples of WebDataset tars, in the order of the tars and their members. A sample's clip is the column `mp4`
     (whichever its extension), the text of a `.txt` member the column `txt`, and the fields of a `.json` member are
-    columns of their own. Other members, links and folders are passed over.
+    columns of their own. Other members are passed over, which is told in the log.
 
     Tars on this machine are read through once for the types of the fields and the number of samples, passing over the
     clips; of remote ones only the first samples are, and the number of samples is not known.
@@ -67,19 +73,22 @@ class TarShards(InferredRows):
                     yield place, row
 
     def _infer(self) -> tuple[TypeInference, int | None]:
-        inference, pairs = TypeInference(), Counter()
+        inference, pairs, left_out = TypeInference(), Counter(), Counter()
         if self.tar_rows is None:
             inference.add(_counted(islice(self.read(columns=[]), _FIRST_ROWS), pairs))
         else:
             for name in self.names:
                 before = inference.num_rows
-                inference.add(_counted(self._samples(name, 0, with_clips=False), pairs))
+                inference.add(_counted(self._samples(name, 0, False, left_out), pairs))
                 self.tar_rows.append(inference.num_rows - before)
+        told = ", ".join(f"{count} {kind}" for kind, count in left_out.most_common())
         if not inference.num_rows:
             raise DatasetError(
                 f"{self.name} has no samples: a sample is a member such as clip7.mp4 and its words in clip7.json or"
-                " clip7.txt."
+                f" clip7.txt.{f' Left out: {told}.' if told else ''}"
             )
+        if told:
+            logger.warning(f"{self.name}: left out members that are neither clips nor words: {told}.")
         if pairs["clip"] and pairs["words"] and not pairs["clip and words"]:
             raise DatasetError(
                 f"{self.name} has no sample with both a clip and words: the members of a sample must follow one"
@@ -87,20 +96,25 @@ class TarShards(InferredRows):
             )
         return inference, None if self.tar_rows is None else inference.num_rows
 
-    def _samples(self, name: str, start: int, with_clips: bool) -> Iterator[tuple[str, Row]]:
-        """Gives the samples of one tar with their places; those before number `start` are empty."""
+    def _samples(
+        self, name: str, start: int, with_clips: bool, left_out: Counter | None = None
+    ) -> Iterator[tuple[str, Row]]:
+        """Gives the samples of one tar with their places; those before number `start` are empty. Counts in `left_out`
+        what is part of no sample."""
         key, row, number = None, {}, -1
         with _open_tar(name) as tar:
             for member in _members(tar):
                 member_key, extension = _split_name(member)
                 if extension is None:
+                    if left_out is not None and not member.isdir():
+                        left_out[_kind_of(member)] += 1
                     continue
                 if member_key != key:
                     if key is not None:
                         yield f"{name}, sample {key}", row
                     key, row, number = member_key, {}, number + 1
                 if number >= start:
-                    self._add_member(row, tar, member, extension, f"{name}, {_readable(member.name)}", with_clips)
+                    self._add_member(row, tar, member, extension, f"{name}, {readable_name(member.name)}", with_clips)
         if key is not None:
             yield f"{name}, sample {key}", row
 
@@ -109,7 +123,7 @@ class TarShards(InferredRows):
     ) -> None:
         if extension in CLIP_EXTENSIONS:
             content = tar.extractfile(member).read(self.max_bytes + 1) if with_clips else b""
-            fields = {CLIP: {"path": _readable(member.name), "bytes": content}}
+            fields = {CLIP: {"path": readable_name(member.name), "bytes": content}}
         else:
             if member.size > _WORDS_BYTES:
                 raise DatasetError(f"{place} has {member.size} bytes: the words of a sample may have {_WORDS_BYTES}.")
@@ -141,14 +155,14 @@ def _split_name(member: tarfile.TarInfo) -> tuple[str | None, str | None]:
     match = _MEMBER.fullmatch(member.name)
     if match is None or not member.isreg():
         return None, None
-    extension = match[2].lower()
+    extension = match[2].lower().partition("?")[0]
     known = extension in CLIP_EXTENSIONS or extension in _WORDS_EXTENSIONS
-    return (_readable(match[1]), extension) if known else (None, None)
+    return (readable_name(match[1]), extension) if known else (None, None)
 
 
-def _readable(name: str) -> str:
-    # Bytes that are not UTF-8 are surrogates here, which no file of ours could store.
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _kind_of(member: tarfile.TarInfo) -> str:
+    extension = os.path.splitext(member.name)[1].lower()
+    return "links" if not member.isreg() else readable_name(extension) or "without extension"
 
 
 @contextmanager
@@ -161,9 +175,9 @@ def _open_tar(name: str) -> Iterator[tarfile.TarFile]:
                 yield tar
                 if file.seekable():
                     _check_end(file, tar.offset, name)
-        except DatasetError:
+        except (MemoryError, DatasetError):
             raise
-        except (tarfile.TarError, EOFError, OSError) as error:
+        except Exception as error:  # whatever tarfile and the file under it raise
             raise DatasetError(f"{name} cannot be read as an uncompressed tar: {error}.") from error
 
 

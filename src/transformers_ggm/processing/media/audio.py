@@ -1,17 +1,28 @@
 """Sound: decoding, mixing to one channel and resampling, all by FFmpeg's own resampler through PyAV."""
 
+import itertools
 import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from ...errors import MediaError
+from .containers import decodable_sounds
+from .damage import MediaDamage, UnusableStreamError, is_within, report_damage
 from .limits import ClipGuard, GuardedFile, MediaLimits
+from .packet_reading import PacketReader, decode_packet
 from .sources import MediaSource, open_source, source_name
 
 # Containers of sound alone, beside those of clips (a clip's sound can be taken by itself).
 SOUND_FORMATS = "wav,w64,aiff,mp3,flac,ogg,aac,amr,mov,mp4,m4a,matroska,webm"
+
+# Damaged samples that are stored as floats can be anything, infinite and no number at all included. These are silence.
+_MAX_AMPLITUDE = 16.0
 
 
 class SoundCollector:
@@ -47,7 +58,12 @@ class SoundCollector:
             return
         if self._resampler is None:
             self._resampler = self._new_resampler(frame)
-        self._gather(self._resampler.resample(self._shortened(frame)))
+        try:
+            self._gather(self._resampler.resample(self._shortened(frame)))
+        except Exception:
+            # It would refuse all that follows, too.
+            self._resampler = None
+            raise
 
     def _shortened(self, frame: av.AudioFrame) -> av.AudioFrame:
         """The frame without what is surely too late: at a rate of 1 Hz, as damaged files state, it would be hours."""
@@ -83,11 +99,79 @@ class SoundCollector:
         """The waveform (n,) as float32, or `None` when there was no sample at all."""
         if not self.num_samples:
             return None
-        return np.concatenate(self._pieces)[: self.max_samples].astype(np.float32, copy=False)
+        waveform = np.concatenate(self._pieces)[: self.max_samples].astype(np.float32, copy=False)
+        is_sound = np.abs(waveform) <= _MAX_AMPLITUDE
+        return waveform if is_sound.all() else np.where(is_sound, waveform, np.float32(0))
+
+
+class SoundDecoder:
+    """Decodes the packets of one sound, until there is enough of it. What cannot be decoded is left out and counted.
+
+    Args:
+        sampling_rate (`int`): Rate of the waveform in Hz.
+        max_seconds (`float`): Samples after this are dropped.
+
+    Attributes:
+        num_packets (`int`): Packets that were decoded, or should have been.
+        num_faulty (`int`): Those of them that are damaged.
+    """
+
+    def __init__(self, sampling_rate: int, max_seconds: float):
+        self.num_packets = 0
+        self.num_faulty = 0
+        self._is_finished = False
+        self._collector = SoundCollector(sampling_rate, max_seconds)
+
+    @property
+    def is_done(self) -> bool:
+        return self._is_finished or self.is_full
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is as much sound as was wanted."""
+        return self._collector.is_full
+
+    @property
+    def seconds(self) -> float:
+        """How much sound there is."""
+        return self._collector.num_samples / self._collector.sampling_rate
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counts as [`MediaDamage`] takes them."""
+        return {"num_sound_packets": self.num_packets, "num_faulty_sound_packets": self.num_faulty}
+
+    def add(self, packet: av.Packet) -> None:
+        """Takes the next packet of the sound; an empty one ends it."""
+        self.num_packets += bool(packet.size)
+        try:
+            frames = decode_packet(packet)
+            for frame in frames:
+                self._collector.add(frame)
+            self.num_faulty += any(frame.is_corrupt for frame in frames)
+        except Exception:
+            # Of many classes, by FFmpeg's decoders and by its resampler for what they give. The next packet may be good.
+            self.num_faulty += 1
+
+    def finish(self) -> None:
+        """Takes what the resampler still holds; packets that come after it are not wanted."""
+        self._is_finished = True
+        with suppress(av.FFmpegError):
+            self._collector.add(None)
+
+    def is_usable(self, max_damaged_share: float) -> bool:
+        """Whether there is any sound, and not too much of it is damaged."""
+        return bool(self._collector.num_samples) and is_within(self.num_faulty, self.num_packets, max_damaged_share)
+
+    def waveform(self) -> np.ndarray | None:
+        """The waveform (n,) as float32, or `None` when there was no sample at all."""
+        return self._collector.waveform()
 
 
 def load_sound(source: MediaSource, sampling_rate: int, max_seconds: float, max_bytes: int) -> np.ndarray | None:
     """Reads a sound file (WAV, FLAC, Ogg, MP3, M4A, ... or a clip's sound).
+
+    What is damaged of it is left out, which is told in the log.
 
     Args:
         source: Path, URL, bytes or binary file object.
@@ -99,43 +183,87 @@ def load_sound(source: MediaSource, sampling_rate: int, max_seconds: float, max_
         `np.ndarray` (n,) float32, mono, or `None` when the file has no samples.
 
     Raises:
-        `MediaError`: The source cannot be read within the time of `MediaLimits`, or has no sound.
+        `MediaError`: The source cannot be read within the limits of `MediaLimits`, or has no sound.
     """
     guard = ClipGuard(source_name(source), MediaLimits(max_bytes=max_bytes))
     with open_source(source, max_bytes, guard.check_time) as opened:
         file = GuardedFile(opened, guard)
         try:
-            collector = _collect(file, guard, SoundCollector(sampling_rate, max_seconds))
-        except (av.FFmpegError, MediaError) as error:
+            sounds = read_sounds(partial(_open_sound, file, guard), guard, sampling_rate, max_seconds)
+            sound = usable_sound(sounds, guard)
+        except MediaError:
             file.raise_error()
-            if isinstance(error, MediaError):
-                raise
-            raise MediaError(f"{guard.name} cannot be read as a sound file ({error.strerror}).") from error
+            raise
         file.raise_error()
-    return collector.waveform()
+    report_damage(guard.name, MediaDamage(**sound.counts))
+    return sound.waveform()
 
 
-def _collect(file: GuardedFile, guard: ClipGuard, collector: SoundCollector) -> SoundCollector:
-    with av.open(file, container_options={"format_whitelist": SOUND_FORMATS}, metadata_errors="replace") as container:
-        collect_sound(container, guard, collector)
-    return collector
+def _open_sound(file: GuardedFile, guard: ClipGuard) -> InputContainer:
+    file.seek(0)
+    try:
+        return av.open(file, container_options={"format_whitelist": SOUND_FORMATS}, metadata_errors="replace")
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{guard.name} cannot be read as a sound file ({reason}).") from error
 
 
-def collect_sound(container: InputContainer, guard: ClipGuard, collector: SoundCollector) -> None:
-    """Decodes the first sound of a file until there is enough of it.
+def read_sounds(
+    open_file: Callable[[], InputContainer], guard: ClipGuard, sampling_rate: int, max_seconds: float, first: int = 0
+) -> Iterator[SoundDecoder]:
+    """Decodes the sounds of a file, from its `first` on, each when it is asked for.
+
+    Args:
+        open_file (`Callable`): Opens the file anew, for each of them.
+        guard (`ClipGuard`): The limits.
+        sampling_rate (`int`): Rate of the waveforms in Hz.
+        max_seconds (`float`): Length after which the rest is left out.
+        first (`int`, defaults to 0): Which sound is the first, of those that can be decoded.
+    """
+    for which in itertools.count(first):
+        with open_file() as container:
+            streams = decodable_sounds(container)
+            if which >= len(streams):
+                return
+            sound = SoundDecoder(sampling_rate, max_seconds)
+            for packet in PacketReader(container, [streams[which]]):
+                guard.check_time()
+                sound.add(packet)
+                if sound.is_done:
+                    break
+            sound.finish()
+        yield sound
+
+
+def usable_sound(sounds: Iterable[SoundDecoder], guard: ClipGuard) -> SoundDecoder:
+    """The first sound that can be used, or else the first one that is empty without a fault.
 
     Raises:
-        `MediaError`: There is none that can be decoded.
+        `UnusableStreamError`: There is none.
     """
-    streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
-    if not streams:
-        raise MediaError(f"{guard.name} has no sound: leave it out, or pass None for its row.")
-    for frame in container.decode(streams[0]):
+    unusable = []
+    for sound in sounds:
+        if sound.is_usable(guard.limits.max_damaged_share):
+            return sound
+        unusable.append(sound)
+    if not unusable:
+        raise UnusableStreamError(
+            f"{guard.name} has no sound that can be read: leave it out, or pass None for its row."
+        )
+    if all(sound.num_faulty for sound in unusable):
+        raise UnusableStreamError(f"{guard.name} has no sound that can be used: {MediaDamage(**unusable[0].counts)}.")
+    return next(sound for sound in unusable if not sound.num_faulty)
+
+
+def measured_seconds(container: InputContainer, stream: AudioStream, guard: ClipGuard) -> float:
+    """Length of a sound by its packets, or as much of it as is over the limit."""
+    seconds = 0.0
+    for packet in PacketReader(container, [stream]):
         guard.check_time()
-        collector.add(frame)
-        if collector.is_full:
+        seconds += float((packet.duration or 0) * stream.time_base)
+        if seconds > guard.limits.max_seconds:
             break
-    collector.add(None)
+    return seconds
 
 
 def resample(waveform: np.ndarray, sampling_rate: int, new_sampling_rate: int) -> np.ndarray:

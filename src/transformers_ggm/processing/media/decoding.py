@@ -1,28 +1,42 @@
 """Decoding a clip: the frames nearest to the wanted times, and its sound."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import av
 import numpy as np
 import torch
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from ...errors import MediaError
-from .audio import SoundCollector, collect_sound
-from .containers import has_picture, open_container, streams_to_read, video_stream
-from .frame_picking import FramePicker
+from .audio import SoundDecoder, measured_seconds, read_sounds, usable_sound
+from .containers import (
+    check_has_video,
+    decodable_sounds,
+    decodable_videos,
+    ends_within_a_box,
+    open_container,
+    prepare_video,
+    video_streams,
+)
+from .damage import NO_DAMAGE, MediaDamage, UnusableStreamError, report_damage
+from .frame_picking import nearest_times
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
+from .packet_reading import PacketReader
 from .packet_skipping import plan_skipping
 from .sources import MediaSource, open_source, source_name
 from .timeline import Timeline
-from .video_decoders import FullDecoder, SkippingDecoder
+from .video_decoders import FullDecoder, SkippingDecoder, TolerantDecoder
 
 # Whether a file of sound alone can be read is the same question for a model that does not hear it.
 _ANY_SOUND = (16_000, 10.0)
 # Containers that state how long a sound is. Of others (MP3, Ogg, WAV that was cut) FFmpeg tells what it found, or guesses.
 _STATING_FORMATS = {"aiff", "flac", "mp4", "webm"}
+# So much less than stated may be there, since statements are rounded.
+_SOUND_SLACK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,17 @@ class Media:
     """A decoded clip.
 
     Args:
-        frames (`torch.Tensor` or `None`): (f, 3, h, w) uint8, RGB, turned upright. `None` for sound alone, which is
-            read on demand only (`blank_video`).
+        frames (`torch.Tensor` or `None`): (f, 3, h, w) uint8, RGB, upright and with square pixels, as players show
+            them. `None` for sound alone, which is read on demand only (`blank_video`).
         timestamps (`torch.Tensor`): (f,) float64, the time of each of these frames in seconds after the first frame
             of the video.
         audio (`np.ndarray` or `None`): (n,) float32, mono. `None` when the clip has no sound or it was not asked for.
         sampling_rate (`int` or `None`): Rate of `audio` in Hz.
         duration (`float`): Length of the video in seconds, or of the sound where that is alone.
+        num_frames (`int`, defaults to 0): How many frames the clip shows; 0 where that is not known.
+        frame_indices (`tuple[int, ...]`, defaults to `()`): Which of them `frames` are, from 0; empty where that is not
+            known.
+        damage ([`MediaDamage`]): What of the clip was left out, or is shown with faults; false where nothing is known.
     """
 
     frames: torch.Tensor | None
@@ -44,6 +62,9 @@ class Media:
     audio: np.ndarray | None
     sampling_rate: int | None
     duration: float
+    num_frames: int = 0
+    frame_indices: tuple[int, ...] = ()
+    damage: MediaDamage = NO_DAMAGE
 
 
 def decode_media(
@@ -59,9 +80,14 @@ def decode_media(
 
     Of all frames the one with the timestamp nearest to each wanted time is taken (the earlier one of two equally
     near); frame counts and frame rates are never used, since files state them wrongly or not at all. Frames come out
-    upright, in the colours that the `ffmpeg` program gives, and the same whether or not the frames between them are
-    decoded, which long clips are spared. Pixels are taken for square. The sound is taken from its own start, its
-    channels are mixed to one.
+    upright and at the width at which players show them, in the colours that the `ffmpeg` program gives, and the same
+    whether or not the frames between them are decoded, which long clips are spared. The sound is taken from its own
+    start, its channels are mixed to one.
+
+    Of a damaged clip is taken what can be decoded, as the `ffmpeg` program does it: frames that cannot be are passed
+    over, faulty ones are mended, and damaged sound is left out, up to `MediaLimits.max_damaged_share`. The result and
+    the log tell. Where a stream cannot be used at all, the next one of its kind is, and sound that cannot be used is as
+    if there were none. A clip that is cut short is refused: most are downloads that broke off.
 
     Args:
         source: Path, `http(s)` or other fsspec URL, bytes, or binary file object.
@@ -70,15 +96,15 @@ def decode_media(
         sampling_rate (`int`, *optional*): Rate in Hz at which the sound is wanted; `None` leaves the sound out.
         max_audio_seconds (`float`, defaults to 10.0): Sound after this is left out.
         limits (`MediaLimits`): What the clip may be at most.
-        blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone, as the
-            processors want it that show one black frame with it.
+        blank_video (`bool`, defaults to `False`): Whether a file without a picture, or with one that cannot be decoded,
+            is read for its sound alone, as the processors want it that show one black frame with it.
 
     Returns:
         `Media`: As many frames as there are wanted times, and the sound.
 
     Raises:
-        `MediaError`: The source is missing, unreadable, truncated or over a limit, or has no video (with `blank_video`:
-            and no sound either) or no frame.
+        `MediaError`: The source is missing, unreadable, truncated, damaged too much or over a limit, or has no video
+            (with `blank_video`: and no sound either) or no frame.
 
     Example:
 
@@ -90,125 +116,259 @@ def decode_media(
     ```
     """
     guard = ClipGuard(source_name(source), limits)
-    sound = None if sampling_rate is None else (sampling_rate, max_audio_seconds)
+    wishes = _Wishes(sample_timestamps, None if sampling_rate is None else (sampling_rate, max_audio_seconds))
     with open_source(source, limits.max_bytes, guard.check_time) as opened:
         file = GuardedFile(opened, guard)
         try:
-            clip = _read_clip(file, guard, sample_timestamps, sound, blank_video)
-        except (av.FFmpegError, OSError, MediaError) as error:
+            clip = _ClipReader(file, guard, wishes).read(blank_video)
+        except (av.FFmpegError, MediaError) as error:
+            # A file that could not be read looks to FFmpeg as if it ended.
             file.raise_error()
             if isinstance(error, MediaError):
                 raise
             raise MediaError(
-                f"{guard.name} cannot be read as a video ({error.strerror}): the file is damaged, cut short or no"
-                " video, or its frames are far larger than MediaLimits.max_pixels."
+                f"{guard.name} cannot be read as a video ({error.strerror}): the file is damaged."
             ) from error
         file.raise_error()
-    audio = clip.sound.waveform() if clip.sound else None
-    frames, timestamps = None, []
-    if clip.picker is not None:
-        # Colours stay side by side in memory, as they are decoded: resizing is twice as fast then.
-        frames = torch.from_numpy(clip.picker.images).permute(0, 3, 1, 2)
-        timestamps = clip.picker.timestamps
-    return Media(
-        frames=frames,
-        timestamps=torch.tensor(timestamps, dtype=torch.float64),
-        audio=audio,
-        sampling_rate=None if audio is None else sampling_rate,
-        duration=clip.duration,
-    )
+    media = clip.media(sampling_rate)
+    report_damage(guard.name, media.damage)
+    return media
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What is wanted of a clip: frames for its length in seconds, and sound at a rate in Hz, up to a length in seconds."""
+
+    sample_timestamps: Callable[[float], Sequence[float]]
+    sound: tuple[int, float] | None
 
 
 @dataclass
 class _Clip:
-    """What the passes over a file take: its length in seconds, the frames for that and perhaps sound, or sound alone."""
+    """
+    What the passes over a file take: its length in seconds, the decoded video and sound, what is wrong with it, and when
+    all of its frames are shown, in seconds after the first.
+    """
 
     duration: float
-    picker: FramePicker | None
-    sound: SoundCollector | None
+    video: FullDecoder | SkippingDecoder | None
+    sound: SoundDecoder | None
+    remarks: list[str] = field(default_factory=list)
+    shown: Sequence[float] = ()
+
+    def media(self, sampling_rate: int | None) -> Media:
+        """The clip as callers get it."""
+        audio = self.sound.waveform() if self.sound else None
+        frames, timestamps, counts = None, [], self.sound.counts if self.sound else {}
+        if self.video is not None:
+            # Colours stay side by side in memory, as they are decoded: resizing is twice as fast then.
+            frames = torch.from_numpy(self.video.picker.images).permute(0, 3, 1, 2)
+            timestamps = self.video.picker.timestamps
+            counts = {**counts, **self.video.counts}
+        return Media(
+            frames=frames,
+            timestamps=torch.tensor(timestamps, dtype=torch.float64),
+            audio=audio,
+            sampling_rate=None if audio is None else sampling_rate,
+            duration=self.duration,
+            num_frames=len(self.shown),
+            frame_indices=tuple(nearest_times(self.shown, timestamps)),
+            damage=MediaDamage(**counts, remarks=tuple(self.remarks)),
+        )
 
 
-def _read_sound_alone(container: InputContainer, guard: ClipGuard, sound: tuple[int, float] | None) -> _Clip:
-    """Reads the sound of a file that has no picture."""
-    collector = SoundCollector(*sound or _ANY_SOUND)
-    stated = (container.duration or 0) / av.time_base
-    guard.check_length(stated)
-    collect_sound(container, guard, collector)
-    found = collector.num_samples / collector.sampling_rate
-    if not found:
-        raise MediaError(f"{guard.name} has neither a picture nor any sound: leave it out.")
-    if (
-        _STATING_FORMATS & set(container.format.name.split(","))
-        and not collector.is_full
-        and found < 0.9 * stated - 0.5
-    ):
-        raise MediaError(f"{guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it.")
-    return _Clip(stated or found, None, collector if sound else None)
+@dataclass(frozen=True)
+class _Facts:
+    """What a file says about itself: streams that can be decoded, and the length of the first sound in seconds."""
+
+    num_videos: int = 0
+    num_sounds: int = 0
+    has_picture: bool = False
+    has_unknown_sound: bool = False
+    formats: frozenset[str] = frozenset()
+    sound_seconds: float = 0.0
 
 
-def _read_clip(
-    file: GuardedFile, guard: ClipGuard, sample_timestamps, sound: tuple[int, float] | None, blank_video: bool
-) -> _Clip:
-    """Reads all packets without decoding, then decodes those that are needed, or all of them when that fails."""
-    with open_container(file, guard) as container:
-        if blank_video and not has_picture(container):
-            return _read_sound_alone(container, guard, sound)
-        timeline = Timeline(container, video_stream(container, guard), guard)
-        decoders = _decoders(timeline, sample_timestamps, guard)
-        clip = None
-        if timeline.held is not None:
-            clip = _decode(container, timeline.held, decoders, timeline, sound, guard)
-    while clip is None:
-        file.seek(0)
-        with open_container(file, guard) as container:
-            streams = streams_to_read(container, video_stream(container, guard))
-            clip = _decode(container, container.demux(streams), decoders, timeline, sound, guard)
-    return clip
+def _facts(container: InputContainer) -> _Facts:
+    sounds = decodable_sounds(container)
+    seconds = (container.duration or 0) / av.time_base
+    if sounds and sounds[0].duration:
+        seconds = float(sounds[0].duration * sounds[0].time_base)
+    return _Facts(
+        num_videos=len(decodable_videos(container)),
+        num_sounds=len(sounds),
+        has_picture=bool(video_streams(container)),
+        has_unknown_sound=bool(container.streams.audio) and not sounds,
+        formats=frozenset(container.format.name.split(",")),
+        sound_seconds=seconds,
+    )
 
 
-def _decoders(timeline: Timeline, sample_timestamps, guard: ClipGuard) -> list[Callable]:
-    """What decodes the video, in the order in which it is tried; the last one finds all frames or raises."""
-    guard.check_length(timeline.duration)
-    wanted = sorted(sample_timestamps(timeline.duration))
-    decoders = [partial(FullDecoder, timeline=timeline, wanted=wanted, guard=guard)]
-    plan = plan_skipping(timeline, wanted)
-    if plan is not None:
-        decoders.insert(0, partial(SkippingDecoder, timeline=timeline, plan=plan, guard=guard))
-    return decoders
+class _ClipReader:
+    """Reads a clip: all packets without decoding, then those that are needed, or all of them when that fails.
+
+    Args:
+        file (`GuardedFile`): The clip.
+        guard (`ClipGuard`): The limits.
+        wishes (`_Wishes`): What is wanted of it.
+    """
+
+    def __init__(self, file: GuardedFile, guard: ClipGuard, wishes: _Wishes):
+        self._file = file
+        self._guard = guard
+        self._wishes = wishes
+        self._facts = _Facts()
+
+    def read(self, blank_video: bool) -> _Clip:
+        """Reads the first video that can be used, or where a blank one may stand for it, the sound alone."""
+        failure = None
+        for which in itertools.count():
+            try:
+                clip = self._read_video(which, blank_video)
+            except UnusableStreamError as error:
+                failure = failure or error
+                if which + 1 < self._facts.num_videos:
+                    continue
+                break
+            if failure:
+                clip.remarks.append(f"another video of the file is shown, since the first cannot be ({failure})")
+            return clip
+        if not blank_video:
+            raise failure
+        return self._read_sound_alone(self._open(), failure)
+
+    def _open(self) -> InputContainer:
+        self._file.seek(0)
+        return open_container(self._file, self._guard)
+
+    def _read_video(self, which: int, blank_video: bool) -> _Clip:
+        """Reads a video and the sound beside it, or the sound alone where there is no video and need not be one.
+
+        Raises:
+            `UnusableStreamError`: The video cannot be used.
+        """
+        with self._open() as container:
+            self._facts = _facts(container)
+            if blank_video and not self._facts.has_picture:
+                return self._read_sound_alone(container)
+            check_has_video(container, self._guard)
+            streams = self._streams(container, which)
+            timeline = Timeline(container, streams, self._guard)
+            if self._wishes.sound:
+                self._check_sound_complete(timeline)
+            decoders = self._decoders(timeline)
+            sound = SoundDecoder(*self._wishes.sound) if streams[1:] and self._wishes.sound else None
+            video = None
+            if timeline.held is not None:
+                video = self._decode(timeline.held, streams[0], decoders.pop(0), sound)
+        while video is None:
+            with self._open() as container:
+                streams = self._streams(container, which)
+                packets = timeline.with_mended_times(PacketReader(container, streams))
+                video = self._decode(packets, streams[0], decoders.pop(0), sound)
+        clip = _Clip(timeline.duration, video, sound, shown=timeline.shown)
+        if timeline.error:
+            clip.remarks.append(
+                f"the file cannot be read beyond {timeline.duration:.2f} s ({_reason(timeline.error)})"
+            )
+        if self._facts.has_unknown_sound and self._wishes.sound:
+            clip.remarks.append("its sound is of a kind that cannot be decoded, and is left out")
+        return self._with_usable_sound(clip)
+
+    def _streams(self, container: InputContainer, which: int) -> list:
+        """A video, made ready to be decoded, and where there is one that can be decoded, the first sound."""
+        video = decodable_videos(container)[which]
+        prepare_video(video, self._guard)
+        return [video, *decodable_sounds(container)[:1]]
+
+    def _check_sound_complete(self, timeline: Timeline) -> None:
+        """Raises where only the sound is cut off; sound that is missing within a file costs nothing but itself."""
+        if timeline.missing_sound > _SOUND_SLACK_SECONDS and ends_within_a_box(self._file):
+            raise MediaError(
+                f"{self._guard.name} is cut short: the last {timeline.missing_sound:.2f} s of its sound are not there."
+            )
+
+    def _decoders(self, timeline: Timeline) -> list[Callable]:
+        """What decodes the video, in the order in which it is tried; the last one takes what there is, or raises."""
+        self._guard.check_length(timeline.duration)
+        wanted = sorted(self._wishes.sample_timestamps(timeline.duration))
+        decoders = [FullDecoder, TolerantDecoder]
+        decoders = [partial(kind, timeline=timeline, wanted=wanted, guard=self._guard) for kind in decoders]
+        plan = plan_skipping(timeline, wanted)
+        if plan is not None:
+            decoders.insert(0, partial(SkippingDecoder, timeline=timeline, plan=plan, guard=self._guard))
+        return decoders
+
+    def _decode(
+        self, packets: Iterable[av.Packet], stream: VideoStream, make_decoder: Callable, sound: SoundDecoder | None
+    ) -> FullDecoder | SkippingDecoder | None:
+        """Decodes packets until the last wanted frame and sample are there; `None` if frames are not as they should be."""
+        decoder = make_decoder(stream)
+        self._guard.begin_decoding()
+        for packet in packets:
+            self._guard.check_time()
+            if packet.stream.index != stream.index:
+                if sound and not sound.is_done:
+                    sound.add(packet)
+            elif not decoder.is_done:
+                decoder.add(packet)
+            if decoder.is_done and (sound is None or sound.is_done):
+                break
+        if sound:
+            sound.finish()
+        return decoder if decoder.finish() else None
+
+    def _with_usable_sound(self, clip: _Clip) -> _Clip:
+        """The clip with the first of the file's sounds that can be used, or with none."""
+        first, limit = clip.sound, self._guard.limits.max_damaged_share
+        if first is None or first.is_usable(limit):
+            return clip
+        others = self._read_sounds(first=1) if self._facts.num_sounds > 1 else ()
+        clip.sound = next((sound for sound in others if sound.is_usable(limit)), None)
+        if first.num_faulty:
+            done = "is left out" if clip.sound is None else "is left out for another one"
+            clip.remarks.append(f"its sound {done} ({MediaDamage(**first.counts)})")
+        return clip
+
+    def _read_sound_alone(self, container: InputContainer, failure: MediaError | None = None) -> _Clip:
+        """Reads the sound of a file, newly opened, that has no picture, or none that can be used.
+
+        Raises:
+            `MediaError`: There is no sound that can be used, or none is wanted where there is a picture.
+        """
+        if failure and not self._wishes.sound:
+            raise failure
+        stated = self._sound_length()
+        try:
+            sound = usable_sound(self._read_sounds(container), self._guard)
+        except UnusableStreamError as error:
+            raise failure or error from error
+        found = sound.seconds
+        if not found:
+            raise MediaError(f"{self._guard.name} has neither a picture nor any sound that can be used: leave it out.")
+        if self._facts.formats & _STATING_FORMATS and not sound.is_full and found < 0.9 * stated - 0.5:
+            raise MediaError(
+                f"{self._guard.name} is cut short: it states {stated:.2f} s, but there are {found:.2f} s of it."
+            )
+        remarks = [f"its picture is left out ({failure})"] if failure else []
+        return _Clip(stated or found, None, sound if self._wishes.sound else None, remarks)
+
+    def _read_sounds(self, *opened: InputContainer, first: int = 0) -> Iterator[SoundDecoder]:
+        """The sounds of the file; the first one is taken from a container that is open already, where there is one."""
+        containers = list(opened)
+        sound = self._wishes.sound or _ANY_SOUND
+        return read_sounds(lambda: containers.pop() if containers else self._open(), self._guard, *sound, first=first)
+
+    def _sound_length(self) -> float:
+        """Length of the sound in seconds as the file states it, or by its packets where that would be too long."""
+        stated = self._facts.sound_seconds
+        if stated <= self._guard.limits.max_seconds or not self._facts.num_sounds:
+            return stated
+        with self._open() as container:
+            measured = measured_seconds(container, decodable_sounds(container)[0], self._guard)
+        self._guard.check_length(measured)
+        return measured
 
 
-def _decode(
-    container: InputContainer,
-    packets: Iterable[av.Packet],
-    decoders: list[Callable],
-    timeline: Timeline,
-    sound: tuple[int, float] | None,
-    guard: ClipGuard,
-) -> _Clip | None:
-    """Decodes packets with the first of the decoders, and takes that from the list; `None` if frames are missing."""
-    video = video_stream(container, guard)
-    decoder = decoders.pop(0)(video)
-    collector = SoundCollector(*sound) if sound and len(streams_to_read(container, video)) > 1 else None
-    try:
-        _decode_packets(packets, video, decoder, collector, guard)
-    except av.FFmpegError:
-        # Where a keyframe is none, decoding fails that succeeds from the start.
-        if decoders:
-            return None
-        raise
-    return _Clip(timeline.duration, decoder.picker, collector) if decoder.finish() else None
-
-
-def _decode_packets(packets: Iterable[av.Packet], video, decoder, collector: SoundCollector | None, guard) -> None:
-    """Decodes packets until the last wanted frame and the last wanted sample are there."""
-    for packet in packets:
-        guard.check_time()
-        if packet.stream is not video and collector and not collector.is_full:
-            for frame in packet.decode():
-                collector.add(frame)
-        elif packet.stream is video and not decoder.is_done:
-            decoder.add(packet)
-        if decoder.is_done and (collector is None or collector.is_full):
-            break
-    if collector:
-        collector.add(None)
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,6 +1,7 @@
 """From a decoded frame to an upright RGB image, with the colours that the `ffmpeg` program gives."""
 
 import math
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -21,24 +22,44 @@ def upright_rgb(
     height: int | None = None,
     width: int | None = None,
     reformatter: VideoReformatter | None = None,
+    aspect: Fraction | int = 1,
 ) -> np.ndarray:
     """The frame as (h, w, 3) uint8, turned and mirrored as the file says.
 
     Phones film sideways and note it in the file, and some front cameras note that the image is mirrored. An angle that
-    is no quarter turn is taken for the nearest one. Pixels are taken for square, whatever the file says: the frames
-    keep their stored width and height.
+    is no quarter turn is taken for the nearest one.
 
     Args:
         frame (`av.VideoFrame`): A decoded frame.
-        height, width (`int`, *optional*): Size of the upright image, both or none; `None` leaves it as it is.
+        height, width (`int`, *optional*): Size of the upright image, both or none; by default that at which it is shown.
         reformatter (`VideoReformatter`, *optional*): One for all frames of a clip is set up once; by default a new one.
+        aspect (`Fraction`, defaults to 1): Width of a stored pixel divided by its height.
     """
     mirrors_x, mirrors_y, swaps = _orientation(frame)
-    if swaps:
+    if height is None:
+        width, height = displayed_size(frame.width, frame.height, aspect)
+    elif swaps:
         height, width = width, height
     image = _rgb(frame, height, width, reformatter or VideoReformatter())
     image = image.transpose(1, 0, 2) if swaps else image
     return image[:: -1 if mirrors_y else 1, :: -1 if mirrors_x else 1]
+
+
+def displayed_size(width: int, height: int, aspect: Fraction | int) -> tuple[int, int]:
+    """Width and height at which a stored image is shown: of pixels that are not square, the width changes.
+
+    Example:
+
+    ```python
+    >>> from fractions import Fraction
+    >>> from transformers_ggm.processing.media.frame_images import displayed_size
+
+    >>> displayed_size(720, 576, Fraction(64, 45))
+    (1024, 576)
+
+    ```
+    """
+    return (width, height) if aspect == 1 else (max(1, round(width * aspect)), height)
 
 
 def _rgb(frame: av.VideoFrame, height: int | None, width: int | None, reformatter: VideoReformatter) -> np.ndarray:

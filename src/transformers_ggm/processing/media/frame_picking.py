@@ -1,13 +1,14 @@
 """Which frames are taken: of all frames shown, the one nearest to each wanted time."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from ...errors import MediaError
-from .frame_images import upright_rgb
+from .damage import UnusableStreamError
+from .frame_images import displayed_size, upright_rgb
 from .limits import ClipGuard
 from .timeline import StreamClock
 
@@ -49,17 +50,19 @@ class FramePicker:
     Args:
         wanted (`Sequence[float]`): Times in seconds after the first frame, ascending.
         guard (`ClipGuard`): The limits.
+        aspect (`Fraction`, defaults to 1): Width of a stored pixel divided by its height.
 
     Attributes:
         images (`np.ndarray` or `None`): The taken frames (f, h, w, 3) uint8, all of them once `is_done`.
         timestamps (`list[float]`): When they are shown, in seconds after the first frame.
     """
 
-    def __init__(self, wanted: Sequence[float], guard: ClipGuard):
+    def __init__(self, wanted: Sequence[float], guard: ClipGuard, aspect: Fraction | int = 1):
         self.images: np.ndarray | None = None
         self.timestamps: list[float] = []
         self._wanted = wanted
         self._guard = guard
+        self._aspect = aspect
         self._reformatter = VideoReformatter()
         self._start: float | None = None
         self._previous: tuple[av.VideoFrame, float] | None = None
@@ -70,11 +73,17 @@ class FramePicker:
 
     @property
     def has_begun(self) -> bool:
-        return self._start is not None
+        return self._previous is not None
+
+    def start_at(self, seconds: float) -> None:
+        """Tells when the first frame of the video is shown where that frame is missing."""
+        self._start = seconds
 
     def add(self, frame: av.VideoFrame, seconds: float) -> None:
         """Takes a decoded frame and the time at which it is shown, in seconds of the file's clock."""
         self._guard.check_pixels(frame.width, frame.height)
+        if self._aspect != 1:
+            self._guard.check_pixels(*displayed_size(frame.width, frame.height, self._aspect))
         if self._start is None:
             self._start = seconds
         seconds -= self._start
@@ -86,11 +95,7 @@ class FramePicker:
         self._previous = (frame, seconds)
 
     def finish(self) -> None:
-        """Gives the times after the last frame that frame."""
-        if self._previous is None:
-            raise MediaError(
-                f"{self._guard.name} has a video stream but not one frame: the file is empty or cut short."
-            )
+        """Gives the times after the last frame that frame; there must have been one."""
         while not self.is_done:
             self._take(*self._previous)
 
@@ -99,13 +104,25 @@ class FramePicker:
         if number and self.timestamps[-1] == seconds:
             image = self.images[number - 1]
         else:
-            image = upright_rgb(frame, reformatter=self._reformatter)
+            image = self._image(frame)
         if self.images is None:
             self.images = np.empty((len(self._wanted), *image.shape), np.uint8)
-        elif image.shape != self.images.shape[1:]:
-            image = upright_rgb(frame, *self.images.shape[1:3], reformatter=self._reformatter)
         self.images[number] = image
         self.timestamps.append(seconds)
+
+    def _image(self, frame: av.VideoFrame) -> np.ndarray:
+        """The frame as the model sees it, in the size of the frame that was taken first."""
+        try:
+            image = upright_rgb(frame, reformatter=self._reformatter, aspect=self._aspect)
+            if self.images is not None and image.shape != self.images.shape[1:]:
+                image = upright_rgb(frame, *self.images.shape[1:3], reformatter=self._reformatter)
+        except Exception as error:
+            # PyAV raises errors of many classes for what cannot be converted.
+            raise UnusableStreamError(
+                f"{self._guard.name} has frames of a kind that cannot be shown ({frame.format.name}: {error}): convert "
+                "it to H.264, VP9 or AV1."
+            ) from error
+        return image
 
 
 class FrameTimes:

@@ -19,6 +19,9 @@ class MediaLimits:
         max_frames (`int`, defaults to 100_000): Frames that the video may have, and that may be decoded.
         max_wall_seconds (`float`, defaults to 120.0): Time that reading the clip may take. It is looked at between
             reads, packets and frames: a decoder that is stuck inside one frame can only be ended from outside.
+        max_damaged_share (`float`, defaults to 2/3): Share of the frames that may be missing or faulty, and of the
+            pieces of the sound. More of them make a video unusable, and a sound is left out. The default is what the
+            `ffmpeg` program takes for a failure; 0 takes no damaged clip.
 
     Example:
 
@@ -38,6 +41,9 @@ class MediaLimits:
         default=100_000, metadata={"help": "Frames that a clip has and that are decoded, at most."}
     )
     max_wall_seconds: float = field(default=120.0, metadata={"help": "Time that reading a clip may take."})
+    max_damaged_share: float = field(
+        default=2 / 3, metadata={"help": "Share of a clip's frames, and of its sound, that may be damaged, at most."}
+    )
 
 
 DEFAULT_LIMITS = MediaLimits()
@@ -84,6 +90,10 @@ class ClipGuard:
                 f"{self.name} has frames of {width}x{height}, more than the {self.limits.max_pixels} pixels allowed:"
                 " pass a smaller clip or raise MediaLimits.max_pixels."
             )
+
+    def begin_decoding(self) -> None:
+        """Tells that the frames are decoded from the start: those before do not count twice."""
+        self._num_decoded = 0
 
     def check_frames(self, count: int) -> None:
         """Raises `MediaError` for more frames than allowed."""
@@ -145,10 +155,16 @@ class GuardedFile(io.RawIOBase):
             return -1
 
     def tell(self) -> int:
-        return self._file.tell()
+        try:
+            return self._file.tell()
+        except Exception as error:
+            self._error = error
+            return -1
 
     def raise_error(self) -> None:
         """Raises `MediaError` when reading the file failed or took too long."""
         self._guard.check_time()
+        if isinstance(self._error, MediaError):
+            raise self._error
         if self._error is not None:
             raise MediaError(f"{self._guard.name} cannot be read ({self._error}).") from self._error

@@ -1,22 +1,28 @@
-"""Two ways from a video's packets to the wanted frames: decoding what a plan says, or decoding all.
+"""Three ways from a video's packets to the wanted frames: decoding what a plan says, decoding all, and doing so slowly.
 
-The frames are the same, bit for bit: what could make them others (keyframes that are none, frames that do not come, or
-come damaged) is noticed while decoding by a plan, and the caller then decodes all.
+The frames of the first two are the same, bit for bit: what could make them others (keyframes that are none, frames that
+do not come, or come damaged) is noticed while decoding by a plan, and the caller then decodes all. What is damaged is
+decoded by the third, frame after frame, which alone tells which packet a fault belongs to.
 """
 
+import errno
 from collections.abc import Iterable, Sequence
 
 import av
 from av.video.stream import VideoStream
 
+from ...errors import MediaError
+from .containers import pixel_aspect
+from .damage import UnusableStreamError, count_missing, is_within
 from .frame_picking import FramePicker, FrameTimes
 from .limits import ClipGuard
+from .packet_reading import decode_packet
 from .packet_skipping import SkippingPlan
-from .timeline import Timeline
+from .timeline import Timeline, VideoPacket
 
 
 class FullDecoder:
-    """Decodes a video from its start to the last wanted frame.
+    """Decodes a video from its start to the last wanted frame, unless it meets damage.
 
     Args:
         video (`VideoStream`): The video, of a container opened anew.
@@ -26,24 +32,138 @@ class FullDecoder:
     """
 
     def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
-        self.picker = FramePicker(wanted, guard)
+        self.picker = FramePicker(wanted, guard, pixel_aspect(video))
+        self.num_faulty = 0
+        self._timeline = timeline
         self._times = FrameTimes(video, timeline.has_times)
         self._guard = guard
+        self._number = -1
+        self._errors: dict[int, Exception] = {}
+        self._shown: set[int | None] = set()
+        self._has_ended = False
+        self._has_intact_frame = False
+
+    @property
+    def is_done(self) -> bool:
+        return bool(self._errors or self.num_faulty) or self.picker.is_done
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many frames were looked at, are missing and are faulty, as [`MediaDamage`] takes them."""
+        return {
+            "num_frames": len(self._decoded_packets()),
+            "num_missing_frames": self._num_missing(),
+            "num_faulty_frames": self.num_faulty,
+        }
+
+    def add(self, packet: av.Packet) -> None:
+        """Takes the next packet of the video, in order of storage; an empty one ends it."""
+        self._number += bool(packet.size)
+        self._has_ended = not packet.size
+        try:
+            frames = decode_packet(packet)
+        except Exception as error:
+            # PyAV raises errors of many classes for what cannot be decoded.
+            self._errors[self._number] = error
+            return
+        for frame in frames:
+            self._guard.count_decoded_frame()
+            self._note(frame)
+            self._pick(frame, self._times.seconds(frame))
+
+    def finish(self) -> bool:
+        """Takes the last frames, and tells whether these are all: no damage was met."""
+        if self._errors or self.num_faulty or not self.picker.has_begun or self._may_lack_the_last():
+            return False
+        self.picker.finish()
+        return True
+
+    def _pick(self, frame: av.VideoFrame, seconds: float) -> None:
+        self.picker.add(frame, seconds)
+
+    def _note(self, frame: av.VideoFrame) -> None:
+        self._shown.add(frame.pts)
+        if not frame.is_corrupt:
+            self._has_intact_frame = True
+        elif self._has_intact_frame:
+            # Those before are as they should be where a video has no keyframes, but builds up.
+            self.num_faulty += 1
+
+    def _may_lack_the_last(self) -> bool:
+        """Whether the end is missing: PyAV passes over what fails when the decoder gives the last frames at once."""
+        ticks = self._comparable_ticks() if self._has_ended else []
+        return bool(ticks) and not self._shown.intersection(ticks[-2:])
+
+    def _decoded_packets(self) -> list[VideoPacket]:
+        return [packet for packet in self._timeline.packets[: self._number + 1] if not packet.is_hidden]
+
+    def _comparable_ticks(self) -> list[int]:
+        """When the packets are shown, ascending; none where that cannot be compared with the frames that came."""
+        told = {packet.ticks for packet in self._decoded_packets()}
+        if not self._timeline.has_times or None in told or None in self._shown:
+            return []
+        return sorted(told) if 2 * len(self._shown & told) >= len(self._shown) else []
+
+    def _num_missing(self) -> int:
+        ticks = self._comparable_ticks()
+        if not ticks:
+            return len(self._errors)
+        failed = {self._timeline.packets[number].ticks for number in self._errors if number >= 0}
+        # What was decoded last, and is shown later than all that came, may still have been waiting.
+        last = ticks[-1] if self._has_ended else max(self._shown, default=ticks[-1])
+        return count_missing([tick for tick in ticks if tick <= last], self._shown, failed)
+
+
+class TolerantDecoder(FullDecoder):
+    """Decodes a damaged video from its start to the last wanted frame, and leaves out what cannot be decoded.
+
+    Takes one frame at a time, as the `ffmpeg` program gives them: several threads pass errors on late, or not at all,
+    and mend a damaged frame in other ways.
+    """
+
+    def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
+        video.codec_context.thread_count = 1
+        super().__init__(video, timeline, wanted, guard)
 
     @property
     def is_done(self) -> bool:
         return self.picker.is_done
 
-    def add(self, packet: av.Packet) -> None:
-        """Takes the next packet of the video, in order of storage; an empty one ends it."""
-        for frame in packet.decode():
-            self._guard.count_decoded_frame()
-            self.picker.add(frame, self._times.seconds(frame))
-
     def finish(self) -> bool:
-        """Takes the last frames, and tells whether all frames are there (they are, or this raises)."""
+        """Takes the last frames.
+
+        Raises:
+            `UnusableStreamError`: There is none, or too many are damaged.
+        """
+        if not self.picker.has_begun:
+            raise UnusableStreamError(f"{self._guard.name} has a video of which no frame can be decoded{self._why()}.")
         self.picker.finish()
+        counts = self.counts
+        num_damaged = counts["num_missing_frames"] + counts["num_faulty_frames"]
+        limit = self._guard.limits.max_damaged_share
+        if not is_within(num_damaged, counts["num_frames"], limit):
+            raise UnusableStreamError(
+                f"{self._guard.name} has a damaged video: {num_damaged} of {counts['num_frames']} frames are missing or "
+                f"faulty, more than the share of {limit:.2f} allowed. Leave it out, or raise "
+                "MediaLimits.max_damaged_share."
+            )
         return True
+
+    def _pick(self, frame: av.VideoFrame, seconds: float) -> None:
+        if self._errors and not self.picker.has_begun and self._timeline.start is not None:
+            self.picker.start_at(min(seconds, self._timeline.start))
+        super()._pick(frame, seconds)
+
+    def _why(self) -> str:
+        """What is known about why there is no frame."""
+        if not self._errors:
+            return ": the file is damaged or cut short"
+        first = next(iter(self._errors.values()))
+        if getattr(first, "errno", None) == errno.EINVAL:
+            # What FFmpeg answers where a frame has no pixels, or more than it was allowed to make room for.
+            return ": they have no size, or are far larger than MediaLimits.max_pixels"
+        reason = getattr(first, "strerror", None) or first
+        return f" ({reason}): {len(self._errors)} of its packets are damaged"
 
 
 class SkippingDecoder:
@@ -56,9 +176,12 @@ class SkippingDecoder:
         guard (`ClipGuard`): The limits.
     """
 
+    # Where a frame is damaged, all are decoded anew, and counted.
+    counts: dict[str, int] = {}
+
     def __init__(self, video: VideoStream, timeline: Timeline, plan: SkippingPlan, guard: ClipGuard):
         # The times of the frames themselves, so the picker takes just these.
-        self.picker = FramePicker(plan.timestamps, guard)
+        self.picker = FramePicker(plan.timestamps, guard, pixel_aspect(video))
         self._context = video.codec_context
         self._packets = timeline.packets
         self._times = plan.times
@@ -89,9 +212,16 @@ class SkippingDecoder:
             return
         if self._can_leave_out:
             self._context.skip_frame = "DEFAULT" if ticks in self._times else "NONREF"
-        self._take(packet.decode())
+        try:
+            self._take(packet.decode())
+            if self._number == last:
+                self._take(self._context.decode(None))
+        except MediaError:
+            raise
+        except Exception:
+            # PyAV raises errors of many classes for what cannot be decoded.
+            self._has_failed = True
         if self._number == last:
-            self._take(self._context.decode(None))
             self._context.flush_buffers()
             self._runs.pop()
 
