@@ -279,6 +279,11 @@ class DroppedHashtags:
         rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
         return f"{entries} in the hashtags of {rows} {verb} left out: {', '.join(shown)}{more}"
 
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, Any]) -> "DroppedHashtags":
+        """What [`~DroppedHashtags.to_dict`] gave."""
+        return cls(counts["count"], counts["rows"], Counter(counts["examples"]))
+
     def to_dict(self) -> dict[str, Any]:
         """The counts and the commonest examples, as JSON can hold them."""
         return {"count": self.count, "rows": self.rows, "examples": dict(self.examples.most_common(20))}

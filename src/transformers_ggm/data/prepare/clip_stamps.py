@@ -1,10 +1,10 @@
 """Which clips have changed since they were decoded: a table that names them stays the same when their files do not."""
 
-import os
 from collections.abc import Iterable
 
 from ...file_names import storable_path
 from ...opening import is_url, local_name
+from ..stamps import file_facts
 
 
 def clip_facts(video: str | bytes | None) -> dict[str, str | None]:
@@ -21,20 +21,12 @@ def clip_facts(video: str | bytes | None) -> dict[str, str | None]:
     path = local_name(video) if isinstance(video, str) else None
     if path is None or is_url(path):
         return {"clip": None, "clip_stamp": None}
-    return {"clip": storable_path(path), "clip_stamp": _stamp(path)}
-
-
-def _stamp(clip: str) -> str | None:
-    try:
-        status = os.stat(local_name(clip))
-    except (OSError, ValueError):
-        return None
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return {"clip": storable_path(path), "clip_stamp": file_facts(path)}
 
 
 def has_changed(clip: str | None, stamp: str | None) -> bool:
     """Whether a clip is there in another version than when it was stamped. One that is gone has not changed."""
-    now = None if clip is None else _stamp(clip)
+    now = None if clip is None else file_facts(local_name(clip))
     return now is not None and now != stamp
 
 

@@ -54,12 +54,12 @@ class ClipWorkers(AbstractContextManager):
     def prepare(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """
         The rows as [`prepare_clip`] gives them, in their order; a bounded number of them is in memory at a time. A row
-        that has a field [`DECODED`] gets what is in it, and is not decoded.
+        that has a field [`DECODED`] gets what is in it; it is not decoded, and neither are words alone.
         """
         work = partial(prepare_clip, options=self.options, limits=self.limits)
         under_way = deque()
         for row in rows:
-            if DECODED in row:
+            if DECODED in row or row["video"] is None:
                 under_way.append((row, None))
             else:
                 timeout = self.limits.max_wall_seconds + _GRACE_SECONDS
@@ -73,8 +73,8 @@ class ClipWorkers(AbstractContextManager):
         from pebble import ProcessExpired
 
         if future is None:
-            decoded = row.pop(DECODED)
-            return {**{key: value for key, value in row.items() if key != "video"}, **NO_CLIP, **decoded}
+            kept = {key: value for key, value in row.items() if key not in ("video", DECODED)}
+            return {**kept, **NO_CLIP, **row.get(DECODED, {})}
         name = row["file_name"] or source_name(row["video"])
         try:
             return future.result()
