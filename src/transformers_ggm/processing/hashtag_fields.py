@@ -42,7 +42,9 @@ _WORD = regex.compile(r"[\p{L}\p{N}]")
 # An emoji by itself was meant for a label too.
 _MEANT = regex.compile(r"[\p{L}\p{N}\p{So}]")
 # Lists as Python, NumPy, Spark, Postgres and others print them, of which only some can be parsed.
-_LISTED = regex.compile(r"(?:[A-Za-z]++\s*)?[\[({].*[\])}]", regex.DOTALL)
+_LISTED = regex.compile(
+    r"(?:(?:array|list|tuple|set|frozenset|deque|dict_keys|dict_values)\s*(?=\())?([\[({].*[\])}])", regex.DOTALL
+)
 _LIST_TYPE = regex.compile(r"dtype=[^)\]]*")
 _SIDE_BY_SIDE = regex.compile(r"""['"]\s+['"]""")
 _QUOTED = regex.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\"""", regex.DOTALL)
@@ -207,9 +209,9 @@ def _listed(text: str) -> Any:
             return parsed if isinstance(parsed, (list, dict, str)) and parsed != text else None
         except _PARSE_ERRORS:
             pass
-    if not _LISTED.fullmatch(text):
+    if not (listed := _LISTED.fullmatch(text)):
         return None
-    text = _LIST_TYPE.sub("", text)
+    text = _LIST_TYPE.sub("", listed[1])
     # Python reads strings that stand side by side, as NumPy prints them, as one; and has no order of a set.
     if not _SIDE_BY_SIDE.search(text):
         try:

@@ -105,9 +105,9 @@ def check_training(run: Run) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the stages that the arguments ask for."""
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
-    check_output_folder(run.output_dir)
     check_publishing(run)
     check_training(run)
+    check_output_folder(run.output_dir)
     stages = [name for name in RUN_STAGE if name in run.stage.stages]
     check_data(run, stages)
     for name in stages:
