@@ -14,6 +14,7 @@ JPEG files, both in two worker processes; above 1 training is the faster one.
 """
 
 import argparse
+import hashlib
 import tempfile
 import time
 from fractions import Fraction
@@ -23,6 +24,8 @@ import av
 import numpy as np
 from loading import loading
 
+from transformers_ggm.errors import OutputError
+from transformers_ggm.files import check_output_folder
 from transformers_ggm.processing import GGMVideoProcessor, decode_media
 from transformers_ggm.processing.media.frame_images import upright_rgb
 
@@ -56,6 +59,12 @@ def render_clip(path: Path, seconds: float, keyframe_distance: int, seed: int = 
         write_sound(container, audio, seconds)
     part.replace(path)
     return path
+
+
+def clip_name(seconds: float, keyframe_distance: int, seed: int = 0) -> str:
+    """What a rendered clip is called: another name when this file, which renders it, has changed."""
+    renderer = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    return f"{seconds:g}s-{keyframe_distance}-{seed}-{renderer}.mp4"
 
 
 def scene(num_frames: int, rng: np.random.Generator):
@@ -129,7 +138,7 @@ def seeking(folder: Path, seconds: float, distances: list[int], num_runs: int) -
     ]
     wanted = GGMVideoProcessor(num_frames=NUM_FRAMES).sample_timestamps(seconds)
     for distance in distances:
-        path = folder / f"{seconds:g}s-{distance}.mp4"
+        path = folder / clip_name(seconds, distance)
         if not path.exists():
             render_clip(path, seconds, distance)
         ways = {
@@ -170,9 +179,13 @@ def main() -> None:
     parser.add_argument("--num_runs", type=int, default=3, help="how often each side is measured (default: 3)")
     parser.add_argument("--keep", type=Path, help="folder to keep the clips in (default: none, they are removed)")
     arguments = parser.parse_args()
+    try:
+        if arguments.keep:
+            check_output_folder(arguments.keep, "--keep")
+    except OutputError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
         print("\n".join(seeking(folder, arguments.seconds, arguments.keyframe_distances, arguments.num_runs)))
     print("\n" + "\n".join(loading(num_rounds=arguments.num_runs)))
 

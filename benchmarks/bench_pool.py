@@ -35,6 +35,8 @@ from transformers_ggm import (
     HashtagRetrieverConfig,
     HashtagRetrieverProcessor,
 )
+from transformers_ggm.errors import OutputError
+from transformers_ggm.files import check_output_folder
 
 BATCH = 50_000
 NUM_CLUSTERS = 5_000
@@ -245,6 +247,11 @@ def main() -> None:
     parser.add_argument("--index", choices=["auto", "exact", "faiss"], default="auto")
     parser.add_argument("--folder", type=Path, help="for the files, which are deleted afterwards; else TMPDIR's")
     arguments = parser.parse_args()
+    try:
+        if arguments.folder:
+            check_output_folder(arguments.folder, "--folder")
+    except OutputError as error:
+        parser.error(str(error))
     # Both the pool and the temporary file that its vectors are built in.
     scratch = Path(tempfile.mkdtemp(dir=arguments.folder))
     tempfile.tempdir = os.environ["TMPDIR"] = str(scratch)

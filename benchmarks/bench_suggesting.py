@@ -26,12 +26,16 @@ from settings import FAST, NEW_TOKENS, NUMBERS, PLAIN, Setting, settings_to_meas
 from stages import STAGES
 from transformers.utils import logging
 
+from transformers_ggm.errors import OutputError
 from transformers_ggm.figures import new_figure, save_figure
-from transformers_ggm.files import write_text
+from transformers_ggm.files import check_output_file, write_text
 from transformers_ggm.modeling.int8_linear import quantize_linears
 from transformers_ggm.training.model_card_callback import cpu_name
 
 NUM_FRAMES = 15
+# Parts of the page, between marks of these names.
+SECTIONS = ("stages", "quality", "searches")
+PICTURE = "performance.png"
 
 
 def vision_language_seconds(numbers: str) -> float:
@@ -117,6 +121,17 @@ def with_section(page: str, name: str, lines: list[str]) -> str:
     return written
 
 
+def check_page(page: Path) -> None:
+    """Makes sure, before anything is measured, that the page has its marks, and that it and its picture can be written."""
+    if not page.exists():
+        raise OutputError(f"`--output` {page} does not exist: give a page with the marks of {', '.join(SECTIONS)}.")
+    check_output_file(page, "--output")
+    check_output_file(page.parent / "images" / PICTURE, "--output")
+    text = page.read_text(encoding="utf-8")
+    for name in SECTIONS:
+        with_section(text, name, [])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num_runs", type=int, default=3, help="how often each setting is measured (default: 3)")
@@ -126,6 +141,11 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="the page to write into; its picture goes into images/ beside it")
     arguments = parser.parse_args()
+    try:
+        if arguments.output:
+            check_page(arguments.output)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -135,11 +155,12 @@ def main() -> None:
         clip = render_clip(folder / "clip.mp4", 7.5, 60)
         stages = stage_seconds(checkpoints, clip, settings_to_measure(arguments.batch_size), arguments.num_runs)
         others = {name: vision_language_seconds(name) for name in NUMBERS}
-        sections = {
-            "stages": [f"Measured on {machine()}.", "", *table(stages, others)],
-            "quality": quality(folder, arguments.num_rendered_shorts),
-            "searches": drafts(folder, arguments.num_rendered_shorts),
-        }
+        lines = [
+            [f"Measured on {machine()}.", "", *table(stages, others)],
+            quality(folder, arguments.num_rendered_shorts),
+            drafts(folder, arguments.num_rendered_shorts),
+        ]
+        sections = dict(zip(SECTIONS, lines, strict=True))
     for lines in sections.values():
         print("\n".join([*lines, ""]))
     if arguments.output:
@@ -147,7 +168,7 @@ def main() -> None:
         for name, lines in sections.items():
             page = with_section(page, name, ["", *lines, ""])
         write_text(arguments.output, page)
-        plot(stages, arguments.output.parent / "images" / "performance.png")
+        plot(stages, arguments.output.parent / "images" / PICTURE)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from base_size import write_checkpoint
-from bench_decoding import render_clip
+from bench_decoding import clip_name, render_clip
 from bench_suggesting import machine
 from settings import NEW_TOKENS, WORDS
 from torch.utils.flop_counter import FlopCounterMode
@@ -35,6 +35,8 @@ from transformers.utils import logging
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.prepare.options import available_cores
+from transformers_ggm.errors import OutputError
+from transformers_ggm.files import check_output_folder
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 NUM_FILES = 4
@@ -166,8 +168,7 @@ def header(workers: list[int], on_gpu: bool) -> list[str]:
 
 def clips(folder: Path) -> list[Path]:
     """Clips in a folder, rendered where they are not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{number}.mp4" for number in range(NUM_FILES)]
+    files = [folder / clip_name(7.5, 60, number) for number in range(NUM_FILES)]
     return [file if file.exists() else render_clip(file, 7.5, 60, seed=number) for number, file in enumerate(files)]
 
 
@@ -199,6 +200,11 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="default: all")
     parser.add_argument("--keep", type=Path, help="folder to keep the clips in (default: none, they are removed)")
     arguments = parser.parse_args()
+    try:
+        if arguments.keep:
+            check_output_folder(arguments.keep, "--keep")
+    except OutputError as error:
+        parser.error(str(error))
     logging.set_verbosity_error()
     on_gpu = arguments.device.type == "cuda"
     rate = matrix_rate(arguments.device) if on_gpu else None

@@ -16,8 +16,8 @@ import math
 import torch
 from transformers import AutoConfig, AutoTokenizer, BartConfig, BartForConditionalGeneration, BertConfig, BertModel
 
-from transformers_ggm.errors import CheckpointError
-from transformers_ggm.files import written_whole
+from transformers_ggm.errors import CheckpointError, OutputError
+from transformers_ggm.files import check_output_folder, written_whole
 
 # Of a layer's weights: BERT's names by BART's.
 LAYER_NAMES = {
@@ -128,6 +128,10 @@ def main() -> None:
     parser.add_argument("--output_dir", required=True, help="folder to write the BART to")
     parser.add_argument("--decoder_layers", type=int, default=2, help="layers of the new decoder")
     arguments = parser.parse_args()
+    try:
+        check_output_folder(arguments.output_dir, "--output_dir")
+    except OutputError as error:
+        parser.error(str(error))
     convert(arguments.checkpoint, arguments.output_dir, arguments.decoder_layers)
 
 

@@ -20,6 +20,9 @@ import av
 import numpy as np
 from tqdm.auto import tqdm
 
+from transformers_ggm.errors import OutputError
+from transformers_ggm.files import check_output_folder
+
 FRAMES_PER_SECOND, FRAMES_PER_PHOTO, PHOTOS_SHOWN = 10, 5, 6
 SHORT_SIDE = 224
 # By the last digit of the id's hash. Digit 0 is left out, for a look at the end that no choice was made by.
@@ -68,6 +71,10 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True, help="clone of yuhonas/free-exercise-db")
     parser.add_argument("--output_dir", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
+    try:
+        check_output_folder(arguments.output_dir, "--output_dir")
+    except OutputError as error:
+        parser.error(str(error))
     files = sorted((arguments.source / "exercises").glob("*.json"))
     if not files:
         parser.error(

@@ -62,6 +62,7 @@ def test_files_are_found_under_the_other_spelling(tmp_path, stored, asked):
     there, wanted = unicodedata.normalize(stored, name), unicodedata.normalize(asked, name)
     path = tmp_path / there
     path.parent.mkdir()
+    assert as_on_disk(str(tmp_path), wanted) == str(tmp_path / wanted)  # not there yet, which must not be kept in mind
     path.write_bytes(b"other")
     assert as_on_disk(str(tmp_path), wanted) == str(path)
     assert as_on_disk(str(tmp_path), wanted + "x") == os.path.join(tmp_path, wanted + "x")

@@ -1,8 +1,18 @@
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from transformers_ggm.files import write_json, write_lines, write_text, written_whole
+from transformers_ggm.errors import OutputError
+from transformers_ggm.files import (
+    check_output_file,
+    check_output_folder,
+    write_json,
+    write_lines,
+    write_text,
+    written_whole,
+)
 
 
 def names(folder):
@@ -102,3 +112,60 @@ def test_lines_appear_together(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         write_lines(tmp_path / "list.txt", broken())
     assert names(tmp_path) == ["list.txt"] and (tmp_path / "list.txt").read_text() == "first\nzweite\n"
+
+
+def test_outputs_that_can_be_written(tmp_path):
+    """Would fail if a good output were refused, not made, touched, or left with something in it."""
+    (tmp_path / "page.md").write_text("words")
+    before = (tmp_path / "page.md").stat().st_mtime_ns
+    for folder in (tmp_path, tmp_path / "new" / "folder", str(tmp_path / "x")):
+        assert check_output_folder(folder) == Path(folder)
+    assert names(tmp_path) == ["new", "page.md", "x"] and names(tmp_path / "new" / "folder") == []
+    assert check_output_file(tmp_path / "page.md").read_text() == "words"
+    assert (tmp_path / "page.md").stat().st_mtime_ns == before
+    check_output_file(tmp_path / "a" / "b" / "new.md")
+    assert names(tmp_path / "a" / "b") == []
+
+
+def test_relative_outputs(tmp_path, monkeypatch):
+    """Would fail if an output without a folder before it, or behind a link, were refused."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    for folder in ("out", ".", "link", "link/new", ""):
+        check_output_folder(folder)
+    check_output_file("tags.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file", "`--out` .*file is no folder: give another folder"),
+        ("file/below/it", "`--out` .*it lies in what is no folder: give another folder"),
+        ("nothing", "`--out` .*nothing is no folder"),
+        ("closed", "`--out` .*closed cannot be written to"),
+        ("closed/new", "`--out` .*new cannot be written to"),
+        ("x" * 300, "`--out` .* cannot be written to"),
+        ("a\0b", "`--out` .* cannot be written to"),
+    ],
+)
+def test_outputs_that_cannot_be_written(tmp_path, monkeypatch, name, message):
+    """Would fail if hours of work ended with what could have been known before them, or in an error of the system."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "nothing").symlink_to("gone")
+    (tmp_path / "closed").mkdir()
+    make = tempfile.TemporaryFile
+
+    def refusing(dir):  # as a read-only file system does: tests may run as a user who may do anything
+        if "closed" in str(dir):
+            raise OSError(30, "Read-only file system")
+        return make(dir=dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refusing)
+    with pytest.raises(OutputError, match=message):
+        check_output_folder(tmp_path / name, "--out")
+    if name != "file":
+        with pytest.raises(OutputError, match="`--out`"):
+            check_output_file(tmp_path / name / "page.md", "--out")
+    with pytest.raises(OutputError, match="is a folder: give the name of a file"):
+        check_output_file(tmp_path, "--out")

@@ -25,6 +25,10 @@ class DatasetError(OSError):
     """A data folder is not in the Hub's folder convention: no `metadata.jsonl`, a row without its file or field."""
 
 
+class OutputError(DatasetError):
+    """What a command is to write cannot be written where it is told to: a file in place of a folder, no rights, no room."""
+
+
 class CheckpointError(OSError):
     """A checkpoint folder or repository lacks a part that is needed, or the part cannot be read."""
 

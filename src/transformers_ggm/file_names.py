@@ -90,13 +90,21 @@ def as_on_disk(folder: str, name: str) -> str:
     found = folder
     for part in name.split("/"):
         exact = os.path.join(found, part)
-        spelling = part if os.path.lexists(exact) else _spellings(found).get(name_key(part), part)
+        spelling = part if os.path.lexists(exact) else _spellings(found, _changed_at(found)).get(name_key(part), part)
         found = os.path.join(found, spelling)
     return found if os.path.lexists(found) else path
 
 
+def _changed_at(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
 @lru_cache(maxsize=64)
-def _spellings(folder: str) -> dict[str, str]:
+def _spellings(folder: str, changed_at: int) -> dict[str, str]:
+    # What lies in a folder is another thing after a change.
     try:
         return {name_key(name): name for name in sorted(os.listdir(folder))}
     except OSError:

@@ -1,12 +1,75 @@
-"""Writing whole folders and files, or nothing."""
+"""Writing whole folders and files, or nothing; and knowing before the work that they can be written."""
 
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .errors import OutputError
+
+
+def check_output_folder(folder: str | os.PathLike, argument: str = "output_dir") -> Path:
+    """
+    Makes sure, before any work, that files can be written into a folder, and makes it where it is not there.
+
+    Args:
+        folder (`str` or `os.PathLike`): The folder.
+        argument (`str`, defaults to `"output_dir"`): What the caller calls it.
+
+    Raises:
+        `OutputError`: It is a file, or lies in one, or may not be written to; names the argument and says what to do.
+
+    Example:
+
+    ```python
+    >>> import pathlib, tempfile
+    >>> from transformers_ggm.files import check_output_folder
+    >>> check_output_folder(pathlib.Path(tempfile.mkdtemp(), "new", "folder")).is_dir()
+    True
+
+    ```
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Rights alone do not tell of file systems that are read-only or full.
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, ValueError) as error:
+        kinds = {FileExistsError: "is no folder", NotADirectoryError: "lies in what is no folder"}
+        what = kinds.get(type(error), f"cannot be written to ({error})")
+        raise OutputError(f"`{argument}` {folder} {what}: give another folder.") from error
+    return folder
+
+
+def check_output_file(file: str | os.PathLike, argument: str = "output") -> Path:
+    """
+    Makes sure, before any work, that a file can be written, and makes the folder that it is to lie in. What is in the
+    file stays.
+
+    Args:
+        file (`str` or `os.PathLike`): The file, which need not be there.
+        argument (`str`, defaults to `"output"`): What the caller calls it.
+
+    Raises:
+        `OutputError`: It is a folder, or lies in a file, or may not be written; names the argument and says what to do.
+    """
+    file = Path(file)
+    try:
+        if file.is_dir():
+            raise OutputError(f"`{argument}` {file} is a folder: give the name of a file.")
+        check_output_folder(file.parent, argument)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            file.open("ab").close()
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputError(f"`{argument}` {file} cannot be written ({error}): give another file.") from error
+    return file
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 import json
+import shutil
 
 import pytest
 import torch
-from data_samples import make_processors, video_processor, write_metadata, write_sound
+from data_samples import make_processors, video_processor, write_metadata, write_shorts, write_sound
 from datasets.arrow_writer import ArrowWriter
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
@@ -115,6 +116,41 @@ def test_existing_file_is_used(shorts, processors, tmp_path, monkeypatch):
     second = decode_split(shorts, path, *processors)
     assert len(decoded) == 3 and path.stat().st_mtime_ns == modified
     assert first.to_list() == second.to_list()
+
+
+def test_files_of_other_clips_are_written_anew(processors, tmp_path, monkeypatch, caplog):
+    """Would fail if clips or words that have changed, or other processors, got what was decoded before them."""
+    folder = write_shorts(tmp_path / "shorts")
+    path = tmp_path / "train.arrow"
+    clips = sorted((folder / "train").rglob("*.mp4"))
+    decoded = decodings(monkeypatch)
+
+    def decode(*used):
+        del decoded[:]
+        split = decode_split(load_shorts(folder)["train"], path, *used)
+        return len(decoded), split
+
+    number, first = decode(*processors)
+    assert number == len(clips) and decode(*processors)[0] == 0
+    # What is asked for beside it, or in place of a part that is not asked for, is there.
+    deaf = GGMProcessor(processors[0].video_processor, processors[0].tokenizer)
+    assert decode(deaf)[0] == 0 and not caplog.text
+    shutil.copyfile(clips[0], clips[1])
+    number, second = decode(*processors)
+    assert number == len(clips) and "has other rows or clips" in caplog.text
+    assert second["frames"][:] != first["frames"][:] and second["hashtags"][:] == first["hashtags"][:]
+    rows = [{**row, "description": "other words"} for row in read_metadata(folder / "train")]
+    write_metadata(folder / "train", rows)
+    number, third = decode(*processors)
+    assert number == len(clips) and set(third["description"]) == {"other words"}
+    assert decode(processors[0], make_processors(retriever_size=16)[1])[0] == len(clips)
+    assert decode(*processors)[0] == len(clips)
+    (tmp_path / "train.stamp.json").unlink()  # as earlier versions left it
+    assert decode(*processors)[0] == 0
+
+
+def read_metadata(folder):
+    return [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_workers_change_nothing(decoded, shorts, processors, tmp_path):

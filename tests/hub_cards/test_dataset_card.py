@@ -14,11 +14,12 @@ CLIP = {
 RECORD = {
     "clip": CLIP,
     "corpus": None,
-    "splits": {"train": {"rows": 80, "shards": 2}, "test": {"rows": 20, "shards": 1}},
+    "splits": {"train": {"rows": 80, "shards": 2, "stamp": "1a"}, "test": {"rows": 20, "shards": 1, "stamp": "2b"}},
     "read": 100,
     "rejected": 0,
     "dropped": 0,
     "unseen_hashtags": [],
+    "dropped_hashtags": {"count": 0, "rows": 0, "examples": {}},
     "further_columns": ["mood"],
 }
 CORPUS = {"min_hashtag_count": 5, "seed": 3, "train_share": 0.8, "validation_share": 0.1}
@@ -37,7 +38,10 @@ def test_columns_and_splits(tmp_path):
     assert "| train | 80 | 2 |" in card.text and "| test | 20 | 1 |" in card.text
     columns = re.findall(r"^\| `(\w+)` \|", card.text, flags=re.MULTILINE)
     assert columns == ["file_name", "description", "hashtags", "mood", "frames", "timestamps", "duration", "audio"]
-    assert [split["split"] for split in card.data.to_dict()["configs"][0]["data_files"]] == ["train", "test"]
+    assert card.data.to_dict()["configs"][0]["data_files"] == [
+        {"split": "train", "path": "data/train-*-1a.parquet"},
+        {"split": "test", "path": "data/test-*-2b.parquet"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ LISTS = {
     '["a", "b"': (["a", "b"], []),
     '["\\u00e9t\\u00e9"]': (["été"], []),
     "(snow) lake": (["snow", "lake"], []),
+    "deque(['a', 'b'])": (["a", "b"], []),
+    "dict_values(['a'])": (["a"], []),
+    "Snow(2024)": ([], ["Snow(2024)"]),
+    "Lake (winter)": (["lake", "winter"], []),
 }
 VALUES = [
     (None, [], []),

@@ -11,12 +11,18 @@ from datasets import Dataset, Features, Value
 from datasets.arrow_writer import ArrowWriter
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
+from transformers.utils import logging
 
 from ..errors import DatasetError, MediaError
+from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
+from .stamps import rows_stamp
+
+logger = logging.get_logger(__name__)
 
 ARROW_BATCH = 64
+_FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds", "still_tolerance")
 FRAME_FEATURES = Features(
     {
         "frames": Value("large_binary"),
@@ -116,7 +122,9 @@ def decode_split(
 
     Args:
         dataset (`datasets.Dataset`): from [`load_shorts`].
-        path (`str` or `Path`): the file to write, e.g. `"prepared/train.arrow"`. An existing one is used as it is.
+        path (`str` or `Path`): the file to write, e.g. `"prepared/train.arrow"`. An existing one is used as it is, if
+            `<name>.stamp.json` beside it says that it was made of the same rows and clips, for processors like these;
+            otherwise it is written anew.
         processor ([`GGMProcessor`]): frame rule, size of frames, sound.
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): the retriever's size of frames.
         num_workers (`int`, *optional*, defaults to 0): processes that decode; 0 decodes in this one.
@@ -136,10 +144,13 @@ def decode_split(
     if on_error not in ("raise", "skip"):
         raise ValueError(f"`on_error` is {on_error!r}: choose 'raise' or 'skip'.")
     path = Path(path)
-    if path.is_file():
-        return Dataset.from_file(str(path))
     if not len(dataset):
         raise DatasetError(f"There is no row to prepare for {path}.")
+    stamp = _stamp(dataset, processor, retriever_processor, blank_video)
+    if path.is_file():
+        if _is_of(path, stamp):
+            return Dataset.from_file(str(path))
+        logger.warning(f"{path} has other rows or clips, or is for other processors: decoding anew.")
     path.parent.mkdir(parents=True, exist_ok=True)
     decoder = ClipDecoder(dataset, processor, retriever_processor, blank_video)
     loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
@@ -161,8 +172,40 @@ def decode_split(
         writer.finalize()
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rejected)
     path.with_suffix(".rejected.jsonl").write_text(lines, encoding="utf-8")
+    if rejected:
+        logger.warning(f"{len(rejected)} of {len(dataset)} clips were left out of {path}, which cannot be read.")
+    path.unlink(missing_ok=True)  # so that no stamp ever lies beside another file
+    write_json(path.with_suffix(".stamp.json"), stamp)
     os.replace(temporary, path)
     return Dataset.from_file(str(path))
+
+
+def _stamp(
+    dataset: Dataset,
+    processor: GGMProcessor,
+    retriever_processor: HashtagRetrieverProcessor | None,
+    blank_video: bool,
+) -> dict[str, Any]:
+    """What a decoded split is made of, by its parts; `None` for parts that are not asked for."""
+    extractor = processor.feature_extractor
+    names = ("processor_class", "auto_map", "feature_extractor_type")
+    sound = None if extractor is None else {k: v for k, v in extractor.to_dict().items() if k not in names}
+    rule = [getattr(processor.video_processor, name) for name in _FRAME_RULE]
+    stamp = {
+        "rows": rows_stamp(dataset),
+        "blank_video": blank_video,
+        "frames": [rule, _geometry(processor.video_processor)],
+        "retriever_frames": retriever_processor and _geometry(retriever_processor.video_processor),
+        "sound": sound and [sound, processor.max_audio_seconds],
+    }
+    return json.loads(json.dumps(stamp, default=str))
+
+
+def _is_of(path: Path, stamp: dict[str, Any]) -> bool:
+    """Whether a decoded split has all that is asked for. Earlier versions wrote no stamps."""
+    file = path.with_suffix(".stamp.json")
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return all(part is None or found.get(name, part) == part for name, part in stamp.items())
 
 
 def _as_is(row: dict[str, Any]) -> dict[str, Any]:

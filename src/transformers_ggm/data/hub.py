@@ -1,5 +1,6 @@
 """Sharing a prepared set on the Hub."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import CommitInfo
@@ -10,6 +11,8 @@ from .prepared import RECORD, is_prepared
 
 # What a prepared set consists of. Lists of rejected clips, which name files of this machine, stay where they are.
 PREPARED_FILES = ("README.md", RECORD, "statistics.md", "*.png", "unseen_hashtags.txt", "data/*.parquet")
+# Of these, what an earlier set had in a repository and this one has not is deleted.
+_REPLACED = ("unseen_hashtags.txt", "data/*.parquet")
 
 
 def prepared_files(folder: str | Path) -> list[Path]:
@@ -38,6 +41,7 @@ def push_prepared_to_hub(
 ) -> CommitInfo:
     """
     Uploads a prepared set to a dataset repository on the Hub in one commit, making the repository where there is none.
+    Shards of another set that lie there are deleted by the same commit.
 
     `load_dataset(repo_id)` then gives its splits.
 
@@ -61,4 +65,5 @@ def push_prepared_to_hub(
         token=token,
         revision=revision,
         create_pr=create_pr,
+        replaced=lambda there: [path for path in there if any(fnmatch(path, pattern) for pattern in _REPLACED)],
     )

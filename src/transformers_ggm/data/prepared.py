@@ -16,6 +16,7 @@ from torchvision.io import ImageReadMode, decode_image
 
 from ..errors import DatasetError
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing.hashtags import normalize_hashtag
 from ..processing.sound_features import sound_features, sound_waveform
 
 # Says that a folder is a prepared set, and what it was prepared with. Written last.
@@ -77,7 +78,21 @@ def load_prepared(data_dir: str | Path) -> DatasetDict:
     for split, paths in files.items():
         if len(paths) != splits[split]["shards"]:
             raise DatasetError(f"{data_dir}/data has {len(paths)} of {splits[split]['shards']} shards of '{split}'.")
-    return load_dataset("parquet", data_files=files)
+    loaded = load_dataset("parquet", data_files=files)
+    return DatasetDict({split: _as_spelled_now(rows) for split, rows in loaded.items()})
+
+
+def _as_spelled_now(rows: Dataset) -> Dataset:
+    """Rows that an earlier version prepared, which took some spellings of a hashtag for two, with the form of now."""
+    column = rows.with_format("arrow").select_columns("hashtags")[:].column(0)
+    used = pc.unique(pc.list_flatten(column)).to_pylist()
+    changed = {tag: normalize_hashtag(tag) for tag in used if normalize_hashtag(tag) != tag}
+    if not changed:
+        return rows
+    hashtags = [list(dict.fromkeys(changed.get(tag, tag) for tag in tags)) for tags in column.to_pylist()]
+    names, kind = rows.column_names, rows.features["hashtags"]
+    rows = rows.remove_columns("hashtags").add_column("hashtags", hashtags, feature=kind)
+    return rows.select_columns(names)
 
 
 class PreparedShorts(torch.utils.data.Dataset):

@@ -62,12 +62,14 @@ def write_dataset_card(
         audio_text=_audio_text(record["clip"]),
         **{key: record[key] for key in ("splits", "read", "rejected", "dropped", "corpus", "further_columns")},
         unseen_hashtags=len(record["unseen_hashtags"]),
+        dropped_hashtags=record["dropped_hashtags"] if record["dropped_hashtags"]["count"] else None,
     )
     write_text(Path(folder, "README.md"), str(content).rstrip() + "\n")
 
 
 def _data_files(splits: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    # With the stamp of the content, without which `datasets` would give the rows that it has kept of another set here.
+    return [{"split": name, "path": f"data/{name}-*-{split['stamp']}.parquet"} for name, split in splits.items()]
 
 
 def _frames_text(clip: Mapping[str, Any]) -> str:

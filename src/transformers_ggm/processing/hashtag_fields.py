@@ -15,6 +15,7 @@ from typing import Any
 
 import regex
 
+from ..file_names import whole_text
 from .addresses import ADDRESS
 from .hashtags import HASHTAG_CHARACTERS, is_valid_hashtag, normalize_hashtag
 
@@ -41,7 +42,9 @@ _WORD = regex.compile(r"[\p{L}\p{N}]")
 # An emoji by itself was meant for a label too.
 _MEANT = regex.compile(r"[\p{L}\p{N}\p{So}]")
 # Lists as Python, NumPy, Spark, Postgres and others print them, of which only some can be parsed.
-_LISTED = regex.compile(r"(?:[A-Za-z]++\s*)?[\[({].*[\])}]", regex.DOTALL)
+_LISTED = regex.compile(
+    r"(?:(?:array|list|tuple|set|frozenset|deque|dict_keys|dict_values)\s*(?=\())?([\[({].*[\])}])", regex.DOTALL
+)
 _LIST_TYPE = regex.compile(r"dtype=[^)\]]*")
 _SIDE_BY_SIDE = regex.compile(r"""['"]\s+['"]""")
 _QUOTED = regex.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+\"""", regex.DOTALL)
@@ -89,7 +92,9 @@ def read_hashtags(value: Any) -> ReadHashtags:
     """
     reader = _Reader()
     reader.read(value)
-    return ReadHashtags(list(dict.fromkeys(reader.hashtags)), [text[:_EXAMPLE_LENGTH] for text in reader.dropped])
+    return ReadHashtags(
+        list(dict.fromkeys(reader.hashtags)), [whole_text(text[:_EXAMPLE_LENGTH]) for text in reader.dropped]
+    )
 
 
 class _Reader:
@@ -204,9 +209,9 @@ def _listed(text: str) -> Any:
             return parsed if isinstance(parsed, (list, dict, str)) and parsed != text else None
         except _PARSE_ERRORS:
             pass
-    if not _LISTED.fullmatch(text):
+    if not (listed := _LISTED.fullmatch(text)):
         return None
-    text = _LIST_TYPE.sub("", text)
+    text = _LIST_TYPE.sub("", listed[1])
     # Python reads strings that stand side by side, as NumPy prints them, as one; and has no order of a set.
     if not _SIDE_BY_SIDE.search(text):
         try:
@@ -275,6 +280,11 @@ class DroppedHashtags:
         verb = "is no hashtag and was" if self.count == 1 else "are no hashtags and were"
         rows = "1 row" if self.rows == 1 else f"{self.rows} rows"
         return f"{entries} in the hashtags of {rows} {verb} left out: {', '.join(shown)}{more}"
+
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, Any]) -> "DroppedHashtags":
+        """What [`~DroppedHashtags.to_dict`] gave."""
+        return cls(counts["count"], counts["rows"], Counter(counts["examples"]))
 
     def to_dict(self) -> dict[str, Any]:
         """The counts and the commonest examples, as JSON can hold them."""

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from transformers import HfArgumentParser
 
+from ..files import check_output_folder
 from .arguments import (
     ClassifierArguments,
     DataArguments,
@@ -23,6 +24,7 @@ from .classifier import classifier_training_arguments, train_classifier
 from .evaluate import evaluate
 from .generator import generator_training_arguments, train_generator
 from .guidance import build_pool, retrieve_guidance
+from .made_from import check_data, check_made_from, note_made_from
 from .prepare import prepare
 from .publish import check_publishing, publish
 from .retriever import train_retriever
@@ -105,8 +107,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
     check_training(run)
-    for name, run_stage in RUN_STAGE.items():
-        if name in run.stage.stages:
-            run_stage(run)
+    check_output_folder(run.output_dir)
+    stages = [name for name in RUN_STAGE if name in run.stage.stages]
+    check_data(run, stages)
+    for name in stages:
+        check_made_from(run, name)
+        note_made_from(run, name)
+        RUN_STAGE[name](run)
     if run.training.push_to_hub:
         publish(run)
+    run.tell_left_out()

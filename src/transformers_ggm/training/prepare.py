@@ -46,6 +46,14 @@ def make_processors(run: Run) -> tuple[GGMProcessor, HashtagRetrieverProcessor |
     return processor, HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
 
 
+def note_rejected(run: Run, split: str) -> None:
+    """Has the clips that could not be read told with what else is left out."""
+    rejected = run.prepared_dir / f"{split}.rejected.jsonl"
+    count = len(rejected.read_text(encoding="utf-8").splitlines()) if rejected.is_file() else 0
+    if count:
+        run.left_out.append(f"{count} clips of the split '{split}' cannot be read and were left out (see {rejected})")
+
+
 def prepare(run: Run) -> None:
     """
     Writes `prepared/processor`, `prepared/retriever_processor` (where there is to be a retriever) and, of clips in
@@ -74,4 +82,5 @@ def prepare(run: Run) -> None:
                 on_error=run.data.on_error,
                 blank_video=run.data.blank_video,
             )
+            note_rejected(run, split)
     run.process.wait_for_everyone()

@@ -15,12 +15,15 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, logging
 
 from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
-from ..data import DecodedShorts, PreparedShorts, load_prepared, load_shorts
+from ..data import DecodedShorts, PreparedShorts, load_prepared
 from ..data.collator import check_hearing
 from ..data.prepared import is_prepared, read_record
+from ..data.shorts import read_shorts
+from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
 from ..errors import DatasetError
 from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.hashtag_fields import DroppedHashtags
 from ..retrieval.nearest import has_query
 from .arguments import (
     ClassifierArguments,
@@ -60,6 +63,7 @@ class Run:
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
         check_lora(self.lora, self.model)
+        self.left_out: list[str] = []
         self.output_dir = Path(self.training.output_dir)
         self.prepared_dir = self.output_dir / "prepared"
         self.guidance_dir = self.output_dir / "guidance"
@@ -80,10 +84,13 @@ class Run:
     @cached_property
     def shorts(self) -> DatasetDict:
         """The data folder, which must have all three splits."""
-        shorts = load_prepared(self.data.data_dir) if self.is_prepared_set else load_shorts(self.data.data_dir)
+        shorts, dropped = self._read_shorts()
+        if dropped:
+            self.left_out.append(dropped)
         missing = {"train", "validation", "test"} - set(shorts)
         if missing:
             raise DatasetError(f"{self.data.data_dir} lacks the split folders {sorted(missing)}.")
+        read = {split: len(rows) for split, rows in shorts.items()}
         shorts = shorts.filter(
             _is_usable,
             input_columns=["hashtags", "description", self.clip_column],
@@ -94,7 +101,48 @@ class Run:
                 raise DatasetError(
                     f"No row of {self.data.data_dir}/{split} has hashtags, and a clip or a description."
                 )
+            if unusable := read[split] - len(rows):
+                self.left_out.append(
+                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor words,"
+                    " and were left out"
+                )
+        self.tell_left_out()
         return shorts
+
+    def _read_shorts(self) -> tuple[DatasetDict, str]:
+        """The data, and a sentence on what was no hashtag, if anything."""
+        if not self.is_prepared_set:
+            shorts, dropped = read_shorts(self.data.data_dir)
+            return shorts, str(dropped) if dropped else ""
+        dropped = read_record(self.data.data_dir).get("dropped_hashtags", {})
+        return load_prepared(self.data.data_dir), str(DroppedHashtags.from_dict(dropped)) if dropped.get(
+            "count"
+        ) else ""
+
+    def tell_left_out(self) -> None:
+        """Logs what of the data is not trained on: while it is read, and again at the end, where it is seen."""
+        if self.process.is_main_process:
+            for what in self.left_out:
+                logger.warning(f"{self.data.data_dir}: {what}.")
+
+    @cached_property
+    def data_stamp(self) -> str:
+        """Another one when the data change."""
+        if self.is_prepared_set:
+            return prepared_stamp(self.data.data_dir)
+        return joined_stamp({split: rows_stamp(rows) for split, rows in self.shorts.items()})
+
+    def outputs(self, stage: str) -> list[Path]:
+        """What a stage writes: its finished output, and the folder with the checkpoints that it would go on from."""
+        return {
+            "prepare": [self.prepared_dir],
+            "retriever": [self.retriever_dir, self.retriever_run_dir],
+            "pool": [self.pool_dir],
+            "guidance": [self.guidance_dir],
+            "classifier": [self.classifier_dir, self.classifier_run_dir],
+            "generator": [self.generator_result, self.generator_run_dir],
+            "evaluate": [self.evaluation_dir / "test.json"],
+        }[stage]
 
     @cached_property
     def hashtag_counts(self) -> Counter:
@@ -217,6 +265,7 @@ class Run:
                 "lora": asdict(self.lora),
                 "num_processes": self.process.num_processes,
                 "versions": self.versions(),
+                "left_out": self.left_out,
                 **facts,
             }
             write_json(run_dir / RECORD, content)

@@ -59,7 +59,8 @@ def test_datasets_reads_the_folder_by_itself(prepared_dir):
     assert row["frames"][0].size == (32, 32)
     assert row["audio"] is None or row["audio"]["bytes"][:4] == b"fLaC"
     shards = sorted(file.name for file in (prepared_dir / "data").iterdir())
-    assert shards == [f"train-0000{number}-of-00003.parquet" for number in range(3)]
+    stamp = json.loads((prepared_dir / "prepared.json").read_text())["splits"]["train"]["stamp"]
+    assert shards == [f"train-0000{number}-of-00003-{stamp}.parquet" for number in range(3)]
 
 
 def test_nothing_unfinished_stays(prepared_dir):
@@ -67,7 +68,7 @@ def test_nothing_unfinished_stays(prepared_dir):
     names = {name.split("/")[0] for name in files_of(prepared_dir)}
     assert names == {
         ".lock", "README.md", "data", "hashtag_frequency.png", "near_duplicates.jsonl", "prepared.json",
-        "rejects.jsonl", "statistics.md", "words_per_hashtag.png",
+        "rejects.jsonl", "rows.parquet", "statistics.md", "words_per_hashtag.png",
     }  # fmt: skip
     assert (prepared_dir / "rejects.jsonl").read_text() == ""
 
@@ -176,21 +177,26 @@ def test_failure_after_decoding(shorts_dir, prepared_dir, tmp_path, monkeypatch,
     assert_same_rows(load_prepared(tmp_path / "out")["train"], load_prepared(prepared_dir)["train"])
 
 
-def test_failure_between_the_last_two_steps(shorts_dir, prepared_dir, tmp_path, monkeypatch):
+@pytest.mark.parametrize("steps", range(4))
+def test_failure_between_the_last_steps(shorts_dir, prepared_dir, tmp_path, monkeypatch, steps):
     """Would fail if a kill after the shards were published, and before the record was, lost the set."""
-    from transformers_ggm.data.prepare.preparation import Preparation
+    from transformers_ggm.data.prepare import preparation as module
+
+    replace, left = os.replace, [steps]
+
+    def fail_later(source, target):
+        if ".work" in str(source):
+            if not left[0]:
+                raise OSError("killed")
+            left[0] -= 1
+        replace(source, target)
 
     with monkeypatch.context() as patched:
-        finish = Preparation.finish_publishing
-
-        def fail(self):
-            if (self.output_dir / "data").is_dir():
-                raise OSError("killed")
-            finish(self)
-
-        patched.setattr(Preparation, "finish_publishing", fail)
+        patched.setattr(module, "os", type("os", (), {**vars(os), "replace": staticmethod(fail_later)}))
         with pytest.raises(OSError, match="killed"):
             prepare(shorts_dir, tmp_path / "out", clips_per_shard=3)
+    assert not (tmp_path / "out" / "prepared.json").exists()
+    monkeypatch.setattr(module, "ClipWorkers", lambda *_: pytest.fail("decoded again"))
     prepare(shorts_dir, tmp_path / "out", clips_per_shard=3)
     assert not (tmp_path / "out" / ".work").exists()
     assert_same_rows(load_prepared(tmp_path / "out")["train"], load_prepared(prepared_dir)["train"])
@@ -300,6 +306,54 @@ def test_splits_of_the_source_are_kept(words_dir, tmp_path):
     }
 
 
+def test_prepared_anew_at_the_same_place(shorts_dir, tmp_path):
+    """Would fail if `datasets` gave the rows of a set that lay there before, which it keeps by the names of files."""
+    found = []
+    for number in range(3):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        rows = [{"description": f"version {min(number, 1)}", "hashtags": ["snow"]}] * 3
+        write_metadata(tmp_path / "words", rows)
+        prepare(tmp_path / "words", tmp_path / "out", build_corpus=False)
+        names = sorted(file.name for file in (tmp_path / "out" / "data").iterdir())
+        found.append((names, load_dataset(str(tmp_path / "out"))["train"]["description"][0]))
+        assert load_dataset(str(tmp_path / "out" / "data"))["train"]["description"][0] == found[-1][1]
+        assert load_prepared(tmp_path / "out")["train"]["description"][0] == found[-1][1]
+    assert [text for _, text in found] == ["version 0", "version 1", "version 1"]
+    assert found[0][0] != found[1][0] == found[2][0]
+
+
+def test_what_is_no_hashtag_is_reported(tmp_path, capsys):
+    """Would fail if labels were lost on the way into a set without a word, or counted anew by a run that goes on."""
+    rows = [{"description": f"{number}", "hashtags": ["snow", f"{number} words", "2024"]} for number in range(5)]
+    write_metadata(tmp_path / "words" / "train", rows)
+    arguments = ["--data_dir", str(tmp_path / "words"), "--output_dir", str(tmp_path / "out"), "--num_workers", "1"]
+    for _ in range(2):
+        assert main(arguments) == 0
+        assert "10 entries in their hashtags are no hashtags" in capsys.readouterr().out
+    record = json.loads((tmp_path / "out" / "prepared.json").read_text())
+    assert record["dropped_hashtags"]["count"] == 10 and record["dropped_hashtags"]["rows"] == 5
+    assert record["dropped_hashtags"]["examples"]["2024"] == 5
+    told = "10 entries in the hashtags of 5 rows are no hashtags and were left out: '2024' (5 times), '0 words'"
+    assert told in (tmp_path / "out" / "statistics.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "What was no hashtag in the hashtags of 5 rows was left out: 10 entries." in card
+    assert load_prepared(tmp_path / "out")["train"].column_names[:3] == ["file_name", "description", "hashtags"]
+    assert "dropped_hashtags" not in load_prepared(tmp_path / "out")["train"].column_names
+
+
+def test_counts_are_of_rows_written(words_dir, tmp_path, monkeypatch):
+    """Would fail if the record told what was planned, and not what lies in the shards."""
+    record = prepare(words_dir, tmp_path / "out", clips_per_shard=32)
+    prepared = load_prepared(tmp_path / "out")
+    assert {name: split["rows"] for name, split in record["splits"].items()} == {
+        name: len(rows) for name, rows in prepared.items()
+    }
+    shards = [file.name for file in (tmp_path / "out" / "data").iterdir()]
+    for name, split in record["splits"].items():
+        assert split["shards"] == sum(shard.startswith(f"{name}-") for shard in shards)
+    assert record["read"] == record["rejected"] + record["dropped"] + sum(map(len, prepared.values()))
+
+
 def test_split_names(tmp_path):
     """Would fail if a set were prepared for hours that datasets then does not load."""
     rows = Dataset.from_list(words_alone(4))
@@ -323,9 +377,11 @@ def test_every_shape_gives_the_same_set(shorts_dir, prepared_dir, tmp_path):
 def test_report(prepared_dir, words_dir, tmp_path):
     """Would fail if the card or the statistics told other figures than those of the rows."""
     card = DatasetCard.load(prepared_dir / "README.md")
-    (config,) = card.data.to_dict()["configs"]
-    assert config["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
     record = json.loads((prepared_dir / "prepared.json").read_text())
+    (config,) = card.data.to_dict()["configs"]
+    assert config["data_files"] == [
+        {"split": "train", "path": f"data/train-*-{record['splits']['train']['stamp']}.parquet"}
+    ]
     split = load_prepared(prepared_dir)["train"]
     figures = record["statistics"]["train"]
     assert figures["videos"] == 7 and figures["rows_without_video"] == 1

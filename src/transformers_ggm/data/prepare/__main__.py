@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.utils import validate_repo_id
 from transformers import HfArgumentParser
 
-from ...errors import DatasetError, HashtagError, MediaError
 from ...processing import MediaLimits
 from ..corpus import CorpusOptions
 from ..hub import push_prepared_to_hub
@@ -75,13 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         source, clip, limits, corpus, work = parser.parse_args_into_dataclasses(argv)
+        if source.push_to_hub:
+            validate_repo_id(source.push_to_hub)
         record = prepare_shorts(
             source.data_dir, source.output_dir, source.column_names, source.build_corpus, clip, limits, corpus, work
         )
         print(summary(record, source.output_dir))
         if source.push_to_hub:
             print(push_prepared_to_hub(source.output_dir, source.push_to_hub, private=source.private or None))
-    except (DatasetError, HashtagError, MediaError, ImportError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:  # what this package raises, and what the file system does
         print(error, file=sys.stderr)
         return 1
     share = record["rejected"] / record["read"]
@@ -101,10 +103,14 @@ def summary(record: dict[str, Any], output_dir: str) -> str:
     lines += [
         f"  {name}: {split['rows']} rows in {split['shards']} shards" for name, split in record["splits"].items()
     ]
+    if dropped := record.get("dropped_hashtags", {}).get("count"):
+        lines.append(f"{dropped} entries in their hashtags are no hashtags: {Path(output_dir, 'statistics.md')}")
     if record.get("clips_without_row"):
         lines.append(f"Clips that no row of the metadata names, left out: {record['clips_without_row']}")
     if record["rejected"]:
-        lines.append(f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')}")
+        lines.append(
+            f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} (--retry_rejected true tries them again)"
+        )
     lines.append(f"Statistics and plots: {Path(output_dir, 'statistics.md')}")
     lines.append(f"Next: python train.py --data_dir {output_dir} --output_dir outputs/ggm")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...files import write_lines
+from ...processing.hashtag_fields import DroppedHashtags
 from ..near_duplicates import NUM_HASHES, description_key
 from .parts import Parts
 
@@ -61,6 +62,14 @@ def read_rows(sources: Sequence[Parts], columns: Sequence[str]) -> Iterator[dict
     for parts in sources:
         for batch in parts.batches(list(columns)):
             yield from batch.to_pylist()
+
+
+def count_dropped_hashtags(sources: Sequence[Parts]) -> DroppedHashtags:
+    """What in the hashtags of all rows was none."""
+    dropped = DroppedHashtags()
+    for row in read_rows(sources, ["dropped_hashtags"]):
+        dropped.add(row["dropped_hashtags"])
+    return dropped
 
 
 def write_rejects(sources: Sequence[Parts], path: Path) -> int:

@@ -1,5 +1,6 @@
 """What `python -m transformers_ggm.data.prepare` can be told."""
 
+import math
 import os
 from dataclasses import dataclass, field
 
@@ -40,8 +41,8 @@ class ClipOptions:
         if self.short_side < 16:
             raise ValueError(f"`short_side` is {self.short_side}, but must be at least 16 pixels.")
         for name in ("frames_per_second", "num_frames", "sampling_rate", "max_audio_seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"`{name}` is {getattr(self, name)}, but must be more than 0.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"`{name}` is {getattr(self, name)}, but must be a number above 0.")
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"`jpeg_quality` is {self.jpeg_quality}: choose a number from 1 to 100.")
 
@@ -53,13 +54,15 @@ def available_cores() -> int:
 
 @dataclass(frozen=True)
 class WorkOptions:
-    """How the work is done; nothing of it changes what is written, but for the number of clips in a file.
+    """How the work is done; what is written depends on the number of clips in a file and on what is tried again only.
 
     Args:
         num_workers (`int`, defaults to the number of cores): Processes that decode.
         clips_per_shard (`int`, defaults to 256): Clips in one Parquet file; what a kill can cost.
         max_rejected_share (`float`, defaults to 0.1): Share of rejected clips from which the command ends with exit
             status 1, though the others are written.
+        retry_rejected (`bool`, defaults to `False`): Decodes clips once more that were rejected before, and those whose
+            files have changed since they were decoded, in a finished set too. The others are not decoded again.
 
     Raises:
         `ValueError`: A value is out of range.
@@ -69,6 +72,9 @@ class WorkOptions:
     clips_per_shard: int = field(default=256, metadata={"help": "Clips in one Parquet file."})
     max_rejected_share: float = field(
         default=0.1, metadata={"help": "Share of rejected clips from which the exit status is 1."}
+    )
+    retry_rejected: bool = field(
+        default=False, metadata={"help": "Decode clips again that were rejected, or whose files have changed since."}
     )
 
     def __post_init__(self):

@@ -1,10 +1,10 @@
 """First pass: every clip decoded, in Parquet files of so many rows, in the order of the source."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import pyarrow.parquet as pq
 from datasets import Features, List, Value
 from tqdm.auto import tqdm
 
+from ...errors import DatasetError
 from ...files import write_text
 from ..prepared import clip_features
 from ..sources import ShortsSource
-from .workers import ClipWorkers
+from .clip_stamps import clip_facts
+from .workers import DECODED, ClipWorkers
 
 # Rows that are written at a time: what is held in memory.
 ROW_GROUP = 16
@@ -50,11 +52,14 @@ class Parts:
                 "file_name": Value("string"),
                 "description": Value("large_string"),
                 "hashtags": List(Value("string")),
+                "dropped_hashtags": List(Value("string")),
                 **self.further,
                 **clip_features(self.sampling_rate),
                 "has_audio": Value("bool"),
                 "frame_hashes": List(Value("uint64")),
                 "error": Value("string"),
+                "clip": Value("string"),
+                "clip_stamp": Value("string"),
             }
         )
 
@@ -79,27 +84,60 @@ class Parts:
         """Rows of a complete source."""
         return int((self.folder / END).read_text())
 
-    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of all rows, in order."""
-        for path in self.paths():
+    def batches(self, columns: list[str], start: int = 0, batch_size: int = 1024) -> Iterator[pa.RecordBatch]:
+        """Some columns of all rows from row `start` on, in order."""
+        first, skipped = divmod(start, self.rows_per_part)
+        for path in self.paths()[first:]:
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_size=1024, columns=columns)
+                for batch in file.iter_batches(batch_size=batch_size, columns=columns):
+                    yield batch.slice(skipped)
+                    skipped = max(0, skipped - len(batch))
 
 
-def write_parts(source: ShortsSource, parts: Parts, workers: ClipWorkers, description: str) -> None:
-    """Decodes the rows whose parts are not there yet."""
+def write_parts(
+    source: ShortsSource,
+    parts: Parts,
+    workers: ClipWorkers,
+    description: str,
+    decoded: Callable[[int], Iterator[dict[str, Any] | None]] | None = None,
+) -> None:
+    """
+    Decodes the rows whose parts are not there yet.
+
+    Args:
+        source ([`ShortsSource`]): the rows.
+        parts ([`Parts`]): where they go.
+        workers ([`ClipWorkers`]): decode them.
+        description (`str`): of the progress bar.
+        decoded (`Callable`, *optional*): gives, for the rows from a number on, what was decoded of each before, `None`
+            for those that are to be decoded.
+    """
     if parts.is_complete:
         return
     parts.folder.mkdir(parents=True, exist_ok=True)
     number = parts.num_finished()
     done = number * parts.rows_per_part
-    rows = workers.prepare(source.rows(start=done))
+    known = repeat(None) if decoded is None else chain(decoded(done), repeat(None))
+    rows = workers.prepare(map(_with_clip, source.rows(start=done, tell_dropped=True), known))
     with tqdm(total=source.num_rows, initial=done, desc=description, unit="clip", smoothing=0.05) as progress:
         while count := write_part(islice(rows, parts.rows_per_part), parts.path(number), parts, progress):
             done, number = done + count, number + 1
             if count < parts.rows_per_part:
                 break
     write_text(parts.folder / END, str(done))
+
+
+def _with_clip(row: dict[str, Any], clip: dict[str, Any] | None) -> dict[str, Any]:
+    """A row with what tells its clip from the next version of it and, where it was decoded before, what came of it."""
+    row = {**row, **clip_facts(row["video"])}
+    if clip is None:
+        return row
+    if clip["file_name"] != row["file_name"]:
+        raise DatasetError(
+            f"The source has {row['file_name']!r} where it had {clip['file_name']!r} before: prepare it into another "
+            "`output_dir`."
+        )
+    return {**row, DECODED: clip}
 
 
 def write_part(rows: Iterator[dict[str, Any]], path: Path, parts: Parts, progress: tqdm) -> int:

@@ -5,30 +5,36 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict
+from transformers.utils import logging
 
 from ... import __version__
 from ...errors import DatasetError
 from ...file_locks import alone_with, owner_file
-from ...files import write_json
+from ...files import check_output_folder, write_json
 from ...processing import MediaLimits
 from ..corpus import CorpusOptions
 from ..prepared import RECORD, is_prepared, read_record
 from ..sources import ShortsSource, open_shorts
-from .facts import Facts, read_facts, write_rejects
+from .decoded_clips import ROWS, DecodedParts, DecodedSet, write_row_list
+from .facts import Facts, count_dropped_hashtags, read_facts, write_rejects
 from .options import ClipOptions, WorkOptions
 from .parts import Parts, write_parts
 from .report import write_report
-from .shards import num_shards, write_shards
+from .shards import stamp_shards, write_shards
 from .splits import SplitPlan, plan_splits
 from .workers import ClipWorkers
 
+logger = logging.get_logger(__name__)
+
 LOCK = ".lock"
+DATA = "data"
 
 
 def prepare_shorts(
@@ -45,9 +51,9 @@ def prepare_shorts(
     Decodes every clip of a source once, and writes a set of Parquet shards that `train.py` and
     `datasets.load_dataset` read.
 
-    What was killed goes on where it was when called again with the same arguments; what is finished is left as it is.
-    Clips that cannot be read are listed with the reason in `rejects.jsonl`. Memory does not grow with the number of
-    clips, but for some hundred bytes on each.
+    What was killed goes on where it was when called again with the same arguments; what is finished is left as it is, but
+    for rejected clips where `work.retry_rejected` asks for it. Clips that cannot be read are listed with the reason in
+    `rejects.jsonl`. Memory does not grow with the number of clips, but for some hundred bytes on each.
 
     Args:
         source: a folder, a table, WebDataset tars or a dataset; see [`~data.sources.open_shorts`].
@@ -60,11 +66,13 @@ def prepare_shorts(
             default with its own defaults.
 
     Returns:
-        `dict`: the contents of `prepared.json`: settings, rows per split, rows read, rejected and dropped, statistics.
+        `dict`: the contents of `prepared.json`: settings, rows and shards of each split as they were written, rows read,
+        rejected and dropped, what was no hashtag, statistics.
 
     Raises:
         DatasetError: the source cannot be read, has no usable row, or `output_dir` holds a set that was prepared with
-            other settings, or another process is at work there.
+            other settings or from files that have changed since, or another process is at work there.
+        OutputError: `output_dir` cannot be written to.
         ImportError: a package of the extra `data` is missing.
 
     Example:
@@ -77,28 +85,27 @@ def prepare_shorts(
     ```
     """
     _check_packages()
-    output_dir = Path(output_dir)
-    if output_dir.exists() and not output_dir.is_dir():
-        raise DatasetError(f"{output_dir} is a file: choose another `output_dir`.")
+    output_dir = check_output_folder(output_dir)
     limits = limits or MediaLimits()
+    work = work or WorkOptions()
     splits = open_shorts(source, columns, limits.max_bytes)
     _check_split_names(splits)
     corpus = corpus or CorpusOptions()
     if build_corpus is None:
         build_corpus = list(splits) == [None]
-    job = Preparation(
-        splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work or WorkOptions()
-    )
-    _make_folder(output_dir)
+    job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work)
+    card_source = source if isinstance(source, (str, os.PathLike)) else None
     with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
-        if is_prepared(output_dir):
-            record = read_record(output_dir)
-            _check_settings({**job.settings, "corpus": job.corpus_settings}, record, output_dir)
-            shutil.rmtree(job.work_dir, ignore_errors=True)
-            return record
-        job.begin()
-        return job.run(card_source=source if isinstance(source, (str, os.PathLike)) else None)
+        if not is_prepared(output_dir):
+            job.begin()
+            return job.run(card_source)
+        record = read_record(output_dir)
+        _check_settings({**job.settings, "corpus": job.corpus_settings}, record, output_dir)
+        if again := job.decoded_before(record):
+            return job.run(card_source, again)
+        shutil.rmtree(job.work_dir, ignore_errors=True)
+        return record
 
 
 class Preparation:
@@ -138,19 +145,43 @@ class Preparation:
 
     def begin(self) -> None:
         """Makes the folder for unfinished work, or checks that the work in it is this one's."""
+        settings = {**self.settings, "columns_of_parts": list(Parts(self.work_dir, Features(), 1, 1).features)}
         path = self.work_dir / "settings.json"
         if path.is_file():
-            _check_settings(self.settings, json.loads(path.read_text(encoding="utf-8")), self.output_dir)
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found.get("columns_of_parts") != settings["columns_of_parts"]:
+                raise DatasetError(f"{self.work_dir} holds unfinished work of another version: delete it.")
+            _check_settings(settings, found, self.output_dir)
             return
         own = {LOCK, owner_file(LOCK).name, self.work_dir.name}
-        if any(file.name not in own for file in self.output_dir.iterdir()):
+        if not is_prepared(self.output_dir) and any(file.name not in own for file in self.output_dir.iterdir()):
             raise DatasetError(f"{self.output_dir} is not empty: choose another `output_dir`.")
         self.work_dir.mkdir(exist_ok=True)
-        write_json(path, self.settings)
+        write_json(path, settings)
 
-    def run(self, card_source: str | Path | None) -> dict[str, Any]:
-        """Does what is not done yet."""
-        sources = self.decode()
+    def decoded_before(self, record: Mapping[str, Any]) -> DecodedSet | None:
+        """
+        The clips of the finished set, where others of its source are to be decoded again.
+
+        Raises:
+            DatasetError: clips have changed since, and nobody has asked for them to be decoded again.
+        """
+        has_list = (self.output_dir / ROWS).is_file()
+        if not has_list and not (self.work.retry_rejected and record["rejected"]):
+            return None  # as earlier versions prepared it
+        decoded = DecodedSet(self.output_dir)
+        changed = decoded.changed()
+        if not self.work.retry_rejected:
+            _check_unchanged(changed, self.output_dir)
+            return None
+        if not changed and not decoded.num_rejected():
+            return None
+        self.begin()
+        return decoded
+
+    def run(self, card_source: str | Path | None, decoded: DecodedSet | None = None) -> dict[str, Any]:
+        """Does what is not done yet. What is in the finished set `decoded` is not decoded again."""
+        sources = self.decode(decoded)
         facts = read_facts(sources)
         num_rejected = write_rejects(sources, self.output_dir / "rejects.jsonl")
         if not facts.is_usable.any():
@@ -160,49 +191,84 @@ class Preparation:
         plan = plan_splits(sources, list(self.splits), facts, self.corpus)
         shards_dir = self.work_dir / f"shards-{plan.assignment.digest()}"
         write_shards(sources, plan.assignment, shards_dir, self.work.clips_per_shard)
-        record = self.record(facts, plan, num_rejected)
-        record["statistics"] = write_report(sources, plan, record, self.output_dir, card_source)
+        write_row_list(sources, plan.assignment, self.work_dir / ROWS)
+        shutil.rmtree(self.work_dir / DATA, ignore_errors=True)  # of a kill after the next step
+        os.replace(shards_dir, self.work_dir / DATA)
+        written = stamp_shards(self.work_dir / DATA, list(plan.assignment.counts()))
+        record = self.record(facts, plan, num_rejected, written)
+        dropped = count_dropped_hashtags(sources)
+        record["dropped_hashtags"] = dropped.to_dict()
+        record["statistics"] = write_report(sources, plan, record, dropped, self.output_dir, card_source)
+        if dropped:
+            logger.warning(f"{self.output_dir}: {dropped}")
         write_json(self.work_dir / RECORD, record)
-        os.replace(shards_dir, self.output_dir / "data")
         self.finish_publishing()
         shutil.rmtree(self.work_dir)
         return record
 
-    def decode(self) -> list[Parts]:
+    def decode(self, decoded: DecodedSet | None) -> list[Parts]:
         """The parts of every split of the source."""
         sources = [
             Parts(self.work_dir / f"parts-{number}", rows.features, self.clip.sampling_rate, self.work.clips_per_shard)
             for number, rows in enumerate(self.splits.values())
         ]
+        if not self.work.retry_rejected:
+            changed = [clip for parts in sources for clip in DecodedParts(parts).changed()]
+            _check_unchanged(changed, self.output_dir)
+        set_aside = [self._set_aside(parts) for parts in sources]
         if not all(parts.is_complete for parts in sources):
             with ClipWorkers(self.work.num_workers, self.clip, self.limits) as workers:
-                for (name, rows), parts in zip(self.splits.items(), sources):
-                    write_parts(rows, parts, workers, "Decoding" if name is None else f"Decoding {name}")
+                for number, (name, rows) in enumerate(self.splits.items()):
+                    known = None if decoded is None else partial(decoded.clips, number)
+                    if set_aside[number] is not None:
+                        known = DecodedParts(set_aside[number]).clips
+                    what = "Decoding" if name is None else f"Decoding {name}"
+                    write_parts(rows, sources[number], workers, what, known)
+        for parts in filter(None, set_aside):
+            shutil.rmtree(parts.folder)
         return sources
 
-    def record(self, facts: Facts, plan: SplitPlan, num_rejected: int) -> dict[str, Any]:
-        """What `prepared.json` says, but for the statistics."""
-        counts = plan.assignment.counts()
-        per_shard = self.work.clips_per_shard
+    def _set_aside(self, parts: Parts) -> Parts | None:
+        """Moves parts that are to be written anew, with some clips decoded again; `None` where all can stay."""
+        aside = replace(parts, folder=parts.folder.with_name(f"tried-{parts.folder.name}"))
+        if aside.folder.is_dir():
+            return aside
+        before = DecodedParts(parts)
+        if not self.work.retry_rejected or not (before.num_rejected() or before.changed()):
+            return None
+        os.replace(parts.folder, aside.folder)
+        return aside
+
+    def record(
+        self, facts: Facts, plan: SplitPlan, num_rejected: int, written: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """What `prepared.json` says, but for the hashtags and the statistics."""
+        num_written = sum(split["rows"] for split in written.values())
         return {
             "transformers_ggm": __version__,
             **self.settings,
             "corpus": self.corpus_settings,
-            "splits": {
-                name: {"rows": count, "shards": num_shards(count, per_shard)} for name, count in counts.items()
-            },
+            "splits": dict(written),
             "read": len(facts.is_usable),
             "rejected": num_rejected,
-            "dropped": len(facts.is_usable) - num_rejected - sum(counts.values()),
+            "dropped": len(facts.is_usable) - num_rejected - num_written,
             "clips_without_row": len({clip for rows in self.splits.values() for clip in rows.clips_without_row()}),
             "unseen_hashtags": plan.unseen_hashtags,
             "further_columns": list(next(iter(self.splits.values())).features),
         }
 
     def finish_publishing(self) -> None:
-        """The last step, also after a kill just before it: the record that says that all is there."""
-        if (self.work_dir / RECORD).is_file() and (self.output_dir / "data").is_dir():
-            os.replace(self.work_dir / RECORD, self.output_dir / RECORD)
+        """The last steps, also after a kill before or between them; the record that says that all is there comes last."""
+        if not (self.work_dir / RECORD).is_file():
+            return
+        if (self.work_dir / DATA).is_dir():
+            (self.output_dir / RECORD).unlink(missing_ok=True)
+            if (self.output_dir / DATA).is_dir():
+                os.replace(self.output_dir / DATA, self.work_dir / "replaced")
+            os.replace(self.work_dir / DATA, self.output_dir / DATA)
+        if (self.work_dir / ROWS).is_file():
+            os.replace(self.work_dir / ROWS, self.output_dir / ROWS)
+        os.replace(self.work_dir / RECORD, self.output_dir / RECORD)
 
 
 def _check_packages() -> None:
@@ -215,18 +281,20 @@ def _check_packages() -> None:
         )
 
 
-def _make_folder(output_dir: Path) -> None:
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{output_dir} cannot be made ({error.strerror}): choose another `output_dir`.") from error
-
-
 def _check_split_names(splits: Mapping[str | None, ShortsSource]) -> None:
     """Raises for names that `datasets` would not load."""
     wrong = [name for name in splits if name is not None and not re.fullmatch(r"\w+", name)]
     if wrong:
         raise DatasetError(f"{wrong[0]!r} cannot be the name of a split: use letters, digits and underscores only.")
+
+
+def _check_unchanged(changed: list[str], output_dir: Path) -> None:
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise DatasetError(
+            f"{changed[0]}{more} changed after {output_dir} was prepared from it: decode what has changed again with "
+            "`retry_rejected` (--retry_rejected true), or choose another `output_dir`."
+        )
 
 
 def _check_settings(settings: dict[str, Any], found: dict[str, Any], output_dir: Path) -> None:

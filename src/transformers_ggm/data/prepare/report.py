@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ...files import write_lines, write_text
 from ...hub_cards.dataset_card import write_dataset_card
+from ...processing.hashtag_fields import DroppedHashtags
 from ..near_duplicates import near_duplicates_across_splits, near_duplicates_summary
 from ..plots import plot_hashtag_frequency, plot_words_per_hashtag
 from ..statistics import StatisticsCounter, statistics_by_split, statistics_table
@@ -22,6 +23,7 @@ def write_report(
     sources: Sequence[Parts],
     plan: SplitPlan,
     record: dict[str, Any],
+    dropped: DroppedHashtags,
     output_dir: Path,
     card_source: str | Path | None,
 ) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def write_report(
         sources (`list[Parts]`): the rows.
         plan ([`SplitPlan`]): where they go.
         record (`dict`): what `prepared.json` will say.
+        dropped ([`DroppedHashtags`]): what in the hashtags of the rows was none.
         output_dir (`Path`): where to write.
         card_source (`str` or `Path`, *optional*): a folder that may have a card of its own.
 
@@ -47,10 +50,12 @@ def write_report(
     plot_hashtag_frequency(counts_before, output_dir / "hashtag_frequency.png", corpus and corpus["min_hashtag_count"])
     plot_words_per_hashtag(kept_counts, output_dir / "words_per_hashtag.png")
     near_duplicates = write_near_duplicates(sources, plan, output_dir / "near_duplicates.jsonl")
+    (output_dir / "unseen_hashtags.txt").unlink(missing_ok=True)  # of the set before rejected clips were tried again
     if plan.unseen_hashtags:
         write_lines(output_dir / "unseen_hashtags.txt", plan.unseen_hashtags)
+    left_out = f"\n{str(dropped)[:1].upper()}{str(dropped)[1:]}.\n" if dropped else ""
     pictures = "".join(f"![]({name}.png)\n" for name in ("hashtag_frequency", "words_per_hashtag"))
-    write_text(output_dir / "statistics.md", f"# Statistics\n\n{table}\n{pictures}\n{near_duplicates}")
+    write_text(output_dir / "statistics.md", f"# Statistics\n\n{table}{left_out}\n{pictures}\n{near_duplicates}")
     write_dataset_card(output_dir, record, table, near_duplicates, card_source)
     return {name: figures.to_dict() for name, figures in statistics.items()}
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,10 +14,12 @@ import pyarrow.parquet as pq
 from datasets import Features
 from tqdm.auto import tqdm
 
+from ..sources.files import content_stamp
 from .parts import COMPRESSION, ROW_GROUP, Parts
 
 # Columns of a part that a prepared row has no use for.
-_ONLY_IN_PARTS = ("has_audio", "frame_hashes", "error")
+_ONLY_IN_PARTS = ("dropped_hashtags", "has_audio", "frame_hashes", "error", "clip", "clip_stamp")
+_STAMP_LENGTH = 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,35 @@ class Assignment:
 def num_shards(num_rows: int, rows_per_shard: int) -> int:
     """How many shards a split has."""
     return -(-num_rows // rows_per_shard)
+
+
+def shard_paths(folder: Path, split: str) -> list[Path]:
+    """The shards of a split, in order."""
+    return sorted(folder.glob(f"{split}-*.parquet"))
+
+
+def stamp_shards(folder: Path, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """
+    Puts a stamp of each split's content behind the names of its shards: `datasets` keeps what it has read of a folder, and
+    takes other files for the same where their names are.
+
+    Args:
+        folder (`Path`): the finished shards.
+        splits (`list[str]`): what is in them.
+
+    Returns:
+        `dict[str, dict]`: of each split the `rows` and `shards` that are there, and the `stamp`.
+    """
+    found = {}
+    for split in splits:
+        paths = shard_paths(folder, split)
+        digest = hashlib.sha256("".join(content_stamp(str(path)) for path in paths).encode())
+        stamp = digest.hexdigest()[:_STAMP_LENGTH]
+        num_rows = sum(pq.read_metadata(path).num_rows for path in paths)
+        for path in paths:
+            os.replace(path, path.with_name(f"{path.stem}-{stamp}.parquet"))
+        found[split] = {"rows": num_rows, "shards": len(paths), "stamp": stamp}
+    return found
 
 
 def write_shards(sources: Sequence[Parts], assignment: Assignment, folder: Path, rows_per_shard: int) -> None:

@@ -15,6 +15,8 @@ from ...processing.media import source_name
 from .clips import NO_CLIP, prepare_clip
 from .options import ClipOptions
 
+# The field of a row with what was decoded of its clip before: the columns of NO_CLIP.
+DECODED = "decoded"
 # Clips under way per worker: enough that none waits for a slow one before it in the queue.
 _AHEAD = 8
 # The clip's own limit is looked at between packets; a decoder that does not come back is ended this much later.
@@ -50,12 +52,18 @@ class ClipWorkers(AbstractContextManager):
         self._pool.join()
 
     def prepare(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The rows as [`prepare_clip`] gives them, in their order; a bounded number of them is in memory at a time."""
+        """
+        The rows as [`prepare_clip`] gives them, in their order; a bounded number of them is in memory at a time. A row
+        that has a field [`DECODED`] gets what is in it; it is not decoded, and neither are words alone.
+        """
         work = partial(prepare_clip, options=self.options, limits=self.limits)
         under_way = deque()
         for row in rows:
-            timeout = self.limits.max_wall_seconds + _GRACE_SECONDS
-            under_way.append((row, self._pool.schedule(work, args=(row,), timeout=timeout)))
+            if DECODED in row or row["video"] is None:
+                under_way.append((row, None))
+            else:
+                timeout = self.limits.max_wall_seconds + _GRACE_SECONDS
+                under_way.append((row, self._pool.schedule(work, args=(row,), timeout=timeout)))
             if len(under_way) >= self.num_ahead:
                 yield self._result(*under_way.popleft())
         while under_way:
@@ -64,6 +72,9 @@ class ClipWorkers(AbstractContextManager):
     def _result(self, row: dict[str, Any], future) -> dict[str, Any]:
         from pebble import ProcessExpired
 
+        if future is None:
+            kept = {key: value for key, value in row.items() if key not in ("video", DECODED)}
+            return {**kept, **NO_CLIP, **row.get(DECODED, {})}
         name = row["file_name"] or source_name(row["video"])
         try:
             return future.result()

@@ -8,7 +8,6 @@ python -m transformers_ggm.data.rendered_shorts --output_dir shorts
 import argparse
 import sys
 
-from ...errors import DatasetError, InputError, MediaError
 from .render import render_shorts
 
 
@@ -29,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true", help="render finished splits again")
     try:
         written = render_shorts(**vars(parser.parse_args(arguments)))
-    except (DatasetError, InputError, MediaError) as error:
+    except (OSError, ValueError) as error:  # what this package raises, and what the file system does
         print(error, file=sys.stderr)
         return 1
     for split, metadata_file in written.items():

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ...errors import DatasetError, InputError, MediaError
+from ...files import check_output_folder
 from .card import dataset_card
 from .pictures import draw_frames
 from .recipes import FRAMES_PER_SECOND, SPLITS, ClipRecipe, sample_recipes
@@ -94,6 +95,7 @@ def render_shorts(
     Raises:
         InputError: A number is out of range.
         DatasetError: A finished split was rendered with other settings and `overwrite` is off.
+        OutputError: `output_dir` cannot be written to.
         MediaError: A clip cannot be encoded.
 
     Example:
@@ -114,14 +116,13 @@ def render_shorts(
         raise InputError(f"`num_workers` is {num_workers}: give 1 or more.")
     counts = dict(zip(SPLITS, (num_train, num_validation, num_test)))
     recipes = {split: sample_recipes(split, n, seed) for split, n in counts.items()}
-    output_dir = Path(output_dir)
+    output_dir = check_output_folder(output_dir)
     written = {}
     for split in SPLITS:
         if recipes[split]:
             written[split] = _render_split(
                 recipes[split], output_dir / split, size, num_workers, overwrite, progress_bar
             )
-    output_dir.mkdir(parents=True, exist_ok=True)
     with _replacing(output_dir / "README.md") as temporary:
         temporary.write_text(dataset_card(counts, seed, size), encoding="utf-8")
     return written

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ...files import check_output_folder
 from .grid import read_grid
 from .report import write_report
 from .runner import run_cells
@@ -29,8 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--report_only", action="store_true", help="write tables and plots of what has finished")
     arguments = parser.parse_args(argv)
     try:
+        check_output_folder(arguments.output_dir)
         grid = read_grid(arguments.config)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     failures = {} if arguments.report_only else run_cells(grid.cells(), arguments.output_dir, arguments.jobs)
     print(f"The report is {write_report(grid, arguments.output_dir)}")

@@ -12,8 +12,7 @@ from typing import Any
 import yaml
 
 from ... import __version__
-from ...data.prepared import RECORD
-from ...data.shorts import METADATA, SPLITS
+from ...data.stamps import data_stamp
 from .systems import RETRIEVER, SYSTEMS, System, parse_system
 
 # Arguments that decide how clips are decoded.
@@ -45,6 +44,7 @@ class Cell:
         kind (`str`): one of a [`System`], or `"data"`: the clips decoded once.
         arguments (`dict`): of `train.py`, or of the method.
         seed (`int`).
+        data (`str`): the stamp of the data: another one when they change.
         needs (`dict[str, Cell]`): finished cells that it builds on, by the part they play: `"data"`, `"retriever"`,
             `"guidance"`.
     """
@@ -53,6 +53,7 @@ class Cell:
     kind: str
     arguments: Mapping[str, Any]
     seed: int
+    data: str
     needs: Mapping[str, "Cell"] = field(default_factory=dict)
 
     @property
@@ -63,33 +64,23 @@ class Cell:
             "kind": self.kind,
             "arguments": dict(self.arguments),
             "seed": self.seed,
+            "data": self.data,
             "needs": {part: cell.name for part, cell in self.needs.items()},
             "version": __version__,
         }
 
     @cached_property
     def key(self) -> str:
-        """A short fingerprint of the settings and of the files that they name: data and scratch configuration."""
+        """A short fingerprint of the settings, with the stamp of the data, and of the scratch configuration they name."""
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
-        for path in _files_named_in(self.arguments):
-            digest.update(path.read_bytes())
+        if self.arguments.get("scratch_config"):
+            digest.update(Path(self.arguments["scratch_config"]).read_bytes())
         return digest.hexdigest()[:10]
 
     @property
     def name(self) -> str:
         """The cell's folder below `cells/`."""
         return f"{self.corpus}/{self.kind}-seed{self.seed}-{self.key}"
-
-
-def _files_named_in(arguments: Mapping[str, Any]) -> list[Path]:
-    files = []
-    if arguments.get("scratch_config"):
-        files.append(Path(arguments["scratch_config"]))
-    if arguments.get("data_dir"):
-        data_dir = Path(arguments["data_dir"])
-        candidates = [data_dir / RECORD, *(data_dir / split / METADATA for split in SPLITS)]
-        files += [path for path in candidates if path.is_file()]
-    return files
 
 
 @dataclass(frozen=True)
@@ -103,6 +94,7 @@ class Corpus:
         systems (`list[System]`): in the order of the tables.
         seeds (`list[int]`).
         guidance_sizes (`list[int]`): of Table 3; empty for no sweep.
+        data (`str`): the stamp of the data.
     """
 
     name: str
@@ -110,17 +102,18 @@ class Corpus:
     systems: list[System]
     seeds: list[int]
     guidance_sizes: list[int]
+    data: str
 
     def cell(self, system: System, seed: int) -> Cell:
         """The cell of a system, with all that it needs."""
         arguments = {**self.arguments, **system.arguments}
         decoding = {name: arguments[name] for name in sorted(DECODING & arguments.keys())}
-        needs = {"data": Cell(self.name, "data", decoding, seed=0)}
+        needs = {"data": Cell(self.name, "data", decoding, 0, self.data)}
         if system.kind == "text":  # which nothing random is in
-            return Cell(self.name, "text", {**decoding, "method": arguments["method"]}, 0, needs)
+            return Cell(self.name, "text", {**decoding, "method": arguments["method"]}, 0, self.data, needs)
         if system.kind == "retriever":
             wanted = sorted(arguments.keys() - NOT_THE_RETRIEVERS - _classifiers(arguments))
-            return Cell(self.name, "retriever", {name: arguments[name] for name in wanted}, seed, needs)
+            return Cell(self.name, "retriever", {name: arguments[name] for name in wanted}, seed, self.data, needs)
         if system.kind == "prompted":
             arguments = decoding | {
                 name: arguments[name] for name in ("num_guidance", "prompting") if name in arguments
@@ -130,7 +123,7 @@ class Corpus:
             needs["guidance"] = self.cell(self._system(system.guided_by), seed)
         if arguments.get("vision_from_retriever") and _sees(system, arguments):
             needs["retriever"] = self.cell(self._system(RETRIEVER), seed)
-        return Cell(self.name, system.kind, arguments, seed, needs)
+        return Cell(self.name, system.kind, arguments, seed, self.data, needs)
 
     def sweep(self, seed: int) -> dict[int, Cell]:
         """Table 3: GGM with so many hashtags of guidance."""
@@ -196,6 +189,7 @@ def read_grid(path: str | Path) -> Grid:
 
     Raises:
         ValueError: the file cannot be read, or has missing or unknown keys; names file and key.
+        DatasetError: a corpus cannot be read.
     """
     content = _read_mapping(path)
     _check_keys(content, GRID_KEYS, {"corpora"}, str(path))
@@ -213,7 +207,8 @@ def read_grid(path: str | Path) -> Grid:
             arguments.pop(owned, None)
         merged = {**content, **entry}
         systems = [parse_system(system) for system in merged.get("systems", DEFAULT_SYSTEMS)]
-        corpora.append(Corpus(name, arguments, systems, merged.get("seeds", [0]), merged.get("guidance_sizes", [])))
+        seeds, sizes = merged.get("seeds", [0]), merged.get("guidance_sizes", [])
+        corpora.append(Corpus(name, arguments, systems, seeds, sizes, data_stamp(arguments["data_dir"])))
     return Grid(corpora, content.get("bert_score"))
 
 

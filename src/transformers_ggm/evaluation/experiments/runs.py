@@ -42,7 +42,8 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
     """A run of `train.py` in the cell's folder, with the decoded clips, retriever, pool and guidance that it needs."""
     run = parse_arguments(argument_list({**arguments, "output_dir": str(folder), "seed": seed}))
     if "data" in needs:
-        _link(needs["data"] / "prepared", run.prepared_dir, "*.arrow")
+        for pattern in ("*.arrow", "*.stamp.json"):
+            _link(needs["data"] / "prepared", run.prepared_dir, pattern)
     for part in ("retriever", "guidance"):
         if part in needs and (needs[part] / "checkpoint" / RETRIEVER_FOLDER).is_dir():
             for name in (RETRIEVER_FOLDER, POOL_FOLDER):

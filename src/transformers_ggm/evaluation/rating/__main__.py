@@ -11,8 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...errors import DatasetError
-from ...files import write_json, write_text
+from ...files import check_output_folder, write_json, write_text
 from .figures import rating_report, rating_table
 from .ratings import read_key, read_ratings
 from .sheet import KEY_FILE, RATINGS_FILE, read_pool_hashtags, read_predictions, write_rating_sheet
@@ -22,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong."""
     options = _parser().parse_args(arguments)
     try:
+        check_output_folder(options.output_dir, "--output_dir")
         options.run(options)
     except (OSError, ValueError) as error:  # what this package raises, and what the file system does
         print(error, file=sys.stderr)
@@ -84,13 +84,10 @@ def _write_sheet(options: argparse.Namespace) -> None:
 
 def _write_figures(options: argparse.Namespace) -> None:
     folder = Path(options.output_dir)
-    if folder.exists() and not folder.is_dir():
-        raise DatasetError(f"{folder} is a file: give a folder.")
     key = read_key(options.key)
     ratings = read_ratings(options.sheets, key, scale=tuple(options.scale))
     report = rating_report(ratings, key, relevant_from=options.relevant_from, seed=options.seed)
     table = rating_table(report)
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "table6.json", report)
     write_text(folder / "table6.md", table)
     print(table, end="")

@@ -1,0 +1,97 @@
+"""What the output of each stage was made from, so that what lies there is never taken for what would be made now."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DatasetError
+from ..files import write_json
+
+if TYPE_CHECKING:
+    from .run import Run
+
+RECORD = "made_from.json"
+
+
+def check_data(run: "Run", stages: Sequence[str]) -> None:
+    """
+    Raises:
+        DatasetError: stages would be skipped, or gone on with, although their output was made from other data.
+    """
+    record = _read(run)
+    old = [
+        stage
+        for stage in stages
+        if _would_be_used(run, stage) and record.get(stage, {}).get("data", run.data_stamp) != run.data_stamp
+    ]
+    if old:
+        raise DatasetError(
+            f"{run.outputs(old[0])[0]} was made from other data than {run.data.data_dir} has now: choose another "
+            f"--output_dir, or run again what was made from them (--overwrite_stages {' '.join(old)})."
+        )
+
+
+def check_made_from(run: "Run", stage: str) -> None:
+    """
+    Raises:
+        DatasetError: the stage would be skipped, or gone on with, although its output was made from that of another
+            stage which is another one now.
+    """
+    if not _would_be_used(run, stage):
+        return
+    now = inputs_of(run, stage)
+    different = [name for name, stamp in _read(run).get(stage, {}).items() if now.get(name, stamp) != stamp]
+    if different:
+        raise DatasetError(
+            f"{run.outputs(stage)[0]} was made from another {' and another '.join(different)} than is there now: run the "
+            f"stage again (--overwrite_stages {stage}), or choose another --output_dir."
+        )
+
+
+def _would_be_used(run: "Run", stage: str) -> bool:
+    return stage not in run.stage.overwrite_stages and any(path.exists() for path in run.outputs(stage))
+
+
+def note_made_from(run: "Run", stage: str) -> None:
+    """Writes down what the output of a stage is going to be made from, unless it is there already."""
+    if run.process.is_main_process and not (_would_be_used(run, stage) and stage in _read(run)):
+        record = {**_read(run), stage: inputs_of(run, stage)}
+        if record != _read(run):
+            write_json(run.output_dir / RECORD, record)
+
+
+def inputs_of(run: "Run", stage: str) -> dict[str, str]:
+    """Stamps of the data and of the outputs of other stages that a stage reads, as far as they are there."""
+    parts: dict[str, list[Path]] = {}
+    if stage == "pool":
+        parts["retriever"] = _weights(run.retriever_dir)
+    elif stage == "guidance":
+        parts["hashtag pool"] = [run.pool_dir / "pool.json"]
+    elif stage == "generator" and run.model.num_guidance:
+        parts["guidance"] = [run.guidance_dir / f"{split}.json" for split in ("train", "validation")]
+    elif stage == "evaluate":
+        parts["generator"] = _weights(run.checkpoint_dir)
+        if run.model.num_guidance:
+            parts["guidance"] = [run.guidance_dir / "test.json"]
+    there = {name: files for name, files in parts.items() if files and all(file.is_file() for file in files)}
+    return {"data": run.data_stamp, **{name: _stamp(files) for name, files in there.items()}}
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors"))
+
+
+def _stamp(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def _read(run: "Run") -> dict[str, dict[str, str]]:
+    file = run.output_dir / RECORD
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -1,0 +1,64 @@
+"""Outputs of the benchmarks, which take a quarter of an hour and more, are checked before the work."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs a benchmark until its arguments are read, and gives what it says about them."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setattr("tempfile.TemporaryDirectory", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *_, **__: pytest.fail("the work has begun"))
+
+    def start(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        with pytest.raises(SystemExit, match="2"):
+            runpy.run_path(str(BENCHMARKS / name), run_name="__main__")
+        return capsys.readouterr().err
+
+    return start
+
+
+def page(folder, *names):
+    folder.mkdir(parents=True)
+    text = "".join(f"<!-- {name} -->\n<!-- end of {name} -->\n" for name in names)
+    (folder / "page.md").write_text(text)
+    return folder / "page.md"
+
+
+def test_page_of_figures(run, tmp_path):
+    """Would fail if `make bench` measured for a page that it cannot write into."""
+    assert "is a folder: give the name of a file" in run("bench_suggesting.py", "--output", tmp_path)
+    assert "does not exist" in run("bench_suggesting.py", "--output", tmp_path / "missing.md")
+    partly = page(tmp_path / "partly", "stages", "quality")
+    assert "0 parts between the marks ('<!-- searches -->'" in run("bench_suggesting.py", "--output", partly)
+    whole = page(tmp_path / "whole", "stages", "quality", "searches")
+    (tmp_path / "whole" / "images").write_text("a file where the picture's folder is to be")
+    assert "images is no folder" in run("bench_suggesting.py", "--output", whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("bench_decoding.py", "--keep"), ("bench_throughput.py", "--keep"), ("bench_pool.py", "--folder")],
+)
+def test_folders_of_clips_and_pools(run, tmp_path, name, option):
+    """Would fail if a benchmark rendered clips, or built pools, for a folder that it cannot write into."""
+    (tmp_path / "file").write_text("")
+    assert f"`{option}` {tmp_path / 'file'} is no folder" in run(name, option, tmp_path / "file")
+
+
+def test_clips_that_are_kept_follow_their_renderer(monkeypatch, tmp_path):
+    """Would fail if clips that other code has rendered were measured as those of this code."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    names = []
+    for number in range(2):
+        copy = tmp_path / f"{number}.py"
+        copy.write_text((BENCHMARKS / "bench_decoding.py").read_text() + "# changed\n" * number)
+        names.append(runpy.run_path(str(copy))["clip_name"](7.5, 60))
+    assert names[0] != names[1] and names[0].startswith("7.5s-60-0-")
