@@ -8,6 +8,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from transformers_ggm.training.callbacks import (
     EpochCallback,
+    EvaluateLastStep,
     KeepBestCheckpoints,
     best_checkpoints,
     best_steps,
@@ -114,3 +115,19 @@ def test_epoch_callback(epoch, expected):
     callback = EpochCallback(SimpleNamespace(set_epoch=told.append))
     callback.on_epoch_begin(None, TrainerState(epoch=epoch), TrainerControl())
     assert told == [expected]
+
+
+@pytest.mark.parametrize("step", [3, 4])
+@pytest.mark.parametrize("strategy", ["steps", "epoch"])
+def test_last_step_is_evaluated(tmp_path, strategy, step):
+    """Would fail if a training that ends before `eval_delay` had no figures, or one were evaluated too often."""
+    arguments = TrainingArguments(
+        output_dir=tmp_path, eval_strategy=strategy, eval_steps=10, eval_delay=9, use_cpu=True, report_to="none"
+    )
+    asked = {}
+    for event in ("step", "epoch"):
+        control = TrainerControl()
+        state = TrainerState(global_step=step, max_steps=4)
+        getattr(EvaluateLastStep(), f"on_{event}_end")(arguments, state, control)
+        asked[event] = control.should_evaluate
+    assert asked == {"step": step == 4 and strategy == "steps", "epoch": step == 4 and strategy == "epoch"}

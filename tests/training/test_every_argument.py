@@ -40,7 +40,7 @@ QUICK_RUNS = {
     },
     "by steps": {
         "max_steps": 3, "eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 1, "save_steps": 2,
-        "logging_steps": 2, "eval_delay": 2, "eval_on_start": True, "eval_accumulation_steps": 1,
+        "logging_steps": 2, "eval_delay": 3, "eval_on_start": True, "eval_accumulation_steps": 1,
         "per_device_eval_batch_size": 3, "metric_for_best_model": "f1", "greater_is_better": True,
         "generation_max_length": 8, "generation_num_beams": 2, "dataloader_drop_last": True,
         "train_sampling_strategy": "group_by_length", "bf16": True, "bf16_full_eval": True, "use_cache": True,
@@ -198,10 +198,10 @@ def test_text_tokens_of_the_generator_are_counted(trained):
 def test_steps_are_saved_and_evaluated_when_they_are_to_be(trained):
     """Would fail if a stage kept other checkpoints than were asked for, or the last step had no figures."""
     run, _ = trained("by steps")
-    assert sorted(evaluated(run, "generator")) == [0, 2, 3]
-    assert sorted(evaluated(run, "classifier")) == [0, 2]
+    assert sorted(evaluated(run, "generator")) == [0, 3]
+    assert sorted(evaluated(run, "classifier")) == sorted(evaluated(run, "retriever")) == [0, 2]
     saved = {int(folder.name.split("-")[1]) for folder in (run / "runs" / "generator").glob("checkpoint-*")}
-    assert saved == {2, 3}
+    assert saved == {3}
 
 
 def test_validation_by_the_loss_alone(trained):
