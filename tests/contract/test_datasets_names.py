@@ -1,7 +1,9 @@
 """What we rely on in datasets that it does not document."""
 
+import inspect
+
 import pytest
-from datasets import Dataset, Features, IterableDataset, Value
+from datasets import Audio, Dataset, Features, IterableDataset, Value, Video
 from datasets.arrow_writer import ArrowWriter
 
 pytestmark = pytest.mark.contract
@@ -37,3 +39,10 @@ def test_streams_tell_what_they_are_and_leave_media_encoded():
     assert {"builder_name", "dataset_name", "config_name", "version"} <= set(vars(info))
     assert stream.num_shards == 1
     assert list(stream.with_format(None).decode(False)) == [{"description": "snow"}]
+
+
+@pytest.mark.parametrize("feature", [Video, Audio])
+def test_decoders_note_what_they_decode(feature):
+    """Would fail if a clip that was opened to be decoded could not be read from its file any more. By the text of the
+    code: making a decoder takes torchcodec, which need not be there."""
+    assert "._hf_encoded = " in inspect.getsource(feature.decode_example)
