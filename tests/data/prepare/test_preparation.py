@@ -6,14 +6,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from data_samples import write_metadata, write_shorts
 from datasets import Dataset, DatasetDict, load_dataset
-from held_work import HeldWork, wait_until
+from held_work import wait_until
 from huggingface_hub import DatasetCard
+from odd_server import OddServer, content
 from prepare_samples import files_of, prepare, read_lines
 
 from transformers_ggm import load_shorts
@@ -203,38 +205,44 @@ def test_failure_between_the_last_steps(shorts_dir, prepared_dir, tmp_path, monk
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_killed_process_goes_on(shorts_dir, prepared_dir, tmp_path):
     """Would fail if kill -9 damaged a shard, left a lock behind, or made the next run begin anew."""
     rows = [{**row, "file_name": str(shorts_dir / "train" / row["file_name"])} for row in clips_of(shorts_dir) * 10]
-    held = HeldWork(tmp_path / "held.mp4")  # opening it waits until the test lets it go
-    clip, rows[21]["file_name"] = rows[21]["file_name"], str(held.path)
-    write_metadata(tmp_path / "many", rows)
-    command = [sys.executable, "-m", "transformers_ggm.data.prepare", "--data_dir", str(tmp_path / "many"),
-               "--output_dir", str(tmp_path / "out"), "--clips_per_shard", "4", "--num_workers", "1",
-               "--build_corpus", "false", "--max_wall_seconds", "100000"]  # fmt: skip
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    parts = tmp_path / "out" / ".work" / "parts-0"
-    try:
-        held.wait_for_reader(process)
-        wait_until(lambda: len(list(parts.glob("part-*.parquet"))) == 5, process)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        held.let_go()
-    shutil.copy(clip, held.path)
+    server, let_go = OddServer(), threading.Event()
+    clip = content(Path(rows[21]["file_name"]).read_bytes())
+    server.answers["/held.mp4"] = lambda handler, times: let_go.wait() and clip(handler, times)
+    with server.running():
+        rows[21]["file_name"] = f"{server.url}/held.mp4"
+        write_metadata(tmp_path / "many", rows)
+        command = [sys.executable, "-m", "transformers_ggm.data.prepare", "--data_dir", str(tmp_path / "many"),
+                   "--output_dir", str(tmp_path / "out"), "--clips_per_shard", "4", "--num_workers", "1",
+                   "--build_corpus", "false", "--max_wall_seconds", "100000"]  # fmt: skip
+        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+        parts = tmp_path / "out" / ".work" / "parts-0"
+        try:
+            wait_until(lambda: server.asked["/held.mp4"], process)
+            wait_until(lambda: len(list(parts.glob("part-*.parquet"))) == 5, process)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            let_go.set()
+        _finish_killed(command, tmp_path / "out", parts)
+    split = load_prepared(tmp_path / "out")["train"]
+    assert split["description"][:] == [row["description"] for row in rows]
+    assert all(duration is not None for duration in split["duration"])
+
+
+def _finish_killed(command, output_dir, parts):
+    """Runs a command that was killed again, and watches that no part it had finished is written anew."""
     finished = {name: when for name, when in files_of(parts).items() if name.endswith(".parquet")}
     assert len(finished) == 5
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "out" / "prepared.json").exists() and process.poll() is None:
+    while not (output_dir / "prepared.json").exists() and process.poll() is None:
         if parts.is_dir():
             now = files_of(parts)
             assert all(now.get(name, when) == when for name, when in finished.items())
         time.sleep(0.05)
     assert process.wait() == 0
-    split = load_prepared(tmp_path / "out")["train"]
-    assert split["description"][:] == [row["description"] for row in rows]
-    assert all(duration is not None for duration in split["duration"])
 
 
 def clips_of(shorts_dir):
