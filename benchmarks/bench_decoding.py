@@ -25,9 +25,9 @@ import numpy as np
 from loading import loading
 
 from transformers_ggm.errors import OutputError
-from transformers_ggm.files import check_output_folder
 from transformers_ggm.processing import GGMVideoProcessor, decode_media
 from transformers_ggm.processing.media.frame_images import upright_rgb
+from transformers_ggm.utils.files import check_output_folder
 
 SIZE = (1280, 720)
 RATE = 30

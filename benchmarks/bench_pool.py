@@ -36,7 +36,7 @@ from transformers_ggm import (
     HashtagRetrieverProcessor,
 )
 from transformers_ggm.errors import OutputError
-from transformers_ggm.files import check_output_folder
+from transformers_ggm.utils.files import check_output_folder
 
 BATCH = 50_000
 NUM_CLUSTERS = 5_000

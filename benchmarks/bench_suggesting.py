@@ -27,10 +27,10 @@ from stages import STAGES
 from transformers.utils import logging
 
 from transformers_ggm.errors import OutputError
-from transformers_ggm.figures import new_figure, save_figure
-from transformers_ggm.files import check_output_file, write_text
-from transformers_ggm.modeling.int8_linear import quantize_linears
+from transformers_ggm.modeling.int8_quantization import quantize_linears
 from transformers_ggm.training.model_card_callback import cpu_name
+from transformers_ggm.utils.files import check_output_file, write_text
+from transformers_ggm.utils.plotting import new_figure, save_figure
 
 NUM_FRAMES = 15
 # Parts of the page, between marks of these names.

@@ -36,8 +36,8 @@ from transformers.utils import logging
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.prepare.options import available_cores
 from transformers_ggm.errors import OutputError
-from transformers_ggm.files import check_output_folder
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.utils.files import check_output_folder
 
 NUM_FILES = 4
 MODELS = ["published", "base", "bundled"]

@@ -21,10 +21,10 @@ from transformers.utils import logging
 
 from transformers_ggm import GGMConfig, GGMForHashtagGeneration
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
+from transformers_ggm.generation.hashtag_scores import token_log_probs
+from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
+from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.modeling import GGMEncoderOutput
-from transformers_ggm.modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
-from transformers_ggm.modeling.tree_beam_search import tree_beam_search
-from transformers_ggm.pipelines.scores import token_log_probs
 
 START, END = 2, 2
 # Words and 50 hashtags of guidance.

@@ -17,7 +17,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, BartConfig, BartForConditionalGeneration, BertConfig, BertModel
 
 from transformers_ggm.errors import CheckpointError, OutputError
-from transformers_ggm.files import check_output_folder, written_whole
+from transformers_ggm.utils.files import atomic_folder, check_output_folder
 
 # Of a layer's weights: BERT's names by BART's.
 LAYER_NAMES = {
@@ -117,7 +117,7 @@ def convert(checkpoint: str, output_dir: str, decoder_layers: int = 2) -> None:
         raise CheckpointError(f"{checkpoint} cannot be loaded as a BERT with its tokenizer: {error}") from error
     # BART's tokenizers frame texts with these two, as BERT's does by other names.
     tokenizer.bos_token, tokenizer.eos_token = tokenizer.cls_token, tokenizer.sep_token
-    with written_whole(output_dir) as folder:
+    with atomic_folder(output_dir) as folder:
         bart_from_bert(bert, tokenizer, decoder_layers).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 

@@ -21,7 +21,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from transformers_ggm.errors import OutputError
-from transformers_ggm.files import check_output_folder
+from transformers_ggm.utils.files import check_output_folder
 
 FRAMES_PER_SECOND, FRAMES_PER_PHOTO, PHOTOS_SHOWN = 10, 5, 6
 SHORT_SIDE = 224

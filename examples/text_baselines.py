@@ -10,12 +10,8 @@ bootstrap over the test rows.
 import argparse
 
 from transformers_ggm import load_shorts
-from transformers_ggm.evaluation import (
-    MostFrequentHashtags,
-    TfidfLogisticRegression,
-    TfidfNeighbours,
-    hashtag_report,
-)
+from transformers_ggm.evaluation import hashtag_report
+from transformers_ggm.experiments.baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
 from transformers_ggm.processing import remove_hashtags
 
 BASELINES = {

@@ -11,7 +11,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from .data import DataCollatorForHashtagGeneration, load_shorts
 from .errors import MediaError
-from .hub_checkpoint import push_checkpoint_to_hub
+from .hub import push_checkpoint_to_hub, save_remote_code
 from .modeling import (
     GGMConfig,
     GGMForHashtagClassification,
@@ -30,7 +30,6 @@ from .processing import (
     is_valid_hashtag,
     normalize_hashtag,
 )
-from .remote_code import save_remote_code
 from .retrieval import HashtagPool
 from .version import __version__ as __version__
 

@@ -20,7 +20,9 @@ class ConfigurationTest(unittest.TestCase):
         self.run_common_tests(GGMConfig, tester, fusion="decoder", fusion_dropout=0.3, max_frames=7)
 
     def test_retriever(self):
-        self.run_common_tests(HashtagRetrieverConfig, RetrieverTester(self), query="text", max_logit_scale=50.0)
+        self.run_common_tests(
+            HashtagRetrieverConfig, RetrieverTester(self), query="text", max_inverse_temperature=50.0
+        )
 
     def test_classifier(self):
         self.run_common_tests(HashtagClassifierConfig, ClassifierTester(self), objective="sigmoid", dropout=0.3)

@@ -8,7 +8,7 @@ from transformers import WhisperFeatureExtractor
 
 from transformers_ggm import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.training.scratch import train_tokenizer
+from transformers_ggm.training.from_scratch import train_tokenizer
 
 TEXTS = ["first snow of the year", "we went to the lake", "the new album is out"]
 HASHTAGS = ["bluesquare", "redcircle", "rain", "snowday", "lakelife"]

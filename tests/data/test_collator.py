@@ -11,8 +11,9 @@ from transformers import Wav2Vec2FeatureExtractor
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor
 from transformers_ggm.data import DataCollatorForHashtagRetrieval, DecodedShorts, decode_split
-from transformers_ggm.data.collator import INPUTS, hashtag_id, is_true_of
+from transformers_ggm.data.collator import hashtag_id, is_true_of
 from transformers_ggm.errors import InputError
+from transformers_ggm.processing.modalities import INPUTS
 
 WORDS = ["rain", "snow", "lake", "dog", "cat", "song"]
 

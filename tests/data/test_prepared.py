@@ -1,14 +1,12 @@
 """Reading prepared sets: the tensors are those of the clips themselves."""
 
-import sys
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 from data_samples import make_processors, write_metadata, write_shorts
 from datasets import load_dataset
+from prepare_samples import prepare
 from torch.utils.data import DataLoader
 
 from transformers_ggm import DataCollatorForHashtagGeneration, load_shorts
@@ -21,9 +19,6 @@ from transformers_ggm.data import (
     prepared,
 )
 from transformers_ggm.errors import DatasetError
-
-sys.path.insert(0, str(Path(__file__).parent / "prepare"))
-from prepare_samples import prepare
 
 GUIDANCE = [["rain"], [], ["bluesquare", "rain"], ["lakelife"]]
 

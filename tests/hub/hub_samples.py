@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from transformers_ggm import HashtagPool
-from transformers_ggm.hub_checkpoint import LAYOUT
+from transformers_ggm.hub.push_checkpoint import LAYOUT
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 

@@ -24,8 +24,8 @@ from transformers_ggm import (
     save_remote_code,
 )
 from transformers_ggm.errors import CheckpointError
+from transformers_ggm.hub.remote_code import accompanying_modules
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
-from transformers_ggm.remote_code import accompanying_modules
 
 WORDS = "twelve hours on the highway"
 # What a reader has to install, and what comes with it.

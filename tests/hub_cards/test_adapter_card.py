@@ -11,15 +11,16 @@ from safetensors.torch import save_file
 
 from transformers_ggm import HashtagPool
 from transformers_ggm.hub_cards import write_adapter_card
+from transformers_ggm.training.evaluate import trained_checkpoint
 from transformers_ggm.training.main import parse_arguments
-from transformers_ggm.training.run import Run
+from transformers_ggm.training.run import TrainingRun
 
 
 @pytest.fixture
 def make_run(tmp_path, monkeypatch):
     """A training whose adapter is there, on splits of 5, 2 and 7 rows."""
     rows = {"train": range(5), "validation": range(2), "test": range(7)}
-    monkeypatch.setattr(Run, "rows", lambda self, split: rows[split])
+    monkeypatch.setattr(TrainingRun, "rows", lambda self, split: rows[split])
 
     def make(*arguments, base="someone/ggm"):
         run = parse_arguments(
@@ -41,7 +42,7 @@ def make_run(tmp_path, monkeypatch):
 
 
 def card_of(run, summary=SUMMARY):
-    write_adapter_card(run, summary)
+    write_adapter_card(trained_checkpoint(run), summary)
     return ModelCard.load(run.checkpoint_dir / "README.md")
 
 

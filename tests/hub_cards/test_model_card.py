@@ -14,15 +14,16 @@ from safetensors.torch import save_file
 
 from transformers_ggm import HashtagPool
 from transformers_ggm.hub_cards import write_model_card
+from transformers_ggm.training.evaluate import trained_checkpoint
 from transformers_ggm.training.main import parse_arguments
-from transformers_ggm.training.run import Run
+from transformers_ggm.training.run import TrainingRun
 
 
 @pytest.fixture(autouse=True)
 def prepared_rows(monkeypatch):
     """Splits of 5, 2 and 7 rows."""
     rows = {"train": range(5), "validation": range(2), "test": range(7)}
-    monkeypatch.setattr(Run, "rows", lambda self, split: rows[split])
+    monkeypatch.setattr(TrainingRun, "rows", lambda self, split: rows[split])
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def write(run, summary=SUMMARY):
     """The card's metadata and text."""
     for folder in (run.generator_run_dir, run.retriever_run_dir):
         run.write_record(folder)
-    write_model_card(run, summary)
+    write_model_card(trained_checkpoint(run), summary)
     content = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
     _, header, text = content.split("---\n", 2)
     return yaml.safe_load(header), text
@@ -61,7 +62,7 @@ def write(run, summary=SUMMARY):
 
 def card_of(run, summary=SUMMARY):
     """The card as the Hub's own reader has it."""
-    write_model_card(run, summary)
+    write_model_card(trained_checkpoint(run), summary)
     return ModelCard.load(run.checkpoint_dir / "README.md")
 
 
@@ -129,7 +130,7 @@ def test_settings_are_those_of_the_training(make_run):
     """Would fail if evaluating again with other arguments changed what the card says about the training."""
     write(make_run("--learning_rate", "3e-4", "--retriever_learning_rate", "2e-4"))
     run = make_run("--scratch_config", "other.json")
-    write_model_card(run, SUMMARY)
+    write_model_card(trained_checkpoint(run), SUMMARY)
     text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
     assert table_value(text, "learning_rate") == "0.0003" and table_value(text, "retriever_learning_rate") == "0.0002"
     assert "from scratch" not in text and "facebook/bart-base" in text
@@ -138,7 +139,7 @@ def test_settings_are_those_of_the_training(make_run):
 def test_unknown_settings_are_left_out(make_run):
     """Would fail if the card of a training that left no record of its arguments made some up."""
     run = make_run()
-    write_model_card(run, SUMMARY)
+    write_model_card(trained_checkpoint(run), SUMMARY)
     text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
     assert "learning_rate" not in text and "| torch |" not in text
     assert "\n\n\n" not in text
@@ -210,7 +211,9 @@ def test_card_without_guidance(make_run):
     for folder in (run.retriever_dir, run.pool_dir):
         shutil.rmtree(folder)
     run.write_record(run.generator_run_dir)
-    write_model_card(run, {name: value for name, value in SUMMARY.items() if name != "retrieval_recall_at_k"})
+    write_model_card(
+        trained_checkpoint(run), {name: value for name, value in SUMMARY.items() if name != "retrieval_recall_at_k"}
+    )
     _, header, text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     assert yaml.safe_load(header)["base_model"] == ["google/vit-base-patch16-224-in21k", "facebook/bart-base"]
     assert not re.search(r"\bretriever\b|\bpool\b|\bnearest\b", text.split("## Intended use")[0])
@@ -252,11 +255,11 @@ def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no"):
-        write_model_card(run, {**SUMMARY, "test_videos": 8})
+        write_model_card(trained_checkpoint(run), {**SUMMARY, "test_videos": 8})
     assert (run.checkpoint_dir / "README.md").read_bytes() == before
     assert not list(run.checkpoint_dir.glob(".*partial*"))
     with pytest.raises(KeyError):
-        write_model_card(run, {})
+        write_model_card(trained_checkpoint(run), {})
     assert (run.checkpoint_dir / "README.md").read_bytes() == before
 
 

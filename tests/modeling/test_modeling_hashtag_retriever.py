@@ -188,7 +188,7 @@ def test_is_true_is_not_changed():
 
 def test_temperature_is_learned_up_to_its_limit():
     """Else the temperature would stay where it started, or grow until training falls apart."""
-    model, inputs = make_retriever(max_logit_scale=20.0), make_inputs()
+    model, inputs = make_retriever(max_inverse_temperature=20.0), make_inputs()
     output = model(**inputs, return_loss=True)
     torch.testing.assert_close(output.logit_scale, torch.tensor(2.6592).exp())
     output.loss.backward()

@@ -1,6 +1,6 @@
 """Settings of a very small model with random weights."""
 
-from transformers_ggm.training.scratch import ScratchConfig
+from transformers_ggm.training.from_scratch import ScratchConfig
 
 TOWER = {"num_hidden_layers": 1, "num_attention_heads": 2}
 SCRATCH = ScratchConfig(

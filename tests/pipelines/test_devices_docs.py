@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transformers_ggm.modeling.int8_linear import has_int8
+from transformers_ggm.modeling.int8_quantization import has_int8
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 REPOSITORY = Path(__file__).resolve().parents[2]

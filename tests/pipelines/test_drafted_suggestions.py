@@ -6,10 +6,10 @@ from transformers import GenerationConfig, TemperatureLogitsWarper, pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import InputError
-from transformers_ggm.modeling.drafted_decoding import HashtagDrafts, drafted_greedy_search
-from transformers_ggm.modeling.tree_beam_search import tree_beam_search
+from transformers_ggm.generation.search_selection import hashtag_drafts, search_arguments
+from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
+from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.pipelines import hashtag_generation
-from transformers_ggm.pipelines.tree_decoding import hashtag_drafts, search_arguments
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from transformers_ggm.errors import HashtagError
 from transformers_ggm.retrieval import hashtag_names, name_table
-from transformers_ggm.retrieval.hashtag_names import HashtagNames
-from transformers_ggm.retrieval.name_table import NameTable
+from transformers_ggm.retrieval.hashtag_table import HashtagNames, NameTable
 
 NAMES = st.text(alphabet="ab東", min_size=1, max_size=3)
 

@@ -12,9 +12,8 @@ from hypothesis.extra import numpy as npst
 from transformers_ggm.errors import PoolError
 from transformers_ggm.retrieval import exact_index, indexes, pool_vectors
 from transformers_ggm.retrieval.exact_index import ExactIndex
-from transformers_ggm.retrieval.faiss_index import FaissIndex
+from transformers_ggm.retrieval.faiss_index import FaissIndex, LayeredIndex
 from transformers_ggm.retrieval.indexes import make_index
-from transformers_ggm.retrieval.layered_index import LayeredIndex
 from transformers_ggm.retrieval.pool_vectors import PoolVectors
 
 # Small whole numbers: their inner products are exact in float32, and ties are frequent.

@@ -6,7 +6,7 @@ import torch
 from transformers_ggm import HashtagPool, HashtagRetriever, HashtagRetrieverConfig, HashtagRetrieverProcessor
 from transformers_ggm.processing import GGMVideoProcessor
 from transformers_ggm.retrieval.nearest import has_query, nearest_hashtags, scored_nearest_hashtags
-from transformers_ggm.training.scratch import train_tokenizer
+from transformers_ggm.training.from_scratch import train_tokenizer
 
 HASHTAGS = ["snow", "rain", "lake", "dog", "cat", "song", "jazz"]
 TOWER = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}

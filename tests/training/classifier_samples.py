@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training_samples import SCRATCH, TOWER, command_line
 
-from transformers_ggm.training import Run
+from transformers_ggm.training import TrainingRun
 from transformers_ggm.training.main import main, parse_arguments
 
 HASHTAGS = {"snow": ["winter", "cold"], "lake": ["water"], "song": ["music", "guitar"]}
@@ -51,7 +51,7 @@ def classifier_line(**arguments):
     return command_line(**{**ARGUMENTS, **arguments})
 
 
-def train_miniature(output_dir, **arguments) -> Run:
+def train_miniature(output_dir, **arguments) -> TrainingRun:
     """Runs the stages `prepare` and `classifier`."""
     line = classifier_line(output_dir=output_dir, **arguments)
     main(line)

@@ -6,7 +6,7 @@ from training_samples import SCRATCH
 from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments
 
 from transformers_ggm import GGMForHashtagGeneration
-from transformers_ggm.training.scratch import ScratchConfig
+from transformers_ggm.training.from_scratch import ScratchConfig
 
 WORDS = ["rain", "snow", "lake", "dog", "cat", "song", "night", "river"]
 DESCRIPTIONS = ["first snow of the year", "we went to the lake", "my dog", "what a night by the river it was"]

@@ -29,8 +29,8 @@ from transformers_ggm.evaluation import hashtag_metrics, hashtags_above, recall_
 from transformers_ggm.training import callbacks, classify
 from transformers_ggm.training.callbacks import best_checkpoints
 from transformers_ggm.training.classifier import make_classifier, make_tokenizer
+from transformers_ggm.training.classifier_ranking import best_columns
 from transformers_ggm.training.main import main, parse_arguments
-from transformers_ggm.training.ranking import best_columns
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from transformers import Trainer
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMForHashtagClassification
 from transformers_ggm.data import DataCollatorForHashtagClassification
-from transformers_ggm.training.scratch import ScratchConfig
+from transformers_ggm.training.from_scratch import ScratchConfig
 
 HASHTAGS = ["rain", "snow", "lake", "dog", "cat", "song", "night", "river"]
 

@@ -194,13 +194,14 @@ def test_card(adapted, shorts_dir, monkeypatch, tmp_path):
 def test_card_names_a_base_on_the_hub(adapted, shorts_dir, finished, tmp_path):
     """Would fail if the Hub could not show which model an adapter belongs to."""
     from transformers_ggm.hub_cards.adapter_card import make_adapter_card
+    from transformers_ggm.training.evaluate import trained_checkpoint
 
     copy = shutil.copytree(adapted, tmp_path / "copy")
     path = copy / "checkpoint" / "adapter_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "base_model_name_or_path": "someone/ggm"}))
     run = parse_arguments(command_line(data_dir=shorts_dir, output_dir=copy, **on(finished / "checkpoint")))
     summary = json.loads((copy / "evaluation" / "test.json").read_text())
-    card = make_adapter_card(run, summary)
+    card = make_adapter_card(trained_checkpoint(run), summary)
     assert card.data.base_model == "someone/ggm" and "https://huggingface.co/someone/ggm" in card.text
 
 

@@ -12,7 +12,7 @@ from transformers import Trainer, TrainerCallback
 from transformers_ggm import DataCollatorForHashtagGeneration, HashtagRetriever
 from transformers_ggm.data import DataCollatorForHashtagRetrieval
 from transformers_ggm.errors import HashtagError
-from transformers_ggm.training.scratch import ScratchConfig
+from transformers_ggm.training.from_scratch import ScratchConfig
 
 LOADERS = {
     "no workers": {},

@@ -11,38 +11,12 @@ import torch
 from ..errors import InputError
 from ..modeling.modeling_ggm import GGMForHashtagGeneration, decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.modalities import INPUTS, check_hearing, check_inputs
 from ..processing.sound_features import batch_sounds
 from .prepared import StoredFrames
 
-# What the generator can read of a row, beside the guidance.
-INPUTS = ("text", "video", "audio")
-
-
-def check_inputs(inputs: Sequence[str]) -> None:
-    """
-    Raises `InputError` for names that are not those of inputs, and for none at all.
-
-    Args:
-        inputs (`list[str]`): some of `INPUTS`.
-    """
-    unknown = sorted(set(inputs) - set(INPUTS))
-    if unknown or not inputs:
-        raise InputError(f"`inputs` is {list(inputs)}; choose one or more of {list(INPUTS)}.")
-
-
-def check_hearing(inputs: Sequence[str], blank_video: bool) -> None:
-    """Raises `InputError` for sound without anything to see, through which it is heard; see [`check_inputs`]."""
-    if "audio" in inputs and "video" not in inputs and not blank_video:
-        raise InputError(
-            f"`inputs` is {list(inputs)}, but the model hears through the frames it sees: add 'video', or set "
-            "`blank_video` (train.py: --blank_video true) to show one black frame."
-        )
-
-
 # In which order a row's target hashtags are taught.
 TARGET_ORDERS = ("shuffled", "guidance")
-
-
 # What a collator takes for the epoch until it is told one.
 UNTOLD = -1
 

@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from transformers.utils import logging
 
 from ..errors import DatasetError, MediaError
-from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.sound_features import sound_features
+from ..utils.files import write_json
 from .stamps import rows_stamp
 
 logger = logging.get_logger(__name__)

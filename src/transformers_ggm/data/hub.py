@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import CommitInfo
 
 from ..errors import DatasetError
-from ..hub_commits import commit_files
+from ..utils.hub_commits import commit_files
 from .prepared import RECORD, is_prepared
 
 # What a prepared set consists of. Lists of rejected clips, which name files of this machine, stay where they are.

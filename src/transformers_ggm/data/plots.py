@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..evaluation.words import split_words
-from ..figures import new_figure, save_figure
+from ..utils.plotting import new_figure, save_figure
+from ..utils.word_splitter import split_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..errors import DatasetError
-from ..file_names import as_on_disk, readable_name, storable_path, whole_texts
-from ..opening import local_name, open_named
 from ..processing.hashtag_fields import DroppedHashtags, read_hashtags
+from ..utils.file_names import as_on_disk, readable_name, storable_path, whole_texts
+from ..utils.opening import local_name, open_named
 from .clip_files import clips_not_among, examples_of
 
 logger = logging.get_logger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..opening import is_url, local_name
+from ..utils.opening import is_url, local_name
 from .prepared import RECORD, is_prepared
 from .shorts import read_shorts
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import regex
 
-from ..evaluation.words import split_words
 from ..processing.hashtags import remove_hashtags
 from ..processing.spelling import fold_spelling
+from ..utils.word_splitter import split_words
 
 _WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
 # Scripts that are written without spaces between words.

@@ -4,6 +4,7 @@ Metrics, intervals and paired tests.
 The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder)`.
 """
 
+from ..utils.word_splitter import get_word_splitter, split_words, word_splitter_name
 from .bertscore import BertScorer, bert_score_per_video
 from .cutoff import best_k, best_threshold, hashtags_above
 from .frequency import f1_by_frequency, frequency_buckets
@@ -14,19 +15,12 @@ from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
 from .rouge import order_hashtags, rouge_per_video
 from .significance import PairedTest, UnpairedTest, paired_test, unpaired_test
-from .text_baselines import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
-from .vision_language import VisionLanguagePrompting, parse_hashtags
-from .words import get_word_splitter, split_words, word_splitter_name
 
 __all__ = [
     "BertScorer",
     "Interval",
-    "MostFrequentHashtags",
     "PairedTest",
-    "TfidfLogisticRegression",
-    "TfidfNeighbours",
     "UnpairedTest",
-    "VisionLanguagePrompting",
     "bert_score_per_video",
     "best_k",
     "best_threshold",
@@ -43,7 +37,6 @@ __all__ = [
     "novelty_metrics",
     "order_hashtags",
     "paired_test",
-    "parse_hashtags",
     "recall_at_k",
     "recall_at_k_per_video",
     "recall_by_cause",

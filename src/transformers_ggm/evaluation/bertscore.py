@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from ..processing.token_ids import lock_of
+from ..utils.word_splitter import WordSplitter, get_word_splitter
 from .rouge import HashtagOrder, check_videos, hashtag_text, order_hashtags
-from .words import WordSplitter, get_word_splitter
 
 DEFAULT_BERT_SCORE_MODEL = "microsoft/deberta-xlarge-mnli"
 # The layer that agrees best with people's judgements, as chosen by the authors of BERTScore.

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..utils.word_splitter import WordSplitter
 from .rouge import HashtagOrder, check_videos, rouge_per_video
-from .words import WordSplitter
 
 
 def hashtag_metrics(

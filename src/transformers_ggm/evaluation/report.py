@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from ..utils.word_splitter import WordSplitter, word_splitter_name
 from .bertscore import BertScorer, bert_score_per_video
 from .intervals import bootstrap_intervals
 from .metrics import hashtag_metrics_per_video
 from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
 from .rouge import HashtagOrder
-from .words import WordSplitter, word_splitter_name
 
 
 def hashtag_report(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from .words import WordSplitter, get_word_splitter
+from ..utils.word_splitter import WordSplitter, get_word_splitter
 
 HashtagOrder = Literal["shuffled", "sorted"]
 

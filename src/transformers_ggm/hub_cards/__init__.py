@@ -2,5 +2,6 @@
 
 from .adapter_card import write_adapter_card
 from .model_card import write_model_card
+from .trained_checkpoint import TrainedCheckpoint
 
-__all__ = ["write_adapter_card", "write_model_card"]
+__all__ = ["TrainedCheckpoint", "write_adapter_card", "write_model_card"]

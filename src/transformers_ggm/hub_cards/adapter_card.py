@@ -1,23 +1,20 @@
 """The card of an adapter, filled with what its training left behind and nothing else."""
 
 import math
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
-from ..checkpoint_layout import read_configuration
-from ..files import write_text
-from ..hub_names import is_hub_id
+from ..utils.checkpoint_layout import read_configuration
+from ..utils.files import write_text
+from ..utils.hub_commits import is_hub_id
 from .model_card import TAGS, common_facts, common_metadata
 from .rendering import render_card
+from .trained_checkpoint import TrainedCheckpoint
 from .training_facts import GENERATOR_SETTINGS, shown_settings
-
-if TYPE_CHECKING:
-    from ..training.run import Run
 
 TEMPLATE = "adapter_card_template.md"
 # Names of backbones tell something only where the base was put together from them.
@@ -26,25 +23,23 @@ BACKBONE_SETTINGS = (
 )  # fmt: skip
 
 
-def write_adapter_card(run: "Run", summary: dict[str, Any]) -> None:
+def write_adapter_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> None:
     """
-    Writes `README.md` into the checkpoint of a run that trained an adapter, whole or not at all.
+    Writes `README.md` into the checkpoint of an adapter, whole or not at all.
 
     Args:
-        run ([`~transformers_ggm.training.Run`]): a training whose stages up to `generator` are finished.
+        trained ([`TrainedCheckpoint`]): the adapter, and what its training left behind.
         summary (`dict`): see [`~transformers_ggm.hub_cards.write_model_card`].
     """
-    write_text(run.checkpoint_dir / "README.md", f"{make_adapter_card(run, summary)}\n")
+    write_text(trained.folder / "README.md", f"{make_adapter_card(trained, summary)}\n")
 
 
-def make_adapter_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
+def make_adapter_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> ModelCard:
     """The card that [`write_adapter_card`] writes."""
-    record = run.read_record(run.generator_run_dir)
-    model, lora = (asdict(run.model), asdict(run.lora)) if record is None else (record["model"], record["lora"])
-    adapter = read_configuration(run.checkpoint_dir / ADAPTER_CONFIG_NAME)
+    adapter = read_configuration(trained.folder / ADAPTER_CONFIG_NAME)
     base = adapter["base_model_name_or_path"]
     base_id = base if is_hub_id(base) else None
-    facts = common_facts(run, summary, model, has_sound=model["audio"] is not None)
+    facts = common_facts(trained, summary, has_sound=trained.model["audio"] is not None)
     card_data = ModelCardData(
         model_name=f"GGM adapter trained on {facts['data'].name}",
         library_name="peft",
@@ -62,8 +57,8 @@ def make_adapter_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
         base_folder=Path(base).name,
         # Of a base, which alone has the embedding, nothing is said here.
         knows_order=True,
-        adapter=adapter_rows(run.checkpoint_dir, adapter),
-        settings={"adapter": generator_settings(record, lora)},
+        adapter=adapter_rows(trained.folder, adapter),
+        settings={"adapter": generator_settings(trained.generator_record, trained.lora)},
     )
 
 

@@ -1,14 +1,12 @@
 """What is known about the data that a checkpoint was trained on."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import DatasetCard
-
-if TYPE_CHECKING:
-    from ..training.run import Run
 
 # What a data card says of the data that holds for a model trained on it too, or for the same data in another form.
 SHARED_METADATA = ("license", "license_name", "license_link", "language")
@@ -42,10 +40,9 @@ class DataFacts:
         return names if isinstance(names, str) else ", ".join(names)
 
 
-def data_facts(run: "Run") -> DataFacts:
-    """The facts about a run's data folder, from its `README.md` if it has one."""
-    data_dir = Path(run.data.data_dir)
-    rows = {split: len(run.rows(split)) for split in ("train", "validation", "test")}
+def data_facts(data_dir: Path, num_rows: Mapping[str, int]) -> DataFacts:
+    """The facts about a data folder, from its `README.md` if it has one; `num_rows` were used, per split."""
+    rows = dict(num_rows)
     card, hub_id = read_card(data_dir), id_of_cached(data_dir)
     default = hub_id or data_dir.resolve().name
     if card is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from ..files import write_text
+from ..utils.files import write_text
 from .data_card import SHARED_METADATA, card_name, card_summary, read_card
 
 TEMPLATE = Path(__file__).with_name("dataset_card_template.md")

@@ -2,56 +2,52 @@
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
 
-from ..data.collator import INPUTS
-from ..files import write_text
-from ..hub_names import is_hub_id
-from ..retrieval import HashtagPool
+from ..processing.modalities import INPUTS
+from ..utils.files import write_text
+from ..utils.hub_commits import is_hub_id
 from .data_card import DataFacts, data_facts
 from .examples import example_rows
 from .pool_statistics import pool_statistics
 from .rendering import render_card
 from .results import PIPELINE_TAG, eval_results, figure_rows, metric_types, retrieval_rows
 from .switches import example_item, reading, switch_rows
+from .trained_checkpoint import TrainedCheckpoint
 from .training_curve import TRAINING_CURVE
 from .training_facts import GENERATOR_SETTINGS, RETRIEVER_SETTINGS, course_table, shown_settings
-
-if TYPE_CHECKING:
-    from ..training.run import Run
 
 TEMPLATE = "model_card_template.md"
 TAGS = ["hashtag-generation", "video", "ggm", "retrieval-augmented-generation"]
 WITHHELD = {"text": "descriptions", "video": "frames"}
 
 
-def write_model_card(run: "Run", summary: dict[str, Any]) -> None:
+def write_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> None:
     """
-    Writes `README.md` into the checkpoint of a run, whole or not at all.
+    Writes `README.md` into a checkpoint, whole or not at all.
 
     Args:
-        run ([`~transformers_ggm.training.Run`]): a training whose stages up to `generator` are finished.
+        trained ([`TrainedCheckpoint`]): the checkpoint, and what its training left behind.
         summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (figures by name),
             `retrieval_recall_at_k` (recall by k; absent without guidance), `test_videos`, and how words were split,
             `word_splitter`.
     """
-    write_text(run.checkpoint_dir / "README.md", f"{make_model_card(run, summary)}\n")
+    write_text(trained.folder / "README.md", f"{make_model_card(trained, summary)}\n")
 
 
-def make_model_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
+def make_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> ModelCard:
     """The card that [`write_model_card`] writes."""
-    record, retriever_record = run.read_record(run.generator_run_dir), run.read_record(run.retriever_run_dir)
-    model = asdict(run.model) if record is None else record["model"]
-    config = json.loads((run.checkpoint_dir / "config.json").read_text(encoding="utf-8"))
+    model = trained.model
+    config = json.loads((trained.folder / "config.json").read_text(encoding="utf-8"))
     has_sound = config.get("audio_config") is not None
     is_scratch = model["scratch_config"] is not None
-    facts = common_facts(run, summary, model, has_sound)
-    bases = [] if is_scratch else base_models(model, run.retriever_dir.is_dir())
+    facts = common_facts(trained, summary, has_sound)
+    bases = [] if is_scratch else base_models(model, trained.retriever_folder.is_dir())
     card_data = ModelCardData(
         model_name=f"GGM trained on {facts['data'].name}",
         library_name="transformers",
@@ -69,10 +65,10 @@ def make_model_card(run: "Run", summary: dict[str, Any]) -> ModelCard:
         is_scratch=is_scratch,
         reading=reading(facts["inputs"], facts["is_guided"]),
         knows_order=config.get("frame_position_embedding") == "learned",
-        parts=checkpoint_parts(run, config),
+        parts=checkpoint_parts(trained, config),
         settings={
-            "retriever": shown_settings(retriever_record, RETRIEVER_SETTINGS, is_scratch),
-            "generator": shown_settings(record, GENERATOR_SETTINGS, is_scratch),
+            "retriever": shown_settings(trained.retriever_record, RETRIEVER_SETTINGS, is_scratch),
+            "generator": shown_settings(trained.generator_record, GENERATOR_SETTINGS, is_scratch),
         },
     )
 
@@ -96,17 +92,16 @@ def common_metadata(data: DataFacts, summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def common_facts(run: "Run", summary: dict[str, Any], model: dict[str, Any], has_sound: bool) -> dict[str, Any]:
+def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound: bool) -> dict[str, Any]:
     """
     What templates of models and adapters share.
 
     Args:
-        run ([`~transformers_ggm.training.Run`]), summary (`dict`): see [`write_model_card`].
-        model (`dict`): the fields of [`~transformers_ggm.training.ModelArguments`] that training went by.
+        trained ([`TrainedCheckpoint`]), summary (`dict`): see [`write_model_card`].
         has_sound (`bool`): whether the generator hears.
     """
-    record, retriever_record = run.read_record(run.generator_run_dir), run.read_record(run.retriever_run_dir)
-    data = data_facts(run)
+    model, record = trained.model, trained.generator_record
+    data = data_facts(trained.data_dir, trained.num_rows)
     inputs = [name for name in model.get("inputs", INPUTS) if name != "audio" or has_sound]
     is_guided = model["num_guidance"] > 0
     return {
@@ -115,16 +110,16 @@ def common_facts(run: "Run", summary: dict[str, Any], model: dict[str, Any], has
         "is_guided": is_guided,
         "has_sound": has_sound,
         "withheld": [WITHHELD[name] for name in WITHHELD if name not in inputs],
-        "model_id": usage_id(run.training.hub_model_id),
+        "model_id": usage_id(trained.hub_model_id),
         "example_item": example_item(inputs, is_guided),
         "switches": switch_rows(inputs, model["num_guidance"], {} if record is None else record["data"]),
         "versions": None if record is None else record["versions"],
-        "course": course_table({"retriever": retriever_record, "generator": record}),
-        "curve": TRAINING_CURVE if (run.checkpoint_dir / TRAINING_CURVE).is_file() else None,
-        "pool": pool_facts(run.pool_dir) if run.pool_dir.is_dir() else None,
+        "course": course_table({"retriever": trained.retriever_record, "generator": record}),
+        "curve": TRAINING_CURVE if (trained.folder / TRAINING_CURVE).is_file() else None,
+        "pool": pool_facts(trained.pool_counts),
         "figures": figure_rows(summary),
         "retrieval": retrieval_rows(summary),
-        "examples": example_rows(run.evaluation_dir / "predictions.jsonl"),
+        "examples": example_rows(trained.predictions),
     }
 
 
@@ -146,23 +141,23 @@ def base_models(model: dict[str, Any], has_retriever: bool = True) -> list[str]:
     return list(dict.fromkeys(model[part] for part in used if model[part] is not None and is_hub_id(model[part])))
 
 
-def checkpoint_parts(run: "Run", config: dict[str, Any]) -> list[dict[str, str]]:
+def checkpoint_parts(trained: TrainedCheckpoint, config: dict[str, Any]) -> list[dict[str, str]]:
     """What lies where in the checkpoint, with numbers of parameters and backbones."""
     kinds = [
         config[f"{name}_config"]["model_type"] for name in ("vision", "text", "audio") if config[f"{name}_config"]
     ]
     parts = [
         {"name": "generator", "folder": "`.`", "made_of": ", ".join(f"`{kind}`" for kind in kinds)}
-        | {"parameters": _parameters(run.checkpoint_dir)}
+        | {"parameters": _parameters(trained.folder)}
     ]
-    if run.retriever_dir.is_dir():
-        retriever = json.loads((run.retriever_dir / "config.json").read_text(encoding="utf-8"))
+    if trained.retriever_folder.is_dir():
+        retriever = json.loads((trained.retriever_folder / "config.json").read_text(encoding="utf-8"))
         made_of = f"`{retriever['backbone_config']['model_type']}`"
         parts.append(
             {"name": "retriever", "folder": "`retriever`", "made_of": made_of}
-            | {"parameters": _parameters(run.retriever_dir)}
+            | {"parameters": _parameters(trained.retriever_folder)}
         )
-    if run.pool_dir.is_dir():
+    if trained.pool_folder.is_dir():
         made_of = "hashtags, counts, vectors"
         parts.append({"name": "hashtag pool", "folder": "`hashtag_pool`", "made_of": made_of, "parameters": "-"})
     return parts
@@ -176,7 +171,6 @@ def _parameters(folder: Path) -> str:
     return f"{total:,}"
 
 
-def pool_facts(pool_dir: Path) -> dict[str, Any]:
-    """What the card tells of the pool; see [`pool_statistics`]."""
-    pool = HashtagPool.from_pretrained(pool_dir)
-    return pool_statistics(pool.hashtags, pool.counts)
+def pool_facts(counts: Mapping[str, int] | None) -> dict[str, Any] | None:
+    """What the card tells of the pool; see [`pool_statistics`]. `None` where there is none."""
+    return None if counts is None else pool_statistics(list(counts), list(counts.values()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers.utils import logging
 
-from ..figures import new_figure, save_figure
+from ..utils.plotting import new_figure, save_figure
 from .results import FIGURES
 
 if TYPE_CHECKING:

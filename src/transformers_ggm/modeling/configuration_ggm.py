@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from ..accompanying_code import without_other_code
+from ..utils.remote_code_fields import without_other_code
 
 FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")

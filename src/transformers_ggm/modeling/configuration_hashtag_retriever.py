@@ -2,7 +2,7 @@
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from ..accompanying_code import without_other_code
+from ..utils.remote_code_fields import without_other_code
 from .configuration_ggm import as_config
 
 QUERIES = ("video", "text", "video+text")
@@ -18,7 +18,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
             Chinese-CLIP, `VisionTextDualEncoder`).
         logit_scale_init_value (`float`, *optional*, defaults to 2.6592):
             Logarithm of the inverse temperature at the start (CLIP's: ln(1 / 0.07)).
-        max_logit_scale (`float`, *optional*, defaults to 100.0):
+        max_inverse_temperature (`float`, *optional*, defaults to 100.0):
             The inverse temperature is learned, but never larger than this (CLIP's limit).
         fingerprint (`str`, *optional*):
             Hash of the weights, written by `save_pretrained`; tells whether a hashtag pool belongs to the retriever.
@@ -43,15 +43,17 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         self,
         backbone_config=None,
         logit_scale_init_value=2.6592,
-        max_logit_scale=100.0,
+        max_inverse_temperature=100.0,
         fingerprint=None,
         bfloat16_digest=None,
         query="video",
         **kwargs,
     ):
+        # As configurations that were saved before version 0.3 name it.
+        max_inverse_temperature = kwargs.pop("max_logit_scale", max_inverse_temperature)
         self.backbone_config = as_config(backbone_config, "clip", "backbone_config")
         self.logit_scale_init_value = logit_scale_init_value
-        self.max_logit_scale = max_logit_scale
+        self.max_inverse_temperature = max_inverse_temperature
         self.fingerprint = fingerprint
         self.bfloat16_digest = bfloat16_digest
         self.query = query

@@ -25,12 +25,11 @@ from .backbones import (
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
-from .distinct_frames import DistinctFrames
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
-from .noted_commit import NotedCommitMixin
+from .frame_deduplication import DistinctFrames
+from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 from .patch_pooling import pool_patches
 from .sound_encoding import encode_sounds
-from .unsplit_layers import UnsplitLayersMixin
 
 
 class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):

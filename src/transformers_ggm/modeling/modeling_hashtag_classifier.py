@@ -14,8 +14,8 @@ from ..errors import InputError
 from .backbones import as_tokens, build_tower, copy_tower_weights, load_tower
 from .configuration_ggm import hidden_size_of
 from .configuration_hashtag_classifier import HashtagClassifierConfig
-from .distinct_frames import DistinctFrames
 from .forward_arguments import known_arguments, known_flags, output_flags
+from .frame_deduplication import DistinctFrames
 
 # What transformers' vision backbones call the token that stands for the whole picture.
 CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")

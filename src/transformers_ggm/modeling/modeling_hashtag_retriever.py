@@ -14,11 +14,10 @@ from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
-from .distinct_frames import DistinctFrames
 from .forward_arguments import known_arguments, output_flags
-from .int8_linear import is_quantized
-from .noted_commit import NotedCommitMixin
-from .unsplit_layers import UnsplitLayersMixin
+from .frame_deduplication import DistinctFrames
+from .int8_quantization import is_quantized
+from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 
 
 @dataclass
@@ -354,7 +353,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         ).pooler_output
         hashtags = self.get_hashtag_features(input_ids, attention_mask, **flags)
         hashtag_embeds = hashtags.pooler_output.to(video_embeds.device)
-        logit_scale = self.logit_scale.exp().clamp(max=self.config.max_logit_scale).to(video_embeds.device)
+        logit_scale = self.logit_scale.exp().clamp(max=self.config.max_inverse_temperature).to(video_embeds.device)
         loss = None
         if return_loss:
             loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, logit_scale, is_true)

@@ -13,28 +13,26 @@ import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
 from transformers.utils import logging
 
-from ..checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..errors import CheckpointError, InputError
-from ..files import written_whole
+from ..generation.hashtag_scores import hashtag_scores, token_log_probs
+from ..generation.search_selection import search_arguments
+from ..generation.stopping_criteria import HashtagLimit
+from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
-from ..modeling.token_tree import ScoredSequences
+from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
-from .checkpoint import Checkpoint
+from ..utils.checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.files import atomic_folder
 from .compiled import DECODING, as_written, compile_parts
-from .decoding_ahead import DecodedItems
-from .eight_bits import quantize_parts
-from .guidance import GuidanceParts
-from .hashtag_limit import HashtagLimit
+from .components import Checkpoint, GuidanceParts
+from .dtype_selection import check_savable, choose_type, unrounded
 from .inputs import ItemDecoder, encode_media
 from .items import Items, as_items
-from .number_format import check_savable, choose_type, unrounded
 from .numbers import check_numbers
-from .scores import hashtag_scores, token_log_probs
+from .prefetching import DecodedItems, Suggestions
 from .shared_vision import shares_vision
-from .suggestions import Suggestions
-from .tree_decoding import search_arguments
 
 logger = logging.get_logger(__name__)
 
@@ -468,7 +466,7 @@ class HashtagGenerationPipeline(Pipeline):
         if self._is_rounded:
             model, retriever = (None if part is None else unrounded(part) for part in (model, retriever))
         if retriever is not None:
-            with written_whole(target / RETRIEVER_FOLDER) as folder:
+            with atomic_folder(target / RETRIEVER_FOLDER) as folder:
                 retriever.save_pretrained(folder)
                 self.retriever_processor.save_pretrained(folder)
         if self.hashtag_pool is not None:

@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from ..errors import InputError, MediaError
-from ..file_names import whole_text
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.media import is_media_source
 from ..processing.media.sources import path_of
 from ..processing.sound_features import batch_sounds, sound_features, sound_waveform
+from ..utils.file_names import whole_text
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
 FIELDS = ("video", "description", "audio", "sampling_rate")

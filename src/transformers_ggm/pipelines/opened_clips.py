@@ -8,8 +8,8 @@ import torch
 from av.container import InputContainer
 
 from ..errors import InputError, MediaError
-from ..opening import foreign
 from ..processing import Media
+from ..utils.opening import foreign
 
 
 def is_opened_clip(value: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import regex
 
-from ..file_names import whole_text
+from ..utils.file_names import whole_text
 from .addresses import ADDRESS
 from .hashtags import HASHTAG_CHARACTERS, is_valid_hashtag, normalize_hashtag
 

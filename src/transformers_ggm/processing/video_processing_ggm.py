@@ -17,8 +17,8 @@ from transformers.processing_utils import VideosKwargs
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from ..accompanying_code import without_other_code
 from ..errors import InputError
+from ..utils.remote_code_fields import without_other_code
 from .frame_inputs import frames_tensor, list_videos
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
 from .media.frame_picking import nearest_times

@@ -16,11 +16,12 @@ import torch
 from huggingface_hub import CommitInfo
 from transformers.utils import logging
 
-from ..accompanying_code import CAME_ALONG
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
-from ..hub_commits import commit_files
+from ..utils.hub_commits import commit_files
+from ..utils.remote_code_fields import IS_REMOTE_CODE
 from .hashtag_encoding import encode_hashtags
-from .hashtag_lists import (
+from .hashtag_table import (
+    HashtagNames,
     as_iterable,
     check_any,
     checked_counts,
@@ -30,7 +31,6 @@ from .hashtag_lists import (
     normalized_hashtags,
     pool_key,
 )
-from .hashtag_names import HashtagNames
 from .indexes import SearchIndex, make_index
 from .pool_files import CARD_FILE, POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
 from .pool_vectors import PoolVectors
@@ -427,7 +427,7 @@ class HashtagPool:
 
     def _card(self, card: str | None, create: bool, **place: str) -> str | None:
         """The card of the pool as it is now, from the one that is there; `None` for none."""
-        if CAME_ALONG:
+        if IS_REMOTE_CODE:
             # The templates of cards stay with the package.
             return card
         # Not above, since cards tell of pools.

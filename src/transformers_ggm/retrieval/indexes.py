@@ -11,8 +11,7 @@ from transformers.utils import logging
 
 from ..errors import PoolError
 from .exact_index import ExactIndex
-from .faiss_index import FaissIndex, is_faiss_installed
-from .layered_index import LayeredIndex
+from .faiss_index import FaissIndex, LayeredIndex, is_faiss_installed
 from .pool_vectors import PoolVectors
 
 logger = logging.get_logger(__name__)

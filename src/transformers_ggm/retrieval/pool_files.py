@@ -18,9 +18,9 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
-from ..checkpoint_layout import read_configuration
 from ..errors import CheckpointError
-from ..files import written_whole
+from ..utils.checkpoint_layout import read_configuration
+from ..utils.files import atomic_folder
 from ..version import __version__
 from .pool_vectors import MAPPED_FROM
 
@@ -85,7 +85,7 @@ def write_pool(
     """
     target = Path(folder).resolve()
     kept = _companions(target)
-    with written_whole(target) as temporary:
+    with atomic_folder(target) as temporary:
         _write_files(temporary, contents)
         for file in kept:
             shutil.copy2(file, temporary / file.name)

@@ -9,9 +9,9 @@ from .arguments import (
     RetrieverArguments,
     StageArguments,
 )
+from .classifier_ranking import Ranking, classify
 from .main import main
-from .ranking import Ranking, classify
-from .run import Run
+from .run import TrainingRun
 
 __all__ = [
     "ClassifierArguments",
@@ -21,8 +21,8 @@ __all__ = [
     "ModelArguments",
     "Ranking",
     "RetrieverArguments",
-    "Run",
     "StageArguments",
+    "TrainingRun",
     "classify",
     "main",
 ]

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from transformers import Seq2SeqTrainingArguments
 from transformers.utils import is_peft_available
 
-from ..data.collator import INPUTS, check_inputs
 from ..errors import ArgumentError
 from ..hub_cards.results import FIGURES
 from ..modeling.configuration_ggm import FUSIONS
@@ -13,6 +12,7 @@ from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
 from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
 from ..modeling.peft_versions import peft_mismatch
+from ..processing.modalities import INPUTS, check_inputs
 from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
 from .weights import WEIGHTS_DTYPES
 
@@ -256,6 +256,35 @@ class LoraArguments:
         if self.lora_fusion != "auto":
             return self.lora_fusion
         return "lora" if self.starts_from_trained else "full"
+
+
+def unreached(model: ModelArguments) -> list[str]:
+    """Which of `"video"` and `"audio"` the generator is not given; it hears through what it sees."""
+    sees, hears = "video" in model.inputs, "audio" in model.inputs and model.audio is not None
+    return [name for name, is_given in (("video", sees), ("audio", sees and hears)) if not is_given]
+
+
+def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
+    """
+    Raises:
+        ValueError: the arguments of the model and those of LoRA do not go together.
+    """
+    if not lora.use_lora:
+        return
+    if model.scratch_config is not None:
+        raise ValueError(
+            "`scratch_config` starts from random weights, which LoRA cannot make up for: train that model whole, then "
+            "give its checkpoint as `base_checkpoint`."
+        )
+    if lora.starts_from_trained and model.vision_from_retriever:
+        raise ValueError("`vision_from_retriever` changes the vision encoder, but that of a trained base stays.")
+    if lora.lora_adapter is not None or lora.lora_target_modules is not None:
+        return
+    if "vision" in lora.lora_parts and model.freeze_vision:
+        raise ValueError("`freeze_vision` keeps the vision encoder, but `lora_parts` adapts it: leave one out.")
+    for part, name in (("vision", "video"), ("audio", "audio")):
+        if part in lora.lora_parts and name in unreached(model):
+            raise ValueError(f"`lora_parts` adapts the {part} encoder, but the generator is given no {name}.")
 
 
 @dataclass

@@ -14,16 +14,16 @@ from ..data.shorts import SPLITS
 from ..errors import CheckpointError, DatasetError, InputError
 from ..evaluation import best_threshold, hashtags_above, mean_figures
 from ..evaluation.metrics import exact_match_per_video
-from ..files import write_json, written_whole
 from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
+from ..utils.files import atomic_folder, write_json
 from .arguments import GGMTrainingArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .classifier_ranking import NUM_RANKED, best_columns, classify
 from .evaluate import figures_of, summary_of, write_predictions
-from .guidance import write_guidance
 from .model_card_callback import ModelCardCallback
-from .ranking import NUM_RANKED, best_columns, classify
-from .run import Run
+from .pool_and_guidance import write_guidance
+from .run import TrainingRun
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -42,7 +42,7 @@ class HashtagClassificationTrainer(ShortsTrainerMixin, Trainer):
         return loss, best_columns(logits, self.model.config.objective, NUM_RANKED), labels.sum(dim=-1)
 
 
-def make_classifier(run: Run) -> GGMForHashtagClassification:
+def make_classifier(run: TrainingRun) -> GGMForHashtagClassification:
     """The classifier before training, with the training hashtags by their frequency."""
     set_seed(run.training.seed)
     arguments, retriever = run.classifier, run.retriever_dir
@@ -73,7 +73,7 @@ def make_classifier(run: Run) -> GGMForHashtagClassification:
     return model
 
 
-def make_tokenizer(run: Run, model: GGMForHashtagClassification) -> PreTrainedTokenizerBase:
+def make_tokenizer(run: TrainingRun, model: GGMForHashtagClassification) -> PreTrainedTokenizerBase:
     """The tokenizer of the classifier's text encoder, which pads on the right and cuts off what that cannot take."""
     if run.model.scratch_config is not None:
         tokenizer = copy.deepcopy(run.processor.tokenizer)
@@ -96,7 +96,7 @@ def _skipped_positions(encoder: torch.nn.Module) -> int:
     return 0
 
 
-def make_collator(run: Run, model: GGMForHashtagClassification) -> DataCollatorForHashtagClassification:
+def make_collator(run: TrainingRun, model: GGMForHashtagClassification) -> DataCollatorForHashtagClassification:
     """The collator of training, evaluation and inference alike: nothing is drawn."""
     return DataCollatorForHashtagClassification(
         model.config.hashtags,
@@ -105,7 +105,7 @@ def make_collator(run: Run, model: GGMForHashtagClassification) -> DataCollatorF
     )
 
 
-def classifier_training_arguments(run: Run) -> GGMTrainingArguments:
+def classifier_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
     """The generator's training arguments with what is the classifier's own."""
     arguments = copy.copy(run.training)
     arguments.output_dir = str(run.classifier_run_dir)
@@ -128,7 +128,7 @@ def classifier_training_arguments(run: Run) -> GGMTrainingArguments:
 
 
 def make_trainer(
-    run: Run, model: GGMForHashtagClassification, collator: DataCollatorForHashtagClassification
+    run: TrainingRun, model: GGMForHashtagClassification, collator: DataCollatorForHashtagClassification
 ) -> HashtagClassificationTrainer:
     """A trainer on the prepared training and validation splits."""
     validation = run.classifier_shorts("validation")
@@ -157,7 +157,7 @@ def make_trainer(
     )
 
 
-def train_classifier(run: Run) -> None:
+def train_classifier(run: TrainingRun) -> None:
     """
     Writes the best model by the validation F1, with its tokenizer and video processor, and the hashtags it ranks first
     for every row, into `classifier/`; and its figures on the test split beside the generator's.
@@ -176,10 +176,10 @@ def train_classifier(run: Run) -> None:
     run.process.wait_for_everyone()
 
 
-def write_classifier(run: Run, collator: DataCollatorForHashtagClassification) -> None:
+def write_classifier(run: TrainingRun, collator: DataCollatorForHashtagClassification) -> None:
     """Writes `classifier/` from the best checkpoint, and the figures; the folder, which says that all is there, last."""
     best = best_checkpoints(run.classifier_run_dir, METRIC, 1)[0]
-    with written_whole(run.classifier_dir) as folder:
+    with atomic_folder(run.classifier_dir) as folder:
         save_weights(GGMForHashtagClassification.from_pretrained(best), folder, run.stage.weights_dtype)
         # As it was stored, so that the figures are those of the folder.
         model = GGMForHashtagClassification.from_pretrained(folder).to(run.process.device).eval()

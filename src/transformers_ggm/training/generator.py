@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import Seq2SeqTrainer, set_seed
 
-from ..checkpoint_layout import CONFIGURATIONS
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
 from ..evaluation import hashtag_metrics
-from ..files import written_whole
 from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..processing import GGMProcessor
+from ..utils.checkpoint_layout import CONFIGURATIONS
+from ..utils.files import atomic_folder
 from .arguments import GGMTrainingArguments, ModelArguments, set_scheduler_mode
 from .callbacks import EpochCallback, EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
 from .check_arguments import generates
 from .lora import make_adapter, save_adapter
 from .model_card_callback import ModelCardCallback, note_published
-from .run import Run, remove
+from .run import TrainingRun, remove
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
@@ -51,7 +51,7 @@ class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
         return self.is_fsdp_enabled and isinstance(self.model, GGMForHashtagGeneration)
 
 
-def make_generator(run: Run) -> "GGMForHashtagGeneration | PeftModel":
+def make_generator(run: TrainingRun) -> "GGMForHashtagGeneration | PeftModel":
     """The generator before training, or what of it is trained: a base with an adapter."""
     if not run.lora.use_lora:
         return compose_generator(run)
@@ -60,16 +60,16 @@ def make_generator(run: Run) -> "GGMForHashtagGeneration | PeftModel":
     return make_adapter(run)
 
 
-def write_base(run: Run) -> None:
+def write_base(run: TrainingRun) -> None:
     """Writes `base/`, the new-made model that an adapter changes, but in a training that goes on."""
     if last_checkpoint(run.generator_run_dir) is None and run.process.is_main_process:
-        with written_whole(run.base_dir) as folder:
+        with atomic_folder(run.base_dir) as folder:
             compose_generator(run).save_pretrained(folder)
             run.processor.save_pretrained(folder)
     run.process.wait_for_everyone()
 
 
-def compose_generator(run: Run) -> GGMForHashtagGeneration:
+def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration:
     """A new generator, of the backbones that the arguments name."""
     set_seed(run.training.seed)
     arguments = run.model
@@ -112,23 +112,25 @@ def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]
     return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
 
 
-def make_eval_collator(run: Run, model: GGMForHashtagGeneration | None = None) -> DataCollatorForHashtagGeneration:
+def make_eval_collator(
+    run: TrainingRun, model: GGMForHashtagGeneration | None = None
+) -> DataCollatorForHashtagGeneration:
     """
     The collator of evaluation and inference, where nothing is drawn, shuffled or dropped.
 
     Args:
-        run ([`Run`]).
+        run ([`TrainingRun`]).
         model ([`GGMForHashtagGeneration`], *optional*): see [`DataCollatorForHashtagGeneration`].
     """
     return DataCollatorForHashtagGeneration(run.processor, training=False, model=model, **shown_inputs(run))
 
 
-def shown_inputs(run: Run) -> dict[str, Any]:
+def shown_inputs(run: TrainingRun) -> dict[str, Any]:
     """What collators show to the generator, in training and after it."""
     return {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
 
 
-def generator_training_arguments(run: Run) -> GGMTrainingArguments:
+def generator_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
     """The training arguments with what the stage does in another way."""
     arguments = copy.copy(run.training)
     arguments.output_dir = str(run.generator_run_dir)
@@ -139,7 +141,7 @@ def generator_training_arguments(run: Run) -> GGMTrainingArguments:
 
 
 def make_trainer(
-    run: Run, model: GGMForHashtagGeneration, arguments: GGMTrainingArguments
+    run: TrainingRun, model: GGMForHashtagGeneration, arguments: GGMTrainingArguments
 ) -> HashtagGenerationTrainer:
     """A trainer on the prepared training and validation splits with their guidance."""
     processor = run.processor
@@ -181,7 +183,7 @@ def make_trainer(
     )
 
 
-def train_generator(run: Run) -> None:
+def train_generator(run: TrainingRun) -> None:
     """Writes the best model or adapter by the validation figure, and its processor, into `checkpoint/`."""
     check_kind_of_result(run)
     if run.is_done("generator", run.generator_result, run.generator_run_dir):
@@ -191,7 +193,7 @@ def train_generator(run: Run) -> None:
     trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
     if run.process.is_main_process:
         best = run.best_generators()[0]
-        with written_whole(run.output_dir / "runs" / "best") as folder:
+        with atomic_folder(run.output_dir / "runs" / "best") as folder:
             if run.lora.use_lora:
                 save_adapter(best, folder, run.stage.weights_dtype)
             else:
@@ -206,7 +208,7 @@ def train_generator(run: Run) -> None:
     run.process.wait_for_everyone()
 
 
-def check_kind_of_result(run: Run) -> None:
+def check_kind_of_result(run: TrainingRun) -> None:
     """
     Raises:
         CheckpointError: the output folder holds a whole model where an adapter is to be trained, or the reverse.

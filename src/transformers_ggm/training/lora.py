@@ -11,46 +11,17 @@ from safetensors.torch import load_file, save_file
 from transformers import set_seed
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, find_adapter_config_file
 
-from ..checkpoint_layout import RETRIEVER_FOLDER, read_configuration
 from ..errors import CheckpointError
 from ..modeling import GGMForHashtagGeneration, make_lora_config
 from ..processing import GGMProcessor
-from .arguments import LoraArguments, ModelArguments
+from ..utils.checkpoint_layout import RETRIEVER_FOLDER, read_configuration
+from .arguments import unreached
 from .weights import WEIGHTS_DTYPES
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-    from .run import Run
-
-
-def unreached(model: ModelArguments) -> list[str]:
-    """Which of `"video"` and `"audio"` the generator is not given; it hears through what it sees."""
-    sees, hears = "video" in model.inputs, "audio" in model.inputs and model.audio is not None
-    return [name for name, is_given in (("video", sees), ("audio", sees and hears)) if not is_given]
-
-
-def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
-    """
-    Raises:
-        ValueError: the arguments of the model and those of LoRA do not go together.
-    """
-    if not lora.use_lora:
-        return
-    if model.scratch_config is not None:
-        raise ValueError(
-            "`scratch_config` starts from random weights, which LoRA cannot make up for: train that model whole, then "
-            "give its checkpoint as `base_checkpoint`."
-        )
-    if lora.starts_from_trained and model.vision_from_retriever:
-        raise ValueError("`vision_from_retriever` changes the vision encoder, but that of a trained base stays.")
-    if lora.lora_adapter is not None or lora.lora_target_modules is not None:
-        return
-    if "vision" in lora.lora_parts and model.freeze_vision:
-        raise ValueError("`freeze_vision` keeps the vision encoder, but `lora_parts` adapts it: leave one out.")
-    for part, name in (("vision", "video"), ("audio", "audio")):
-        if part in lora.lora_parts and name in unreached(model):
-            raise ValueError(f"`lora_parts` adapts the {part} encoder, but the generator is given no {name}.")
+    from .run import TrainingRun
 
 
 def base_of_adapter(name: str) -> str:
@@ -69,14 +40,14 @@ def base_of_adapter(name: str) -> str:
     return base
 
 
-def base_checkpoint(run: "Run") -> str:
+def base_checkpoint(run: "TrainingRun") -> str:
     """Folder or Hub id of the whole checkpoint that a run adapts."""
     if run.lora.lora_adapter is not None:
         return base_of_adapter(run.lora.lora_adapter)
     return str(run.base_dir) if run.lora.base_checkpoint is None else run.lora.base_checkpoint
 
 
-def base_processor(run: "Run", lengths: dict[str, int]) -> GGMProcessor:
+def base_processor(run: "TrainingRun", lengths: dict[str, int]) -> GGMProcessor:
     """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(
@@ -88,7 +59,7 @@ def base_processor(run: "Run", lengths: dict[str, int]) -> GGMProcessor:
     )
 
 
-def base_retriever(run: "Run") -> Path:
+def base_retriever(run: "TrainingRun") -> Path:
     """
     The retriever of the base checkpoint, or that of the adapter that training goes on with, which may have its own.
 
@@ -115,7 +86,7 @@ def _fetched(name: str, patterns: Sequence[str]) -> Path:
         raise CheckpointError(f"{name} cannot be fetched from the Hub: {error}") from error
 
 
-def load_base(run: "Run") -> GGMForHashtagGeneration:
+def load_base(run: "TrainingRun") -> GGMForHashtagGeneration:
     """
     The base in the type that training computes with.
 
@@ -135,7 +106,7 @@ def load_base(run: "Run") -> GGMForHashtagGeneration:
     return model
 
 
-def make_adapter(run: "Run") -> "PeftModel":
+def make_adapter(run: "TrainingRun") -> "PeftModel":
     """The base with a new adapter, or with the one that training goes on with."""
     from peft import PeftModel, get_peft_model
 

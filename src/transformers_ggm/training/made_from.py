@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
-from ..files import write_json
+from ..utils.files import write_json
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .run import TrainingRun
 
 RECORD = "made_from.json"
 
 
-def check_data(run: "Run", stages: Sequence[str]) -> None:
+def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
     """
     Raises:
         DatasetError: stages would be skipped, or gone on with, although their output was made from other data.
@@ -33,7 +33,7 @@ def check_data(run: "Run", stages: Sequence[str]) -> None:
         )
 
 
-def check_made_from(run: "Run", stage: str) -> None:
+def check_made_from(run: "TrainingRun", stage: str) -> None:
     """
     Raises:
         DatasetError: the stage would be skipped, or gone on with, although its output was made from that of another
@@ -50,11 +50,11 @@ def check_made_from(run: "Run", stage: str) -> None:
         )
 
 
-def _would_be_used(run: "Run", stage: str) -> bool:
+def _would_be_used(run: "TrainingRun", stage: str) -> bool:
     return stage not in run.stage.overwrite_stages and any(path.exists() for path in run.outputs(stage))
 
 
-def note_made_from(run: "Run", stage: str) -> None:
+def note_made_from(run: "TrainingRun", stage: str) -> None:
     """Writes down what the output of a stage is going to be made from, unless it is there already."""
     if run.process.is_main_process and not (_would_be_used(run, stage) and stage in _read(run)):
         record = {**_read(run), stage: inputs_of(run, stage)}
@@ -62,7 +62,7 @@ def note_made_from(run: "Run", stage: str) -> None:
             write_json(run.output_dir / RECORD, record)
 
 
-def inputs_of(run: "Run", stage: str) -> dict[str, str]:
+def inputs_of(run: "TrainingRun", stage: str) -> dict[str, str]:
     """Stamps of the data and of the outputs of other stages that a stage reads, as far as they are there."""
     parts: dict[str, list[Path]] = {}
     if stage == "pool":
@@ -92,6 +92,6 @@ def _stamp(files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read(run: "Run") -> dict[str, dict[str, str]]:
+def _read(run: "TrainingRun") -> dict[str, dict[str, str]]:
     file = run.output_dir / RECORD
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from transformers import HfArgumentParser
 
-from ..files import check_output_folder
+from ..utils.files import check_output_folder
 from .arguments import (
     ClassifierArguments,
     DataArguments,
@@ -21,14 +21,14 @@ from .arguments import (
 )
 from .check_arguments import check_drop_last
 from .classifier import classifier_training_arguments, train_classifier
+from .decode_clips import prepare
 from .evaluate import evaluate
 from .generator import generator_training_arguments, train_generator
-from .guidance import build_pool, retrieve_guidance
 from .made_from import check_data, check_made_from, note_made_from
-from .prepare import prepare
+from .pool_and_guidance import build_pool, retrieve_guidance
 from .publish import check_publishing, publish
 from .retriever import train_retriever
-from .run import Run
+from .run import TrainingRun
 from .try_arguments import try_arguments
 
 RUN_STAGE = {
@@ -42,7 +42,7 @@ RUN_STAGE = {
 }
 
 
-def parse_arguments(argv: Sequence[str]) -> Run:
+def parse_arguments(argv: Sequence[str]) -> TrainingRun:
     """
     Reads command-line arguments; the first may be a YAML file with any of them, which later ones override.
 
@@ -66,7 +66,7 @@ def parse_arguments(argv: Sequence[str]) -> Run:
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):
         arguments = yaml_arguments(arguments[0]) + arguments[1:]
-    return Run(*parser.parse_args_into_dataclasses(arguments))
+    return TrainingRun(*parser.parse_args_into_dataclasses(arguments))
 
 
 def yaml_arguments(path: str) -> list[str]:
@@ -90,7 +90,7 @@ def argument_list(values: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def check_training(run: Run) -> None:
+def check_training(run: TrainingRun) -> None:
     """
     Raises:
         ArgumentError: a stage would end in an error by the arguments of its training.

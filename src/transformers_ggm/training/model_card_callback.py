@@ -11,7 +11,7 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainingArguments
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .run import TrainingRun
 
 _SPEEDS = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time")
 
@@ -19,7 +19,7 @@ _SPEEDS = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "
 class ModelCardCallback(TrainerCallback):
     """
     Writes what a training is run with and how it goes into the record beside its checkpoints, from which the card of
-    the result is filled (see [`~transformers_ggm.training.run.Run.write_record`]).
+    the result is filled (see [`~transformers_ggm.training.run.TrainingRun.write_record`]).
 
     To arguments and versions it adds
 
@@ -30,11 +30,11 @@ class ModelCardCallback(TrainerCallback):
       that was logged (`None` where none was).
 
     Args:
-        run ([`~transformers_ggm.training.run.Run`]): the training.
+        run ([`~transformers_ggm.training.run.TrainingRun`]): the training.
         run_dir (`Path`): the folder of its checkpoints.
     """
 
-    def __init__(self, run: "Run", run_dir: Path):
+    def __init__(self, run: "TrainingRun", run_dir: Path):
         self.run = run
         self.run_dir = run_dir
 
@@ -83,12 +83,12 @@ def seconds_until(record: Mapping[str, Any] | None, step: int) -> float | None:
     return progress.get("seconds") if progress.get("step") == step else None
 
 
-def note_published(run: "Run", run_dir: Path, log_history: Sequence[Mapping[str, Any]], step: int) -> None:
+def note_published(run: "TrainingRun", run_dir: Path, log_history: Sequence[Mapping[str, Any]], step: int) -> None:
     """
     Adds to the record which step's weights were published, and the figures of its validation by name.
 
     Args:
-        run ([`~transformers_ggm.training.run.Run`]), run_dir (`Path`): as in [`ModelCardCallback`].
+        run ([`~transformers_ggm.training.run.TrainingRun`]), run_dir (`Path`): as in [`ModelCardCallback`].
         log_history (`list[dict]`): of the Trainer's state.
         step (`int`): the step.
     """

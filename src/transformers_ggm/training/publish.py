@@ -2,15 +2,15 @@
 
 from transformers.utils import logging
 
-from ..hub_checkpoint import push_checkpoint_to_hub
-from ..hub_names import is_hub_id
+from ..hub.push_checkpoint import push_checkpoint_to_hub
+from ..utils.hub_commits import is_hub_id
 from .lora import base_checkpoint
-from .run import Run
+from .run import TrainingRun
 
 logger = logging.get_logger(__name__)
 
 
-def check_publishing(run: Run) -> None:
+def check_publishing(run: TrainingRun) -> None:
     """
     Raises:
         ValueError: there is to be a push, but the stage that finishes the checkpoint with its card is not to run, or
@@ -30,7 +30,7 @@ def check_publishing(run: Run) -> None:
         )
 
 
-def publish(run: Run) -> None:
+def publish(run: TrainingRun) -> None:
     """
     Pushes `checkpoint/` with its card in one commit, to the repository `--hub_model_id` (by default the name of the
     output folder), with `--hub_private_repo`, `--hub_revision` and `--hub_token`. No trainer pushes anything before.

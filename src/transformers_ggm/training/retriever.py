@@ -11,13 +11,13 @@ from transformers import Trainer, set_seed
 from ..data import DataCollatorForHashtagRetrieval
 from ..data.collator import is_true_of
 from ..errors import DatasetError
-from ..files import written_whole
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
+from ..utils.files import atomic_folder
 from .arguments import GGMTrainingArguments, set_scheduler_mode
 from .callbacks import EpochCallback, EvaluateLastStep, last_checkpoint
 from .lora import base_retriever
 from .model_card_callback import ModelCardCallback, note_published
-from .run import Run
+from .run import TrainingRun
 from .trainers import ShortsTrainerMixin, changed
 from .weights import save_weights
 
@@ -72,7 +72,7 @@ def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> to
     return torch.cat([everyone[:start], own, everyone[start + len(vectors) :]])
 
 
-def make_retriever(run: Run) -> HashtagRetriever:
+def make_retriever(run: TrainingRun) -> HashtagRetriever:
     """The retriever before training."""
     set_seed(run.training.seed)
     query = run.retriever.retriever_query
@@ -84,7 +84,7 @@ def make_retriever(run: Run) -> HashtagRetriever:
     return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
 
 
-def check_query(run: Run, folder: Path) -> None:
+def check_query(run: TrainingRun, folder: Path) -> None:
     """
     Raises:
         ValueError: the retriever that training starts from goes by another query than the arguments say.
@@ -97,15 +97,15 @@ def check_query(run: Run, folder: Path) -> None:
         )
 
 
-def keep_retriever(run: Run) -> None:
+def keep_retriever(run: TrainingRun) -> None:
     """Writes the retriever of the base checkpoint into `checkpoint/retriever` as it is."""
     if run.process.is_main_process:
-        with written_whole(run.retriever_dir) as folder:
+        with atomic_folder(run.retriever_dir) as folder:
             shutil.copytree(base_retriever(run), folder, dirs_exist_ok=True)
     run.process.wait_for_everyone()
 
 
-def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
+def retriever_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
     """The generator's training arguments with what is the retriever's own."""
     arguments = copy.copy(run.training)
     arguments.output_dir = str(run.retriever_run_dir)
@@ -130,7 +130,7 @@ def retriever_training_arguments(run: Run) -> GGMTrainingArguments:
     return arguments
 
 
-def train_retriever(run: Run) -> None:
+def train_retriever(run: TrainingRun) -> None:
     """Writes `checkpoint/retriever`."""
     if run.is_done("retriever", run.retriever_dir, run.retriever_run_dir):
         return
@@ -174,7 +174,7 @@ def train_retriever(run: Run) -> None:
     if trainer.state.best_global_step is not None:
         note_published(run, run.retriever_run_dir, trainer.state.log_history, trainer.state.best_global_step)
     if run.process.is_main_process:
-        with written_whole(run.retriever_dir) as folder:
+        with atomic_folder(run.retriever_dir) as folder:
             save_weights(trainer.accelerator.unwrap_model(model), folder, run.stage.weights_dtype)
             run.retriever_processor.save_pretrained(folder)
     run.process.wait_for_everyone()

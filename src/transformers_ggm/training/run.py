@@ -14,17 +14,17 @@ from accelerate import PartialState
 from datasets import Dataset, DatasetDict
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, logging
 
-from ..checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..data import DecodedShorts, PreparedShorts, load_prepared
-from ..data.collator import check_hearing
 from ..data.prepared import is_prepared, read_record
 from ..data.shorts import read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
 from ..errors import DatasetError
-from ..files import write_json
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtag_fields import DroppedHashtags
+from ..processing.modalities import check_hearing
 from ..retrieval.nearest import has_query
+from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.files import write_json
 from .arguments import (
     ClassifierArguments,
     DataArguments,
@@ -33,10 +33,10 @@ from .arguments import (
     ModelArguments,
     RetrieverArguments,
     StageArguments,
+    check_lora,
 )
 from .callbacks import best_checkpoints
-from .lora import check_lora
-from .scratch import ScratchConfig
+from .from_scratch import ScratchConfig
 
 logger = logging.get_logger(__name__)
 
@@ -45,7 +45,7 @@ PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers
 
 
 @dataclass
-class Run:
+class TrainingRun:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
     `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
@@ -271,7 +271,7 @@ class Run:
             write_json(run_dir / RECORD, content)
 
     def add_to_record(self, run_dir: Path, **facts: Any) -> None:
-        """Adds to what [`Run.write_record`] wrote, in the process that wrote it."""
+        """Adds to what [`TrainingRun.write_record`] wrote, in the process that wrote it."""
         if self.process.is_main_process:
             write_json(run_dir / RECORD, {**self.read_record(run_dir), **facts})
 
@@ -281,7 +281,7 @@ class Run:
         return {"Python": platform.python_version(), **{name: version(name) for name in packages}}
 
     def read_record(self, run_dir: Path) -> dict[str, Any] | None:
-        """What [`Run.write_record`] wrote, or `None` where there is nothing."""
+        """What [`TrainingRun.write_record`] wrote, or `None` where there is nothing."""
         path = run_dir / RECORD
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 

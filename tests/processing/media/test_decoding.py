@@ -10,9 +10,9 @@ import pytest
 import torch
 from processing_samples import dominant_frequency, grey_of, write_clip, write_tone
 
-from transformers_ggm import opening
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
+from transformers_ggm.utils import opening
 
 # Nearly all frames lie in the first fifth of the clip: counting frames would choose them.
 UNEVEN = [0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.9, 1.5, 1.6]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from ...file_names import storable_path
-from ...opening import is_url, local_name
+from ...utils.file_names import storable_path
+from ...utils.opening import is_url, local_name
 from ..stamps import file_facts
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ...files import write_lines
 from ...processing.hashtag_fields import DroppedHashtags
+from ...utils.files import write_lines
 from ..near_duplicates import NUM_HASHES, description_key
 from .parts import Parts
 

@@ -14,7 +14,7 @@ from datasets import Features, List, Value
 from tqdm.auto import tqdm
 
 from ...errors import DatasetError
-from ...files import write_text
+from ...utils.files import write_text
 from ..prepared import clip_features
 from ..sources import ShortsSource
 from .clip_stamps import clip_facts

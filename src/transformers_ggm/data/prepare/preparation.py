@@ -14,11 +14,11 @@ from typing import Any
 from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict
 from transformers.utils import logging
 
-from ... import __version__
 from ...errors import DatasetError
-from ...file_locks import alone_with, owner_file
-from ...files import check_output_folder, write_json
 from ...processing import MediaLimits
+from ...utils.file_locks import alone_with, owner_file
+from ...utils.files import check_output_folder, write_json
+from ...version import __version__
 from ..corpus import CorpusOptions
 from ..prepared import RECORD, is_prepared, read_record
 from ..sources import ShortsSource, open_shorts

@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from ...files import write_lines, write_text
 from ...hub_cards.dataset_card import write_dataset_card
 from ...processing.hashtag_fields import DroppedHashtags
+from ...utils.files import write_lines, write_text
 from ..near_duplicates import near_duplicates_across_splits, near_duplicates_summary
 from ..plots import plot_hashtag_frequency, plot_words_per_hashtag
 from ..statistics import StatisticsCounter, statistics_by_split, statistics_table

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ...errors import DatasetError, InputError, MediaError
-from ...files import check_output_folder
+from ...utils.files import check_output_folder
 from .card import dataset_card
 from .pictures import draw_frames
 from .recipes import FRAMES_PER_SECOND, SPLITS, ClipRecipe, sample_recipes

@@ -17,8 +17,8 @@ from typing import BinaryIO
 import fsspec
 
 from ...errors import DatasetError
-from ...file_names import as_on_disk
-from ...opening import foreign, is_http, is_url, local_name, open_named, shown_name
+from ...utils.file_names import as_on_disk
+from ...utils.opening import foreign, is_http, is_url, local_name, open_named, shown_name
 
 _CHUNK_BYTES = 1 << 18
 _BRACES = re.compile(r"\{([^{}]*)\}")

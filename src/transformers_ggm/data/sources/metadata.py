@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import DatasetError
-from ...file_names import name_key
+from ...utils.file_names import name_key
 from ..clip_files import METADATA_FILES, FolderContents
 from ..shorts import json_lines
 from .columns import DESCRIPTION_COLUMNS, VIDEO_COLUMNS

@@ -9,7 +9,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Features
 
 from ...errors import DatasetError
-from ...file_names import whole_texts
+from ...utils.file_names import whole_texts
 
 _BATCH_ROWS = 1024
 # What pyarrow raises for values that fit no type, or not the one asked for.

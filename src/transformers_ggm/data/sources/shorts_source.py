@@ -14,8 +14,8 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Value
 
 from ...errors import DatasetError
-from ...file_names import readable_name, whole_text
 from ...processing.media import DEFAULT_LIMITS
+from ...utils.file_names import readable_name, whole_text
 from ..clip_files import METADATA_FILES, clips_not_among
 from ..prepared import is_prepared
 from ..shorts import SPLITS

@@ -12,8 +12,8 @@ from typing import BinaryIO
 from transformers.utils import logging
 
 from ...errors import DatasetError
-from ...file_names import readable_name
 from ...processing.media.extensions import CLIP_EXTENSIONS
+from ...utils.file_names import readable_name
 from ..shorts import parse_object
 from .files import file_stamp, folder_of, is_url, open_file
 from .rows import InferredRows, Row, TypeInference

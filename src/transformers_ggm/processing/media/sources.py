@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...errors import MediaError
-from ...opening import foreign, is_url, local_name, open_named, shown_name
+from ...utils.opening import foreign, is_url, local_name, open_named, shown_name
 
 MediaSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO
 

@@ -1,0 +1,215 @@
+"""What a general vision-language model suggests when it is simply asked, with and without retrieved hashtags."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torchvision.transforms.functional import to_pil_image
+from transformers import pipeline
+from transformers.utils.logging import tqdm
+
+from ...errors import InputError
+from ...processing.hashtags import (
+    extract_hashtags,
+    is_valid_hashtag,
+    join_hashtags,
+    normalize_hashtag,
+    remove_hashtags,
+)
+
+# Where the entries of a list without '#' end, and what stands before them: bullets and numbers.
+_SEPARATORS = re.compile(r"[,;\n、，；]")
+_BULLET = re.compile(r"^[\s\-*•·]*(?:\d+\s*[.):])?\s*")
+_AROUND = " \t\r\"'`*_.:!?()[]<>“”‘’"
+# More words than this are a sentence, not a hashtag that was written apart.
+_MOST_WORDS = 3
+
+
+class VisionLanguagePrompting:
+    """
+    Asks a vision-language model for hashtags in one chat turn: frames, description and, where a row has any, the
+    hashtags of similar videos. Answers are decoded greedily, and read by [`parse_hashtags`].
+
+    Nothing is trained. Rows with and without `guidance` make the two baselines.
+
+    Args:
+        model (`str` or `os.PathLike`, *optional*, defaults to `"HuggingFaceTB/SmolVLM2-256M-Video-Instruct"`): a
+            checkpoint for `pipeline("image-text-to-text")` with a chat template. SmolVLM needs `num2words`, which
+            `pip install transformers-ggm[baselines]` brings.
+        num_hashtags (`int`, *optional*, defaults to 5): how many to ask for, and the most that are answered; the mean
+            of the training split is a fair choice.
+        num_frames (`int`, *optional*, defaults to 8): the most frames to show; longer clips are thinned out evenly.
+        max_new_tokens (`int`, *optional*, defaults to 32): length of an answer.
+        batch_size (`int`, *optional*, defaults to 1): rows per pass. Rows go together where they show as many frames
+            of one size.
+        progress_bar (`bool`, *optional*, defaults to `True`): whether to show one.
+        pipeline_kwargs: for `transformers.pipeline`, such as `device`, `dtype` or `revision`.
+
+    Raises:
+        ValueError: a number is below 1. OSError: there is no such model.
+
+    Example:
+
+    ```python
+    from transformers_ggm.experiments.baselines import VisionLanguagePrompting
+
+    prompting = VisionLanguagePrompting(num_hashtags=4)
+    rows = [{"frames": frames, "description": "first snow", "guidance": ["winter", "snowday"]}]
+    prompting.predict(rows)  # [["snow", "winter", "snowday", "cold"]]
+    ```
+    """
+
+    def __init__(
+        self,
+        model: str = "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
+        *,
+        num_hashtags: int = 5,
+        num_frames: int = 8,
+        max_new_tokens: int = 32,
+        batch_size: int = 1,
+        progress_bar: bool = True,
+        **pipeline_kwargs: Any,
+    ):
+        numbers = {"num_hashtags": num_hashtags, "num_frames": num_frames}
+        for name, number in {**numbers, "max_new_tokens": max_new_tokens, "batch_size": batch_size}.items():
+            if number < 1:
+                raise ValueError(f"`{name}` is {number}, but one is needed at least.")
+        self.num_hashtags = num_hashtags
+        self.num_frames = num_frames
+        self.max_new_tokens = max_new_tokens
+        self.batch_size = batch_size
+        self.progress_bar = progress_bar
+        self.pipeline = pipeline("image-text-to-text", model=str(model), **pipeline_kwargs)
+        # Answers continue their prompts, so what a batch is filled up with has to stand before these.
+        self.pipeline.tokenizer.padding_side = "left"
+
+    def predict(self, rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
+        """
+        Asks for the hashtags of each row.
+
+        Args:
+            rows (iterable of `dict`): each with `frames` (`torch.uint8` of shape `(f, 3, h, w)`, or `None` without a
+                video), `description` (`str`; hashtags in it are not shown) and `guidance` (`list[str]`, may be empty).
+                Items of [`PreparedShorts`] and [`DecodedShorts`] are such rows. Read one batch at a time.
+
+        Returns:
+            `list[list[str]]`: for each row at most `num_hashtags`, in the order of the answer, each once.
+
+        Raises:
+            InputError: frames of another shape or type. HashtagError: `guidance` has what is no hashtag.
+        """
+        answers: dict[int, list[str]] = {}
+        total = len(rows) if hasattr(rows, "__len__") else None
+        with tqdm(total=total, desc="Asking for hashtags", unit="video", disable=not self.progress_bar) as bar:
+            for batch in self._batches(rows):
+                answers |= zip(batch, self._ask(list(batch.values())))
+                bar.update(len(batch))
+        return [answers[number] for number in range(len(answers))]
+
+    def prompt(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """
+        The chat that a row is asked with: one message of the user's, frames first.
+
+        Raises:
+            InputError, HashtagError: as [`~VisionLanguagePrompting.predict`].
+        """
+        images = [{"type": "image", "image": to_pil_image(frame)} for frame in self._shown_frames(row["frames"])]
+        lines = ["These are frames of a short video, in their order."] if images else []
+        description = self._plain(remove_hashtags(row["description"] or ""))
+        if description:
+            lines.append(
+                f"Its author wrote: {description}" if images else f"The author of a video wrote: {description}"
+            )
+        if row["guidance"]:
+            lines.append(f"Hashtags of similar videos: {join_hashtags(row['guidance'])}")
+        lines.append(
+            f"Write the {self.num_hashtags} hashtags that fit this video best, separated by spaces, and nothing else."
+        )
+        return [{"role": "user", "content": [*images, {"type": "text", "text": "\n".join(lines)}]}]
+
+    def _batches(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[int, list[dict[str, Any]]]]:
+        """Chats by their rows' numbers, of rows whose images make tensors of one shape."""
+        waiting: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
+        for number, row in enumerate(rows):
+            chat = self.prompt(row)
+            images = tuple(part["image"].size for part in chat[0]["content"] if part["type"] == "image")
+            waiting.setdefault(images, {})[number] = chat
+            if len(waiting[images]) == self.batch_size:
+                yield waiting.pop(images)
+        yield from waiting.values()
+
+    def _ask(self, chats: list[list[dict[str, Any]]]) -> list[list[str]]:
+        outputs = self.pipeline(
+            chats,
+            batch_size=len(chats),
+            return_full_text=False,
+            processor_kwargs=self._processor_kwargs(),
+            generate_kwargs={"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens},
+        )
+        return [parse_hashtags(output[0]["generated_text"], self.num_hashtags) for output in outputs]
+
+    def _processor_kwargs(self) -> dict[str, Any]:
+        # The SmolVLM and Idefics family cuts a large image into up to 17, which is for documents: as in videos, a
+        # frame is one image here.
+        image_processor = self.pipeline.processor.image_processor
+        return {"do_image_splitting": False} if hasattr(image_processor, "do_image_splitting") else {}
+
+    def _shown_frames(self, frames: torch.Tensor | None) -> Sequence[torch.Tensor]:
+        if frames is None:
+            return ()
+        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or not len(frames):
+            raise InputError(
+                f"`frames` is {frames.dtype} of shape {tuple(frames.shape)}: give torch.uint8 of shape "
+                "(frames, 3, height, width), or None for a row without a video."
+            )
+        shown = min(self.num_frames, len(frames))
+        # The middle of each of as many equal parts of the clip.
+        return frames[(torch.arange(shown) * 2 + 1) * len(frames) // (2 * shown)]
+
+    def _plain(self, text: str) -> str:
+        """Without what a model would take for a part of the chat, such as the place of an image."""
+        processor = self.pipeline.processor
+        multimodal = (getattr(processor, f"{kind}_token", None) for kind in ("image", "video", "audio"))
+        for token in {*processor.tokenizer.all_special_tokens, *filter(None, multimodal)}:
+            text = text.replace(token, " ")
+        return " ".join(text.split())
+
+
+def parse_hashtags(answer: str, k: int) -> list[str]:
+    """
+    Reads hashtags from what a language model wrote.
+
+    Where there are any with '#', these are taken, also when they touch. Else the answer is read as a list with commas,
+    semicolons or lines between the hashtags, bullets or numbers before them, and possibly spaces inside: up to three
+    words make one hashtag, and more are passed over as a sentence.
+
+    Args:
+        answer (`str`): any text.
+        k (`int`): how many hashtags to give at most.
+
+    Returns:
+        `list[str]`: normalised, valid, each once, in the order of the answer.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.experiments.baselines.vision_language import parse_hashtags
+    >>> parse_hashtags("Sure! #Snow#winter, #snow and fun", k=5)
+    ['snow', 'winter']
+    >>> parse_hashtags("1. Snow day\\n2. winter\\nThese hashtags would fit it.", k=5)
+    ['snowday', 'winter']
+
+    ```
+    """
+    # Models write tags without space between them, which are no hashtags to twitter-text.
+    found = extract_hashtags(re.sub("(?=[#＃])", " ", answer)) or list(_listed(answer))
+    return list(dict.fromkeys(map(normalize_hashtag, found)))[:k]
+
+
+def _listed(answer: str) -> Iterator[str]:
+    for entry in _SEPARATORS.split(answer):
+        words = _BULLET.sub("", entry).strip(_AROUND).split()
+        words = [word for word in words if any(sign.isalnum() for sign in word)]  # not emoji
+        if len(words) <= _MOST_WORDS and is_valid_hashtag("".join(words)):
+            yield "".join(words)

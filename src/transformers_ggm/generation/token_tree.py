@@ -1,0 +1,178 @@
+"""The decoder over trees of tokens: many ways to go on are read in one pass, and beginnings are kept once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, PreTrainedModel
+from transformers.generation import logits_process, stopping_criteria
+from transformers.utils import ModelOutput
+
+from ..errors import InputError
+from ..modeling.forward_arguments import CACHE_NAME
+
+
+@dataclass
+class ScoredSequences(ModelOutput):
+    """
+    What the searches over a [`TokenTree`] return where `generate` is to return a dict.
+
+    Args:
+        sequences (`torch.LongTensor` of shape `(rows, length)`): as `generate` returns them.
+        log_probs (`torch.FloatTensor` of shape `(rows, length)`): float32, of each token, by the model itself: before
+            anything that changes scores, such as forbidden repeats. 0 for the prompt and for padding.
+    """
+
+    sequences: torch.LongTensor | None = None
+    log_probs: torch.FloatTensor | None = None
+
+
+class TokenTree:
+    """
+    Keys and values of a tree of tokens for each row of a batch. Every token looks at those before it on its own branch,
+    whose places among the others are told by a mask. So beams read the encoder's states and their common beginning
+    from one place, nothing is copied when beams are chosen anew, and rows may go on by different numbers of tokens.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): in evaluation mode.
+        states (`torch.FloatTensor` of shape `(rows, source_length, d_model)`): of the encoder.
+        attention_mask (`torch.Tensor` of shape `(rows, source_length)`, *optional*): of these.
+
+    Example:
+
+    ```python
+    >>> tree = TokenTree(model, encoder_outputs.last_hidden_state)  # doctest: +SKIP
+    >>> # The start token, and then two tokens that may follow it, neither of which sees the other.
+    >>> tree.grow(torch.tensor([[2]]), torch.tensor([[0]]), torch.tensor([[[True]]]))  # doctest: +SKIP
+    >>> sees = torch.tensor([[[True, True, False], [True, False, True]]])  # doctest: +SKIP
+    >>> tree.grow(torch.tensor([[7, 8]]), torch.tensor([[1, 1]]), sees)  # doctest: +SKIP
+
+    ```
+    """
+
+    def __init__(self, model: PreTrainedModel, states: torch.Tensor, attention_mask: torch.Tensor | None = None):
+        self._model = model
+        self._states = states
+        self._mask = None
+        if attention_mask is not None and not attention_mask.bool().all():
+            self._mask = _added(attention_mask[:, None].bool(), states.dtype)
+        config = model.config.text_config
+        self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+
+    @classmethod
+    def of_generate(cls, model: PreTrainedModel, model_kwargs: Mapping[str, Any], repeats: int = 1) -> "TokenTree":
+        """
+        The tree for what `generate` hands on.
+
+        Args:
+            model ([`GGMForHashtagGeneration`]).
+            model_kwargs: `encoder_outputs` and `attention_mask`.
+            repeats (`int`, *optional*, defaults to 1): how often `generate` has repeated each row, for its beams.
+        """
+        encoded = model_kwargs["encoder_outputs"]
+        mask = getattr(encoded, "attention_mask", None)
+        mask = model_kwargs.get("attention_mask") if mask is None else mask
+        return cls(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats])
+
+    def grow(self, tokens: torch.Tensor, depths: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
+        """
+        Adds tokens to every row's tree, in one pass of the decoder.
+
+        Args:
+            tokens (`torch.LongTensor` of shape `(rows, new)`).
+            depths (`torch.LongTensor` of shape `(rows, new)`): how many tokens stand before each on its branch.
+            sees (`torch.BoolTensor` of shape `(rows, new, old + new)`): which of the tokens so far, and of the new ones,
+                are on the branch of each new one, itself included.
+
+        Returns:
+            `torch.FloatTensor` of shape `(rows, new, vocab_size)`: logits of what follows each, in the model's type.
+        """
+        decoder = self._model.get_decoder()
+        positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
+        hidden = decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
+        mask = _added(sees, hidden.dtype)
+        for layer in decoder.layers:
+            hidden = layer(
+                hidden,
+                mask,
+                self._states,
+                encoder_attention_mask=self._mask,
+                use_cache=True,
+                **{CACHE_NAME: self._cache},
+            )
+        if hasattr(decoder, "layer_norm"):
+            # mBART normalises once more.
+            hidden = decoder.layer_norm(hidden)
+        logits = self._model.lm_head(hidden)
+        return logits + self._model.final_logits_bias.to(logits.device)
+
+    def keep_rows(self, rows: torch.Tensor) -> None:
+        """
+        Leaves out all rows but these.
+
+        Args:
+            rows (`torch.LongTensor` of shape `(kept,)`): their numbers.
+        """
+        # A model that is spread over devices may have these elsewhere than what is written.
+        rows = rows.to(self._states.device)
+        self._states = self._states[rows]
+        self._mask = None if self._mask is None else self._mask[rows.to(self._mask.device)]
+        self._cache.reorder_cache(rows)
+
+
+def sees_all_before(rows: int, length: int, device: torch.device) -> torch.Tensor:
+    """For each row a chain of new tokens, `(rows, length, length)` bool: each sees itself and those before it."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril().expand(rows, -1, -1)
+
+
+# What changes scores, or ends a row, by what is written in that row alone.
+_OF_ONE_ROW = (
+    logits_process.NoRepeatNGramLogitsProcessor,
+    logits_process.RepetitionPenaltyLogitsProcessor,
+    logits_process.MinLengthLogitsProcessor,
+    logits_process.MinNewTokensLengthLogitsProcessor,
+    logits_process.NoBadWordsLogitsProcessor,
+    logits_process.SuppressTokensLogitsProcessor,
+    logits_process.SuppressTokensAtBeginLogitsProcessor,
+    logits_process.ForcedBOSTokenLogitsProcessor,
+    logits_process.ForcedEOSTokenLogitsProcessor,
+    logits_process.InfNanRemoveLogitsProcessor,
+    stopping_criteria.MaxLengthCriteria,
+    stopping_criteria.EosTokenCriteria,
+)
+
+
+def check_of_one_row(processors: Iterable, criteria: Iterable) -> None:
+    """
+    Refuses what may look at several rows, or count them: the searches over a [`TokenTree`] hand on rows one by one, or
+    those that are not finished.
+
+    Args:
+        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others than
+            transformers say by an attribute `is_of_one_row` that they know each row by itself.
+
+    Raises:
+        InputError: there is another one.
+    """
+    for each in (*processors, *criteria):
+        if type(each) not in _OF_ONE_ROW and not getattr(each, "is_of_one_row", False):
+            raise InputError(
+                f"{type(each).__name__} may look at several rows, which this search has not side by side: leave out "
+                "custom_generate, so that transformers' own search runs."
+            )
+
+
+def end_tokens(generation_config: GenerationConfig) -> list[int]:
+    """The tokens that end a sequence, possibly none."""
+    ends = generation_config.eos_token_id
+    return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
+
+
+def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """(rows, new, all) bool as what is added to the scores of all heads, (rows, 1, new, all)."""
+    hidden = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+__all__ = ["ScoredSequences", "TokenTree", "check_of_one_row", "end_tokens", "sees_all_before"]

@@ -1,0 +1,242 @@
+"""A whole checkpoint on the Hub: all of its parts in one commit."""
+
+import os
+import shutil
+import tempfile
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import CommitInfo
+from safetensors import SafetensorError, safe_open
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
+
+from ..errors import CheckpointError, InputError
+from ..hub_cards.training_curve import TRAINING_CURVE
+from ..modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
+from ..retrieval import HashtagPool
+from ..retrieval.pool_files import POOL_FILES
+from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER, read_configuration
+from ..utils.hub_commits import commit_files, is_hub_id
+from .remote_code import ENTRY_MODULE, accompanying_modules, save_remote_code
+
+if TYPE_CHECKING:
+    from ..pipelines import HashtagGenerationPipeline
+
+WEIGHTS_INDEX = "model.safetensors.index.json"
+WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", WEIGHTS_INDEX)
+NEEDED = ("config.json", "processor_config.json", "tokenizer_config.json")
+MODEL_FILES = (
+    *NEEDED,
+    *WEIGHTS,
+    "generation_config.json",
+    # The tokenizers of the BART, mBART, CLIP and BERT families, and of others.
+    "tokenizer.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "*.model",
+)
+CARD_FILES = ("README.md", "*.png", "*.svg")
+CODE_FILES = ("*.py",)
+# What a checkpoint consists of, by folder. Everything else in it (trainings, caches, pickles) stays where it is.
+LAYOUT = {
+    "": (*MODEL_FILES, ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, *CARD_FILES),
+    RETRIEVER_FOLDER: MODEL_FILES,
+    POOL_FOLDER: (*POOL_FILES, "README.md"),
+}
+
+
+def push_checkpoint_to_hub(
+    checkpoint: "str | os.PathLike | HashtagGenerationPipeline",
+    repo_id: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    remote_code: bool = False,
+    commit_message: str = "Upload GGM checkpoint",
+    token: str | bool | None = None,
+) -> CommitInfo:
+    """
+    Uploads a whole checkpoint to a model repository on the Hub in one commit: model, processor, tokenizer and card,
+    `retriever/` and `hashtag_pool/`. The repository is made where there is none.
+
+    Only files that belong to a checkpoint go up. Parts of an older checkpoint in the repository that this one does not
+    have (a pool, shards of weights) are deleted by the same commit; its card stays where this one has none.
+    `pipeline("hashtag-generation", model=repo_id)` then loads it. An adapter goes up in the same way, with what lies
+    beside it; its base has to be on the Hub.
+
+    Args:
+        checkpoint (`str`, `os.PathLike` or [`HashtagGenerationPipeline`]): The folder of a checkpoint or an adapter,
+            or a pipeline, which goes up as it is, with the hashtags that were added to its pool.
+        repo_id (`str`): The repository, `"user/name"`.
+        private (`bool`, *optional*): Whether a repository that is made is to be private. Defaults to what the Hub
+            does for you, which is public for most users. One that exists stays as it is.
+        revision (`str`, *optional*): The branch to push to, made from `main` where there is none, or a pull request's
+            `"refs/pr/<n>"`. Defaults to `main`.
+        create_pr (`bool`, defaults to `False`): Whether to offer the commit as a pull request.
+        remote_code (`bool`, defaults to `False`): Whether this package's code goes along, in the same commit, so that
+            the checkpoint works with `trust_remote_code=True` where the package is not installed. See
+            [`save_remote_code`]; the folder itself is left as it is.
+        commit_message (`str`, defaults to `"Upload GGM checkpoint"`): The commit's message.
+        token (`str` or `bool`, *optional*): Defaults to that of `hf auth login`.
+
+    Returns:
+        `CommitInfo`: The commit, as `huggingface_hub` describes it (`oid`, `commit_url`, `pr_url`).
+
+    Raises:
+        CheckpointError: The folder is no checkpoint, or lacks a file; or the base of an adapter is a folder here.
+            Nothing was sent.
+        RetrieverMismatchError: The pool was made by another retriever than the one beside it. Nothing was sent.
+        PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
+            again is safe. A subclass of `CheckpointError`.
+        InputError: `checkpoint` is neither a folder nor a pipeline, or an adapter with `remote_code`.
+    """
+    if isinstance(checkpoint, (str, os.PathLike)):
+        files = checkpoint_files(checkpoint)
+        if remote_code and ADAPTER_CONFIG_NAME in files:
+            raise InputError("`remote_code` is for whole checkpoints: an adapter is loaded with the code of its base.")
+
+        def replaced(there: list[str]) -> list[str]:
+            # The picture of an older training has nothing to say beside a new card.
+            curve = [TRAINING_CURVE] if TRAINING_CURVE in there and "README.md" in files else []
+            return _replaced(there) + curve
+
+        with tempfile.TemporaryDirectory() as folder:
+            if remote_code:
+                files |= _with_code(files, Path(folder))
+            return commit_files(
+                files,
+                repo_id,
+                commit_message=commit_message,
+                private=private,
+                token=token,
+                revision=revision,
+                create_pr=create_pr,
+                replaced=replaced,
+            )
+    if not hasattr(checkpoint, "hashtag_pool"):
+        raise InputError(
+            f"`checkpoint` is a {type(checkpoint).__name__}: pass a checkpoint folder or a hashtag-generation pipeline"
+            " (a model, processor, retriever or pool alone has a push_to_hub of its own)."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save_pretrained(folder)
+        return push_checkpoint_to_hub(
+            folder,
+            repo_id,
+            private=private,
+            revision=revision,
+            create_pr=create_pr,
+            remote_code=remote_code,
+            commit_message=commit_message,
+            token=token,
+        )
+
+
+def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
+    """
+    The files of a checkpoint, by their paths in its repository.
+
+    Raises:
+        CheckpointError: The folder is no checkpoint, or a file of it is missing or cannot be read.
+        RetrieverMismatchError: Its pool was made by another retriever than the one beside it.
+    """
+    folder = Path(folder)
+    if (folder / ADAPTER_CONFIG_NAME).is_file():
+        has_code = False
+        _check_adapter(folder)
+    else:
+        config = _check_model(folder, GGMConfig.model_type)
+        # Code goes along only where the checkpoint says that it comes with some.
+        has_code = "auto_map" in config or "custom_pipelines" in config
+    retriever = None
+    if (folder / RETRIEVER_FOLDER).is_dir():
+        _check_model(folder / RETRIEVER_FOLDER, HashtagRetrieverConfig.model_type)
+        retriever = HashtagRetriever.from_pretrained(folder / RETRIEVER_FOLDER)
+    if (folder / POOL_FOLDER).is_dir():
+        HashtagPool.from_pretrained(folder / POOL_FOLDER, retriever=retriever)
+    patterns = {**LAYOUT, "": LAYOUT[""] + (CODE_FILES if has_code else ())}
+    return {
+        path.relative_to(folder).as_posix(): path
+        for part, names in patterns.items()
+        if (folder / part).is_dir()
+        for path in sorted((folder / part).iterdir())
+        if path.is_file() and _is_among(path.name, names)
+    }
+
+
+def _with_code(files: dict[str, Path], folder: Path) -> dict[str, Path]:
+    """The configurations of a checkpoint as they name its code, and the code, written to another folder."""
+    for path, file in files.items():
+        if file.suffix == ".json":
+            copy = folder / path
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, copy)
+    save_remote_code(folder)
+    return {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+
+
+def _replaced(there: list[str]) -> list[str]:
+    """Those files of a repository that are a checkpoint's, and not for its reader: its code too, where it has ours."""
+    code = set(accompanying_modules()) if ENTRY_MODULE in there else set()
+    return [path for path in there if path in code or _is_replaced(path)]
+
+
+def _is_replaced(path: str) -> bool:
+    part, _, name = path.rpartition("/")
+    return _is_among(name, LAYOUT.get(part, ())) and not _is_among(name, CARD_FILES)
+
+
+def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
+    """The configuration of a model's folder that has all it needs: weights, processor and tokenizer."""
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        hint = ""
+        if (folder / "checkpoint" / "config.json").is_file():
+            hint = f" The output of a training has its checkpoint inside: push {folder / 'checkpoint'}."
+        raise CheckpointError(f"{folder} is no checkpoint: it has no config.json.{hint}")
+    config = read_configuration(config_file)
+    if config.get("model_type") != model_type:
+        raise CheckpointError(
+            f"{folder} is no checkpoint of this kind: {config_file} has the model type {config.get('model_type')!r},"
+            f" not {model_type!r}. Other models have a push_to_hub of their own."
+        )
+    weights = ["model.safetensors"]
+    if not (folder / weights[0]).is_file() and (folder / WEIGHTS_INDEX).is_file():
+        weights = sorted(set(read_configuration(folder / WEIGHTS_INDEX).get("weight_map", {}).values()))
+    for name in (*NEEDED, *weights):
+        if not (folder / name).is_file():
+            raise CheckpointError(f"{folder} lacks {name}: save the checkpoint again, model and processor both.")
+    for name in weights:
+        _check_weights(folder / name)
+    return config
+
+
+def _check_adapter(folder: Path) -> None:
+    """Sees that others can load an adapter: its weights, and the base that they change."""
+    if not (folder / ADAPTER_SAFE_WEIGHTS_NAME).is_file():
+        raise CheckpointError(f"{folder} lacks {ADAPTER_SAFE_WEIGHTS_NAME}: save the adapter again.")
+    _check_weights(folder / ADAPTER_SAFE_WEIGHTS_NAME)
+    config_file = folder / ADAPTER_CONFIG_NAME
+    base = read_configuration(config_file).get("base_model_name_or_path")
+    if not is_hub_id(base):
+        raise CheckpointError(
+            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its id"
+            " there as `base_model_name_or_path`."
+        )
+
+
+def _check_weights(file: Path) -> None:
+    try:
+        with safe_open(file, framework="pt"):
+            pass
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} is cut short or damaged ({error}): save it again.") from error

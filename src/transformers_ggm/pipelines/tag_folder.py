@@ -1,0 +1,246 @@
+"""Tags every clip of a folder, into a file of JSON lines.
+
+```bash
+python -m transformers_ggm.pipelines.tag_folder clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 8 --num_workers 4
+```
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm.auto import tqdm
+from transformers import pipeline
+
+from ..data.clip_files import FolderContents, examples_of, summary_of_left_out
+from ..data.prepare.options import available_cores
+from ..data.shorts import json_lines
+from ..data.sources.metadata import FolderMetadata
+from ..errors import DatasetError
+from ..utils.file_locks import alone_with, owner_file
+from . import HashtagGenerationPipeline
+from .numbers import check_numbers
+
+
+def tag_folder(
+    suggest: HashtagGenerationPipeline,
+    folder: str | os.PathLike,
+    output: str | os.PathLike,
+    *,
+    batch_size: int = 8,
+    num_workers: int = 0,
+    on_error: str = "skip",
+    **kwargs,
+) -> "TaggingReport":
+    """
+    Suggests hashtags for all clips in a folder and in those in it, in the order of their names, and appends a line to
+    `output` as soon as those of a clip are known.
+
+    A line is `{"file_name": "a/clip.mp4", "hashtags": [...]}`, with what the pipeline says about the clip, or
+    `{"file_name": ..., "error": "..."}` for one that cannot be read. Clips that have a line are not looked at again:
+    work that was cut off, or that new clips have come to, is gone on with by the same call. Lines of another model stay
+    what they are, so give each model its own file. Bytes of a name that are no UTF-8 stand in it as JSON's escapes of
+    `os.fsdecode`'s letters (`"caf\\udce9.mp4"`), so that `os.fsencode` gives them back.
+
+    Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
+    a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
+    clip, also where the two spell a letter in two ways (composed and decomposed).
+
+    Args:
+        suggest ([`HashtagGenerationPipeline`]): From `pipeline("hashtag-generation")`.
+        folder (`str` or `os.PathLike`): Where the clips are.
+        output (`str` or `os.PathLike`): File to append to. It is made where there is none.
+        batch_size (`int`, defaults to 8), num_workers (`int`, defaults to 0): Clips at a time, and processes that
+            decode them.
+        on_error (`str`, defaults to `"skip"`): `"raise"` ends all at a clip that cannot be read.
+        **kwargs: Further arguments of the pipeline's call (`top_n`, `num_beams`, ...).
+
+    Returns:
+        [`TaggingReport`]: What this call has done.
+
+    Raises:
+        `DatasetError`: There is no such folder, no clip in it, `output` or a metadata file has lines of another kind,
+            `output` cannot be written, or another process is at it.
+        `InputError`: A number is out of range.
+        `MediaError`: A clip cannot be read (with `on_error="raise"`).
+
+    Example:
+
+    ```python
+    from transformers import pipeline
+    from transformers_ggm.pipelines.tag_folder import tag_folder
+
+    report = tag_folder(pipeline("hashtag-generation"), "clips", "tags.jsonl", num_workers=2, top_n=5)
+    report.tagged, report.skipped
+    ```
+    """
+    folder, output = Path(folder), Path(output)
+    check_numbers(batch_size=batch_size, num_workers=num_workers, **kwargs)
+    check_output(output)
+    contents = _contents(folder, output)
+    metadata = FolderMetadata(folder, contents)
+    with alone_with(output, _lock(output)):
+        done = _names_in(output)
+        waiting = [name for name in contents.clips if name not in done]
+        skipped: dict[str, str] = {}
+        tagged = 0
+        progress = tqdm(
+            total=len(contents.clips), initial=len(contents.clips) - len(waiting), desc="Tagging", unit="clip"
+        )
+        items = ({"video": str(folder / name), "description": metadata.description(name)} for name in waiting)
+        # Halves of characters, which stand for bytes of names, are written as JSON escapes them.
+        with progress, output.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            if waiting:
+                found = suggest(items, batch_size=batch_size, num_workers=num_workers, on_error=on_error, **kwargs)
+                with closing(found):
+                    for name, hashtags in zip(waiting, found):
+                        reason = dict(suggest.skipped[len(skipped) :]).get(str(folder / name))
+                        line = {"file_name": name, "hashtags": hashtags}
+                        if reason is not None:
+                            skipped[name] = reason
+                            line = {"file_name": name, "error": reason}
+                        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                        file.flush()
+                        tagged += reason is None
+                        progress.update()
+    return TaggingReport(
+        tagged,
+        skipped,
+        len(contents.clips) - len(waiting),
+        contents.left_out,
+        metadata.rows_without_clip,
+        metadata.clips_without_row,
+    )
+
+
+@dataclass(frozen=True)
+class TaggingReport:
+    """What a call of [`tag_folder`] has done.
+
+    Args:
+        tagged (`int`): Lines with hashtags that were written.
+        skipped (`dict[str, str]`): Clips that cannot be read, by their `file_name`, and why.
+        before (`int`): Clips that had a line already.
+        left_out (`list[str]`): Files that are no clips by their names, hidden ones, and links that lead nowhere.
+        rows_without_clip (`list[str]`): Rows of metadata whose clip is not there: the name, or the row's place.
+        clips_without_row (`list[str]`): Clips that no row of the metadata names, where there is metadata.
+    """
+
+    tagged: int
+    skipped: dict[str, str]
+    before: int
+    left_out: list[str] = field(default_factory=list)
+    rows_without_clip: list[str] = field(default_factory=list)
+    clips_without_row: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{self.tagged} clips tagged, {len(self.skipped)} skipped, {self.before} done before"]
+        lines += [f"  {reason}" for reason in self.skipped.values()]
+        if self.left_out:
+            lines.append(summary_of_left_out(self.left_out))
+        for names, what in (
+            (self.rows_without_clip, "Rows of metadata without a clip"),
+            (self.clips_without_row, "Clips without a row of metadata"),
+        ):
+            if names:
+                lines.append(f"{what}: {len(names)} ({examples_of(names)}).")
+        return "\n".join(lines)
+
+
+def check_output(output: Path) -> None:
+    """Raises `DatasetError` where a file to append to cannot be one, before any work is done for it."""
+    if output.is_dir():
+        raise DatasetError(f"{output} is a folder: name a file to write to.")
+    if not output.parent.is_dir():
+        raise DatasetError(f"{output.parent} is not a folder: make it, or name a file elsewhere.")
+    if not os.access(output if output.exists() else output.parent, os.W_OK):
+        raise DatasetError(f"{output} cannot be written to: name another file.")
+
+
+def _lock(output: Path) -> Path:
+    return output.with_name(f".{output.name}.lock")
+
+
+def _contents(folder: Path, output: Path) -> FolderContents:
+    """What lies in a folder, but for what this command itself puts there."""
+    contents = FolderContents.of(folder)
+    contents.require_clips(folder)
+    own = {path.absolute() for path in (output, _lock(output), owner_file(_lock(output)))}
+    left_out = [name for name in contents.left_out if (folder / name).absolute() not in own]
+    return FolderContents(contents.clips, contents.metadata, left_out)
+
+
+def _names_in(output: Path) -> set[str]:
+    """The clips that have a line. Half a line, of a process that was killed while it wrote it, is removed."""
+    if not output.exists():
+        return set()
+    with output.open("rb+") as file:
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)
+    names = set()
+    for place, row in json_lines(output):
+        if not isinstance(row.get("file_name"), str):
+            raise DatasetError(
+                f'{place}: this is no line of the kind {{"file_name": "clip.mp4", ...}}. Give another file, or repair'
+                " it."
+            )
+        names.add(row["file_name"])
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips that
+    were skipped are listed there too."""
+    options = _parser().parse_args(arguments)
+    try:
+        # Before a model is loaded.
+        numbers = {name: getattr(options, name) for name in ("batch_size", "num_workers", "top_n", "num_beams")}
+        check_numbers(**numbers)
+        check_output(Path(options.output))
+        FolderContents.of(options.folder).require_clips(options.folder)
+        suggest = pipeline("hashtag-generation", model=options.model, device=options.device, int8=options.int8)
+        report = tag_folder(
+            suggest,
+            options.folder,
+            options.output,
+            on_error=options.on_error,
+            **{name: value for name, value in numbers.items() if value is not None},
+        )
+    except KeyboardInterrupt:
+        print("Interrupted: the same command goes on where this one was.", file=sys.stderr)
+        return 130
+    except (OSError, ValueError) as error:  # what this package raises, and what the file system does
+        print(error, file=sys.stderr)
+        return 1
+    print(report, file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m transformers_ggm.pipelines.tag_folder",
+        description="Tags every clip of a folder, into a file of JSON lines. What has a line is not done again.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("folder", help="of clips; descriptions are read from its metadata.jsonl, where there is one")
+    parser.add_argument("--output", required=True, help="file of JSON lines, appended to")
+    parser.add_argument("--model", help="folder or Hub id of a checkpoint (None: the bundled demonstration)")
+    parser.add_argument("--device", help="such as cuda:0 (None: a GPU where there is one)")
+    parser.add_argument("--int8", action="store_true", help="round to eight bits, which is quicker on processors")
+    parser.add_argument("--batch_size", type=int, default=8, help="clips at a time")
+    parser.add_argument("--num_workers", type=int, default=available_cores(), help="processes that decode")
+    parser.add_argument("--top_n", type=int, help="hashtags of a clip, at most (None: all that the model writes)")
+    parser.add_argument("--num_beams", type=int, help="1 is the quickest (None: what the checkpoint says)")
+    parser.add_argument(
+        "--on_error", choices=("skip", "raise"), default="skip", help="about clips that cannot be read"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What the generator can read of a row, and which choices of it make sense."""
+
+from collections.abc import Sequence
+
+from ..errors import InputError
+
+# What the generator can read of a row, beside the guidance.
+INPUTS = ("text", "video", "audio")
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """
+    Raises `InputError` for names that are not those of inputs, and for none at all.
+
+    Args:
+        inputs (`list[str]`): some of `INPUTS`.
+    """
+    unknown = sorted(set(inputs) - set(INPUTS))
+    if unknown or not inputs:
+        raise InputError(f"`inputs` is {list(inputs)}; choose one or more of {list(INPUTS)}.")
+
+
+def check_hearing(inputs: Sequence[str], blank_video: bool) -> None:
+    """Raises `InputError` for sound without anything to see, through which it is heard; see [`check_inputs`]."""
+    if "audio" in inputs and "video" not in inputs and not blank_video:
+        raise InputError(
+            f"`inputs` is {list(inputs)}, but the model hears through the frames it sees: add 'video', or set "
+            "`blank_video` (train.py: --blank_video true) to show one black frame."
+        )
+
+
+__all__ = ["INPUTS", "check_hearing", "check_inputs"]

@@ -1,0 +1,86 @@
+"""Stage 1: processors, and every clip decoded once (a prepared set is read as it is)."""
+
+from transformers import AutoFeatureExtractor, AutoTokenizer
+
+from ..data import decode_split
+from ..data.shorts import SPLITS
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..utils.files import atomic_folder
+from .lora import base_processor, base_retriever
+from .run import TrainingRun, remove
+
+
+def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
+    """
+    The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch configuration describes. A pretrained
+    retriever that no stage needs is not fetched for its processor.
+    """
+    arguments = run.model
+    lengths = {
+        "num_guidance": arguments.num_guidance,
+        "max_text_length": arguments.max_text_length,
+        "max_target_length": arguments.max_target_length,
+    }
+    if run.scratch_config is not None:
+        train = run.shorts["train"]
+        hashtags = [tag for tags in train["hashtags"] for tag in tags]
+        return run.scratch_config.processors(train["description"], hashtags, **lengths)
+    if run.lora.starts_from_trained:
+        processor = base_processor(run, lengths)
+        if not run.needs_retriever:
+            return processor, None
+        return processor, HashtagRetrieverProcessor.from_pretrained(base_retriever(run))
+    feature_extractor = None
+    if arguments.audio is not None:
+        feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
+    processor = GGMProcessor(
+        GGMVideoProcessor.from_pretrained(
+            arguments.retriever if arguments.vision_from_retriever else arguments.vision
+        ),
+        AutoTokenizer.from_pretrained(arguments.text),
+        feature_extractor,
+        **lengths,
+    )
+    if not run.needs_retriever:
+        return processor, None
+    return processor, HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
+
+
+def note_rejected(run: TrainingRun, split: str) -> None:
+    """Has the clips that could not be read told with what else is left out."""
+    rejected = run.prepared_dir / f"{split}.rejected.jsonl"
+    count = len(rejected.read_text(encoding="utf-8").splitlines()) if rejected.is_file() else 0
+    if count:
+        run.left_out.append(f"{count} clips of the split '{split}' cannot be read and were left out (see {rejected})")
+
+
+def prepare(run: TrainingRun) -> None:
+    """
+    Writes `prepared/processor`, `prepared/retriever_processor` (where there is to be a retriever) and, of clips in
+    files, one Arrow file per split.
+    """
+    if run.process.is_main_process:
+        if "prepare" in run.stage.overwrite_stages:
+            remove(run.prepared_dir)
+        needed = ("processor", "retriever_processor") if run.needs_retriever else ("processor",)
+        is_there = [(run.prepared_dir / name).is_dir() for name in needed]
+        if is_there == [True, False]:
+            remove(run.prepared_dir)  # clips that were decoded without a retriever lack frames of its size
+        if not all(is_there):
+            for name, processor in zip(("retriever_processor", "processor"), reversed(make_processors(run))):
+                if processor is not None:
+                    with atomic_folder(run.prepared_dir / name) as folder:
+                        processor.save_pretrained(folder)
+        has_retriever = (run.prepared_dir / "retriever_processor").is_dir()
+        for split in () if run.is_prepared_set else SPLITS:
+            decode_split(
+                run.shorts[split],
+                run.prepared_dir / f"{split}.arrow",
+                run.processor,
+                run.retriever_processor if has_retriever else None,
+                num_workers=run.data.decoding_workers,
+                on_error=run.data.on_error,
+                blank_video=run.data.blank_video,
+            )
+            note_rejected(run, split)
+    run.process.wait_for_everyone()

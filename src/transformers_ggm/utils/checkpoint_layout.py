@@ -1,0 +1,35 @@
+"""The folders of a checkpoint, beside the files of its model, and its configurations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers.utils import CONFIG_NAME
+from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME
+
+from ..errors import CheckpointError
+
+RETRIEVER_FOLDER = "retriever"
+POOL_FOLDER = "hashtag_pool"
+# Of a whole model, or of an adapter.
+CONFIGURATIONS = (CONFIG_NAME, ADAPTER_CONFIG_NAME)
+
+
+def read_configuration(file: Path, advice: str = "save the checkpoint again") -> dict[str, Any]:
+    """
+    A JSON file of a checkpoint or of a part of it.
+
+    Args:
+        file (`Path`): Exists.
+        advice (`str`, *optional*): What the message tells to do.
+
+    Raises:
+        CheckpointError: It holds something else than a JSON object.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {advice}.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} holds no JSON object: {advice}.")
+    return content

@@ -1,0 +1,29 @@
+"""
+Runs `python -m transformers_ggm.pipelines.tag_folder`, but waits for the end of a named pipe before one clip is decoded:
+
+    python tag_with_a_held_clip.py PIPE CLIP FOLDER --output FILE ...
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+from transformers_ggm.pipelines import inputs
+
+
+def hold(pipe, clip):
+    """Lets this process, and those that it forks, wait before the clip is decoded."""
+    load_item = inputs.load_item
+
+    def load_item_held(fields, *args):
+        if fields.video is not None and Path(fields.video).name == clip:
+            Path(pipe).read_bytes()
+        return load_item(fields, *args)
+
+    inputs.load_item = load_item_held
+
+
+if __name__ == "__main__":
+    hold(*sys.argv[1:3])
+    del sys.argv[1:3]
+    runpy.run_module("transformers_ggm.pipelines.tag_folder", run_name="__main__", alter_sys=True)
