@@ -1,4 +1,6 @@
-"""Models of the published sizes with random weights: what they say means nothing, what they cost is what it would be."""
+"""
+Models of the published sizes with random weights: what they say means nothing, what they cost is what it would be.
+"""
 
 import itertools
 import string
@@ -86,7 +88,8 @@ def write_checkpoint(folder: Path, shared_vision: bool = False, pool_size: int =
 
     Args:
         folder (`Path`): where to.
-        shared_vision (`bool`, *optional*, defaults to `False`): whether the generator has CLIP's vision tower, not ViT.
+        shared_vision (`bool`, *optional*, defaults to `False`): whether the generator has CLIP's vision tower, not
+            ViT.
         pool_size (`int`, *optional*, defaults to 10,000): hashtags of the pool.
     """
     torch.manual_seed(0)

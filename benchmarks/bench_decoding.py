@@ -2,13 +2,13 @@
 
     python benchmarks/bench_decoding.py
 
-**Long clips.** It renders clips of 60 s at 1280x720 (H.264 and AAC, a moving scene with camera noise) with keyframes at several distances,
-reads 15 frames of each, and prints a Markdown table of ratios; below 1 is faster than decoding all. Both sides use the
-same decoder with the same threads, take frames and no sound, and convert the same 15 frames to RGB; `same frames` says
-whether these are equal bit for bit. Each ratio is of the best of several runs that take turns.
+**Long clips.** It renders clips of 60 s at 1280x720 (H.264 and AAC, a moving scene with camera noise) with keyframes
+at several distances, reads 15 frames of each, and prints a Markdown table of ratios; below 1 is faster than decoding
+all. Both sides use the same decoder with the same threads, take frames and no sound, and convert the same 15 frames to
+RGB; `same frames` says whether these are equal bit for bit. Each ratio is of the best of several runs that take turns.
 
-**Prepared sets.** `loading.py` beside this file compares what training reads with what `datasets` does to decode the same
-JPEG files, both in two worker processes; above 1 training is the faster one.
+**Prepared sets.** `loading.py` beside this file compares what training reads with what `datasets` does to decode the
+same JPEG files, both in two worker processes; above 1 training is the faster one.
 
 `--keep FOLDER` keeps the clips there and uses those that are there already.
 """

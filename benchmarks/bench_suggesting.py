@@ -3,10 +3,10 @@
     python benchmarks/bench_suggesting.py --output docs/performance.md
 
 All models have random weights, since only the cost is measured: ViT-B/16, CLAP, BART-base and CLIP ViT-B/32 for GGM,
-SmolVLM2-256M beside it. The clip is rendered here, 7.5 s at 1280x720 with sound: 15 frames, the description, 50 hashtags
-of guidance, five beams of 32 tokens. The plain composition runs all of that in float32; it is the measure of everything
-else. Settings take turns, so that all see one load, and the least time of several runs counts. What they cost in
-quality is measured with the bundled model. Between its marks, the page is written anew.
+SmolVLM2-256M beside it. The clip is rendered here, 7.5 s at 1280x720 with sound: 15 frames, the description, 50
+hashtags of guidance, five beams of 32 tokens. The plain composition runs all of that in float32; it is the measure of
+everything else. Settings take turns, so that all see one load, and the least time of several runs counts. What they
+cost in quality is measured with the bundled model. Between its marks, the page is written anew.
 """
 
 import argparse
@@ -122,7 +122,9 @@ def with_section(page: str, name: str, lines: list[str]) -> str:
 
 
 def check_page(page: Path) -> None:
-    """Makes sure, before anything is measured, that the page has its marks, and that it and its picture can be written."""
+    """
+    Makes sure, before anything is measured, that the page has its marks, and that it and its picture can be written.
+    """
     if not page.exists():
         raise OutputError(f"`--output` {page} does not exist: give a page with the marks of {', '.join(SECTIONS)}.")
     check_output_file(page, "--output")

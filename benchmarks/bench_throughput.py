@@ -3,14 +3,15 @@
     python benchmarks/bench_throughput.py
     python benchmarks/bench_throughput.py --device cuda --batch_sizes 1 8 32 128 256 --workers 4 8 16 --num_clips 512
 
-Clips are rendered here, 7.5 s at 1280x720 with sound. "Model alone" gets frames that are resized and sound features that
-are made before the clock runs; all else is what `pipeline("hashtag-generation")` does with files. Two models have the
-published sizes, random weights, and write 32 tokens in bfloat16: with two towers by five beams, with one tower greedily.
-The bundled checkpoint decodes greedily too. Settings take turns, and the most videos a second of several runs count.
+Clips are rendered here, 7.5 s at 1280x720 with sound. "Model alone" gets frames that are resized and sound features
+that are made before the clock runs; all else is what `pipeline("hashtag-generation")` does with files. Two models have
+the published sizes, random weights, and write 32 tokens in bfloat16: with two towers by five beams, with one tower
+greedily. The bundled checkpoint decodes greedily too. Settings take turns, and the most videos a second of several
+runs count.
 
-The ceiling is what workers could reach at best. Where the model runs on the processor, it is the model's processor time
-divided by that of model and decoding; on a GPU, what all cores together can decode, divided by the model's videos a
-second. On a GPU, the model is measured with a static cache and compiled decoder too, and as a share of the rate at
+The ceiling is what workers could reach at best. Where the model runs on the processor, it is the model's processor
+time divided by that of model and decoding; on a GPU, what all cores together can decode, divided by the model's videos
+a second. On a GPU, the model is measured with a static cache and compiled decoder too, and as a share of the rate at
 which the card multiplies large bfloat16 matrices.
 """
 

@@ -1,10 +1,11 @@
-"""How long each search takes at base size for what the bundled model writes: random weights that are told what to write.
+"""How long each search takes at base size for what the bundled model writes: random weights that are told what to
+write.
 
     python benchmarks/search_times.py
 
 Greedy search is forced to write the bundled model's hashtags of rendered shorts, so that drafts from the guidance are
-right as often as there. Beams are free, and write as many tokens. The scores of the hashtags are part of it, which take
-another pass of the decoder where transformers searches. Searches take turns, and the least of the runs counts.
+right as often as there. Beams are free, and write as many tokens. The scores of the hashtags are part of it, which
+take another pass of the decoder where transformers searches. Searches take turns, and the least of the runs counts.
 """
 
 import argparse

@@ -6,8 +6,9 @@ python train.py --text bart --data_dir shorts --output_dir outputs/ggm
 ```
 
 The encoder says what BERT says: both normalise after each sublayer, and what BERT has besides is folded into the
-weights. The decoder's layers are new; its words and positions start as the encoder's. A small BERT, trained on more text
-than there are hashtags, can be a better start than random weights, and a far smaller one than `facebook/bart-base`.
+weights. The decoder's layers are new; its words and positions start as the encoder's. A small BERT, trained on more
+text than there are hashtags, can be a better start than random weights, and a far smaller one than
+`facebook/bart-base`.
 """
 
 import argparse

@@ -1,13 +1,13 @@
 """
-Lays a clone of github.com/yuhonas/free-exercise-db out as shorts: real photos, instructions as descriptions, attributes
-as hashtags. docs/results.md has figures on them.
+Lays a clone of github.com/yuhonas/free-exercise-db out as shorts: real photos, instructions as descriptions,
+attributes as hashtags. docs/results.md has figures on them.
 
     git clone https://github.com/yuhonas/free-exercise-db
     python examples/exercises_as_shorts.py --source free-exercise-db --output_dir exercises
     python train.py examples/configs/exercises.yaml --data_dir exercises --output_dir outputs/exercises
 
-The two photos of an exercise are shown in turn, half a second each, for three seconds. The source says that it is in the
-public domain, but not where the photos come from: settle that before you publish them, or weights trained on them.
+The two photos of an exercise are shown in turn, half a second each, for three seconds. The source says that it is in
+the public domain, but not where the photos come from: settle that before you publish them, or weights trained on them.
 """
 
 import argparse

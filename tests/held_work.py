@@ -1,4 +1,6 @@
-"""Work of another process, held at one place by a named pipe: a test that interrupts it need not be quicker than it."""
+"""
+Work of another process, held at one place by a named pipe: a test that interrupts it need not be quicker than it.
+"""
 
 import os
 import time

@@ -27,8 +27,8 @@ def to_markdown(docstring: str, link: Callable[[str], str]) -> str:
     r"""
     Args:
         docstring (`str`): without the indentation that it has in its file.
-        link (`Callable[[str], str]`): from what stands in a link, such as `HashtagPool` or `~HashtagPool.build`, to the
-            Markdown that it becomes.
+        link (`Callable[[str], str]`): from what stands in a link, such as `HashtagPool` or `~HashtagPool.build`, to
+            the Markdown that it becomes.
 
     Example:
 

@@ -12,7 +12,9 @@ _FILE_NAME = re.compile(r"\[(\w+\.md)\](?=\(\1[)#])")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Puts every file that a page links to outside of docs/ on the site, where it has the path it has in the repository."""
+    """
+    Puts every file that a page links to outside of docs/ on the site, where it has the path it has in the repository.
+    """
     repository = Path(config.config_file_path).parent
     for page in files.documentation_pages():
         for name in _OUTSIDE.findall(page.content_string):
@@ -22,8 +24,8 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """
-    Makes such links point to there. Those to what is no file stay as they are, and MkDocs warns of them. A page that is
-    linked to by its file's name is called by its title.
+    Makes such links point to there. Those to what is no file stay as they are, and MkDocs warns of them. A page that
+    is linked to by its file's name is called by its title.
     """
     up = "../" * (len(PurePosixPath(page.file.src_uri).parts) - 1)
 

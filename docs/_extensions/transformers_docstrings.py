@@ -1,4 +1,6 @@
-"""The extension of griffe that hands mkdocstrings the package's docstrings as Markdown, with links that lead somewhere."""
+"""
+The extension of griffe that hands mkdocstrings the package's docstrings as Markdown, with links that lead somewhere.
+"""
 
 import builtins
 import dataclasses

@@ -227,7 +227,9 @@ class SpaceApp:
         ]
 
     def add_to_pool(self, hashtags: str, pool: HashtagPool | None) -> tuple[HashtagPool | None, str, str, str]:
-        """A visitor's pool with hashtags added; its summary, the text that is left to mend, and what is wrong with it."""
+        """
+        A visitor's pool with hashtags added; its summary, the text that is left to mend, and what is wrong with it.
+        """
         return self._edit(pool, hashtags, add=hashtags)
 
     def remove_from_pool(self, hashtags: str, pool: HashtagPool | None) -> tuple[HashtagPool | None, str, str, str]:
@@ -264,8 +266,8 @@ class SpaceApp:
             remove_from_pool: Hashtags not to take guidance from, in this call alone.
 
         Returns:
-            `hashtags` (each with `hashtag`, `score`, `novel` and `guided`, best first), `guidance` (each with `hashtag`
-            and `score`, nearest first) and `frame_times` (seconds).
+            `hashtags` (each with `hashtag`, `score`, `novel` and `guided`, best first), `guidance` (each with
+            `hashtag` and `score`, nearest first) and `frame_times` (seconds).
         """
         if (add_to_pool or remove_from_pool) and not self.suggester.can_edit:
             raise gr.Error("This model has no hashtag pool to change.", print_exception=False)

@@ -26,7 +26,9 @@ class DatasetError(OSError):
 
 
 class OutputError(DatasetError):
-    """What a command is to write cannot be written where it is told to: a file in place of a folder, no rights, no room."""
+    """
+    What a command is to write cannot be written where it is told to: a file in place of a folder, no rights, no room.
+    """
 
 
 class CheckpointError(OSError):

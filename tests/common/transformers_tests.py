@@ -1,6 +1,6 @@
 """
-transformers' own common tests, from the source distribution of the installed version: `make test-common` unpacks it and
-names its folder `tests` by the environment variable TRANSFORMERS_TESTS. Nothing of it is part of this repository.
+transformers' own common tests, from the source distribution of the installed version: `make test-common` unpacks it
+and names its folder `tests` by the environment variable TRANSFORMERS_TESTS. Nothing of it is part of this repository.
 """
 
 import importlib
@@ -25,8 +25,8 @@ _MISSING = {
 
 def load(module: str) -> types.ModuleType:
     """
-    A module of transformers' tests, such as `"test_modeling_common"`. They tell by the lists of transformers' own models
-    which of them have a loss and labels, so ours are put there.
+    A module of transformers' tests, such as `"test_modeling_common"`. They tell by the lists of transformers' own
+    models which of them have a loss and labels, so ours are put there.
     """
     if _PACKAGE not in sys.modules:
         _module(_PACKAGE).__path__ = [str(Path(FOLDER))]

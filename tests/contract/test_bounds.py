@@ -48,14 +48,18 @@ def test_upper_bounds_end_after_what_was_tested(requirement):
 
 
 def test_extras_with_a_bound_of_their_own_are_known():
-    """Would fail if an extra narrowed down a requirement of the package, which decides what the lock can have, unseen."""
+    """
+    Would fail if an extra narrowed down a requirement of the package, which decides what the lock can have, unseen.
+    """
     package = {requirement.name for requirement in requirements()}
     narrowed = [requirement.name for requirement in EVERY_REQUIREMENT[len(package) :] if requirement.name in package]
     assert narrowed == ["transformers"]
 
 
 def test_pip_reads_the_lock_as_constraints_of_any_machine():
-    """Would fail if the lock had what pip refuses in constraints (extras, editable paths), or where a machine found it."""
+    """
+    Would fail if the lock had what pip refuses in constraints (extras, editable paths), or where a machine found it.
+    """
     line = re.compile(r"[a-z0-9-]+==[\w.]+( ; [\w.'<>=!* ()]+)?")
     assert [entry for entry in LOCK_LINES if not line.fullmatch(entry)] == []
     assert "/" not in LOCK.read_text()

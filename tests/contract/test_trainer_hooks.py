@@ -89,7 +89,9 @@ def trainer(tmp_path):
 
 
 def test_every_hook_is_called(trainer, tmp_path):
-    """Would fail if `Trainer` went other ways than those that our trainers override: they would stand there for nothing."""
+    """
+    Would fail if `Trainer` went other ways than those that our trainers override: they would stand there for nothing.
+    """
     trainer.train()
     trainer.predict([{"x": row["x"]} for row in ROWS])
     assert set(HOOKS) - {"_load_from_checkpoint"} == set(trainer.calls)

@@ -40,7 +40,9 @@ def test_the_main_branch_is_tried_every_week():
 
 @pytest.mark.parametrize(("name", "job"), JOBS, ids=[name for name, _ in JOBS])
 def test_jobs_may_read_and_end(name, job):
-    """Would fail if a job could write to the repository, keep its token, run an action of no known version, or hang."""
+    """
+    Would fail if a job could write to the repository, keep its token, run an action of no known version, or hang.
+    """
     assert WORKFLOWS[name.partition(":")[0]]["permissions"] == {"contents": "read"} and "permissions" not in job
     assert job["timeout-minutes"] <= 90
     for step in job["steps"]:

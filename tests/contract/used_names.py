@@ -1,4 +1,6 @@
-"""Names of other libraries in the source that these may move without a word: private ones, and those of inner modules."""
+"""
+Names of other libraries in the source that these may move without a word: private ones, and those of inner modules.
+"""
 
 import ast
 import importlib
@@ -79,8 +81,8 @@ def private_names(trees: list[ast.AST]) -> set[str]:
 
 
 def overridden_names() -> set[str]:
-    """What classes of ours override in classes of the libraries, or set for them: private names, and all methods of the
-    classes that call back."""
+    """What classes of ours override in classes of the libraries, or set for them: private names, and all methods of
+    the classes that call back."""
     names = set()
     for kind in _own_classes():
         bases = [base for base in kind.__mro__ if _is_of_libraries(base.__module__)]

@@ -30,7 +30,9 @@ def test_labels_against_a_hand_made_multi_hot(processor):
 
 
 def test_descriptions_show_no_hashtag_and_are_padded_on_the_right(processor):
-    """Would fail if a description gave its answer away, or the first token were not the one that stands for the text."""
+    """
+    Would fail if a description gave its answer away, or the first token were not the one that stands for the text.
+    """
     tokenizer = pickle.loads(pickle.dumps(processor.tokenizer))
     tokenizer.padding_side = "left"
     collator = DataCollatorForHashtagClassification(HASHTAGS, tokenizer)

@@ -299,7 +299,9 @@ def test_sound_is_heard_where_frames_are_withheld(processor, decoded):
 
 
 def test_sounds_of_unequal_length_are_padded(processors, shorts, tmp_path):
-    """Would fail if sounds as long as their clips could not be one batch, or were heard otherwise than in the pipeline."""
+    """
+    Would fail if sounds as long as their clips could not be one batch, or were heard otherwise than in the pipeline.
+    """
     video_processor, tokenizer = processors[0].video_processor, processors[0].tokenizer
     processor = GGMProcessor(video_processor, tokenizer, Wav2Vec2FeatureExtractor(sampling_rate=8000))
     rows = DecodedShorts(decode_split(shorts, tmp_path / "train.arrow", processor))
@@ -371,7 +373,9 @@ def test_query_of_descriptions(processors):
 
 
 def test_query_of_both(processors):
-    """Would fail if a row that lacks clip or words took another row's, or a batch without any clip could not be made."""
+    """
+    Would fail if a row that lacks clip or words took another row's, or a batch without any clip could not be made.
+    """
     collator = DataCollatorForHashtagRetrieval(processors[1], query="video+text", frames_per_clip=2)
     rows = [row_of(0), row_of(1, frames=False), row_of(2, description="#snow")]
     batch = collator(rows)

@@ -226,7 +226,9 @@ def sounds(tmp_path):
 
 
 def test_files_of_sound(sounds, processors, tmp_path):
-    """Would fail if files of sound lost their sound, got frames, or took the retriever along; or damage were silence."""
+    """
+    Would fail if files of sound lost their sound, got frames, or took the retriever along; or damage were silence.
+    """
     path = tmp_path / "train.arrow"
     split = DecodedShorts(decode_split(sounds, path, *processors, on_error="skip", blank_video=True))
     assert [row["frames"] is None and row["retriever_frames"] is None for row in split] == [True] * 3

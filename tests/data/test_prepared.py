@@ -84,7 +84,9 @@ def test_jpeg_rows_are_near_those_of_the_clips(raw, jpeg, processors):
 
 
 def test_each_encoder_gets_frames_of_its_size(lossless, processors):
-    """Would fail if a retriever of another frame size were trained on the generator's frames, or unused frames made."""
+    """
+    Would fail if a retriever of another frame size were trained on the generator's frames, or unused frames made.
+    """
     other = make_processors(retriever_size=16)[1]
     row = PreparedShorts(lossless, processors[0], other)[0]
     assert row["frames"].shape[-1] == 32 and row["retriever_frames"][:].shape[-1] == 16
@@ -140,7 +142,9 @@ def test_unfinished_sets_are_refused(tmp_path, shorts_dir):
 
 
 def test_sets_of_earlier_versions_have_the_spellings_of_now(tmp_path):
-    """Would fail if hashtags of an older set were others than a model trained now writes, or the rest of a row changed."""
+    """
+    Would fail if hashtags of an older set were others than a model trained now writes, or the rest of a row changed.
+    """
     rows = [{"description": f"{number}", "hashtags": ["rain", "x"]} for number in range(5)]
     write_metadata(tmp_path / "words" / "train", rows)
     prepare(tmp_path / "words", tmp_path / "set")

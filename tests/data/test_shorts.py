@@ -22,7 +22,9 @@ def train(tmp_path):
 
 
 def test_good_folder(train, tmp_path):
-    """Would fail if a path were not absolute, hashtags not normalised or doubled, or a split taken that is not there."""
+    """
+    Would fail if a path were not absolute, hashtags not normalised or doubled, or a split taken that is not there.
+    """
     write_metadata(train, [GOOD, {"hashtags": ["lake"]}])
     write_metadata(tmp_path / "test", [{"description": None, "hashtags": ["lake"]}])
     shorts = load_shorts(tmp_path)

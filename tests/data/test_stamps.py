@@ -34,7 +34,9 @@ def folder(tmp_path):
     ],
 )
 def test_folders(folder, change):
-    """Would fail if a clip, a word, a row, its place or a split that has changed left what was kept of the data valid."""
+    """
+    Would fail if a clip, a word, a row, its place or a split that has changed left what was kept of the data valid.
+    """
     before = data_stamp(folder)
     assert data_stamp(folder) == before
     change(folder / "train")

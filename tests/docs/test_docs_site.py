@@ -97,7 +97,9 @@ def test_formulas_are_drawn_without_scripts(site):
 
 
 def test_files_of_the_repository_are_on_the_site(site):
-    """Would fail if a file outside of docs/ could not be read on the site, or pages were called by their files' names."""
+    """
+    Would fail if a file outside of docs/ could not be read on the site, or pages were called by their files' names.
+    """
     configuration = "examples/configs/rendered_shorts_model.json"
     training = (site / "training.html").read_text(encoding="utf-8")
     assert f'href="{configuration}"' in training

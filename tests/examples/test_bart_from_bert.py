@@ -49,7 +49,9 @@ def test_the_encoder_says_what_bert_says(folders):
 
 
 def test_texts_are_framed_and_learned(folders, tmp_path):
-    """Would fail if the tokenizer framed texts otherwise than the model expects, or the new decoder could not learn."""
+    """
+    Would fail if the tokenizer framed texts otherwise than the model expects, or the new decoder could not learn.
+    """
     from transformers import AutoTokenizer
 
     torch.manual_seed(0)

@@ -14,7 +14,9 @@ from transformers_ggm.experiments.report import write_report
 
 
 def test_unfinished_grid_is_reported(tmp_path):
-    """Tables could not be had before the last training has ended, or a grid of which all failed would end in an error."""
+    """
+    Tables could not be had before the last training has ended, or a grid of which all failed would end in an error.
+    """
     path, grid = write_grid(tmp_path, systems=["bart", "bert"])
     bart, bert = (grid.corpora[0].cell(system, 0) for system in grid.corpora[0].systems)
     write_failure(tmp_path, bert, "no memory")

@@ -60,7 +60,9 @@ def test_text_baselines_run_and_are_found_again(posts, tmp_path):
 
 @pytest.mark.slow
 def test_all_systems_run_on_clips(tmp_path):
-    """A system of the paper's comparison would fail on a corpus with frames, sound and words, or a table be missing."""
+    """
+    A system of the paper's comparison would fail on a corpus with frames, sound and words, or a table be missing.
+    """
     render_shorts(tmp_path / "shorts", 16, 4, 6, size=32, num_workers=1, progress_bar=False)
     scratch = json.loads(write_scratch_config(tmp_path / "model.json").read_text())
     scratch["retriever_text"] |= {"model_type": "bert"}

@@ -47,7 +47,9 @@ def card_of(run, summary=SUMMARY):
 
 
 def test_metadata(make_run):
-    """Would fail if the Hub could not tell what the adapter changes, how good it is, or under which licence it came."""
+    """
+    Would fail if the Hub could not tell what the adapter changes, how good it is, or under which licence it came.
+    """
     run = make_run()
     complete(run)
     card = card_of(run)

@@ -14,7 +14,9 @@ from transformers_ggm.hub_cards.quoting import quoted, quoted_hashtags
 
 @given(st.integers(0, 5000), st.integers(1, 9))
 def test_places_are_even_and_all_different(total, most):
-    """Would fail if a row were shown twice, rows were picked from one end, or the rule were not the one of the card."""
+    """
+    Would fail if a row were shown twice, rows were picked from one end, or the rule were not the one of the card.
+    """
     places = even_places(total, most)
     assert len(places) == min(total, most) and len(set(places)) == len(places)
     assert places[:1] == [0] * bool(total) and all(0 <= place < total for place in places)

@@ -285,7 +285,9 @@ def test_every_figure_is_one_of_the_results(make_run):
 
 
 def test_order_of_hashtags_is_told(make_run):
-    """Would fail if ROUGE-2, which goes by the order of hashtags, were told without the order that it was measured in."""
+    """
+    Would fail if ROUGE-2, which goes by the order of hashtags, were told without the order that it was measured in.
+    """
     _, text = write(make_run(), {**SUMMARY, "hashtag_order": {"order": "sorted", "seed": 3}})
     assert "\nby wordninja 2.0.0, in sorted order (seed 3); precision" in text
 

@@ -198,7 +198,9 @@ def test_decoding_settings(tmp_path, vit):
 
 @pytest.mark.contract
 def test_old_configuration_with_generation_settings(tmp_path, vit):
-    """Else BART checkpoints of before transformers 5, whose `config.json` holds `num_beams`, could not be saved again."""
+    """
+    Else BART checkpoints of before transformers 5, whose `config.json` holds `num_beams`, could not be saved again.
+    """
     saved(BartForConditionalGeneration, TEXT_CONFIGS["bart"], tmp_path / "bart")
     file = tmp_path / "bart" / "config.json"
     old = {**json.loads(file.read_text()), "num_beams": 4, "early_stopping": True, "no_repeat_ngram_size": 3}

@@ -112,7 +112,9 @@ def test_attention_that_is_not_there_is_refused(saved, name):
 
 
 def test_sdpa_with_backbones_that_have_no_attention():
-    """Would fail if convolutional backbones, alone or in a dual encoder, kept the rest from the attention asked for."""
+    """
+    Would fail if convolutional backbones, alone or in a dual encoder, kept the rest from the attention asked for.
+    """
     for name, subfolder in ((GGMForHashtagGeneration, ""), (HashtagRetriever, "retriever")):
         model = name.from_pretrained(DEMO_CHECKPOINT, subfolder=subfolder, attn_implementation="sdpa")
         assert model.config._attn_implementation == "sdpa"

@@ -80,7 +80,9 @@ def test_all_frames_come_out_and_few_go_in(pictures, is_masked):
 
 
 def test_in_training_all_frames_are_encoded():
-    """Would fail if dropout were the same in frames that are, or batch statistics forgot how often a frame was shown."""
+    """
+    Would fail if dropout were the same in frames that are, or batch statistics forgot how often a frame was shown.
+    """
     videos, mask = videos_of([[1, 1, 1], [2, None, None]])
     frames = DistinctFrames.of(videos, mask, torch.nn.Dropout().train())
     assert frames.pixel_values.shape[0] == 6

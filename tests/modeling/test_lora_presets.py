@@ -63,7 +63,9 @@ def test_a_preset_adapts_all_blocks_of_its_part_and_nothing_else(part, backbone,
 
 
 def test_a_convolutional_part():
-    """Would fail if a ResNet, which has no linear layers, could not be adapted, or grew statistics that are not saved."""
+    """
+    Would fail if a ResNet, which has no linear layers, could not be adapted, or grew statistics that are not saved.
+    """
     model = small_model(vision_config=RESNET)
     adapted = with_random_updates(peft.get_peft_model(model, make_lora_config(model, ["vision"], r=2)))
     assert any("convolution.lora_A" in name for name, _ in adapted.named_parameters())
@@ -135,7 +137,9 @@ def test_refusals(arguments, message):
 @pytest.mark.contract
 @pytest.mark.parametrize("fusion", ["full", "lora"])
 def test_saved_loaded_and_merged_outputs_are_the_same(tmp_path, fusion):
-    """Would fail if an adapter lost anything on its way to the disk, into transformers' loader, or into the weights."""
+    """
+    Would fail if an adapter lost anything on its way to the disk, into transformers' loader, or into the weights.
+    """
     base = small_model()
     base.save_pretrained(tmp_path / "base")
     config = make_lora_config(base, list(PARTS)[:3], r=2, fusion=fusion)

@@ -76,7 +76,9 @@ def test_static_cache_changes_nothing():
 @pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", ["cache", "past_key_values"])
 def test_the_cache_by_its_two_names(name):
-    """Would fail if keys and values of earlier steps were lost under one of the names that transformers has for them."""
+    """
+    Would fail if keys and values of earlier steps were lost under one of the names that transformers has for them.
+    """
     model, inputs, targets = ggm_model(), ggm_inputs(), target_ids()
     whole = model(**inputs, decoder_input_ids=targets).logits
     first = model(**inputs, decoder_input_ids=targets[:, :3], use_cache=True)

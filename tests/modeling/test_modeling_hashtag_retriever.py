@@ -168,7 +168,9 @@ def test_loss_with_false_negatives_is_the_written_sum():
 
 
 def test_true_hashtag_of_another_row_is_not_pushed_away():
-    """Else training would push a video from a hashtag that is true of it: here the only pairs that could are masked."""
+    """
+    Else training would push a video from a hashtag that is true of it: here the only pairs that could are masked.
+    """
     videos, hashtags = unit_vectors(3).requires_grad_(), unit_vectors(3).requires_grad_()
     is_true = torch.eye(3, dtype=torch.bool)
     is_true[0, 1:] = True  # both other hashtags are true of video 0
@@ -414,7 +416,9 @@ def reference_vectors(model, row):
 
 @pytest.mark.parametrize("kind", WITH_PADDING)
 def test_fused_query_is_the_normalised_sum(kind):
-    """Else video and description would not weigh the same, or a row without one of them would not be the other alone."""
+    """
+    Else video and description would not weigh the same, or a row without one of them would not be the other alone.
+    """
     model, rows = make_retriever(kind, query="video+text"), query_rows()
     with torch.no_grad():
         queries = model.get_query_features(**query_inputs(rows)).pooler_output
@@ -458,7 +462,9 @@ def test_query_of_the_video_is_its_vector():
 
 
 def test_loss_of_descriptions_alone():
-    """Else a corpus without any clip could not be trained on, or its loss would be another than that of its queries."""
+    """
+    Else a corpus without any clip could not be trained on, or its loss would be another than that of its queries.
+    """
     model, inputs = make_retriever(query="text"), make_inputs(batch_size=4)
     del inputs["pixel_values_videos"], inputs["frame_mask"]
     queries = query_inputs([(None, description(length)) for length in (3, 9, 5, 6)])

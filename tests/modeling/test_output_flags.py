@@ -1,4 +1,6 @@
-"""`output_attentions`, `output_hidden_states` and `return_dict`: of a call, else of the configuration, in every model."""
+"""
+`output_attentions`, `output_hidden_states` and `return_dict`: of a call, else of the configuration, in every model.
+"""
 
 import pytest
 import torch
@@ -72,8 +74,8 @@ def layers_of(output):
 )
 @torch.no_grad()
 def test_flags_of_call_and_configuration(make, expected):
-    """Would fail if a flag did not reach a backbone, if the configuration's were ignored, or if an explicit `None` beat
-    it; an explicit `False` does."""
+    """Would fail if a flag did not reach a backbone, if the configuration's were ignored, or if an explicit `None`
+    beat it; an explicit `False` does."""
     model, inputs = make()
     assert layers_of(model(**inputs)) == {}
     assert layers_of(model(**inputs, **FLAGS)) == expected
@@ -86,7 +88,9 @@ def test_flags_of_call_and_configuration(make, expected):
 
 @torch.no_grad()
 def test_states_of_frames_are_of_all_frames():
-    """Would fail if states were those of the frames that were encoded, where some repeat, or of a block of them alone."""
+    """
+    Would fail if states were those of the frames that were encoded, where some repeat, or of a block of them alone.
+    """
     model, _ = retriever()
     frames = torch.randn(2, 9, 3, 16, 16)
     frames[0, 4] = frames[0, 3]
@@ -160,7 +164,9 @@ def test_misspelled_arguments_are_refused(make):
 
 
 def test_hashtag_embeddings_can_be_read_and_resized():
-    """Would fail if the retriever had no input embeddings, so that its vocabulary could not grow with its tokenizer."""
+    """
+    Would fail if the retriever had no input embeddings, so that its vocabulary could not grow with its tokenizer.
+    """
     model, _ = retriever()
     size = model.config.backbone_config.text_config.vocab_size
     model.resize_token_embeddings(size + 3)

@@ -34,7 +34,9 @@ from transformers_ggm.modeling.patch_pooling import patch_grid, pool_patches
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
 def test_means_by_hand(rows, columns, before, size, seed):
-    """Would fail if patches of two rows were mixed, those at the edges counted zeros, or class tokens were averaged."""
+    """
+    Would fail if patches of two rows were mixed, those at the edges counted zeros, or class tokens were averaged.
+    """
     states = torch.randn(2, 3, before + rows * columns, 4, generator=torch.Generator().manual_seed(seed))
     config = ViTConfig(image_size=(rows * 8, columns * 8), patch_size=8)
     grid = states[:, :, before:].view(2, 3, rows, columns, 4)

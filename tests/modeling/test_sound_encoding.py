@@ -219,7 +219,9 @@ def test_a_mask_of_other_features_is_refused():
 
 
 def test_pretrained_weights_of_a_finished_model(tmp_path):
-    """Would fail if a checkpoint were refused for lacking what only its training needed, or loaded otherwise in part."""
+    """
+    Would fail if a checkpoint were refused for lacking what only its training needed, or loaded otherwise in part.
+    """
     config = BACKBONES["wav2vec2, layer norm"][0]
     writer = randomize(Wav2Vec2ForCTC(copy.deepcopy(config)))
     weights = {key: value for key, value in writer.state_dict().items() if not key.endswith("masked_spec_embed")}

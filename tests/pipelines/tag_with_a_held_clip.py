@@ -1,5 +1,6 @@
 """
-Runs `python -m transformers_ggm.pipelines.tag_folder`, but waits for the end of a named pipe before one clip is decoded:
+Runs `python -m transformers_ggm.pipelines.tag_folder`, but waits for the end of a named pipe before one clip is
+decoded:
 
     python tag_with_a_held_clip.py PIPE CLIP FOLDER --output FILE ...
 """

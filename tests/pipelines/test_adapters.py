@@ -21,7 +21,9 @@ def suggest_with(folder, **kwargs):
 
 
 def test_parts_that_an_adapter_lacks_are_its_bases(checkpoint, adapter):
-    """Would fail if an adapter without retriever, pool or processor beside it could not be used, or were not applied."""
+    """
+    Would fail if an adapter without retriever, pool or processor beside it could not be used, or were not applied.
+    """
     adapted, base = suggest_with(adapter), suggest_with(checkpoint)
     assert len(adapted.hashtag_pool) == len(base.hashtag_pool) and adapted.retriever is not None
     assert adapted.processor.num_guidance == base.processor.num_guidance

@@ -104,8 +104,8 @@ def test_which_search(suggest, decoding, search):
 @pytest.mark.contract
 @pytest.mark.parametrize("num_beams", [1, 4])
 def test_processors_of_a_caller_see_all_rows(suggest, items, num_beams):
-    """Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone that
-    are not finished, in the place of all."""
+    """Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone
+    that are not finished, in the place of all."""
     seen, prefixes, vocabulary = [], set(), list(range(suggest.model.config.text_config.vocab_size))
 
     def by_row(input_ids, scores):

@@ -50,7 +50,9 @@ def slow_tokenizers(monkeypatch):
 
 
 def test_answers_are_those_of_calls_made_alone(suggest, clips, hurried, slow_tokenizers):
-    """Would fail if threads, or another pipeline with the same parts, changed each other's tokens, sound or decoding."""
+    """
+    Would fail if threads, or another pipeline with the same parts, changed each other's tokens, sound or decoding.
+    """
     other = pipeline(
         "hashtag-generation",
         model=suggest.model,

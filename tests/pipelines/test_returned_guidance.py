@@ -36,7 +36,9 @@ def similarities(suggest, path):
 
 
 def test_guidance_comes_with_its_similarities(suggest, sounding):
-    """Would fail if other hashtags were told than the nearest ones, scores were swapped, or the suggestions changed."""
+    """
+    Would fail if other hashtags were told than the nearest ones, scores were swapped, or the suggestions changed.
+    """
     for path in sounding:
         result = suggest(path, description=WORDS, return_guidance=True)
         assert result["hashtags"] == suggest(path, description=WORDS)

@@ -174,8 +174,8 @@ def test_all_languages_go_through(suggest, one, tmp_path, monkeypatch):
 @pytest.mark.parametrize("stored, written", [("NFD", "NFC"), ("NFC", "NFD")])
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_metadata_is_read_as_everywhere(suggest, one, tmp_path, monkeypatch, stored, written, kind):
-    """Would fail if a name in another spelling lost its words, if a byte order mark, a blank line or a table of another
-    kind stopped the command, or if rows and clips that do not meet were not counted."""
+    """Would fail if a name in another spelling lost its words, if a byte order mark, a blank line or a table of
+    another kind stopped the command, or if rows and clips that do not meet were not counted."""
     folder, put = one
     given = []
     name = "été à la plage/가나.mp4"

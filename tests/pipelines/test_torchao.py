@@ -47,7 +47,9 @@ def test_saving_is_refused(quantised, tmp_path):
 
 
 def test_a_type_is_not_chosen_for_quantised_weights(monkeypatch):
-    """Would fail if weights of eight bits were widened, or those beside them got another type than was quantised for."""
+    """
+    Would fail if weights of eight bits were widened, or those beside them got another type than was quantised for.
+    """
     monkeypatch.setattr("transformers_ggm.pipelines.dtype_selection.LEAST_WEIGHTS", 0)
     monkeypatch.setattr("transformers_ggm.pipelines.dtype_selection.has_bfloat16", lambda device: True)
     kwargs = {"quantization_config": TorchAoConfig(ao.Int8WeightOnlyConfig())}

@@ -101,7 +101,9 @@ def test_forms_of_values(value, hashtags, dropped):
 
 @pytest.mark.parametrize("text", ["[", "[[", "'", "#", "# ", "((", '{"a":', "[1,", "&#", "‟", "dtype= "])
 def test_hostile_fields(text):
-    """Would fail if a field that somebody wrote for the purpose ended in an error of a parser, or lost what follows."""
+    """
+    Would fail if a field that somebody wrote for the purpose ended in an error of a parser, or lost what follows.
+    """
     assert "end" in read_hashtags(text * 20_000 + "\n#end").hashtags
     assert read_hashtags("[" * 5_000 + "'a'" + "]" * 5_000).hashtags == ["a"]
     nested = "deep"
@@ -159,7 +161,9 @@ def test_nothing_is_lost_without_a_word(text):
 
 
 def test_counts():
-    """Would fail if numbers of entries and rows were confused, rare examples hid common ones, or memory had no bound."""
+    """
+    Would fail if numbers of entries and rows were confused, rare examples hid common ones, or memory had no bound.
+    """
     dropped = DroppedHashtags()
     assert not dropped
     dropped.add([])

@@ -148,7 +148,9 @@ def test_sound_alone_with_a_blank_video(hearing):
 
 
 def test_files_of_sound_with_a_blank_video(hearing, tmp_path, clip):
-    """A file of sound is heard otherwise than the same sound given as such, or only where there are no clips beside."""
+    """
+    A file of sound is heard otherwise than the same sound given as such, or only where there are no clips beside.
+    """
     path = tmp_path / "tone.wav"
     soundfile.write(path, tone(), 16_000, subtype="FLOAT")
     batch = hearing(videos=[str(path), clip], blank_video=True)

@@ -81,7 +81,9 @@ EXTRACTORS = {
 
 @pytest.mark.parametrize("name", EXTRACTORS)
 def test_features_are_those_of_the_sound_alone(name):
-    """Would fail if a sound's features had to do with those beside it, if padding had no mask, or silence no numbers."""
+    """
+    Would fail if a sound's features had to do with those beside it, if padding had no mask, or silence no numbers.
+    """
     extractor, axis = EXTRACTORS[name]
     assert time_axis(extractor) == axis
     rate, generator = extractor.sampling_rate, np.random.default_rng(0)

@@ -23,7 +23,9 @@ THREADS = 4
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_cut_as_the_tokenizer_itself_would_cut(name):
-    """Would fail if another token were left out than by `truncation`: of the other text, at the other end, a special one."""
+    """
+    Would fail if another token were left out than by `truncation`: of the other text, at the other end, a special one.
+    """
     tokenizer, reference = MAKERS[name](), MAKERS[name]()
 
     @settings(max_examples=60)

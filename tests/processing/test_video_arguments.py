@@ -196,7 +196,9 @@ def test_arguments_do_what_they_say(processor, check):
 
 
 def test_every_argument_of_transformers_is_decided_on(processor, monkeypatch):
-    """Would fail if a version of transformers brought an argument that nobody looked at, or if such a one were taken."""
+    """
+    Would fail if a version of transformers brought an argument that nobody looked at, or if such a one were taken.
+    """
     assert set(VideosKwargs.__annotations__) == set(CHECKS) == module.SHARED_ARGUMENTS
     monkeypatch.setitem(VideosKwargs.__annotations__, "do_rotate", bool)
     monkeypatch.setitem(module.GGMVideoProcessorKwargs.__annotations__, "do_rotate", bool)
@@ -205,7 +207,9 @@ def test_every_argument_of_transformers_is_decided_on(processor, monkeypatch):
 
 
 def test_clips_are_sampled_by_rate_and_told_of(processor, tmp_path):
-    """Would fail if a clip's frames were not those of the asked rate, or if another time or number were told of them."""
+    """
+    Would fail if a clip's frames were not those of the asked rate, or if another time or number were told of them.
+    """
     # Ten frames a second, but for half a second without any.
     times = [index / 10 for index in range(20) if not 10 <= index < 15]
     clip = write_clip(tmp_path / "clip.mp4", times, 2.0)

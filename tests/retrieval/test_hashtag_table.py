@@ -16,7 +16,9 @@ TEXTS = st.text(alphabet="ab1_ #A\né東\n\ud800", max_size=4)
 @settings(deadline=None, max_examples=300)
 @given(st.lists(TEXTS, max_size=5))
 def test_each_is_treated_as_alone(texts):
-    """If it failed, the quick way for many hashtags would let something through that is none, or spell it otherwise."""
+    """
+    If it failed, the quick way for many hashtags would let something through that is none, or spell it otherwise.
+    """
     bad = [text for text in texts if not is_valid_hashtag(text)]
     if bad:
         with pytest.raises(HashtagError) as caught:

@@ -67,7 +67,9 @@ def test_round_trip_keeps_ranking_and_bits(tmp_path, size, dim, seed):
 
 
 def test_pool_with_spellings_that_are_one_now(retriever, tmp_path, caplog):
-    """If it failed, a pool that an earlier version saved would not load, lose counts, or get another hashtag's vector."""
+    """
+    If it failed, a pool that an earlier version saved would not load, lose counts, or get another hashtag's vector.
+    """
     names = ["i\u0307stanbul", "snow", "straße", "istanbul", "strasse", "ﾞ", "ski", "ｓｎｏｗ"]
     vectors = torch.eye(8)
     HashtagPool([f"t{number}" for number in range(8)], vectors, [1, 2, 3, 4, 5, 6, 7, 2**40], "abc").save_pretrained(

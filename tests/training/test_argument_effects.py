@@ -17,7 +17,9 @@ from transformers_ggm.training.retriever import retriever_training_arguments
 
 
 def test_too_few_rows_for_a_batch(shorts_dir, scratch_config, tmp_path):
-    """Would fail if a training without a single batch began, or the rows that decoding leaves were not counted again."""
+    """
+    Would fail if a training without a single batch began, or the rows that decoding leaves were not counted again.
+    """
     settings = {"data_dir": shorts_dir, "scratch_config": scratch_config, "dataloader_drop_last": True}
     with pytest.raises(ArgumentError, match=r"`dataloader_drop_last`.*there are 16.*batch of 17"):
         main(command_line(**settings, output_dir=tmp_path / "run", per_device_train_batch_size=17))
@@ -70,7 +72,9 @@ def test_schedules_know_what_is_better(tmp_path, kind):
 
 
 def test_batch_size_is_found(tmp_path, monkeypatch):
-    """Would fail if a training did not begin anew with smaller batches when the memory does not hold the first ones."""
+    """
+    Would fail if a training did not begin anew with smaller batches when the memory does not hold the first ones.
+    """
     step = HashtagGenerationTrainer.training_step
     tried = []
 

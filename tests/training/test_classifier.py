@@ -73,7 +73,9 @@ def predictions_of(run):
 
 
 def test_the_telling_word_is_learned(reader):
-    """Would fail if labels, words or threshold were mixed up, or an unknown hashtag in validation broke the training."""
+    """
+    Would fail if labels, words or threshold were mixed up, or an unknown hashtag in validation broke the training.
+    """
     summary = read_json(reader.evaluation_dir / "classifier_test.json")
     assert summary["best_checkpoint"]["f1"] == 100.0
     assert (summary["modality"], summary["objective"], summary["test_videos"]) == ("text", "softmax", 12)
@@ -92,7 +94,9 @@ def test_hashtags_of_training_by_frequency(reader):
 
 @pytest.mark.parametrize("name", ["reader", "looker"])
 def test_folder_gives_the_same_predictions(name, request):
-    """Would fail if the folder lacked a part, or its weights, threshold, tokenizer or frames differed from training's."""
+    """
+    Would fail if the folder lacked a part, or its weights, threshold, tokenizer or frames differed from training's.
+    """
     run = request.getfixturevalue(name)
     model, collator = load(run)
     ranking = classify(run.classifier_shorts("test"), model, collator, batch_size=3)
@@ -193,7 +197,9 @@ def test_resumed_training_ends_like_an_uninterrupted_one(words_dir, tmp_path, mo
 
 
 def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, reader_config, tmp_path):
-    """Would fail if a finished classifier were trained again unasked, or `overwrite_stages` went on from the old one."""
+    """
+    Would fail if a finished classifier were trained again unasked, or `overwrite_stages` went on from the old one.
+    """
     output_dir = shutil.copytree(reader.output_dir, tmp_path / "run")
     settings = {"data_dir": words_dir, "scratch_config": reader_config}
     before = written_at(output_dir)
@@ -210,7 +216,9 @@ def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, r
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
-    """Would fail if processes saw other rows than one, or figures counted a row twice or against another's hashtags."""
+    """
+    Would fail if processes saw other rows than one, or figures counted a row twice or against another's hashtags.
+    """
     settings = {
         "data_dir": words_dir, "scratch_config": reader_config, "classifier_dropout": 0.0,
         "classifier_num_train_epochs": 8, "per_device_eval_batch_size": 4,
@@ -278,7 +286,9 @@ def test_words_and_clips(looker):
 
 
 def test_prepared_set_trains_as_its_folder_does(looker, shorts_dir, scratch_config, tmp_path, monkeypatch):
-    """Would fail if a lossless prepared set gave another classifier than its clips, or sound were decoded for nothing."""
+    """
+    Would fail if a lossless prepared set gave another classifier than its clips, or sound were decoded for nothing.
+    """
     clip = ClipOptions(lossless=True, frames_per_second=1.0, sampling_rate=8000)
     prepare_shorts(shorts_dir, tmp_path / "set", clip=clip, work=WorkOptions(num_workers=1, clips_per_shard=5))
     monkeypatch.setattr(PreparedShorts, "_sound", lambda *_: pytest.fail("decoded sound"))
@@ -321,7 +331,9 @@ def write_bert(folder):
 
 
 def test_pretrained_backbones(shorts_dir, tmp_path):
-    """Would fail if BERT and ViT were not what training starts from, or a tokenizer came from another text backbone."""
+    """
+    Would fail if BERT and ViT were not what training starts from, or a tokenizer came from another text backbone.
+    """
     write_vit(tmp_path / "vit")
     write_clip(tmp_path / "clip")
     write_bart(tmp_path / "bart")
@@ -365,7 +377,9 @@ def test_long_descriptions_are_cut_to_what_the_backbone_takes(words_dir, reader,
 
 
 def test_text_backbone_that_reads_left_to_right(words_dir, reader, tmp_path):
-    """Would fail if a decoder, whose first token knows nothing, were trained for hours, or refused without a reason."""
+    """
+    Would fail if a decoder, whose first token knows nothing, were trained for hours, or refused without a reason.
+    """
     config = write_reader(tmp_path / "decoder.json", model_type="gpt2", n_embd=16, n_head=2, n_layer=1)
     line = classifier_line(data_dir=words_dir, output_dir=reader.output_dir, scratch_config=config)
     with pytest.raises(InputError, match=r"decoder\.json: .*'gpt2' reads left to right"):

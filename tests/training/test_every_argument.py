@@ -216,7 +216,9 @@ def test_validation_by_the_loss_alone(trained):
 
 @pytest.mark.parametrize("name", [*REFUSED, *OF_GPUS])
 def test_arguments_are_refused(name, tmp_path):
-    """Would fail if an argument that cannot be used were passed over, or told of after something was read or written."""
+    """
+    Would fail if an argument that cannot be used were passed over, or told of after something was read or written.
+    """
     line = command_line(
         data_dir="missing",
         output_dir=tmp_path / "run",

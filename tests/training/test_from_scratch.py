@@ -16,7 +16,9 @@ def tokenizer():
 
 
 def test_tokenizer_is_the_same_every_time(tokenizer):
-    """Would fail if ids or scores were left to the order of a hash table: no training from scratch could be repeated."""
+    """
+    Would fail if ids or scores were left to the order of a hash table: no training from scratch could be repeated.
+    """
     for _ in range(5):
         again = train_tokenizer(DESCRIPTIONS, HASHTAGS, 340)
         assert again.backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()

@@ -30,8 +30,8 @@ def classifier_parts():
 @pytest.mark.parametrize("make", [generator_parts, classifier_parts])
 def test_step_is_that_of_the_whole_batch(make, accumulated, tmp_path):
     """
-    Would fail if batches that are accumulated were added up where the whole is their mean, or if rows weighed otherwise
-    in a small batch than in a large one: tokens of the generator, rows of the classifier.
+    Would fail if batches that are accumulated were added up where the whole is their mean, or if rows weighed
+    otherwise in a small batch than in a large one: tokens of the generator, rows of the classifier.
     """
     model, collator = make()
     rows = Rows(8)

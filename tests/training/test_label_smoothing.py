@@ -29,7 +29,9 @@ def smoothed(model, batch):
 
 @pytest.mark.parametrize("accumulated", [1, 2, 4])
 def test_step_goes_down_the_smoothed_loss(parts, tmp_path, accumulated):
-    """Would fail if the trainer could not smooth, or if rows with few tokens in a small batch weighed more than others."""
+    """
+    Would fail if the trainer could not smooth, or if rows with few tokens in a small batch weighed more than others.
+    """
     model, processor, _ = parts
     collator = DataCollatorForHashtagGeneration(processor, training=False, model=model)
     rows = Rows(8)
@@ -52,7 +54,9 @@ def test_step_goes_down_the_smoothed_loss(parts, tmp_path, accumulated):
 
 @pytest.mark.parametrize("generate", [True, False])
 def test_evaluation_is_smoothed_too(parts, tmp_path, generate):
-    """Would fail if the validation loss were another one than that of training, or generation went on from the labels."""
+    """
+    Would fail if the validation loss were another one than that of training, or generation went on from the labels.
+    """
     model, processor, _ = parts
     collator = DataCollatorForHashtagGeneration(processor, training=False, model=model)
     rows = Rows(8)

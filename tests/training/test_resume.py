@@ -70,7 +70,9 @@ def test_resumed_training_ends_like_an_uninterrupted_one(train, config, tmp_path
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_killed_process_resumes(train, shorts_dir, config, tmp_path):
-    """Would fail if a training that was killed for good (no memory, no power) could not go on, or went on differently."""
+    """
+    Would fail if a training that was killed for good (no memory, no power) could not go on, or went on differently.
+    """
     settings = {**RANDOM, "scratch_config": config}
     output_dir, held = tmp_path / "killed", HeldWork(tmp_path / "pipe")
     line = command_line(data_dir=shorts_dir, output_dir=output_dir, **settings)

@@ -59,7 +59,9 @@ def test_published_weights_are_the_best_ones(finished):
 
 
 def test_figures_are_those_of_the_predictions(finished, shorts_dir):
-    """Would fail if the figures were computed on other predictions, rows or references than those that were written."""
+    """
+    Would fail if the figures were computed on other predictions, rows or references than those that were written.
+    """
     summary = read_json(finished / "evaluation" / "test.json")
     rows = [json.loads(line) for line in (finished / "evaluation" / "predictions.jsonl").read_text().splitlines()]
     test = load_shorts(shorts_dir)["test"]

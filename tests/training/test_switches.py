@@ -151,7 +151,9 @@ def test_clips_are_decoded_anew_for_a_retriever(shorts_dir, tmp_path):
 
 
 def test_guidance_is_cut_on_reading(finished, shorts_dir, scratch_config):
-    """Would fail if the generator were shown more of the stored guidance than it is asked for, or other parts of it."""
+    """
+    Would fail if the generator were shown more of the stored guidance than it is asked for, or other parts of it.
+    """
     settings = {"data_dir": shorts_dir, "output_dir": finished, "scratch_config": scratch_config}
     stored = json.loads((finished / "guidance" / "test.json").read_text())
     for count in (4, 2, 1):

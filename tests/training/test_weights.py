@@ -13,7 +13,9 @@ from transformers_ggm.training.weights import save_weights
 
 @pytest.mark.parametrize(("dtype", "bits"), [("float32", 32), ("float16", 16)])
 def test_weights_are_stored_in_the_type_asked_for_and_computed_with_in_float32(tmp_path, dtype, bits):
-    """If this failed, the bundled model would be too large, or would run in half precision on processors without it."""
+    """
+    If this failed, the bundled model would be too large, or would run in half precision on processors without it.
+    """
     vision = ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8, image_size=16)
     text = BartConfig(vocab_size=20, d_model=16, encoder_layers=1, decoder_layers=1, encoder_ffn_dim=8)
     model = GGMForHashtagGeneration(GGMConfig(vision, text))

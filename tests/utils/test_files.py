@@ -69,7 +69,9 @@ def test_failed_last_step_brings_the_old_folder_back(tmp_path, monkeypatch):
 
 
 def test_leftovers_of_a_killed_process(tmp_path):
-    """Would fail if what a killed process with the same number left (in a container it is always 1) were in the way."""
+    """
+    Would fail if what a killed process with the same number left (in a container it is always 1) were in the way.
+    """
     (tmp_path / "model").mkdir()
     for kind in ("partial", "replaced"):
         leftover = tmp_path / f".model.{kind}-{os.getpid()}"

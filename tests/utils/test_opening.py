@@ -325,7 +325,9 @@ class OddPath:
 
 
 def test_paths_of_other_libraries(tmp_path):
-    """Would fail if a path object that gives bytes were refused, or one that fails raised what callers do not expect."""
+    """
+    Would fail if a path object that gives bytes were refused, or one that fails raised what callers do not expect.
+    """
     (tmp_path / "a.mp4").write_bytes(DATA)
     assert as_clip(OddPath(os.fsencode(tmp_path / "a.mp4"))) == DATA
     for value in (OddError("no path"), None):

@@ -23,8 +23,8 @@ UNTOLD = -1
 
 class EpochAware:
     """
-    Knows which epoch the next rows are of, also in worker processes of a data loader that outlive an epoch. Until it is
-    told one, every batch takes a number from PyTorch's global generator for it, which is at another place in every
+    Knows which epoch the next rows are of, also in worker processes of a data loader that outlive an epoch. Until it
+    is told one, every batch takes a number from PyTorch's global generator for it, which is at another place in every
     epoch: data loaders seed those of their workers anew, and those of workers that stay go on.
     """
 
@@ -60,11 +60,11 @@ class DataCollatorForHashtagGeneration(EpochAware):
     In training, as in the released research code, target hashtags are shuffled anew in every epoch, and each true
     hashtag is taken out of the guidance with probability `guidance_dropout`, so that the model cannot just copy.
 
-    A `Seq2SeqTrainer` needs nothing else for that: randomness comes from `seed`, the row and PyTorch's generator, which
-    `TrainingArguments.seed` starts, so that a training can be repeated with as many workers. After
-    `set_epoch` it comes from `seed`, the row and the epoch alone, whatever the batches, workers and processes, also in
-    a training that goes on in the middle of an epoch; [`~transformers_ggm.training.callbacks.EpochCallback`] calls it
-    before each epoch, as `train.py` has it.
+    A `Seq2SeqTrainer` needs nothing else for that: randomness comes from `seed`, the row and PyTorch's generator,
+    which `TrainingArguments.seed` starts, so that a training can be repeated with as many workers. After `set_epoch`
+    it comes from `seed`, the row and the epoch alone, whatever the batches, workers and processes, also in a training
+    that goes on in the middle of an epoch; [`~transformers_ggm.training.callbacks.EpochCallback`] calls it before each
+    epoch, as `train.py` has it.
 
     Args:
         processor ([`GGMProcessor`]): tokenizer and normalisation.
@@ -78,9 +78,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
         description_dropout (`float`, *optional*, defaults to 0.0): share of rows without their description.
         inputs (`list[str]`, *optional*, defaults to `("text", "video", "audio")`): what the generator reads, in
             training and evaluation; the others are withheld from it. A row that is left with nothing is an empty text.
-        blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture: the
-            model hears through what it sees.
-        seed (`int`, *optional*, defaults to 0).
+        blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture:
+            the model hears through what it sees. seed (`int`, *optional*, defaults to 0).
         model ([`GGMForHashtagGeneration`], *optional*): the model that is trained. With it, batches have
             `decoder_input_ids` too, as [`~transformers.DataCollatorForSeq2Seq`] makes them: a `Trainer` with
             `label_smoothing_factor` keeps the labels from the model. It is not kept.
@@ -179,8 +178,8 @@ def hashtag_id(hashtag: str) -> int:
 class DataCollatorForHashtagRetrieval(EpochAware):
     r"""
     Makes batches for [`HashtagRetriever`]: pairs of a query (the video, as published) and one of its hashtags, drawn
-    anew in every epoch. What is drawn goes by `set_epoch` as in [`DataCollatorForHashtagGeneration`], and without it by
-    PyTorch's generator.
+    anew in every epoch. What is drawn goes by `set_epoch` as in [`DataCollatorForHashtagGeneration`], and without it
+    by PyTorch's generator.
 
     Args:
         processor ([`HashtagRetrieverProcessor`]): tokenizer and normalisation.

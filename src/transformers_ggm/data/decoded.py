@@ -1,4 +1,6 @@
-"""The clips of one training run decoded once, for its processors: pixels and sound features in a memory-mapped file."""
+"""
+The clips of one training run decoded once, for its processors: pixels and sound features in a memory-mapped file.
+"""
 
 import json
 import os
@@ -56,7 +58,8 @@ class ClipDecoder(torch.utils.data.Dataset):
         dataset (`datasets.Dataset`): from [`load_shorts`].
         processor ([`GGMProcessor`]): its frame rule, frame size and feature extractor.
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): its frame size, if it is another one.
-        blank_video (`bool`, *optional*, defaults to `False`): whether files without a picture are read for their sound.
+        blank_video (`bool`, *optional*, defaults to `False`): whether files without a picture are read for their
+            sound.
     """
 
     def __init__(

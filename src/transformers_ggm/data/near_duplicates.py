@@ -12,8 +12,8 @@ A group holds every row that is linked to another one of it by such pairs. Frame
 compared: black screens would make one group of all clips that begin with one.
 
 The thresholds are from 150 real clips of 224 pixels (two photos each, many of the same studio), each encoded once more
-and compared with itself. Mean bits that differ, at the median and for 95% of the clips, and the share of the clips that
-is found by frames alone and with the same description:
+and compared with itself. Mean bits that differ, at the median and for 95% of the clips, and the share of the clips
+that is found by frames alone and with the same description:
 
 | | median | 95% | found | found with the same words |
 |---|---|---|---|---|

@@ -1,4 +1,6 @@
-"""Prepared sets: Parquet shards of shorts whose clips were decoded once, and the rows that training reads from them."""
+"""
+Prepared sets: Parquet shards of shorts whose clips were decoded once, and the rows that training reads from them.
+"""
 
 import io
 import json

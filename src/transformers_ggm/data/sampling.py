@@ -9,7 +9,8 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 class SeededLengthGroupedSampler(LengthGroupedSampler):
     """
     transformers' sampler of batches of like length, in an order that depends on the seed and the epoch alone: every
-    data-parallel process draws the same order, of which it then takes its own batches, and a resumed run goes on in it.
+    data-parallel process draws the same order, of which it then takes its own batches, and a resumed run goes on in
+    it.
 
     Args:
         batch_size (`int`): rows per batch (of one process, times gradient accumulation).

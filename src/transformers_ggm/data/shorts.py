@@ -34,8 +34,8 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
     Args:
         data_dir (`str` or `Path`): a folder with at least one of the three splits. Each line of a `metadata.jsonl` is
             a JSON object with `hashtags` (a list of strings, or any other form that
-            [`~processing.hashtag_fields.read_hashtags`] reads), optionally `file_name` (relative to the split's folder)
-            and `description`, and any further fields, which are kept.
+            [`~processing.hashtag_fields.read_hashtags`] reads), optionally `file_name` (relative to the split's
+            folder) and `description`, and any further fields, which are kept.
 
     Returns:
         `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, the `file://` URL of one

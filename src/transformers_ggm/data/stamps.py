@@ -1,4 +1,6 @@
-"""What tells one version of the data from the next: stamps that follow the content, for what is kept of it elsewhere."""
+"""
+What tells one version of the data from the next: stamps that follow the content, for what is kept of it elsewhere.
+"""
 
 import hashlib
 import json
@@ -26,8 +28,8 @@ def file_facts(path: str | Path) -> str | None:
 
 def rows_stamp(rows: Dataset) -> str:
     """
-    The stamp of a split of [`load_shorts`]: of all its fields, and of name, size and time of change of the clips that they
-    name. A folder that was moved as a whole has the same one.
+    The stamp of a split of [`load_shorts`]: of all its fields, and of name, size and time of change of the clips that
+    they name. A folder that was moved as a whole has the same one.
 
     Example:
 
@@ -50,7 +52,9 @@ def rows_stamp(rows: Dataset) -> str:
 
 
 def prepared_stamp(data_dir: str | Path) -> str:
-    """The stamp of a prepared set: of its record, which has stamps of the content, and of sizes and times of its shards."""
+    """
+    The stamp of a prepared set: of its record, which has stamps of the content, and of sizes and times of its shards.
+    """
     folder = Path(data_dir)
     digest = hashlib.sha256((folder / RECORD).read_bytes())
     # Stamps are in the names; sets of earlier versions have none.

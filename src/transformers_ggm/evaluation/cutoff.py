@@ -18,8 +18,8 @@ def best_threshold(scores: np.ndarray, hashtags: Sequence, references: Sequence[
 
     Args:
         scores (`np.ndarray` of shape `(rows, columns)`): more is better.
-        hashtags (`Sequence[str]`, or `np.ndarray` of `object` and shape `(rows, columns)`): what the columns stand for,
-            in all rows the same, or in each row another; in a row each one once.
+        hashtags (`Sequence[str]`, or `np.ndarray` of `object` and shape `(rows, columns)`): what the columns stand
+            for, in all rows the same, or in each row another; in a row each one once.
         references (`list[list[str]]`): the author's hashtags of each row.
 
     Example:
@@ -49,8 +49,8 @@ def best_threshold(scores: np.ndarray, hashtags: Sequence, references: Sequence[
 
 def hashtags_above(scores: np.ndarray, hashtags: Sequence, threshold: float) -> list[list[str]]:
     """
-    The hashtags of each row whose score is at least `threshold`, best first, of equal ones the earlier column; the best
-    one where none is.
+    The hashtags of each row whose score is at least `threshold`, best first, of equal ones the earlier column; the
+    best one where none is.
 
     Args:
         scores (`np.ndarray` of shape `(rows, columns)`), hashtags: as in [`best_threshold`].

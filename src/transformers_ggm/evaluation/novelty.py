@@ -1,4 +1,6 @@
-"""What hashtags outside the pool are worth: how many are suggested, and how many are right (section 5 of the paper)."""
+"""
+What hashtags outside the pool are worth: how many are suggested, and how many are right (section 5 of the paper).
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 

@@ -115,9 +115,9 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
     """
     Tests whether the means of two groups of different items differ, two-sided.
 
-    Permutation test: were the groups alike, any item could as well belong to the other one. The p-value is the share of
-    random divisions into groups of these sizes whose means differ at least as much as the observed ones; the observed
-    difference counts as one sample more: p = (hits + 1) / (samples + 1).
+    Permutation test: were the groups alike, any item could as well belong to the other one. The p-value is the share
+    of random divisions into groups of these sizes whose means differ at least as much as the observed ones; the
+    observed difference counts as one sample more: p = (hits + 1) / (samples + 1).
 
     Args:
         first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one figure of each item.

@@ -1,4 +1,6 @@
-"""What is to be run: systems x corpora x seeds, as cells that know what they need and are found again by their settings."""
+"""
+What is to be run: systems x corpora x seeds, as cells that know what they need and are found again by their settings.
+"""
 
 import hashlib
 import json
@@ -71,7 +73,9 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """A short fingerprint of the settings, with the stamp of the data, and of the scratch configuration they name."""
+        """
+        A short fingerprint of the settings, with the stamp of the data, and of the scratch configuration they name.
+        """
         digest = hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode())
         if self.arguments.get("scratch_config"):
             digest.update(Path(self.arguments["scratch_config"]).read_bytes())
@@ -180,7 +184,8 @@ def read_grid(path: str | Path) -> Grid:
     - `corpora`: a mapping of names to `data_dir` (a folder of shorts or a prepared set), `config` (a YAML file of
       `train.py` arguments), `arguments` (further ones), and, where they differ from the grid's, `systems`, `seeds` and
       `guidance_sizes`;
-    - `systems`: names of [`SYSTEMS`], or mappings; see [`parse_system`]. By default the paper's and the text baselines;
+    - `systems`: names of [`SYSTEMS`], or mappings; see [`parse_system`]. By default the paper's and the text
+      baselines;
     - `seeds` (default `[0]`): each system is trained once for each;
     - `guidance_sizes` (default none): the numbers of guidance hashtags of Table 3;
     - `bert_score`: arguments of [`BertScorer`], to have BERTScore in Table 2.

@@ -18,8 +18,8 @@ SWEPT = {"rouge1": "ROUGE-1", "f1": "F1"}
 def write_report(grid: Grid, output_dir: Path) -> Path:
     """
     Writes `report.md`, which shows what follows; `<corpus>/*.csv`, one file per table; `<corpus>/*.png`; and
-    `<corpus>/rating/<key>/` with the made-up hashtags of GGM for people to rate. Runs that failed stand in the tables as
-    failed. Nothing is trained.
+    `<corpus>/rating/<key>/` with the made-up hashtags of GGM for people to rate. Runs that failed stand in the tables
+    as failed. Nothing is trained.
 
     Args:
         grid ([`Grid`]).

@@ -1,4 +1,6 @@
-"""What finished cells left behind, put together per system: predictions, figures per video and costs, over all seeds."""
+"""
+What finished cells left behind, put together per system: predictions, figures per video and costs, over all seeds.
+"""
 
 import json
 from collections import Counter

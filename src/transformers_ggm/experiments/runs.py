@@ -157,7 +157,8 @@ def generate_hashtags(run: TrainingRun, model: GGMForHashtagGeneration, shorts: 
 def write_unseen(run: TrainingRun, model: GGMForHashtagGeneration, path: Path) -> None:
     """
     Table 5: clips with a hashtag that training does not have, once with the pool as it is and once with those hashtags
-    added to it. Nothing is trained again. The clips are those of a corpus' split `unseen_test`, else of the test split.
+    added to it. Nothing is trained again. The clips are those of a corpus' split `unseen_test`, else of the test
+    split.
     """
     split, unseen = _unseen_hashtags(run)
     truth = run.rows(split)["hashtags"][:]

@@ -9,8 +9,8 @@ from ..processing.hashtag_tokens import HashtagTokens
 class HashtagLimit(StoppingCriteria):
     """Ends a sequence at the `#` behind its last hashtag, for `generate(..., stopping_criteria=[HashtagLimit(...)])`.
 
-    That it has so many is known when another one begins, whose `#` stays at the end and is no hashtag. Each row or beam
-    ends by itself. Hashtags that come again or are not valid do not count.
+    That it has so many is known when another one begins, whose `#` stays at the end and is no hashtag. Each row or
+    beam ends by itself. Hashtags that come again or are not valid do not count.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Of what is written.

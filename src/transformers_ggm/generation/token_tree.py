@@ -30,9 +30,10 @@ class ScoredSequences(ModelOutput):
 
 class TokenTree:
     """
-    Keys and values of a tree of tokens for each row of a batch. Every token looks at those before it on its own branch,
-    whose places among the others are told by a mask. So beams read the encoder's states and their common beginning
-    from one place, nothing is copied when beams are chosen anew, and rows may go on by different numbers of tokens.
+    Keys and values of a tree of tokens for each row of a batch. Every token looks at those before it on its own
+    branch, whose places among the others are told by a mask. So beams read the encoder's states and their common
+    beginning from one place, nothing is copied when beams are chosen anew, and rows may go on by different numbers of
+    tokens.
 
     Args:
         model ([`GGMForHashtagGeneration`]): in evaluation mode.
@@ -82,8 +83,8 @@ class TokenTree:
         Args:
             tokens (`torch.LongTensor` of shape `(rows, new)`).
             depths (`torch.LongTensor` of shape `(rows, new)`): how many tokens stand before each on its branch.
-            sees (`torch.BoolTensor` of shape `(rows, new, old + new)`): which of the tokens so far, and of the new ones,
-                are on the branch of each new one, itself included.
+            sees (`torch.BoolTensor` of shape `(rows, new, old + new)`): which of the tokens so far, and of the new
+                ones, are on the branch of each new one, itself included.
 
         Returns:
             `torch.FloatTensor` of shape `(rows, new, vocab_size)`: logits of what follows each, in the model's type.
@@ -149,8 +150,8 @@ def check_of_one_row(processors: Iterable, criteria: Iterable) -> None:
     those that are not finished.
 
     Args:
-        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others than
-            transformers say by an attribute `is_of_one_row` that they know each row by itself.
+        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others
+            than transformers say by an attribute `is_of_one_row` that they know each row by itself.
 
     Raises:
         InputError: there is another one.

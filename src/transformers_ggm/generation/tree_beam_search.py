@@ -14,9 +14,9 @@ _NEVER = -1.0e9
 @torch.no_grad()
 def tree_beam_search(model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs):
     """
-    Beam search for `generate(..., custom_generate=tree_beam_search)`. It writes what that of `generate` writes, but all
-    beams of an item are one row of a [`TokenTree`]: keys and values are not copied from beam to beam at every token, the
-    encoder's are kept once, and items that are finished leave the batch.
+    Beam search for `generate(..., custom_generate=tree_beam_search)`. It writes what that of `generate` writes, but
+    all beams of an item are one row of a [`TokenTree`]: keys and values are not copied from beam to beam at every
+    token, the encoder's are kept once, and items that are finished leave the batch.
 
     Args:
         model ([`GGMForHashtagGeneration`]).
@@ -60,8 +60,8 @@ class _Beams:
     Attributes:
         rows (`(r,)`): numbers of the items.
         running, log_probs (`(r, b, max_length)`), scores (`(r, b)`): beams that go on.
-        sequences, sequence_log_probs (`(r, b, max_length)`), sequence_scores, lengths, ended (`(r, b)`): the best beams
-            that have ended, best first; `ended` tells which of them are any.
+        sequences, sequence_log_probs (`(r, b, max_length)`), sequence_scores, lengths, ended (`(r, b)`): the best
+            beams that have ended, best first; `ended` tells which of them are any.
     """
 
     rows: torch.Tensor

@@ -24,7 +24,8 @@ from .configuration_ggm import TEXT_BACKBONES
 _UNUSED = re.compile(
     r"^clip_vision_model:(.*\.)?post_layernorm\.|:(.*\.)?mask_token$|^clap_audio_model:.*\.(fusion_model|mel_conv2d)\."
 )
-# What stands for states that are hidden in training alone: checkpoints of finished models (wav2vec2-base-960h) lack it.
+# What stands for states that are hidden in training alone: checkpoints of finished models (wav2vec2-base-960h) lack
+# it.
 _FOR_TRAINING = ("masked_spec_embed",)
 INPUT_NAMES = {"vision": ("pixel_values",), "audio": ("input_features", "input_values"), "text": ("input_ids",)}
 
@@ -77,7 +78,9 @@ def drop_pooling(tower: PreTrainedModel) -> PreTrainedModel:
 
 
 def flatten_pooling(tower: PreTrainedModel | None) -> None:
-    """Makes a convolutional tower (ResNet, RegNet) pool to (n, c), as transformers' dual encoder wants, not (n, c, 1, 1)."""
+    """
+    Makes a convolutional tower (ResNet, RegNet) pool to (n, c), as transformers' dual encoder wants, not (n, c, 1, 1).
+    """
     if isinstance(getattr(tower, "pooler", None), nn.AdaptiveAvgPool2d):
         tower.pooler = nn.Sequential(tower.pooler, nn.Flatten())
 
@@ -88,7 +91,9 @@ def batch_norms(module: nn.Module) -> list[nn.Module]:
 
 
 def blank_where_masked(values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """`values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past later masks."""
+    """
+    `values` with zeros where `mask`, over their first dimensions, is 0: NaN in padding would get past later masks.
+    """
     if mask is None:
         return values
     mask = mask.view(*mask.shape, *[1] * (values.ndim - mask.ndim))

@@ -70,8 +70,9 @@ class GGMConfig(PreTrainedConfig):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a `patch_pooling` that is
-            no whole number from 1, a backbone dict without `model_type`, a backbone that cannot be used, or a number of heads that does not divide a backbone's width.
+        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a
+            `patch_pooling` that is no whole number from 1, a backbone dict without `model_type`, a backbone that
+            cannot be used, or a number of heads that does not divide a backbone's width.
 
     Example:
 

@@ -5,7 +5,8 @@ import torch
 
 def onednn_has(*names: str) -> bool:
     """
-    Whether PyTorch was built with oneDNN, whose kernels are chosen by instructions, and this processor has one of these.
+    Whether PyTorch was built with oneDNN, whose kernels are chosen by instructions, and this processor has one of
+    these.
 
     Args:
         names (`str`): keys of `torch.cpu.get_capabilities()`, such as `"avx512_vnni"`.

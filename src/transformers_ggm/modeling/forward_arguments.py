@@ -54,8 +54,8 @@ def known_arguments(inner: Callable | None = None) -> Callable[[Callable], Calla
     Refuses arguments of a function that neither it, nor `inner`, to which it hands on its `**kwargs`, nor
     `TransformersKwargs` names: a misspelled modality would be left out without a word, since all of them are optional.
 
-    What is handed on stands in the signature, as arguments by name alone: `Trainer` drops the columns of a data set that
-    the signature of `forward` does not name, and `generate` refuses arguments that it does not name.
+    What is handed on stands in the signature, as arguments by name alone: `Trainer` drops the columns of a data set
+    that the signature of `forward` does not name, and `generate` refuses arguments that it does not name.
 
     Args:
         inner (`Callable`, *optional*): the method that gets what is handed on.
@@ -113,8 +113,8 @@ def known_arguments(inner: Callable | None = None) -> Callable[[Callable], Calla
 def output_flags(config: PreTrainedConfig, kwargs: Mapping[str, Any]) -> dict[str, bool]:
     """
     Whether attentions and hidden states are wanted: `output_attentions` and `output_hidden_states` of a call, else of
-    the configuration. `None` in a call counts as not given, and what nobody wants is left out, so that a backbone's own
-    configuration counts.
+    the configuration. `None` in a call counts as not given, and what nobody wants is left out, so that a backbone's
+    own configuration counts.
 
     Args:
         config (`PreTrainedConfig`): of the model that is called.

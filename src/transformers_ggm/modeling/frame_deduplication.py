@@ -84,12 +84,12 @@ class DistinctFrames:
 
     def encoded_by(self, encode: Callable[[torch.Tensor], ModelOutput]) -> ModelOutput:
         """
-        What a tower makes of the frames. On CPUs, where no gradients are kept, it sees a few at a time, which takes less
-        time and memory.
+        What a tower makes of the frames. On CPUs, where no gradients are kept, it sees a few at a time, which takes
+        less time and memory.
 
         Args:
-            encode (`Callable`): gets frames of shape `(distinct, 3, height, width)` and gives an output of transformers,
-                whose tensors, and tuples of tensors, are of shape `(distinct, ...)`.
+            encode (`Callable`): gets frames of shape `(distinct, 3, height, width)` and gives an output of
+                transformers, whose tensors, and tuples of tensors, are of shape `(distinct, ...)`.
 
         Returns:
             `ModelOutput`: the same kind of output with those of all frames, see [`DistinctFrames.spread`].

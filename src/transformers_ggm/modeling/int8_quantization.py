@@ -21,9 +21,9 @@ class Int8Linear(nn.Module):
     and one for each row of the inputs, found at every call, so that a row does not depend on those beside it. For
     inference on processors with eight-bit dot products; PyTorch's oneDNN kernels multiply.
 
-    Twice as fast as bfloat16 in the product itself. PyTorch's own dynamic quantisation (`torch.ao.nn.quantized.dynamic`)
-    has one scale for all rows and takes float32 alone, torchao's is for compiled models: it sums up the weights at
-    every call.
+    Twice as fast as bfloat16 in the product itself. PyTorch's own dynamic quantisation
+    (`torch.ao.nn.quantized.dynamic`) has one scale for all rows and takes float32 alone, torchao's is for compiled
+    models: it sums up the weights at every call.
 
     Args:
         linear (`nn.Linear`): on the CPU, in float32 or bfloat16. It is not changed.
@@ -94,7 +94,9 @@ def _largest(rows: torch.Tensor) -> torch.Tensor:
 
 
 def has_int8() -> bool:
-    """Whether this processor has eight-bit dot products: AVX512-VNNI, AVX-VNNI or AMX. Without, sums would overflow."""
+    """
+    Whether this processor has eight-bit dot products: AVX512-VNNI, AVX-VNNI or AMX. Without, sums would overflow.
+    """
     return onednn_has("avx512_vnni", "avx_vnni", "amx_int8")
 
 
@@ -128,9 +130,9 @@ _TYPES = (torch.float32, torch.bfloat16)
 
 def quantize_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> None:
     """
-    Rounds the linear layers of a generator to eight bits, and those of a retriever's vision tower: weights once, inputs
-    at every call. Embeddings, convolutions, attention and norms stay as they are, and so does the sound's encoder, whose
-    matrices are too small to gain.
+    Rounds the linear layers of a generator to eight bits, and those of a retriever's vision tower: weights once,
+    inputs at every call. Embeddings, convolutions, attention and norms stay as they are, and so does the sound's
+    encoder, whose matrices are too small to gain.
 
     Args:
         model ([`GGMForHashtagGeneration`]): the generator, changed in place; it cannot be trained or saved any more.

@@ -1,4 +1,6 @@
-"""The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals")."""
+"""
+The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals").
+"""
 
 from dataclasses import dataclass
 
@@ -73,15 +75,17 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
 class GGMEncoderOutput(BaseModelOutput):
     r"""
     Args:
-        attention_mask (`torch.Tensor` of shape `(batch, sequence_length)`, *optional*): which of the states the decoder
-            may look at, where they are not those of the text alone: with `fusion="decoder"` and a video.
+        attention_mask (`torch.Tensor` of shape `(batch, sequence_length)`, *optional*): which of the states the
+            decoder may look at, where they are not those of the text alone: with `fusion="decoder"` and a video.
     """
 
     attention_mask: torch.Tensor | None = None
 
     @classmethod
     def of_tuple(cls, outputs: tuple) -> "GGMEncoderOutput":
-        """What the encoder returns without `return_dict`: its mask is the tensor behind the states, if there is one."""
+        """
+        What the encoder returns without `return_dict`: its mask is the tensor behind the states, if there is one.
+        """
         states, *others = outputs
         layers = [part for part in others if isinstance(part, tuple)]
         mask = next((part for part in others if torch.is_tensor(part)), None)
@@ -140,8 +144,8 @@ class GGMEncoder(GGMPreTrainedModel):
 
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
-            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding, whose content
-                is not looked at.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding, whose
+                content is not looked at.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
@@ -256,8 +260,9 @@ class GGMEncoder(GGMPreTrainedModel):
             input_features (`torch.FloatTensor`, *optional*): the sound as the audio backbone wants it. It is heard
                 through the frames (equation 3), so without `pixel_values_videos` it changes nothing.
             audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound.
-            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding, where
-                features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for features.
+            input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on features, 0 on padding,
+                where features are as long as the sound (Wav2Vec2, HuBERT, WavLM). Without it, all are taken for
+                features.
             inputs_embeds (`torch.FloatTensor` of shape `(batch, text_length, d_model)`, *optional*): instead of
                 `input_ids`.
             video_states (`torch.FloatTensor` of shape `(batch, frames, patches, vision_size)`, *optional*): instead of
@@ -265,9 +270,10 @@ class GGMEncoder(GGMPreTrainedModel):
                 that has the same one (`config.vision_source="retriever"`).
 
         Returns:
-            `GGMEncoderOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4, `hidden_states`
-            and `attentions` are those of the text encoder. With `fusion="decoder"` the `last_hidden_state` of a batch
-            with videos has the tokens of all frames behind those of the text, and `attention_mask` is that of both.
+            `GGMEncoderOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4,
+            `hidden_states` and `attentions` are those of the text encoder. With `fusion="decoder"` the
+            `last_hidden_state` of a batch with videos has the tokens of all frames behind those of the text, and
+            `attention_mask` is that of both.
         """
         text = self.text_encoder(
             input_ids=input_ids,
@@ -498,7 +504,9 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         return model
 
     def use_published_decoding(self, max_length: int = 32) -> None:
-        """Sets `generation_config` to the paper's decoding: 5 beams, no repeated trigram, at most `max_length` tokens."""
+        """
+        Sets `generation_config` to the paper's decoding: 5 beams, no repeated trigram, at most `max_length` tokens.
+        """
         self.generation_config.update(
             num_beams=5, no_repeat_ngram_size=3, max_length=max_length, early_stopping=False, length_penalty=1.0
         )

@@ -1,4 +1,6 @@
-"""Classifiers over a fixed set of hashtags: the BERT, ViT and ViT-BERT baselines of Yu et al., ACL 2023, appendix A."""
+"""
+Classifiers over a fixed set of hashtags: the BERT, ViT and ViT-BERT baselines of Yu et al., ACL 2023, appendix A.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +25,13 @@ CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
 
 def hashtag_classification_loss(logits: torch.Tensor, labels: torch.Tensor, objective: str) -> torch.Tensor:
     r"""
-    The mean over the videos that have a known hashtag of, for `"softmax"`, the cross-entropy to targets of 1/k for each
-    of the video's k hashtags, for `"sigmoid"`, the binary cross-entropy, averaged over all hashtags.
+    The mean over the videos that have a known hashtag of, for `"softmax"`, the cross-entropy to targets of 1/k for
+    each of the video's k hashtags, for `"sigmoid"`, the binary cross-entropy, averaged over all hashtags.
 
     Args:
         logits (`torch.FloatTensor` of shape `(batch, num_labels)`).
-        labels (`torch.Tensor` of shape `(batch, num_labels)`): 1 for the hashtags of the video, else 0; any type. A row
-            of zeros, a video none of whose hashtags is known, does not count.
+        labels (`torch.Tensor` of shape `(batch, num_labels)`): 1 for the hashtags of the video, else 0; any type. A
+            row of zeros, a video none of whose hashtags is known, does not count.
         objective (`str`): `"softmax"` or `"sigmoid"`.
 
     Returns:
@@ -81,7 +83,8 @@ class GGMForHashtagClassification(PreTrainedModel):
     dropout and one linear layer.
 
     - The description's vector is the last hidden state of its first token (`[CLS]`), so texts are padded on the right.
-    - A video's vector is the mean of its frames' vectors, and zero without a frame. A frame, encoded alone, is what the
+    - A video's vector is the mean of its frames' vectors, and zero without a frame. A frame, encoded alone, is what
+      the
       backbone pools without a trained pooling layer (CLIP, DINOv2: the normalised class token; ResNet: the mean of the
       map), else the last hidden state of the class token (ViT, DeiT), else, without one, the mean over the patches
       (SigLIP). In training, the batch statistics of a ResNet see padded frames too, as blank ones.
@@ -242,9 +245,9 @@ class GGMForHashtagClassification(PreTrainedModel):
             kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `BaseModelOutputWithPooling`: `pooler_output` `(batch, vision_size)`, the mean of the frames' vectors, zeros
-            for a row without frames; `last_hidden_state` `(batch, frames, patches, vision_size)`, and `hidden_states`
-            and `attentions` likewise, with two dimensions for batch and frames.
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, vision_size)`, the mean of the frames' vectors,
+            zeros for a row without frames; `last_hidden_state` `(batch, frames, patches, vision_size)`, and
+            `hidden_states` and `attentions` likewise, with two dimensions for batch and frames.
         """
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self.vision_encoder)
         flags = known_flags(self.vision_encoder, output_flags(self.config, kwargs))
@@ -281,12 +284,13 @@ class GGMForHashtagClassification(PreTrainedModel):
                 right; needed by a model that reads them. An empty one still has its special tokens.
             attention_mask (`torch.Tensor` of shape `(batch, text_length)`, *optional*): 1 on tokens, 0 on padding.
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`, *optional*):
-                normalised frames; needed by a model that reads nothing else. Without them every video's vector is zero.
-            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. The vector of
-                a row without any frame is zero.
-            labels (`torch.Tensor` of shape `(batch, num_labels)`, *optional*): 1 for the hashtags of the video, else 0;
-                see [`hashtag_classification_loss`].
-            kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
+                normalised frames; needed by a model that reads nothing else. Without them every video's vector is
+                zero.
+            frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding. The vector
+                of a row without any frame is zero.
+            labels (`torch.Tensor` of shape `(batch, num_labels)`, *optional*): 1 for the hashtags of the video, else
+                0; see [`hashtag_classification_loss`]. kwargs: `output_attentions`, `output_hidden_states`,
+                `return_dict`.
 
         Returns:
             [`HashtagClassifierOutput`] with `logits` `(batch, num_labels)` and, given `labels`, `loss`.
@@ -349,7 +353,9 @@ class GGMForHashtagClassification(PreTrainedModel):
 
 
 def _with_vectors(outputs: ModelOutput, has_class_token: bool) -> BaseModelOutputWithPooling:
-    """With one vector per picture or text: what the backbone pools, else its first token, else the mean of its tokens."""
+    """
+    With one vector per picture or text: what the backbone pools, else its first token, else the mean of its tokens.
+    """
     states, pooled = as_tokens(outputs.last_hidden_state), getattr(outputs, "pooler_output", None)
     if pooled is not None:
         vectors = pooled.flatten(1)  # convolutional backbones pool to (n, c, 1, 1)

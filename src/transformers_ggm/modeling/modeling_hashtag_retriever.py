@@ -25,8 +25,8 @@ class HashtagRetrieverOutput(ModelOutput):
     """
     Args:
         loss (`torch.FloatTensor` of shape `(1,)`, *optional*): see [`hashtag_contrastive_loss`].
-        video_embeds (`torch.FloatTensor` of shape `(videos, projection_dim)`): unit vectors of the queries, made of the
-            videos, of their descriptions or of both as `config.query` has it.
+        video_embeds (`torch.FloatTensor` of shape `(videos, projection_dim)`): unit vectors of the queries, made of
+            the videos, of their descriptions or of both as `config.query` has it.
         hashtag_embeds (`torch.FloatTensor` of shape `(hashtags, projection_dim)`): unit vectors.
         logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
         hashtag_model_output (`BaseModelOutputWithPooling`): see [`HashtagRetriever.get_hashtag_features`].
@@ -177,8 +177,8 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             kwargs: `output_attentions`, `output_hidden_states`, `return_dict`.
 
         Returns:
-            `BaseModelOutputWithPooling`: `pooler_output` `(batch, projection_dim)`, unit vectors, the normalised mean of
-            the frames' vectors, zeros for a row without frames; `last_hidden_state` `(batch, frames, patches,
+            `BaseModelOutputWithPooling`: `pooler_output` `(batch, projection_dim)`, unit vectors, the normalised mean
+            of the frames' vectors, zeros for a row without frames; `last_hidden_state` `(batch, frames, patches,
             vision_size)`, what the vision tower makes of each frame (`None` where the backbone gives vectors alone);
             `hidden_states` and `attentions` likewise, with two dimensions for batch and frames.
 

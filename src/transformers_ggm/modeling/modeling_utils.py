@@ -26,8 +26,8 @@ class ModelSource:
             `local_files_only`, as far as they were given.
         asked_revision (`str`, *optional*): the revision that was asked for.
         adapter (`str`, *optional*): the adapter that was named, of which the model is the base.
-        requested_dtype (`str` or `torch.dtype`, *optional*): the type that was asked for; `pipeline()` asks for `"auto"`
-            where its user named none.
+        requested_dtype (`str` or `torch.dtype`, *optional*): the type that was asked for; `pipeline()` asks for
+            `"auto"` where its user named none.
     """
 
     hub: dict[str, Any]

@@ -52,7 +52,8 @@ def patch_grid(config: PreTrainedConfig, num_tokens: int) -> tuple[int, int, int
 
 def pool_patches(states: torch.Tensor, config: PreTrainedConfig, size: int) -> torch.Tensor:
     """
-    Takes the mean of every `size` x `size` patches of a frame; at the edges of as many as there are. Class tokens stay.
+    Takes the mean of every `size` x `size` patches of a frame; at the edges of as many as there are. Class tokens
+    stay.
 
     Args:
         states (`torch.FloatTensor` of shape `(batch, frames, tokens, c)`): what a vision backbone makes of each frame.

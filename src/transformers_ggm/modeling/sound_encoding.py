@@ -15,10 +15,10 @@ def encode_sounds(
     input_features_mask: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """
-    Encodes the sounds of a batch, with `input_features_mask` those of one length together, and none with padding. Masks
-    would not do: some encoders normalise over time (wav2vec2-base), convolve or pool (Data2VecAudio, SEW, Conformers)
-    across the end of a sound. Where several processes share a model, each row goes alone then, blank where it has no
-    sound: those that share its weights (FSDP) must all call the encoder equally often.
+    Encodes the sounds of a batch, with `input_features_mask` those of one length together, and none with padding.
+    Masks would not do: some encoders normalise over time (wav2vec2-base), convolve or pool (Data2VecAudio, SEW,
+    Conformers) across the end of a sound. Where several processes share a model, each row goes alone then, blank where
+    it has no sound: those that share its weights (FSDP) must all call the encoder equally often.
 
     Args:
         tower (`PreTrainedModel`): the audio encoder.

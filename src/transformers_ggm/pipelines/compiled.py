@@ -19,13 +19,13 @@ DECODING = {"cache_implementation": "static", "disable_compile": True}
 def compile_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> None:
     """
     Compiles a generator's vision encoder, text encoder and decoder and a retriever's vision tower by
-    `torch.nn.Module.compile`, where they are. Each part is compiled at its first call, and once more when the number of
-    rows was 1 before and is not any more; both take minutes on two cores. Lengths are left open, so that clips and
+    `torch.nn.Module.compile`, where they are. Each part is compiled at its first call, and once more when the number
+    of rows was 1 before and is not any more; both take minutes on two cores. Lengths are left open, so that clips and
     texts of other lengths need no more. PyTorch keeps on disk what it compiled (`TORCHINDUCTOR_CACHE_DIR`), for other
     processes.
 
-    On processors with bfloat16, little is gained: a tenth of decoding's time at most, since reading the weights is what
-    takes it.
+    On processors with bfloat16, little is gained: a tenth of decoding's time at most, since reading the weights is
+    what takes it.
 
     Args:
         model ([`GGMForHashtagGeneration`]): the generator.

@@ -146,7 +146,8 @@ class GuidanceParts:
                 f" {' and '.join(f'{folder}=' for folder in missing)}, {WITHOUT_GUIDANCE}."
             )
         retriever = folders.get(RETRIEVER_FOLDER) if retriever is None else retriever
-        # A part that is named apart has a revision of its own, but is read with the same token and into the same cache.
+        # A part that is named apart has a revision of its own, but is read with the same token and into the same
+        # cache.
         hub = {name: value for name, value in checkpoint.hub.items() if name != "revision"}
         self.retriever, self.processor = _load_retriever(retriever, retriever_processor, model.dtype, hub)
         self.pool = folders.get(POOL_FOLDER) if hashtag_pool is None else hashtag_pool

@@ -55,8 +55,8 @@ def choose_type(model: PreTrainedModel, device: torch.device, asked: Any) -> boo
     in: bfloat16 from 10 million weights on where the device has it, else float32.
 
     A model that was passed as an object keeps its type (unless it was loaded with `dtype="auto"`, as `pipeline` does),
-    and so does one with quantised weights or with some that are read from disk or memory when they are needed. `pipeline(..., dtype="float32")` has any other type, and
-    `model_kwargs={"dtype": "auto"}` the checkpoint's own.
+    and so does one with quantised weights or with some that are read from disk or memory when they are needed.
+    `pipeline(..., dtype="float32")` has any other type, and `model_kwargs={"dtype": "auto"}` the checkpoint's own.
 
     Args:
         model (`PreTrainedModel`): changed in place.
@@ -97,8 +97,8 @@ def check_savable(model: PreTrainedModel) -> None:
 
 def unrounded(model: PreTrainedModel) -> PreTrainedModel:
     """
-    A copy of a rounded model for saving, in the type of its checkpoint: each weight that is still what rounding made of
-    the checkpoint's is the checkpoint's. Others, which were changed since, are as they are.
+    A copy of a rounded model for saving, in the type of its checkpoint: each weight that is still what rounding made
+    of the checkpoint's is the checkpoint's. Others, which were changed since, are as they are.
 
     Args:
         model (`PreTrainedModel`): stays as it is; returned itself if it was not loaded from a checkpoint.

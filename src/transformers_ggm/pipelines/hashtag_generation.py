@@ -77,8 +77,9 @@ class HashtagGenerationPipeline(Pipeline):
     Several threads may call one pipeline at once: each gets what it would get alone.
 
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
-    and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and `hashtag_pool` can be used and changed: a hashtag added by
-    `suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor)` is known to the next call.
+    and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and
+    `hashtag_pool` can be used and changed: a hashtag added by `suggest.hashtag_pool.add(["newtrend"],
+    suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
     Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
     processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
@@ -209,17 +210,18 @@ class HashtagGenerationPipeline(Pipeline):
                 counts as still the one before it and is not encoded again; the processors' own where that is more.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
             batch_size (`int`, defaults to 1): Items at a time.
-            num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while the
-                model works. A generator is read by a thread then.
+            num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
+                the model works. A generator is read by a thread then.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
                 `max_new_tokens`, `do_sample`, ...) can be given directly. With `num_return_sequences` the hashtags of
                 all sequences are merged, each with its best score.
 
         Returns:
             `list[dict]` for an item, best score first; a list of such lists for a list and its like; an iterator over
-            them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the place of each `list[dict]`:
-            `hashtags` is that list, and `guidance` the retrieved hashtags that the model saw, nearest first, each a
-            `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity to the clip).
+            them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the
+            place of each `list[dict]`: `hashtags` is that list, and `guidance` the retrieved hashtags that the model
+            saw, nearest first, each a `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity
+            to the clip).
 
         Raises:
             `MediaError`: A clip cannot be read.
@@ -418,8 +420,8 @@ class HashtagGenerationPipeline(Pipeline):
     def _find_guidance(
         self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
     ) -> list[dict[str, float]]:
-        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
-        frames in `media` become what it saw."""
+        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too,
+        the frames in `media` become what it saw."""
         video_embeds = None
         if self._shares_vision and "pixel_values_videos" in media:
             seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])

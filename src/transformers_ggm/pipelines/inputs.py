@@ -93,8 +93,8 @@ def load_item(
         still_tolerance (`float`, defaults to 0.0): The video processors' own, where it is to be more than that.
 
     Returns:
-        `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None` where
-        there is none, and `description` (`str`).
+        `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None`
+        where there is none, and `description` (`str`).
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
@@ -157,7 +157,8 @@ class ItemDecoder:
     still_tolerance: float = 0.0
 
     def __call__(self, item: Any) -> dict[str, Any]:
-        """What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or `None`.
+        """What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or
+        `None`.
 
         Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
         """

@@ -28,10 +28,11 @@ class DecodedItems:
     """
     The items of a call as rows of [`ItemDecoder`], in their order, each time that it is gone through.
 
-    With workers, a thread reads the items and as many processes decode them: no more than a batch and a few beyond what
-    has been taken, so that streams may be endless, and memory does not fill up while the model is busy. Items without a
-    file (frames as arrays, words alone) cost more to hand over than to prepare, and open files cannot be handed over:
-    these are prepared by threads of this process. An item that crashes its process, or keeps it, gets an error.
+    With workers, a thread reads the items and as many processes decode them: no more than a batch and a few beyond
+    what has been taken, so that streams may be endless, and memory does not fill up while the model is busy. Items
+    without a file (frames as arrays, words alone) cost more to hand over than to prepare, and open files cannot be
+    handed over: these are prepared by threads of this process. An item that crashes its process, or keeps it, gets an
+    error.
 
     Args:
         items: An iterable, or a dataset of torch, whose items the workers get themselves.

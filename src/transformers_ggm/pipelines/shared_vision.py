@@ -53,9 +53,9 @@ def _plain(video_processor, name: str):
 
 def same_weights(own: torch.nn.Module, tower: torch.nn.Module) -> bool:
     """
-    Whether all weights of a vision encoder are those of a tower, which may have more (a pooling layer). Weights that lie
-    on different devices, or that have no values at hand since they are read from disk when needed, count as unlike:
-    they cannot be compared where they are.
+    Whether all weights of a vision encoder are those of a tower, which may have more (a pooling layer). Weights that
+    lie on different devices, or that have no values at hand since they are read from disk when needed, count as
+    unlike: they cannot be compared where they are.
     """
     others = tower.state_dict()
     return all(name in others and _same(tensor, others[name]) for name, tensor in own.state_dict().items())

@@ -1,7 +1,8 @@
 """Tags every clip of a folder, into a file of JSON lines.
 
 ```bash
-python -m transformers_ggm.pipelines.tag_folder clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 8 --num_workers 4
+python -m transformers_ggm.pipelines.tag_folder clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 8
+--num_workers 4
 ```
 """
 
@@ -43,9 +44,9 @@ def tag_folder(
 
     A line is `{"file_name": "a/clip.mp4", "hashtags": [...]}`, with what the pipeline says about the clip, or
     `{"file_name": ..., "error": "..."}` for one that cannot be read. Clips that have a line are not looked at again:
-    work that was cut off, or that new clips have come to, is gone on with by the same call. Lines of another model stay
-    what they are, so give each model its own file. Bytes of a name that are no UTF-8 stand in it as JSON's escapes of
-    `os.fsdecode`'s letters (`"caf\\udce9.mp4"`), so that `os.fsencode` gives them back.
+    work that was cut off, or that new clips have come to, is gone on with by the same call. Lines of another model
+    stay what they are, so give each model its own file. Bytes of a name that are no UTF-8 stand in it as JSON's
+    escapes of `os.fsdecode`'s letters (`"caf\\udce9.mp4"`), so that `os.fsencode` gives them back.
 
     Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
     a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
@@ -194,8 +195,8 @@ def _names_in(output: Path) -> set[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips that
-    were skipped are listed there too."""
+    """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips
+    that were skipped are listed there too."""
     options = _parser().parse_args(arguments)
     try:
         # Before a model is loaded.

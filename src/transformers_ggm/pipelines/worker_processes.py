@@ -77,8 +77,8 @@ class DecodingProcesses(AbstractContextManager):
             name (`str`, *optional*): What the task is about, if that has a name.
 
         Returns:
-            `Future`: With the `dict` that the work gives, or its exception; `{"name": name, "error": MediaError}` where
-            the process crashed or was ended.
+            `Future`: With the `dict` that the work gives, or its exception; `{"name": name, "error": MediaError}`
+            where the process crashed or was ended.
         """
         return self._threads.submit(self._ask, task, name)
 

@@ -1,4 +1,6 @@
-"""Arguments of one call of a processor, as transformers' processors take them: flat, or in a dict for each modality."""
+"""
+Arguments of one call of a processor, as transformers' processors take them: flat, or in a dict for each modality.
+"""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -57,8 +59,8 @@ _HARMLESS = {"add_special_tokens": (True, None)}
 
 def merged_arguments(processor: ProcessorMixin, arguments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """
-    The arguments of a call by modality, as [`ProcessorMixin`] merges them: a flat one counts for each modality that has
-    it, one in `text_kwargs`, `videos_kwargs` or `audio_kwargs` for that alone, those in `common_kwargs` for all.
+    The arguments of a call by modality, as [`ProcessorMixin`] merges them: a flat one counts for each modality that
+    has it, one in `text_kwargs`, `videos_kwargs` or `audio_kwargs` for that alone, those in `common_kwargs` for all.
 
     A tokenizer's own settings do not count among them: it keeps the truncation and padding of its last call, also when
     it is saved.

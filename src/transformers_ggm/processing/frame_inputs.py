@@ -32,9 +32,9 @@ def frames_tensor(
     Args:
         video: An array or tensor (f, h, w, 3) or (f, 3, h, w) uint8, or a list of PIL images or of arrays uint8.
         index (`int`): Row of the video, for messages.
-        do_convert_rgb (`bool`, *optional*): Whether what is not RGB becomes it: `None` lets PIL images, but not arrays,
-            which may have any meaning; `True` both, arrays with one channel as grey and with four as RGBA before white;
-            `False` neither.
+        do_convert_rgb (`bool`, *optional*): Whether what is not RGB becomes it: `None` lets PIL images, but not
+            arrays, which may have any meaning; `True` both, arrays with one channel as grey and with four as RGBA
+            before white; `False` neither.
         input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`, where it is not to be guessed
             where the three channels are.
 

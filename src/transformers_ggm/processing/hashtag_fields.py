@@ -35,8 +35,8 @@ _BETWEEN_WORDS = regex.compile(r"[\s\u200b\u2060\ufeff]+")
 # Generously: with a space behind it, too. Not in `&#39;`.
 _SIGN = regex.compile(rf"(?<![&#＃])[#＃]++\s*+(?={HASHTAG_CHARACTERS})")
 _CHARACTERS = regex.compile(HASHTAG_CHARACTERS)
-# What may stand around a hashtag: quotes, brackets, dashes, dots, emoji. Not `@`, `#`, `+` and the like, with which it is
-# another word. Middle dots and waves belong to words only within them.
+# What may stand around a hashtag: quotes, brackets, dashes, dots, emoji. Not `@`, `#`, `+` and the like, with which it
+# is another word. Middle dots and waves belong to words only within them.
 _AROUND = regex.compile(r"[\s\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pd}\p{So}\p{Emoji_Modifier}'\"`.:…*·・〜～\ufe0e\ufe0f\u200d]")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
 # An emoji by itself was meant for a label too.
@@ -67,13 +67,15 @@ class ReadHashtags:
 
 def read_hashtags(value: Any) -> ReadHashtags:
     """
-    Reads a field that is there for hashtags, in any of the forms in which people have them, each hashtag with or without
-    `#`:
+    Reads a field that is there for hashtags, in any of the forms in which people have them, each hashtag with or
+    without `#`:
 
     - lists, arrays, sets and whatever else can be gone through, nested or not, of any of these forms. An entry is one
       hashtag, so that one of several words is none;
-    - text: `"#snow #lake"`, `"#snow#lake"`, `"snow, lake"`, with any of the separators `,` `;` `|` `/` `、` `•`, ends of
-      lines and of sentences, in any script and width. Words between mere spaces are hashtags where no `#` is in the text;
+    - text: `"#snow #lake"`, `"#snow#lake"`, `"snow, lake"`, with any of the separators `,` `;` `|` `/` `、` `•`, ends
+      of
+      lines and of sentences, in any script and width. Words between mere spaces are hashtags where no `#` is in the
+      text;
     - text that is a list: JSON, or as Python, NumPy, Spark or Postgres print one;
     - objects with the hashtag in `hashtag`, `name`, `text`, `title` or the like, as platforms' records are.
 
@@ -234,8 +236,8 @@ def _unquoted(text: str) -> str:
 @dataclass
 class DroppedHashtags:
     """
-    Counts what was no hashtag in fields that are there for them. Memory is bounded: of more than 10,000 different ones,
-    the number is known, but no longer how often each occurs.
+    Counts what was no hashtag in fields that are there for them. Memory is bounded: of more than 10,000 different
+    ones, the number is known, but no longer how often each occurs.
 
     Args:
         count (`int`): how many there were in all rows.

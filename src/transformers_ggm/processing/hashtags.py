@@ -40,7 +40,8 @@ _HASH_WORD = regex.compile(rf"(?<!\S){_SIGN}[^\s。、！？，．]*")
 
 
 def extract_hashtags(text: str) -> list[str]:
-    """Finds the hashtags in a text by the twitter-text rules. What stands in an address, as in `site.com/#about`, is none.
+    """Finds the hashtags in a text by the twitter-text rules. What stands in an address, as in `site.com/#about`, is
+    none.
 
     Args:
         text (`str`): Any text.
@@ -85,10 +86,12 @@ def is_valid_hashtag(tag: str) -> bool:
 
 
 def normalize_hashtag(tag: str) -> str:
-    """Brings a hashtag into the form in which this package stores it: no `#`, lower case, and one form for all spellings.
+    """Brings a hashtag into the form in which this package stores it: no `#`, lower case, and one form for all
+    spellings.
 
-    Spellings that differ in case, in width or style of letters, or in what nobody sees are one, also where capitals hide
-    it: `#İstanbul` and `#istanbul`, `#STRASSE` and `#straße`. See [`~processing.spelling.fold_spelling`] for the rules.
+    Spellings that differ in case, in width or style of letters, or in what nobody sees are one, also where capitals
+    hide it: `#İstanbul` and `#istanbul`, `#STRASSE` and `#straße`. See [`~processing.spelling.fold_spelling`] for the
+    rules.
 
     Args:
         tag (`str`): A hashtag with or without a leading `#` or `＃`; surrounding whitespace is dropped.
@@ -116,7 +119,8 @@ def normalize_hashtag(tag: str) -> str:
             " letter. Remove the other characters or leave it out."
         )
     folded = fold_spelling(bare)
-    # Letters that nobody sees (Korean fillers) and half-width sound marks are letters to twitter-text, and fold to none.
+    # Letters that nobody sees (Korean fillers) and half-width sound marks are letters to twitter-text, and fold to
+    # none.
     return folded if _LETTER.search(folded) else unicodedata.normalize("NFC", bare)
 
 

@@ -41,12 +41,12 @@ class GGMProcessor(ProcessorMixin):
     Args:
         video_processor ([`GGMVideoProcessor`]): Makes `pixel_values_videos` and `frame_mask`.
         tokenizer (`PreTrainedTokenizerBase`): Of the text backbone (BART, mBART, ...).
-        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST, Wav2Vec2,
-            ...).
-            Without one, sound is not even decoded.
+        feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST,
+            Wav2Vec2, ...). Without one, sound is not even decoded.
         num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
         max_text_length (`int`, defaults to 512): Tokens of description and guidance together. Where that is too few,
-            hashtags are left out whole, the last first, and the description is cut; each has half of the room at least.
+            hashtags are left out whole, the last first, and the description is cut; each has half of the room at
+            least.
         max_target_length (`int`, defaults to 32): Tokens of the target hashtags (the paper: 32 for the short set, 64
             for the long one).
         max_audio_seconds (`float`, defaults to 10.0): Seconds of sound that are heard, from the start.
@@ -140,9 +140,9 @@ class GGMProcessor(ProcessorMixin):
             - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
 
         Raises:
-            `InputError`: Nothing is given, arguments differ in length, are not known or mean nothing here, or a row has
-            neither words nor a video (unless `blank_video` or `allow_empty`).
-            `HashtagError`: A hashtag is none, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
+            `InputError`: Nothing is given, arguments differ in length, are not known or mean nothing here, or a row
+            has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is none,
+            or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
         if not (blank_video or allow_empty):

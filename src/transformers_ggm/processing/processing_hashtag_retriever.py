@@ -75,8 +75,9 @@ class HashtagRetrieverProcessor(ProcessorMixin):
                 removed: a query is not to be shown what it is to find.
             max_length (`int`, *optional*): Tokens of a description, instead of `max_description_length`.
             truncation (`bool`, defaults to `True`): `False` cuts neither descriptions nor hashtags.
-            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads descriptions to `max_length`, hashtags to
-                `max_hashtag_length` and videos to `num_frames`; `False` wants rows of one length, or lists.
+            padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads descriptions to `max_length`,
+                hashtags to `max_hashtag_length` and videos to `num_frames`; `False` wants rows of one length, or
+                lists.
             padding_side (`str`, *optional*): `"left"` or `"right"`. Defaults to the tokenizer's.
             pad_to_multiple_of (`int`, *optional*): Pads both to a multiple of this.
             return_attention_mask (`bool`, defaults to `True`): Whether to give masks of both.
@@ -152,7 +153,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     @classmethod
     def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
-        """Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
+        """Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as
+        CLIP.
 
         Args:
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a

@@ -110,15 +110,17 @@ def batch_sounds(
 
 @lru_cache(maxsize=4)
 def silence_features(feature_extractor: SequenceFeatureExtractor) -> torch.Tensor:
-    """Features (...) float32 of a second of silence: a row without sound, which is not heard, but part of its batch."""
+    """
+    Features (...) float32 of a second of silence: a row without sound, which is not heard, but part of its batch.
+    """
     return _features(feature_extractor, np.zeros(feature_extractor.sampling_rate, np.float32))
 
 
 @lru_cache(maxsize=4)
 def time_axis(feature_extractor: SequenceFeatureExtractor) -> int | None:
     """
-    Along which axis the features of one sound are as long as it is (Wav2Vec2: 0), `None` where those of all sounds have
-    one shape (CLAP, Whisper, AST).
+    Along which axis the features of one sound are as long as it is (Wav2Vec2: 0), `None` where those of all sounds
+    have one shape (CLAP, Whisper, AST).
     """
     one = silence_features(feature_extractor).shape
     two = _features(feature_extractor, np.zeros(2 * feature_extractor.sampling_rate, np.float32)).shape
@@ -131,8 +133,8 @@ def _features(feature_extractor: SequenceFeatureExtractor, waveform: np.ndarray)
     padding = inspect.signature(feature_extractor.__call__).parameters.get("padding")
     # Extractors that do not pad by themselves say so by this default.
     options = {"padding": True} if padding is not None and padding.default is False else {}
-    # In worker processes beside one another, the threads that numpy starts in each would wait for each other. The limit
-    # is the whole process's: of two threads in here, the later one would put back what the first had set.
+    # In worker processes beside one another, the threads that numpy starts in each would wait for each other. The
+    # limit is the whole process's: of two threads in here, the later one would put back what the first had set.
     with (
         _limiting.lock,
         _numpy_threads().limit(limits=1, user_api="blas"),

@@ -1,7 +1,7 @@
 """Which spellings are one: those that differ in case, width or style of letters, or in signs that nobody sees.
 
-Two spellings are one if Unicode's default caseless matching says so after compatibility decomposition (what the standard
-calls NFKC_Casefold), but for what would make words hard to read:
+Two spellings are one if Unicode's default caseless matching says so after compatibility decomposition (what the
+standard calls NFKC_Casefold), but for what would make words hard to read:
 
 - Thai and Lao vowels and Korean letters that stand alone stay whole, and no letter is spelled with a space in it.
 - Joiners stay where a word looks different without them (Persian, Sinhala, Bengali; the contexts of UAX #31).
@@ -21,7 +21,8 @@ _IGNORABLE = regex.compile(r"(?![\u200c\u200d])\p{Default_Ignorable_Code_Point}"
 _SECOND_DOT = regex.compile(r"(?<=\p{Soft_Dotted}[\p{M}--\p{ccc=230}]*)\u0307", regex.V1)
 _FINAL_SIGMA = regex.compile(r"(?<=\p{L}\p{M}*)σ(?![\p{L}\p{M}])")
 _SEVERAL_JOINERS = regex.compile(r"([\u200c\u200d])[\u200c\u200d]+")
-# What keeps its joiner: letters that would join, letters after a sign that takes a vowel away, and Bengali r before one.
+# What keeps its joiner: letters that would join, letters after a sign that takes a vowel away, and Bengali r before
+# one.
 _UNSEEN_JOINER = regex.compile(
     r"(?<![\p{jt=D}\p{jt=L}]\p{jt=T}*(?=\u200c\p{jt=T}*[\p{jt=D}\p{jt=R}]))"
     r"(?<!\p{ccc=9}\p{jt=T}*(?=[\u200c\u200d]\p{L}))"

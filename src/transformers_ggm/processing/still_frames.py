@@ -10,8 +10,8 @@ def hold_still(frames: torch.Tensor, tolerance: float) -> torch.Tensor:
 
     Args:
         frames (`torch.Tensor`): (f, 3, h, w) uint8.
-        tolerance (`float`): The mean absolute difference over all values, from 0 to 255, up to which a frame is the one
-            that is held; 0 changes nothing.
+        tolerance (`float`): The mean absolute difference over all values, from 0 to 255, up to which a frame is the
+            one that is held; 0 changes nothing.
 
     Returns:
         `torch.Tensor`: (f, 3, h, w) uint8: each frame, or the one held in its place.

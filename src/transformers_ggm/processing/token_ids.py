@@ -47,8 +47,8 @@ def target_token_ids(tokenizer: PreTrainedTokenizerBase, text: str, max_length: 
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, max_length: int | None, *args, **kwargs) -> list[list[int]]:
-    # To a fast tokenizer, truncation and padding are settings that it keeps: one thread would cut what another encodes.
-    # So it is not asked for them. Tokenizers written in Python do what a call says, and forget it.
+    # To a fast tokenizer, truncation and padding are settings that it keeps: one thread would cut what another
+    # encodes. So it is not asked for them. Tokenizers written in Python do what a call says, and forget it.
     if not tokenizer.is_fast and max_length is not None:
         kwargs |= {"truncation": "longest_first", "max_length": max_length}
     with lock_of(tokenizer):
@@ -110,8 +110,8 @@ if hasattr(os, "register_at_fork"):
 
 def lock_of(tokenizer: PreTrainedTokenizerBase) -> threading.Lock:
     """
-    The one lock of a tokenizer, to be held while it is called: those of many languages (mBART) change their own special
-    tokens at every call, and fast ones keep a call's truncation and padding.
+    The one lock of a tokenizer, to be held while it is called: those of many languages (mBART) change their own
+    special tokens at every call, and fast ones keep a call's truncation and padding.
     """
     with _locks.adding:
         return _locks.of_tokenizers.setdefault(tokenizer, threading.Lock())

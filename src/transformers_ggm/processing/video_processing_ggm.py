@@ -83,8 +83,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
         fps (`float`, *optional*): Frames per second of every clip, however long, in the place of the paper's rule. Of
             frames that are given without their own rate, which were taken before, all are used; in one call, `fps`
             needs their rate, in `video_metadata`.
-        do_convert_rgb (`bool`, *optional*): `True` makes RGB of grey and RGBA arrays and of images, `False` of nothing;
-            by default of images.
+        do_convert_rgb (`bool`, *optional*): `True` makes RGB of grey and RGBA arrays and of images, `False` of
+            nothing; by default of images.
         return_metadata (`bool`, defaults to `False`): Whether `video_metadata` is given out, too.
         default_to_square (`bool`, *optional*): Whether a number as `size` means both sides.
 
@@ -143,8 +143,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
             return_tensors (`str`, defaults to `"pt"`): `"pt"`, `"np"`, or `None` for lists with one entry a row.
             video_metadata (*optional*): `VideoMetadata` of transformers or dicts, one for each video that is given as
                 frames: how many there are, of which rate.
-            input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`, where it is not to be guessed
-                from arrays where their channels are.
+            input_data_format (`str`, *optional*): `"channels_first"` or `"channels_last"`, where it is not to be
+                guessed from arrays where their channels are.
             device (`str` or `torch.device`, *optional*): Where frames are resized and normalised.
             **kwargs: Any argument of the constructor, for this call alone.
 
@@ -156,8 +156,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
 
         Raises:
             `MediaError`: A clip cannot be read.
-            `InputError`: There is no video at all, something else than a video, frames of unequal sizes, or an argument
-                that is not known or does not fit.
+            `InputError`: There is no video at all, something else than a video, frames of unequal sizes, or an
+                argument that is not known or does not fit.
         """
         settings = self._settings(kwargs)
         listed = list_videos(videos)
@@ -317,8 +317,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
     def frames_of(self, video, **kwargs) -> torch.Tensor:
         """Gives the frames of a video as they are before normalisation.
 
-        Passing the result through the processor (with `do_resize=False, do_center_crop=False`, or without) gives bit for
-        bit what one call on `video` gives.
+        Passing the result through the processor (with `do_resize=False, do_center_crop=False`, or without) gives bit
+        for bit what one call on `video` gives.
 
         Args:
             video: One video in any of the forms that [`GGMVideoProcessor.preprocess`] takes.

@@ -78,7 +78,9 @@ class BestRows:
             self._choose()
 
     def result(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores `(q, k)` and row numbers `(q, k)`, best first, equal scores by row number; fewer when there are fewer."""
+        """
+        Scores `(q, k)` and row numbers `(q, k)`, best first, equal scores by row number; fewer when there are fewer.
+        """
         self._choose()
         return self._scores, self._rows
 

@@ -61,8 +61,8 @@ def import_faiss() -> ModuleType:
 
 class FaissIndex:
     """
-    Inner products with every row by FAISS (`IndexFlatIP`), which is quicker than [`ExactIndex`] for single queries. The
-    order of equal scores is FAISS's own.
+    Inner products with every row by FAISS (`IndexFlatIP`), which is quicker than [`ExactIndex`] for single queries.
+    The order of equal scores is FAISS's own.
 
     Args:
         vectors ([`PoolVectors`]): The rows to search. FAISS copies them as float32.
@@ -90,8 +90,8 @@ class FaissIndex:
 class CodedIndex:
     """
     Approximate search in two steps. FAISS (`IndexPQFastScan`) looks at a code of two bits a number for every row and
-    gives candidates; their inner products are then computed with the vectors themselves, so scores are exact. Codes take
-    an eighth of the space of float16 and stay in memory; the vectors may be memory-mapped.
+    gives candidates; their inner products are then computed with the vectors themselves, so scores are exact. Codes
+    take an eighth of the space of float16 and stay in memory; the vectors may be memory-mapped.
 
     How many candidates it takes is measured when the index is built, against exact search: for queries in random
     directions and for queries beside rows, 97% of the 50 nearest must be found.
@@ -200,9 +200,9 @@ def _trial_queries(sample: torch.Tensor, generator: torch.Generator) -> tuple[to
 
 class LayeredIndex:
     """
-    [`CodedIndex`]es over one run of rows after the other, and an [`ExactIndex`] over the last rows. Rows that were added
-    are coded when they are many. Layers that together are no longer than what comes after them are then coded anew as
-    one, so that there are few layers, and a row is coded seldom.
+    [`CodedIndex`]es over one run of rows after the other, and an [`ExactIndex`] over the last rows. Rows that were
+    added are coded when they are many. Layers that together are no longer than what comes after them are then coded
+    anew as one, so that there are few layers, and a row is coded seldom.
 
     Args:
         vectors ([`PoolVectors`]): The rows to search.

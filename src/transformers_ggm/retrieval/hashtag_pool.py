@@ -45,8 +45,8 @@ _DROPPED_AT_ONCE = 250_000
 @dataclass(frozen=True)
 class _Rows:
     """
-    What a pool holds at one moment: one entry a row in each. Neither this nor any of its parts is ever written into, so
-    that a search goes on with what it began with while the pool changes, and copies share what they have in common.
+    What a pool holds at one moment: one entry a row in each. Neither this nor any of its parts is ever written into,
+    so that a search goes on with what it began with while the pool changes, and copies share what they have in common.
     """
 
     names: HashtagNames
@@ -70,9 +70,9 @@ class HashtagPool:
 
     Hashtags are kept normalised (lower case, no `#`), each one once, in the order in which they came. Vectors are
     rounded to float16, the precision they are saved in: a pool ranks the same before and after saving. Above 256 MB
-    they are memory-mapped from the pool's file, or from a temporary one, and need not fit into memory. Scores are inner
-    products, so they are cosine similarities when queries and vectors have length 1, as those of [`HashtagRetriever`]
-    have.
+    they are memory-mapped from the pool's file, or from a temporary one, and need not fit into memory. Scores are
+    inner products, so they are cosine similarities when queries and vectors have length 1, as those of
+    [`HashtagRetriever`] have.
 
     Args:
         hashtags (`Sequence[str]`): The `n` hashtags, with or without `#`.

@@ -1,4 +1,6 @@
-"""What a hashtag pool takes for a list of hashtags and their counts: checked, normalised and merged, also by the million."""
+"""
+What a hashtag pool takes for a list of hashtags and their counts: checked, normalised and merged, also by the million.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral

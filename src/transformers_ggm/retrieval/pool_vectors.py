@@ -18,8 +18,8 @@ _NUMBERS_AT_A_TIME = 2**20
 
 class PoolVectors:
     """
-    Rows of float16 numbers on the CPU, block by block. They are never changed: what adds or leaves out rows gives a new
-    object, which shares the blocks that stay the same.
+    Rows of float16 numbers on the CPU, block by block. They are never changed: what adds or leaves out rows gives a
+    new object, which shares the blocks that stay the same.
 
     Args:
         blocks (`Sequence[torch.Tensor]`): One or more of shape `(m, d)`, float16, on the CPU, all of one width. Kept,
@@ -129,7 +129,9 @@ class PoolVectors:
         return PoolVectors([*before, *joined, *after])
 
     def kept(self, keep: np.ndarray | None) -> Iterator[torch.Tensor]:
-        """The rows for which `keep` (bool, one a row; `None` for all) is true: float16 tensors, some thousand rows each."""
+        """
+        The rows for which `keep` (bool, one a row; `None` for all) is true: float16 tensors, some thousand rows each.
+        """
         at_a_time = max(1, 8 * _NUMBERS_AT_A_TIME // self.dim)
         for first, block in zip(self._starts.tolist(), self.blocks):
             for row in range(0, len(block), at_a_time):

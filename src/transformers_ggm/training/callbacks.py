@@ -9,7 +9,9 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 
 class EpochCallback(TrainerCallback):
-    """Tells a collator which epoch begins, so that its randomness differs from epoch to epoch and survives a resume."""
+    """
+    Tells a collator which epoch begins, so that its randomness differs from epoch to epoch and survives a resume.
+    """
 
     def __init__(self, collator):
         self.collator = collator
@@ -19,7 +21,9 @@ class EpochCallback(TrainerCallback):
 
 
 class EvaluateLastStep(TrainerCallback):
-    """Has the end of a training evaluated whatever `eval_delay` says: without figures no checkpoint would be the best."""
+    """
+    Has the end of a training evaluated whatever `eval_delay` says: without figures no checkpoint would be the best.
+    """
 
     def on_step_end(self, args, state, control, **kwargs):
         if args.eval_strategy == "steps" and state.global_step >= state.max_steps:
@@ -88,6 +92,8 @@ def best_checkpoints(run_dir: Path, metric: str, num_best: int, greater_is_bette
 
 
 def last_checkpoint(run_dir: Path) -> Path | None:
-    """The newest complete checkpoint of a run; one that a kill cut short has no `trainer_state.json` and is skipped."""
+    """
+    The newest complete checkpoint of a run; one that a kill cut short has no `trainer_state.json` and is skipped.
+    """
     folders = sorted(run_dir.glob(f"{PREFIX_CHECKPOINT_DIR}-*"), key=step_of, reverse=True)
     return next((folder for folder in folders if (folder / "trainer_state.json").is_file()), None)

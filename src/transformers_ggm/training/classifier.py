@@ -1,6 +1,6 @@
 """
-The stage `classifier`: the baselines that choose from the training hashtags (Yu et al., ACL 2023, appendix A), BERT, ViT
-and ViT-BERT, and their ranking of the hashtags as guidance for the generator in place of the retriever's.
+The stage `classifier`: the baselines that choose from the training hashtags (Yu et al., ACL 2023, appendix A), BERT,
+ViT and ViT-BERT, and their ranking of the hashtags as guidance for the generator in place of the retriever's.
 """
 
 import copy
@@ -177,7 +177,9 @@ def train_classifier(run: TrainingRun) -> None:
 
 
 def write_classifier(run: TrainingRun, collator: DataCollatorForHashtagClassification) -> None:
-    """Writes `classifier/` from the best checkpoint, and the figures; the folder, which says that all is there, last."""
+    """
+    Writes `classifier/` from the best checkpoint, and the figures; the folder, which says that all is there, last.
+    """
     best = best_checkpoints(run.classifier_run_dir, METRIC, 1)[0]
     with atomic_folder(run.classifier_dir) as folder:
         save_weights(GGMForHashtagClassification.from_pretrained(best), folder, run.stage.weights_dtype)

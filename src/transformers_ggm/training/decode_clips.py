@@ -12,8 +12,8 @@ from .run import TrainingRun, remove
 
 def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
     """
-    The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch configuration describes. A pretrained
-    retriever that no stage needs is not fetched for its processor.
+    The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch
+    configuration describes. A pretrained retriever that no stage needs is not fetched for its processor.
     """
     arguments = run.model
     lengths = {

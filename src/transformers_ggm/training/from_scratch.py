@@ -28,8 +28,10 @@ class ScratchConfig:
         vocab_size (`int`): tokens of the tokenizer that is trained on the training split.
         text (`dict`): for `BartConfig`, the generator's text backbone. Its `init_std` is the cross-modal attentions'
             too. BART's 0.02 suits a width of 768; narrow models learn several times faster from about 1 / sqrt(width).
-        vision (`dict`): vision tower of the retriever, the generator and a classifier, with its `model_type` (default: CLIP's).
-        retriever_text (`dict`): text tower of the retriever and of a classifier, with its `model_type` (default: CLIP's).
+        vision (`dict`): vision tower of the retriever, the generator and a classifier, with its `model_type` (default:
+            CLIP's).
+        retriever_text (`dict`): text tower of the retriever and of a classifier, with its `model_type` (default:
+            CLIP's).
         projection_dim (`int`): width of the retriever's vectors.
         video_processor (`dict`): for [`GGMVideoProcessor`].
         audio (`dict`, *optional*): configuration of the audio backbone with its `model_type`; `None` for no sound.

@@ -222,7 +222,9 @@ def check_kind_of_result(run: TrainingRun) -> None:
 
 
 def publish_files(source, target) -> None:
-    """Moves the files of a finished folder into the checkpoint; the configuration, which says that all is there, last."""
+    """
+    Moves the files of a finished folder into the checkpoint; the configuration, which says that all is there, last.
+    """
     target.mkdir(exist_ok=True)
     for file in sorted(source.iterdir(), key=lambda file: file.name in CONFIGURATIONS):
         file.replace(target / file.name)

@@ -104,7 +104,8 @@ def write_guidance(
     Args:
         folder (`Path`): an existing one.
         split (`str`).
-        found (`list[list[str]]`): hashtags of each row, best first. The generator reads as many as `num_guidance` says.
+        found (`list[list[str]]`): hashtags of each row, best first. The generator reads as many as `num_guidance`
+            says.
         references (`list[list[str]]`): the author's hashtags of each row.
 
     Returns:

@@ -83,7 +83,9 @@ def name_key(name: str) -> str:
 
 
 def as_on_disk(folder: str, name: str) -> str:
-    """The path of a file in a folder, found under another spelling of its name where there is none of just this one."""
+    """
+    The path of a file in a folder, found under another spelling of its name where there is none of just this one.
+    """
     path = os.path.join(folder, name)
     if name.isascii() or os.path.lexists(path):
         return path

@@ -55,7 +55,8 @@ def check_output_file(file: str | os.PathLike, argument: str = "output") -> Path
         argument (`str`, defaults to `"output"`): What the caller calls it.
 
     Raises:
-        `OutputError`: It is a folder, or lies in a file, or may not be written; names the argument and says what to do.
+        `OutputError`: It is a folder, or lies in a file, or may not be written; names the argument and says what to
+            do.
     """
     file = Path(file)
     try:

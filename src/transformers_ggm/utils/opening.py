@@ -42,7 +42,9 @@ def is_url(name: str) -> bool:
 
 
 def is_http(name: str) -> bool:
-    """Tells whether `name` is a URL that is read without fsspec, whose HTTP client is not made for forked processes."""
+    """
+    Tells whether `name` is a URL that is read without fsspec, whose HTTP client is not made for forked processes.
+    """
     return name.lstrip().lower().startswith(("http://", "https://"))
 
 

@@ -98,7 +98,9 @@ def rows_of(folder):
 
 @pytest.mark.parametrize("corpus", [None, CORPUS], ids=["own splits", "corpus"])
 def test_finished_set(clips, tmp_path, decoded, corpus):
-    """Would fail if a mended clip stayed out, good ones were decoded again, or the set were another than a fresh one."""
+    """
+    Would fail if a mended clip stayed out, good ones were decoded again, or the set were another than a fresh one.
+    """
     folder, good = clips
     options = {"build_corpus": corpus is not None, "corpus": corpus}
     first = prepare(folder, tmp_path / "out", **options)
@@ -219,7 +221,9 @@ def test_clips_that_have_changed(clips, tmp_path, decoded, monkeypatch, finished
 
 
 def test_sets_of_earlier_versions(clips, tmp_path):
-    """Would fail if a set without the list of its rows could not be left as it is, or were taken for one that has it."""
+    """
+    Would fail if a set without the list of its rows could not be left as it is, or were taken for one that has it.
+    """
     folder, _ = clips
     record = prepare(folder, tmp_path / "out")
     (tmp_path / "out" / "rows.parquet").unlink()

@@ -31,7 +31,9 @@ def test_the_schema_can_be_read(client):
 
 
 def test_answers_are_the_pipelines(client, clip, recipe, demo_model):
-    """Would fail if the app lost the description, decoded in another way, or told of other frames than it looked at."""
+    """
+    Would fail if the app lost the description, decoded in another way, or told of other frames than it looked at.
+    """
     answer = client.predict(clip=handle_file(clip), description=recipe.description, api_name="/suggest_hashtags")
     expected = demo_model({"video": str(clip), "description": recipe.description}, return_guidance=True)
     for part in ("hashtags", "guidance"):

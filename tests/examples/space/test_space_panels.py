@@ -93,7 +93,9 @@ def test_pools_are_summed_up(monkeypatch):
 
 
 def test_the_gallery_shows_the_sampled_frames():
-    """Would fail if frames were cropped, mixed up, turned or shown in other colours, or large ones sent as they are."""
+    """
+    Would fail if frames were cropped, mixed up, turned or shown in other colours, or large ones sent as they are.
+    """
     frames = torch.zeros(3, 3, 400, 800, dtype=torch.uint8)
     frames[0, 0], frames[1, 1], frames[2, 2, :, :400] = 255, 255, 255
     html = panels.gallery(media(frames, (0.25, 1.0, 12.5)))

@@ -32,8 +32,8 @@ def test_answers_are_the_pipelines(suggester, clip, recipe):
 
 
 def test_all_languages_go_through(suggester, clip, tmp_path):
-    """Would fail if a name or words in some script, from right to left or cut in two, could not be answered, or did not
-    reach the model as they are."""
+    """Would fail if a name or words in some script, from right to left or cut in two, could not be answered, or did
+    not reach the model as they are."""
     answers = [
         suggester.answer(shutil.copy(clip, tmp_path / f"{name}.mp4"), words, num_beams=1)
         for name, words in SPOKEN.items()
@@ -123,7 +123,9 @@ def test_nothing_to_go_by(suggester):
 
 
 def test_hashtags_in_what_visitors_write():
-    """Would fail if commas, semicolons or line ends stuck to hashtags, or what is no hashtag were left out in silence."""
+    """
+    Would fail if commas, semicolons or line ends stuck to hashtags, or what is no hashtag were left out in silence.
+    """
     assert hashtags_in(" #one,two;\n#three\t4 ") == ["#one", "two", "#three", "4"]
     assert hashtags_in(" ,; ") == []
 

@@ -56,7 +56,9 @@ def plain(tags):
 @given(SPLITS, st.integers(1, 3), st.one_of(st.none(), st.integers(1, 3)), st.integers(0, 99))
 @settings(deadline=None)
 def test_what_is_asked(split, examples, max_hashtags, seed):
-    """Would fail if a hashtag were judged that is not novel, on a video without it, too often, twice, or not at all."""
+    """
+    Would fail if a hashtag were judged that is not novel, on a video without it, too often, twice, or not at all.
+    """
     predictions = systems(split)
     novel = {name: Counter() for name in predictions}
     for name, rows in predictions.items():

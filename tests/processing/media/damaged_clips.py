@@ -14,7 +14,8 @@ def overwrite_packets(path, numbers, kind="video", how="random", share=1.0):
     data = bytearray(path.read_bytes())
     for number in numbers:
         payload = packets[number]
-        # The payload of every packet stands in one piece, but for MPEG-TS; of two like streams the first one's comes first.
+        # The payload of every packet stands in one piece, but for MPEG-TS; of two like streams the first one's comes
+        # first.
         start = data.index(payload) + len(payload) - max(1, round(share * len(payload)))
         end = data.index(payload) + len(payload)
         data[start:end] = bytes(end - start) if how == "zero" else rng.randbytes(end - start)
@@ -23,7 +24,9 @@ def overwrite_packets(path, numbers, kind="video", how="random", share=1.0):
 
 
 def remux_overwritten(source, path, numbers, kind="video"):
-    """Copies a clip, with noise instead of the packets with these numbers: for MPEG-TS, which cuts packets in pieces."""
+    """
+    Copies a clip, with noise instead of the packets with these numbers: for MPEG-TS, which cuts packets in pieces.
+    """
     rng = random.Random(0)
     with av.open(str(source)) as given, av.open(str(path), "w") as container:
         streams = {stream.index: container.add_stream_from_template(stream) for stream in given.streams}

@@ -87,7 +87,9 @@ def test_the_end_is_damaged(tmp_path, kind, numbers):
 
 @pytest.mark.parametrize("kind", ["h264", "vp9", "mpeg4", "mjpeg"])
 def test_frames_far_from_the_damage_are_those_of_the_whole_clip(tmp_path, kind):
-    """Would fail if damage changed frames that do not depend on it, or refused a clip whose wanted frames are whole."""
+    """
+    Would fail if damage changed frames that do not depend on it, or refused a clip whose wanted frames are whole.
+    """
     path = video_of(tmp_path, kind)
     expected = decode_media(path, sample_timestamps=lambda duration: [0.2, 2.2])
     media = decode_media(overwrite_packets(path, [33, 34]), sample_timestamps=lambda duration: [0.2, 2.2])
@@ -191,7 +193,9 @@ def test_a_damaged_packet_of_sound_costs_nothing_else(tmp_path, suffix, video, a
 
 @pytest.mark.parametrize("numbers", [[0], [5, 17], range(30)])
 def test_damaged_sound_in_mpeg_ts(tmp_path, numbers):
-    """Would fail if noise instead of the headers of AAC, where a broadcast has them in every packet, ended the clip."""
+    """
+    Would fail if noise instead of the headers of AAC, where a broadcast has them in every packet, ended the clip.
+    """
     whole = write_sounding_video(tmp_path / "whole.ts", "mpeg2video", "aac")
     expected = decode_media(whole, sample_timestamps=first_and_last, sampling_rate=16_000)
     path = remux_overwritten(whole, tmp_path / "a.ts", numbers, "audio")
@@ -290,7 +294,9 @@ def test_sound_of_an_unknown_kind(tmp_path):
 
 @pytest.mark.parametrize("harm", ["unknown", "noise", "no packet"])
 def test_good_sound_beside_a_bad_picture(tmp_path, harm):
-    """Would fail if a file whose picture cannot be used were lost to those who hear it, or taken without being asked."""
+    """
+    Would fail if a file whose picture cannot be used were lost to those who hear it, or taken without being asked.
+    """
     path = write_sounding_video(tmp_path / "a.mp4", "libx264", "aac")
     if harm == "unknown":
         data = path.read_bytes()
@@ -345,7 +351,9 @@ def test_other_streams_are_passed_over(tmp_path):
 
 
 def test_time_codes_and_covers_of_files_of_sound(tmp_path):
-    """Would fail if a track of time codes refused a clip, or a cover image were shown beside the sound it belongs to."""
+    """
+    Would fail if a track of time codes refused a clip, or a cover image were shown beside the sound it belongs to.
+    """
     path = tmp_path / "a.mov"
     with av.open(str(path), "w") as container:
         container.metadata["timecode"] = "00:00:00:00"
@@ -384,7 +392,9 @@ def test_samples_that_are_no_numbers(tmp_path):
 
 
 def test_damage_is_logged_once_and_named(tmp_path, caplog):
-    """Would fail if nobody were told that a clip is damaged, or of which clip it is said, or if good ones were blamed."""
+    """
+    Would fail if nobody were told that a clip is damaged, or of which clip it is said, or if good ones were blamed.
+    """
     path = write_sounding_video(tmp_path / "holiday.mp4", "libx264", "aac")
     logger = logging.getLogger("transformers_ggm")
     logger.addHandler(caplog.handler)

@@ -26,7 +26,9 @@ def test_what_is_taken_for_a_clip_can_be_opened(tmp_path, extension):
 
 
 def test_names_of_phones_and_the_web_are_known():
-    """Would fail if a usual extension of a container that can be opened were missing, or a picture's or sound's there."""
+    """
+    Would fail if a usual extension of a container that can be opened were missing, or a picture's or sound's there.
+    """
     clips = "mp4,m4v,mov,webm,mkv,avi,gif,mpg,mpeg,3gp,3g2,ts,mts,m2ts,flv,f4v,wmv,asf,ogv,vob"
     others = "m4a,mka,wma,ogg,heic,avif,mks,srt,txt,json,jpg,png,mp3,wav"
     assert CLIP_EXTENSIONS.issuperset(clips.split(",")) and CLIP_EXTENSIONS.isdisjoint(others.split(","))

@@ -195,7 +195,9 @@ def test_too_many_frames(tmp_path, name, codec):
 
 @pytest.mark.parametrize("part", ["index", "picture", "sound"])
 def test_what_is_missing_at_the_end(tmp_path, part):
-    """A file without its index, or of which only the sound is cut off, passes for whole, or a limit is blamed for it."""
+    """
+    A file without its index, or of which only the sound is cut off, passes for whole, or a limit is blamed for it.
+    """
     options = {"index": {}, "picture": {"movflags": "faststart"}, "sound": {"movflags": "faststart"}}[part]
     whole = write_sounding_video(tmp_path / "whole.mp4", "libx264", "aac", seconds=2.0, sound=4.0)
     path = remux(whole, tmp_path / "a.mp4", options=options)

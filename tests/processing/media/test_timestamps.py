@@ -233,7 +233,9 @@ def pes_starts(data):
 
 @pytest.mark.parametrize("kept", [0x80, 0x00], ids=["presentation times", "none"])
 def test_times_that_are_not_told(tmp_path, kept):
-    """Would fail if a broadcast whose frames do not tell when to decode or show them were refused, or had no length."""
+    """
+    Would fail if a broadcast whose frames do not tell when to decode or show them were refused, or had no length.
+    """
     path = write_video(tmp_path / "a.ts", "libx264", options={"x264-params": "keyint=15:bframes=2"})
     data = bytearray(path.read_bytes())
     for start in pes_starts(data):

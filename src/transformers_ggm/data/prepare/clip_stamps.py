@@ -15,8 +15,8 @@ def clip_facts(video: str | bytes | None) -> dict[str, str | None]:
         video (`str`, `bytes` or `None`): path, URL, or the clip itself, which the source's own stamp covers.
 
     Returns:
-        `dict`: `clip`, the path of a clip that is a file on this machine, and `clip_stamp`, its size and time of change;
-        both `None` for any other clip, and the latter for a missing file.
+        `dict`: `clip`, the path of a clip that is a file on this machine, and `clip_stamp`, its size and time of
+        change; both `None` for any other clip, and the latter for a missing file.
     """
     path = local_name(video) if isinstance(video, str) else None
     if path is None or is_url(path):

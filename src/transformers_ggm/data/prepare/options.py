@@ -61,8 +61,8 @@ class WorkOptions:
         clips_per_shard (`int`, defaults to 256): Clips in one Parquet file; what a kill can cost.
         max_rejected_share (`float`, defaults to 0.1): Share of rejected clips from which the command ends with exit
             status 1, though the others are written.
-        retry_rejected (`bool`, defaults to `False`): Decodes clips once more that were rejected before, and those whose
-            files have changed since they were decoded, in a finished set too. The others are not decoded again.
+        retry_rejected (`bool`, defaults to `False`): Decodes clips once more that were rejected before, and those
+            whose files have changed since they were decoded, in a finished set too. The others are not decoded again.
 
     Raises:
         `ValueError`: A value is out of range.

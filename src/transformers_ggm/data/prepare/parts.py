@@ -159,7 +159,8 @@ def write_part(rows: Iterator[dict[str, Any]], path: Path, parts: Parts, progres
 
 
 def _table(rows: list[dict[str, Any]], further: Features, schema: pa.Schema) -> pa.Table:
-    # Only the source's own fields need to be encoded: datasets asks for torchcodec even where a sound is bytes already.
+    # Only the source's own fields need to be encoded: datasets asks for torchcodec even where a sound is bytes
+    # already.
     encoded = [
         {**row, **further.encode_example({name: row[name] for name in further}), "has_audio": row["audio"] is not None}
         for row in rows

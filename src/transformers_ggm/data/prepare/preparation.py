@@ -51,9 +51,9 @@ def prepare_shorts(
     Decodes every clip of a source once, and writes a set of Parquet shards that `train.py` and
     `datasets.load_dataset` read.
 
-    What was killed goes on where it was when called again with the same arguments; what is finished is left as it is, but
-    for rejected clips where `work.retry_rejected` asks for it. Clips that cannot be read are listed with the reason in
-    `rejects.jsonl`. Memory does not grow with the number of clips, but for some hundred bytes on each.
+    What was killed goes on where it was when called again with the same arguments; what is finished is left as it is,
+    but for rejected clips where `work.retry_rejected` asks for it. Clips that cannot be read are listed with the
+    reason in `rejects.jsonl`. Memory does not grow with the number of clips, but for some hundred bytes on each.
 
     Args:
         source: a folder, a table, WebDataset tars or a dataset; see [`~data.sources.open_shorts`].
@@ -66,8 +66,8 @@ def prepare_shorts(
             default with its own defaults.
 
     Returns:
-        `dict`: the contents of `prepared.json`: settings, rows and shards of each split as they were written, rows read,
-        rejected and dropped, what was no hashtag, statistics.
+        `dict`: the contents of `prepared.json`: settings, rows and shards of each split as they were written, rows
+        read, rejected and dropped, what was no hashtag, statistics.
 
     Raises:
         DatasetError: the source cannot be read, has no usable row, or `output_dir` holds a set that was prepared with
@@ -258,7 +258,9 @@ class Preparation:
         }
 
     def finish_publishing(self) -> None:
-        """The last steps, also after a kill before or between them; the record that says that all is there comes last."""
+        """
+        The last steps, also after a kill before or between them; the record that says that all is there comes last.
+        """
         if not (self.work_dir / RECORD).is_file():
             return
         if (self.work_dir / DATA).is_dir():

@@ -67,8 +67,8 @@ def shard_paths(folder: Path, split: str) -> list[Path]:
 
 def stamp_shards(folder: Path, splits: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
-    Puts a stamp of each split's content behind the names of its shards: `datasets` keeps what it has read of a folder, and
-    takes other files for the same where their names are.
+    Puts a stamp of each split's content behind the names of its shards: `datasets` keeps what it has read of a folder,
+    and takes other files for the same where their names are.
 
     Args:
         folder (`Path`): the finished shards.

@@ -33,8 +33,8 @@ def sample_poses(movement: str | None, num_frames: int, rng: np.random.Generator
     x, y = _place(width, rng), _place(width, rng)
     seconds = np.arange(num_frames) / FRAMES_PER_SECOND
     if movement == "spinning":
-        # At two frames per second a step of 25 to 54 degrees: less than any shape's symmetry (72 degrees: flower, star)
-        # except the square's and cross's, whose steps stay well off 90 degrees.
+        # At two frames per second a step of 25 to 54 degrees: less than any shape's symmetry (72 degrees: flower,
+        # star) except the square's and cross's, whose steps stay well off 90 degrees.
         turns_per_second = rng.choice((-1, 1)) * rng.uniform(0.14, 0.3)
         return [Pose(x, y, width, angle + 360 * turns_per_second * s) for s in seconds]
     if movement == "blinking":

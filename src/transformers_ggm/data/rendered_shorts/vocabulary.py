@@ -42,7 +42,8 @@ MOVEMENTS: tuple[str, ...] = (
     "spinning",
     "blinking",
 )
-# A movement on the left is drawn as the one on the right with its frames in reverse: only frame order tells them apart.
+# A movement on the left is drawn as the one on the right with its frames in reverse: only frame order tells them
+# apart.
 REVERSED_MOVEMENTS: dict[str, str] = {"movingleft": "movingright", "falling": "rising", "shrinking": "growing"}
 SOUNDS: tuple[str, ...] = (
     "birdsong",
@@ -60,7 +61,8 @@ NOISE: tuple[str, ...] = ("fyp", "viral", "foryou", "trending", "explore", "shor
 CAUSES: tuple[str, ...] = ("seen", "movement", "heard", "words", "noise")
 
 _HELD_OUT_FRACTION = 0.2
-# Caps a colour's and a shape's share of the held-out compounds, so that each keeps at least eight partners in training.
+# Caps a colour's and a shape's share of the held-out compounds, so that each keeps at least eight partners in
+# training.
 _MAX_HELD_OUT_PER_PART = 3
 _HELD_OUT_STREAM = 3
 

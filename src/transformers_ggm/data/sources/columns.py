@@ -166,8 +166,8 @@ def _is_file(kind: pa.DataType) -> bool:
 
 def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
     """
-    Makes the `video`, `file_name`, `description` and `hashtags` of a row, and `dropped_hashtags`: what the column of the
-    hashtags has beside them.
+    Makes the `video`, `file_name`, `description` and `hashtags` of a row, and `dropped_hashtags`: what the column of
+    the hashtags has beside them.
 
     Raises:
         DatasetError: a value has a type that it cannot have; names place and column.

@@ -108,8 +108,8 @@ def open_dataset(dataset: Dataset | IterableDataset, name: str, folder: str) -> 
 
 def flatten_sample(sample: Row) -> Row:
     """
-    Puts the fields of a sample's JSON beside its clip, which becomes `mp4` whichever its extension, where `datasets` read
-    it from a WebDataset tar; works for the features of such a dataset too, and gives any other row as it is.
+    Puts the fields of a sample's JSON beside its clip, which becomes `mp4` whichever its extension, where `datasets`
+    read it from a WebDataset tar; works for the features of such a dataset too, and gives any other row as it is.
 
     Example:
 

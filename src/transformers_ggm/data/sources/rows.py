@@ -126,7 +126,8 @@ class TypeInference:
     def check(self, columns: Iterable[str]) -> None:
         """
         Raises:
-            DatasetError: one of some fields has values of different types, or a value of no type; names place and field.
+            DatasetError: one of some fields has values of different types, or a value of no type; names place and
+                field.
         """
         for name in columns:
             if name in self.errors:

@@ -201,10 +201,10 @@ def open_shorts(
         max_bytes (`int`, *optional*, defaults to that of `MediaLimits`): of larger clips inside tars only one byte
             more than this is read, enough for decoding with the same limit to reject them.
 
-    Hashtags are lists, text (`"#snow #lake"`, `"snow, lake"`, a printed list), classes or objects, with or without `#`:
-    see [`~processing.hashtag_fields.read_hashtags`]. Without such a column they are taken out of the description. What is
-    no hashtag is left out, so that one bad tag does not cost the clip, and can be told. That a clip exists is not
-    checked: decoding it tells.
+    Hashtags are lists, text (`"#snow #lake"`, `"snow, lake"`, a printed list), classes or objects, with or without
+    `#`: see [`~processing.hashtag_fields.read_hashtags`]. Without such a column they are taken out of the description.
+    What is no hashtag is left out, so that one bad tag does not cost the clip, and can be told. That a clip exists is
+    not checked: decoding it tells.
 
     Returns:
         `dict[str | None, ShortsSource]`: by the name of the split, `None` for a source without splits. All splits have

@@ -149,7 +149,8 @@ class JsonLinesTable(InferredRows):
 
 class ParquetTable(RawRows):
     """
-    A Parquet file; messages count its rows from 0. Only the columns asked for are read, and whole groups of rows before the first one are passed over.
+    A Parquet file; messages count its rows from 0. Only the columns asked for are read, and whole groups of rows
+    before the first one are passed over.
 
     Args:
         path (`str`): local path, or a URL of a store that can be read from any place.

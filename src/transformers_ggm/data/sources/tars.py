@@ -170,7 +170,8 @@ def _open_tar(name: str) -> Iterator[tarfile.TarFile]:
     """Opens a tar whose members are then read to the end, where it is looked at."""
     with open_file(name) as file:
         try:
-            # Uncompressed only: a small compressed tar can hold any amount of data, and none can be read from a row on.
+            # Uncompressed only: a small compressed tar can hold any amount of data, and none can be read from a row
+            # on.
             with tarfile.open(fileobj=file, mode="r:" if file.seekable() else "r|") as tar:
                 yield tar
                 if file.seekable():

@@ -137,7 +137,8 @@ class TfidfBaseline(ABC):
             `list[list[str]]`: in the order of the rows that [`~TfidfBaseline.fit`] was given.
 
         Raises:
-            ValueError: `k` is below 1, or the training split has fewer rows than [`TfidfLogisticRegression`] has folds.
+            ValueError: `k` is below 1, or the training split has fewer rows than [`TfidfLogisticRegression`] has
+                folds.
         """
         return self._best(self.training_scores(), k)
 
@@ -238,7 +239,8 @@ class TfidfLogisticRegression(TfidfBaseline):
         # Not by cross_val_predict, which takes a hashtag that every row has for one that none has.
         descriptions, scores = np.asarray(self._descriptions, dtype=object), np.empty(self._truth.shape)
         for seen, unseen in KFold(self.folds, shuffle=True, random_state=0).split(descriptions):
-            # The vectoriser learns anew too: words that only the left-out part has are unknown, as in new descriptions.
+            # The vectoriser learns anew too: words that only the left-out part has are unknown, as in new
+            # descriptions.
             model = make_pipeline(clone(self.vectorizer_), clone(self._model))
             with warnings.catch_warnings():
                 # Constant answers are right for hashtags that all or none of the seen rows have.

@@ -3,7 +3,8 @@
 ```bash
 python -m transformers_ggm.experiments.human_rating sheet --predictions ggm=outputs/evaluation/predictions.jsonl \\
     --pool outputs/checkpoint --output_dir rating
-python -m transformers_ggm.experiments.human_rating figures --sheets anna.csv ben.csv --key rating/key.json --output_dir rating
+python -m transformers_ggm.experiments.human_rating figures --sheets anna.csv ben.csv --key rating/key.json
+--output_dir rating
 ```
 """
 

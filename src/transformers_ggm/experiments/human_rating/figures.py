@@ -44,7 +44,8 @@ def rating_report(
         - `true`, and `novel` by system: `items`, how many were rated; `relevance`, their mean rating, and
           `relevant_share`, the share of ratings that say "relevant" times 100, as `{"mean", "low", "high"}`; for
           novel ones `also_true`, how many of them the videos' authors used too, and `tests`, by figure the
-          `difference`, novel minus true, and the `p_value` of [`unpaired_test`]. A system none of whose hashtags was rated is left out;
+          `difference`, novel minus true, and the `p_value` of [`unpaired_test`]. A system none of whose hashtags was
+          rated is left out;
         - `agreement`: `krippendorff_alpha` (`None` where it is not defined) and `items`, how many two people rated;
         - `raters`: by sheet, how many items are `rated` and `unrated`;
         - `unrated_items`: how many nobody rated; and `settings`.

@@ -13,7 +13,8 @@ from ...processing.hashtags import normalize_hashtag, remove_hashtags
 
 logger = logging.get_logger(__name__)
 
-# What a row's clip is called in predictions of training, of text corpora, and elsewhere; the first that is there counts.
+# What a row's clip is called in predictions of training, of text corpora, and elsewhere; the first that is there
+# counts.
 _NAMES = ("video", "file_name", "id")
 
 

@@ -150,7 +150,8 @@ class SoundDecoder:
                 self._collector.add(frame)
             self.num_faulty += any(frame.is_corrupt for frame in frames)
         except Exception:
-            # Of many classes, by FFmpeg's decoders and by its resampler for what they give. The next packet may be good.
+            # Of many classes, by FFmpeg's decoders and by its resampler for what they give. The next packet may be
+            # good.
             self.num_faulty += bool(packet.size)
 
     def finish(self) -> None:

@@ -33,7 +33,8 @@ from .video_decoders import FullDecoder, SkippingDecoder, TolerantDecoder
 
 # Whether a file of sound alone can be read is the same question for a model that does not hear it.
 _ANY_SOUND = (16_000, 10.0)
-# Containers that state how long a sound is. Of others (MP3, Ogg, WAV that was cut) FFmpeg tells what it found, or guesses.
+# Containers that state how long a sound is. Of others (MP3, Ogg, WAV that was cut) FFmpeg tells what it found, or
+# guesses.
 _STATING_FORMATS = {"aiff", "flac", "mp4", "webm"}
 # So much less than stated may be there, since statements are rounded.
 _SOUND_SLACK_SECONDS = 0.25
@@ -52,8 +53,8 @@ class Media:
         sampling_rate (`int` or `None`): Rate of `audio` in Hz.
         duration (`float`): Length of the video in seconds, or of the sound where that is alone.
         num_frames (`int`, defaults to 0): How many frames the clip shows; 0 where that is not known.
-        frame_indices (`tuple[int, ...]`, defaults to `()`): Which of them `frames` are, from 0; empty where that is not
-            known.
+        frame_indices (`tuple[int, ...]`, defaults to `()`): Which of them `frames` are, from 0; empty where that is
+            not known.
         damage ([`MediaDamage`]): What of the clip was left out, or is shown with faults; false where nothing is known.
     """
 
@@ -86,8 +87,8 @@ def decode_media(
 
     Of a damaged clip is taken what can be decoded, as the `ffmpeg` program does it: frames that cannot be are passed
     over, faulty ones are mended, and damaged sound is left out, up to `MediaLimits.max_damaged_share`. The result and
-    the log tell. Where a stream cannot be used at all, the next one of its kind is, and sound that cannot be used is as
-    if there were none. A clip that is cut short is refused: most are downloads that broke off.
+    the log tell. Where a stream cannot be used at all, the next one of its kind is, and sound that cannot be used is
+    as if there were none. A clip that is cut short is refused: most are downloads that broke off.
 
     Args:
         source: Path, `http(s)` or other fsspec URL, bytes, or binary file object.
@@ -96,8 +97,8 @@ def decode_media(
         sampling_rate (`int`, *optional*): Rate in Hz at which the sound is wanted; `None` leaves the sound out.
         max_audio_seconds (`float`, defaults to 10.0): Sound after this is left out.
         limits (`MediaLimits`): What the clip may be at most.
-        blank_video (`bool`, defaults to `False`): Whether a file without a picture, or with one that cannot be decoded,
-            is read for its sound alone, as the processors want it that show one black frame with it.
+        blank_video (`bool`, defaults to `False`): Whether a file without a picture, or with one that cannot be
+            decoded, is read for its sound alone, as the processors want it that show one black frame with it.
 
     Returns:
         `Media`: As many frames as there are wanted times, and the sound.
@@ -137,7 +138,9 @@ def decode_media(
 
 @dataclass(frozen=True)
 class _Wishes:
-    """What is wanted of a clip: frames for its length in seconds, and sound at a rate in Hz, up to a length in seconds."""
+    """
+    What is wanted of a clip: frames for its length in seconds, and sound at a rate in Hz, up to a length in seconds.
+    """
 
     sample_timestamps: Callable[[float], Sequence[float]]
     sound: tuple[int, float] | None
@@ -146,8 +149,8 @@ class _Wishes:
 @dataclass
 class _Clip:
     """
-    What the passes over a file take: its length in seconds, the decoded video and sound, what is wrong with it, and when
-    all of its frames are shown, in seconds after the first.
+    What the passes over a file take: its length in seconds, the decoded video and sound, what is wrong with it, and
+    when all of its frames are shown, in seconds after the first.
     """
 
     duration: float
@@ -307,7 +310,9 @@ class _ClipReader:
     def _decode(
         self, packets: Iterable[av.Packet], stream: VideoStream, make_decoder: Callable, sound: SoundDecoder | None
     ) -> FullDecoder | SkippingDecoder | None:
-        """Decodes packets until the last wanted frame and sample are there; `None` if frames are not as they should be."""
+        """
+        Decodes packets until the last wanted frame and sample are there; `None` if frames are not as they should be.
+        """
         decoder = make_decoder(stream)
         self._guard.begin_decoding()
         for packet in packets:

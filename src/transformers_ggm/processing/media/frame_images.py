@@ -31,8 +31,10 @@ def upright_rgb(
 
     Args:
         frame (`av.VideoFrame`): A decoded frame.
-        height, width (`int`, *optional*): Size of the upright image, both or none; by default that at which it is shown.
-        reformatter (`VideoReformatter`, *optional*): One for all frames of a clip is set up once; by default a new one.
+        height, width (`int`, *optional*): Size of the upright image, both or none; by default that at which it is
+            shown.
+        reformatter (`VideoReformatter`, *optional*): One for all frames of a clip is set up once; by default a new
+            one.
         aspect (`Fraction`, defaults to 1): Width of a stored pixel divided by its height.
     """
     mirrors_x, mirrors_y, swaps = _orientation(frame)

@@ -51,7 +51,8 @@ def decode_packet(packet: av.Packet) -> list:
     """The frames that a packet completes.
 
     Raises:
-        `Exception`: It cannot be decoded. PyAV raises errors of many classes; the next packet can be decoded all the same.
+        `Exception`: It cannot be decoded. PyAV raises errors of many classes; the next packet can be decoded all the
+            same.
     """
     try:
         return packet.decode()

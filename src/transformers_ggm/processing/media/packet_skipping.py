@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from .frame_picking import nearest_times
 from .timeline import Timeline, VideoPacket
 
-# How many frames before a keyframe the frames shown before it, but stored after it, can depend on: as many as a decoder
-# holds at most.
+# How many frames before a keyframe the frames shown before it, but stored after it, can depend on: as many as a
+# decoder holds at most.
 MAX_HELD_FRAMES = 16
 # Fewer packets than these between two runs are decoded rather than skipped: ending a run idles the decoder's threads.
 _SHORT_GAP = 4

@@ -1,4 +1,6 @@
-"""When the packets of a clip are shown: how long the video is, whether all of it is there, which packets hold frames."""
+"""
+When the packets of a clip are shown: how long the video is, whether all of it is there, which packets hold frames.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +67,8 @@ class Timeline:
 
     Attributes:
         packets (`list[VideoPacket]`): The video's packets, in order of storage.
-        held (`list[av.Packet]` or `None`): All packets of the clip as they are, ready to be decoded while the container
-            is open; `None` when they are too large to be held, and are to be read again.
+        held (`list[av.Packet]` or `None`): All packets of the clip as they are, ready to be decoded while the
+            container is open; `None` when they are too large to be held, and are to be read again.
         clock (`StreamClock`): Of the video.
         num_mended (`int`): Frames whose times jump, and were put right.
         start (`float` or `None`): When the first frame is shown, in seconds of the file's clock; `None` if not told.

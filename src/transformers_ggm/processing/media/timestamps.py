@@ -1,4 +1,6 @@
-"""Times of packets that jump, mended as players do: clocks that start again, and times that a damaged file got wrong."""
+"""
+Times of packets that jump, mended as players do: clocks that start again, and times that a damaged file got wrong.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property

@@ -1,8 +1,9 @@
-"""Three ways from a video's packets to the wanted frames: decoding what a plan says, decoding all, and doing so slowly.
+"""Three ways from a video's packets to the wanted frames: decoding what a plan says, decoding all, and doing so
+slowly.
 
-The frames of the first two are the same, bit for bit: what could make them others (keyframes that are none, frames that
-do not come, or come damaged) is noticed while decoding by a plan, and the caller then decodes all. What is damaged is
-decoded by the third, frame after frame, which alone tells which packet a fault belongs to.
+The frames of the first two are the same, bit for bit: what could make them others (keyframes that are none, frames
+that do not come, or come damaged) is noticed while decoding by a plan, and the caller then decodes all. What is
+damaged is decoded by the third, frame after frame, which alone tells which packet a fault belongs to.
 """
 
 import errno
