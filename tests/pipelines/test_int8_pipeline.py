@@ -8,9 +8,10 @@ from transformers import pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, HashtagPool
 from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
+from transformers_ggm.modeling import int8_quantization
 from transformers_ggm.modeling.backbones import tower_of
 from transformers_ggm.modeling.int8_quantization import Int8Linear, has_int8, is_quantized
-from transformers_ggm.pipelines import DEMO_CHECKPOINT, eight_bits
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 WORDS = [{"description": words} for words in ("twelve hours on the highway", "first snow of the year", "my cat naps")]
 needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no eight-bit dot products")
@@ -100,8 +101,8 @@ def test_other_processors_and_devices(checkpoint, monkeypatch):
     """Would fail if sums overflowed in silence, or a model on a GPU ended in an error of PyTorch's."""
     model = GGMForHashtagGeneration.from_pretrained(checkpoint)
     with pytest.raises(InputError, match="is on meta"):
-        eight_bits.quantize_parts(model.to("meta"), None)
-    monkeypatch.setattr(eight_bits, "has_int8", lambda: False)
+        int8_quantization.quantize_parts(model.to("meta"), None)
+    monkeypatch.setattr(int8_quantization, "has_int8", lambda: False)
     with pytest.raises(InputError, match="AVX512-VNNI"):
         load(checkpoint)
     assert not is_quantized(model)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from transformers_ggm.retrieval import coded_index, layered_index
+from transformers_ggm.retrieval import faiss_index
 from transformers_ggm.retrieval.exact_index import ExactIndex
 from transformers_ggm.retrieval.faiss_index import CodedIndex, LayeredIndex
 from transformers_ggm.retrieval.pool_vectors import PoolVectors
@@ -73,7 +73,7 @@ def test_many_removed_neighbours_leave_places_to_others(monkeypatch):
     removed = np.zeros(len(vectors), bool)
     removed[nearest.numpy().flatten()] = True
     # Whatever it takes: this is not about when the exact search takes over.
-    monkeypatch.setattr(coded_index, "_LARGEST_SHARE", 1.0)
+    monkeypatch.setattr(faiss_index, "_LARGEST_SHARE", 1.0)
     found = index.search(query, 50, removed)[1]
     assert not removed[found.numpy()].any()
     assert recall(found, ExactIndex(vectors).search(query, 50, removed)[1]) >= 0.95
@@ -95,7 +95,7 @@ def test_unusual_searches():
 
 def test_layers_grow_without_coding_all_anew(monkeypatch):
     """If it failed, adding to a large pool would take minutes each time, or every search ever longer."""
-    monkeypatch.setattr(layered_index, "_UNCODED", 500)
+    monkeypatch.setattr(faiss_index, "_UNCODED", 500)
     rows = drawn("uniform", 12_000, 32)
     index, runs = LayeredIndex(PoolVectors.collect([rows[:8_000]])), []
     first = index.layers[0]

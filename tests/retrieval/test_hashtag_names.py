@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transformers_ggm.errors import HashtagError
-from transformers_ggm.retrieval import hashtag_names, name_table
+from transformers_ggm.retrieval import hashtag_table
 from transformers_ggm.retrieval.hashtag_table import HashtagNames, NameTable
 
 NAMES = st.text(alphabet="ab東", min_size=1, max_size=3)
@@ -23,9 +23,9 @@ def arrow(names) -> pa.LargeStringArray:
 def test_table_finds_every_row(names, wanted, alike):
     """If it failed, a hashtag of a large pool would be called novel, or be added a second time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(name_table, "_NAMES_AT_A_TIME", 3)
+        patch.setattr(hashtag_table, "_NAMES_AT_A_TIME", 3)
         if alike:  # hashes may be equal where names are not
-            patch.setattr(name_table, "hash", len, raising=False)
+            patch.setattr(hashtag_table, "hash", len, raising=False)
         table = NameTable(arrow(names))
         assert table.find(wanted) == [[row for row, name in enumerate(names) if name == one] for one in wanted]
         repeated = table.repeated()
@@ -46,7 +46,7 @@ def test_table_works_in_another_process():
 def test_changes_like_those_of_a_list(in_dictionary, changes):
     """If it failed, a row would get another hashtag's name after some hours of adding and removing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hashtag_names, "_IN_DICTIONARY", in_dictionary)
+        patch.setattr(hashtag_table, "_IN_DICTIONARY", in_dictionary)
         names = HashtagNames(arrow(["a", "b", "東"]))
         rows: list[str | None] = ["a", "b", "東"]
         for adding, given_names in changes:
@@ -71,6 +71,6 @@ def test_changes_like_those_of_a_list(in_dictionary, changes):
 @pytest.mark.parametrize("in_dictionary", [0, 9])
 def test_repeated_names_are_refused(monkeypatch, in_dictionary):
     """If it failed, a hashtag could stand in a pool twice, with two vectors."""
-    monkeypatch.setattr(hashtag_names, "_IN_DICTIONARY", in_dictionary)
+    monkeypatch.setattr(hashtag_table, "_IN_DICTIONARY", in_dictionary)
     with pytest.raises(HashtagError, match="more than once: 'b', 'a'"):
         HashtagNames(arrow(["a", "b", "b", "c", "a", "b"]))

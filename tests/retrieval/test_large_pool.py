@@ -20,11 +20,10 @@ from retrieval_stand_ins import StandInProcessor, StandInRetriever
 from transformers_ggm.errors import CheckpointError, HashtagError, PoolError
 from transformers_ggm.retrieval import (
     HashtagPool,
-    coded_index,
-    hashtag_names,
+    faiss_index,
     hashtag_pool,
+    hashtag_table,
     indexes,
-    layered_index,
     pool_files,
     pool_vectors,
 )
@@ -34,13 +33,13 @@ NAMES = [f"tag{number}" for number in range(60)] + ["café", "東京"]
 
 def make_large(patch: pytest.MonkeyPatch, size: int = 30) -> None:
     """Everything that is done for large pools is done from so many hashtags on, and FAISS finds all candidates."""
-    patch.setattr(hashtag_names, "_IN_DICTIONARY", size)
+    patch.setattr(hashtag_table, "_IN_DICTIONARY", size)
     patch.setattr(hashtag_pool, "_DROPPED_AT_ONCE", size)
     patch.setattr(hashtag_pool, "_ROWS_AT_A_TIME", 7)
     patch.setattr(indexes, "LARGE_FROM", size)
-    patch.setattr(layered_index, "_UNCODED", 20)
-    patch.setattr(coded_index, "_LARGEST_SHARE", 1.0)
-    patch.setattr(coded_index.CodedIndex, "_candidates_needed", lambda index, *_: len(index))
+    patch.setattr(faiss_index, "_UNCODED", 20)
+    patch.setattr(faiss_index, "_LARGEST_SHARE", 1.0)
+    patch.setattr(faiss_index.CodedIndex, "_candidates_needed", lambda index, *_: len(index))
     for module in (pool_vectors, pool_files):
         patch.setattr(module, "MAPPED_FROM", 16 * size)
     patch.setattr(pool_vectors, "_JOINED_BELOW", 64)
@@ -208,8 +207,8 @@ def test_adding_to_a_large_pool_touches_little(large, monkeypatch):
     pool = HashtagPool.from_batches(random_batches(45))
     retriever, processor = trusted(pool, monkeypatch)
     layers, blocks, table = pool._rows.index.layers, pool._rows.vectors.blocks, pool._rows.names._table
-    monkeypatch.setattr(coded_index.CodedIndex, "__init__", None)
-    monkeypatch.setattr(hashtag_names.NameTable, "__init__", None)
+    monkeypatch.setattr(faiss_index.CodedIndex, "__init__", None)
+    monkeypatch.setattr(hashtag_table.NameTable, "__init__", None)
     mine = pool.copy()
     mine.add(["new", "tag3"], retriever, processor, progress_bar=False)
     assert retriever.encoded == ["new"]
