@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from ..errors import InputError
-from ..modeling.modeling_ggm import GGMForHashtagGeneration, decoder_inputs_of
+from ..modeling import GGMForHashtagGeneration
+from ..modeling.decoder_inputs import decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.modalities import INPUTS, check_hearing, check_inputs
 from ..processing.sound_features import batch_sounds

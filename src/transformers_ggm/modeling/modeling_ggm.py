@@ -10,8 +10,6 @@ from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
-from transformers.models.bart.modeling_bart import shift_tokens_right
-from transformers.models.mbart.modeling_mbart import shift_tokens_right as wrap_last_token
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 
@@ -27,6 +25,7 @@ from .backbones import (
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
+from .decoder_inputs import decoder_inputs_of
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
@@ -592,16 +591,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         for name in ("pixel_values_videos", "video_states", "frame_mask", *sounds):
             model_kwargs.pop(name, None)
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
-
-
-def decoder_inputs_of(labels: torch.Tensor, config: GGMConfig) -> torch.Tensor:
-    """
-    What [`GGMForHashtagGeneration.prepare_decoder_input_ids_from_labels`] gives, without the model: worker processes
-    of a data loader need not be sent its weights.
-    """
-    if config.text_config.model_type == "mbart":
-        return wrap_last_token(labels, config.pad_token_id)
-    return shift_tokens_right(labels, config.pad_token_id, config.decoder_start_token_id)
 
 
 __all__ = ["GGMEncoderOutput", "GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]
