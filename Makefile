@@ -15,8 +15,10 @@ CHECKOUT := $(VENV)/.checkout
 REQUIRED := setup.cfg pyproject.toml constraints.txt
 LOCK := uv pip compile --quiet --no-python-downloads --no-header --no-annotate
 NEW_LOCK := build/constraints.txt
+# Files stay whole, since their tests share what takes long to make.
+IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 # What is tried with all versions.
-CONTRACT_TESTS := -m contract tests --ignore tests/docs --ignore tests/common
+CONTRACT_TESTS := $(IN_PARALLEL) -m contract tests --ignore tests/docs --ignore tests/common
 SEED ?= 1
 MUTATIONS ?= 20000
 DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint
@@ -51,10 +53,10 @@ docs: $(INSTALLED_DEV)  ## build docs/ as a site into build/site; no network is 
 	@echo "Open build/site/index.html"
 
 test: $(INSTALLED_DEV)  ## install what development needs and run the quick tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m "not slow"
 
 test-slow: $(INSTALLED_DEV)  ## run the tests that `make test` leaves out
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(IN_PARALLEL) -m slow
 
 test-all: test test-slow  ## run all tests
 
@@ -76,7 +78,7 @@ test-common: $(INSTALLED_DEV)  ## run transformers' own tests of all models and 
 		$(BIN)/$(PIP) download --quiet --no-deps --no-binary transformers --dest build transformers==$$version && \
 		tar -xzf $$folder.tar.gz -C build && touch $$folder/tests/__init__.py; \
 	fi && \
-	TRANSFORMERS_TESTS=$$folder/tests $(BIN)/python -m pytest -rfEX tests/common
+	TRANSFORMERS_TESTS=$$folder/tests $(BIN)/python -m pytest $(IN_PARALLEL) -rfEX tests/common
 
 # Installs every time: what is newest changes. Without lora, which ends before the newest transformers.
 test-newest: .venv-newest/bin/python  ## run the contract tests with the newest versions that setup.cfg allows
@@ -100,7 +102,7 @@ lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if 
 		--universal --python-version 3.10 $${limits:+--constraint "$$limits"} --extra dev setup.cfg >> $(NEW_LOCK)
 	@echo "Installing what $(NEW_LOCK) locks into .venv-lock (PyTorch is large)"
 	@.venv-lock/bin/$(PIP) install --quiet --constraint $(NEW_LOCK) --editable '.[dev]'
-	@GGM_CONSTRAINTS=$(NEW_LOCK) .venv-lock/bin/python -m pytest -m "not slow"
+	@GGM_CONSTRAINTS=$(NEW_LOCK) .venv-lock/bin/python -m pytest $(IN_PARALLEL) -m "not slow"
 	@mv $(NEW_LOCK) constraints.txt && rm -rf .venv-lock
 	@echo "constraints.txt is new"
 

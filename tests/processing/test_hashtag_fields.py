@@ -92,7 +92,7 @@ def test_forms_of_text(text):
     assert (found.hashtags, found.dropped) == {**TEXTS, **LISTS}[text]
 
 
-@pytest.mark.parametrize(("value", "hashtags", "dropped"), VALUES, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("value", "hashtags", "dropped"), VALUES, ids=range(len(VALUES)))
 def test_forms_of_values(value, hashtags, dropped):
     """Would fail if a kind of value were refused, read in another order, or lost without a word."""
     found = read_hashtags(value)
