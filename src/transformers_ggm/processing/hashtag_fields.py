@@ -39,6 +39,8 @@ _CHARACTERS = regex.compile(HASHTAG_CHARACTERS)
 # is another word. Middle dots and waves belong to words only within them.
 _AROUND = regex.compile(r"[\s\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pd}\p{So}\p{Emoji_Modifier}'\"`.:…*·・〜～\ufe0e\ufe0f\u200d]")
 _WORD = regex.compile(r"[\p{L}\p{N}]")
+# A character by its number in HTML; that of a control character stands for nothing.
+_NUMBERED = regex.compile(r"&#(?:[0-9]++|[xX][0-9a-fA-F]++);?")
 # An emoji by itself was meant for a label too.
 _MEANT = regex.compile(r"[\p{L}\p{N}\p{So}]")
 # Lists as Python, NumPy, Spark, Postgres and others print them, of which only some can be parsed.
@@ -138,7 +140,7 @@ class _Reader:
             self.dropped.append(str(dict(value)))
 
     def read_text(self, text: str, depth: int) -> None:
-        text = html.unescape(text).strip()
+        text = html.unescape(_NUMBERED.sub(_kept_reference, text)).strip()
         if depth == 0 and text.casefold() in _MISSING:
             self.dropped.append(text)
             return
@@ -186,6 +188,11 @@ class _Reader:
 
     def drop_words(self, text: str) -> None:
         self.dropped += [word for word in _BETWEEN_WORDS.split(text) if _WORD.search(word)]
+
+
+def _kept_reference(reference: regex.Match) -> str:
+    """A reference that stands for a character as it is, another one so that it is read as the text that it is."""
+    return reference[0] if html.unescape(reference[0]) else f"&amp;{reference[0][1:]}"
 
 
 def _without_edges(text: str) -> str:
