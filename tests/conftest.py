@@ -15,9 +15,10 @@ import torch
 from hub_stand_in import StandInHub, point_client_at
 from hypothesis import settings
 
-# Tests make no assertions about time: a busy machine is not a fault.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# Tests make no assertions about time: a busy machine is not a fault. And they try the same examples every time, so that
+# a change is not held up by what it did not touch: `pytest --hypothesis-profile default` looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
 
 # What libraries warn of in one another, and transformers in its own assisted search and pipelines.
 NOT_OURS = ("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",)
