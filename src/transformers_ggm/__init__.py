@@ -31,7 +31,7 @@ if TYPE_CHECKING or not _is_command():
         HashtagRetriever,
         HashtagRetrieverConfig,
     )
-    from .pipelines import HashtagGenerationPipeline, registration  # noqa: F401
+    from .pipelines import DEMO_CHECKPOINT, HashtagGenerationPipeline, registration  # noqa: F401
     from .processing import (
         GGMProcessor,
         GGMVideoProcessor,
