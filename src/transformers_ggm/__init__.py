@@ -46,7 +46,7 @@ else:
     def __getattr__(name: str):
         """For code that a command runs, and that imports this package by itself."""
         if name in __all__:
-            for folder in ("data", "errors", "hub", "modeling", "pipelines", "processing", "retrieval"):
+            for folder in ("data", "errors", "hub", "modeling", "pipelines", "processing", "retrieval", "training"):
                 module = import_module(f".{folder}", __name__)
                 if hasattr(module, name):
                     return getattr(module, name)
