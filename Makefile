@@ -36,13 +36,13 @@ help:  ## print these lines
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-15s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED)  ## install the package and suggest hashtags for a clip
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/ggm demo
 
 app: $(INSTALLED_APP)  ## install what the app needs and start it
 	@$(BIN)/python examples/space/app.py
 
 demo-checkpoint: $(INSTALLED_DEV)  ## render clips and train the bundled checkpoint anew (within an hour on two cores)
-	@$(BIN)/python -m transformers_ggm.data.rendered_shorts --output_dir outputs/shorts
+	@$(BIN)/ggm render-shorts --output_dir outputs/shorts
 	@$(BIN)/python train.py examples/configs/rendered_shorts.yaml --data_dir outputs/shorts --output_dir outputs/demo
 	@rm -rf $(DEMO_CHECKPOINT) && cp -r outputs/demo/checkpoint $(DEMO_CHECKPOINT)
 	@echo "Trained; $(DEMO_CHECKPOINT) is replaced"

@@ -7,7 +7,7 @@ From pretrained backbones (the defaults: CLIP, ViT, BART, CLAP):
 
 From random weights, small enough for two CPU cores:
 
-    python -m transformers_ggm.data.rendered_shorts --output_dir shorts
+    ggm render-shorts --output_dir shorts
     python train.py examples/configs/rendered_shorts.yaml --data_dir shorts --output_dir outputs/demo
 
 On several processes, unchanged: `accelerate launch --num_processes 2 train.py ...`. Every stage (prepare, retriever,

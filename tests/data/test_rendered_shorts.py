@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transformers_ggm.cli import main
 from transformers_ggm.data.rendered_shorts import (
     CAUSES,
     COLOURS,
@@ -27,7 +28,6 @@ from transformers_ggm.data.rendered_shorts import (
     render_shorts,
     sample_recipes,
 )
-from transformers_ggm.data.rendered_shorts.__main__ import main
 from transformers_ggm.data.rendered_shorts.motion import sample_poses
 from transformers_ggm.data.rendered_shorts.pictures import draw_background, draw_frames
 from transformers_ggm.data.rendered_shorts.sounds import SAMPLING_RATE, synthesize
@@ -420,7 +420,17 @@ def test_other_settings_need_overwrite(tmp_path):
 
 def test_the_command_line_renders_and_names_mistakes(tmp_path, capsys):
     """Wrong: the command writes elsewhere or nothing, says nothing, or shows a traceback for a wrong option."""
-    options = ["--output_dir", str(tmp_path), "--num_train", "1", "--num_validation", "1", "--num_test", "0"]
+    options = [
+        "render-shorts",
+        "--output_dir",
+        str(tmp_path),
+        "--num_train",
+        "1",
+        "--num_validation",
+        "1",
+        "--num_test",
+        "0",
+    ]
     assert main([*options, "--size", "32", "--num_workers", "1"]) == 0
     assert "train: 1 clips in" in capsys.readouterr().out
     assert (tmp_path / "validation" / "validation-00000.mp4").exists()

@@ -7,8 +7,8 @@ import pytest
 from experiment_samples import REFERENCES, write_cell, write_failure, write_grid
 from PIL import Image
 
+from transformers_ggm.cli import main
 from transformers_ggm.evaluation import Interval
-from transformers_ggm.experiments.__main__ import main
 from transformers_ggm.experiments.plots import plot_frequency, plot_sweep, plot_systems
 from transformers_ggm.experiments.report import write_report
 
@@ -20,7 +20,7 @@ def test_unfinished_grid_is_reported(tmp_path):
     path, grid = write_grid(tmp_path, systems=["bart", "bert"])
     bart, bert = (grid.corpora[0].cell(system, 0) for system in grid.corpora[0].systems)
     write_failure(tmp_path, bert, "no memory")
-    assert main([str(path), "--output_dir", str(tmp_path), "--report_only"]) == 0
+    assert main(["experiments", str(path), "--output_dir", str(tmp_path), "--report_only"]) == 0
     report = (tmp_path / "report.md").read_text()
     assert "BART, seed 0: was not run" in report and "BERT, seed 0: no memory" in report
     write_cell(tmp_path, bart)

@@ -8,9 +8,9 @@ import yaml
 from tiny_vision_language import write_vision_language_model
 from training_samples import ARGUMENTS, write_scratch_config
 
+from transformers_ggm.cli import main
 from transformers_ggm.data.rendered_shorts import render_shorts
 from transformers_ggm.evaluation import hashtag_metrics
-from transformers_ggm.experiments.__main__ import main
 from transformers_ggm.experiments.baselines import TfidfNeighbours
 from transformers_ggm.experiments.systems import SYSTEMS
 
@@ -40,7 +40,7 @@ def test_text_baselines_run_and_are_found_again(posts, tmp_path):
     corpus = {"data_dir": str(posts), "arguments": {"decoding_workers": 0, "scratch_config": str(scratch_config)}}
     config.write_text(yaml.safe_dump({"corpora": {"posts": corpus}, "systems": systems}))
     output_dir = tmp_path / "grid"
-    assert main([str(config), "--output_dir", str(output_dir)]) == 0
+    assert main(["experiments", str(config), "--output_dir", str(output_dir)]) == 0
     with (output_dir / "posts" / "table_2_systems.csv").open() as file:
         figures = {row["system"]: row for row in csv.DictReader(file)}
     splits = {}
@@ -54,7 +54,7 @@ def test_text_baselines_run_and_are_found_again(posts, tmp_path):
     report = (output_dir / "report.md").read_text()
     assert "TF-IDF, nearest neighbours" in report and "![systems](posts/systems.png)" in report
     written = {path: path.stat().st_mtime_ns for path in (output_dir / "cells").rglob("*") if path.is_file()}
-    assert main([str(config), "--output_dir", str(output_dir)]) == 0
+    assert main(["experiments", str(config), "--output_dir", str(output_dir)]) == 0
     assert {path: path.stat().st_mtime_ns for path in (output_dir / "cells").rglob("*") if path.is_file()} == written
 
 
@@ -84,7 +84,7 @@ def test_all_systems_run_on_clips(tmp_path):
     ]
     config.write_text(yaml.safe_dump({"corpora": {"mini": corpus}, "systems": systems, "guidance_sizes": [0, 2, 4]}))
     output_dir = tmp_path / "grid"
-    assert main([str(config), "--output_dir", str(output_dir), "--jobs", "2"]) == 0
+    assert main(["experiments", str(config), "--output_dir", str(output_dir), "--jobs", "2"]) == 0
     with (output_dir / "mini" / "table_2_systems.csv").open() as file:
         figures = {row["system"]: row for row in csv.DictReader(file)}
     assert list(figures) == [system.title for system in SYSTEMS.values()]

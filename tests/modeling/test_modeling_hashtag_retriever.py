@@ -3,6 +3,7 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 import torch
 from modeling_samples import (
@@ -313,6 +314,51 @@ def test_fingerprint_in_bfloat16_is_that_of_the_new_weights_after_training(tmp_p
     }
     assert fingerprints == {model.fingerprint()}
     assert model.fingerprint() != HashtagRetriever.from_pretrained(tmp_path).fingerprint()
+
+
+def step(model, **how):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, **how)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+
+
+CHANGES = {
+    "in place": lambda model: torch.nn.init.zeros_(model.backbone.visual_projection.weight),
+    "data": lambda model: model.logit_scale.data.add_(0.25),
+    "numpy": lambda model: np.add(model.logit_scale.detach().numpy(), 0.25, out=model.logit_scale.detach().numpy()),
+    "load_state_dict": lambda model: model.load_state_dict(
+        {name: tensor + 0.25 if tensor.is_floating_point() else tensor for name, tensor in model.state_dict().items()}
+    ),
+    "optimizer": step,
+    "fused optimizer": lambda model: step(model, fused=True),
+    "another type": lambda model: model.to(torch.bfloat16),
+    "there and back": lambda model: model.to(torch.bfloat16).to(torch.float32),
+    "another layer": lambda model: setattr(model.backbone, "text_projection", torch.nn.Linear(64, 32, bias=False)),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_fingerprint_notices_every_change(how):
+    """Would fail if a fingerprint that was computed once were given for other weights, however they came."""
+    model = randomize(make_retriever())
+    before = model.fingerprint()
+    CHANGES[how](model)
+    after = model.fingerprint()
+    assert before != after == copy.deepcopy(model).fingerprint()
+
+
+def test_fingerprint_is_computed_once(monkeypatch):
+    """Would fail if weights that stay as they are were hashed again, for instance whenever a hashtag is added."""
+    digests, digest = [], HashtagRetriever._digest
+    monkeypatch.setattr(HashtagRetriever, "_digest", lambda *given: digests.append(given) or digest(*given))
+    model = make_retriever()
+    expected = model.fingerprint()
+    assert model.eval().fingerprint() == model.train().requires_grad_(False).fingerprint() == expected
+    assert len(digests) == 1
+    other = make_retriever()
+    other.load_state_dict(model.state_dict())
+    assert other.fingerprint() == expected and len(digests) == 2
 
 
 def test_bfloat16_is_close_to_float32():

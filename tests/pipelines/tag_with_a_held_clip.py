@@ -1,8 +1,8 @@
 """
-Runs `python -m transformers_ggm.pipelines.tag_folder`, but waits for the end of a named pipe before one clip is
+Runs `python -m transformers_ggm`, but waits for the end of a named pipe before one clip is
 decoded:
 
-    python tag_with_a_held_clip.py PIPE CLIP FOLDER --output FILE ...
+    python tag_with_a_held_clip.py PIPE CLIP tag FOLDER --output FILE ...
 """
 
 import runpy
@@ -27,4 +27,4 @@ def hold(pipe, clip):
 if __name__ == "__main__":
     hold(*sys.argv[1:3])
     del sys.argv[1:3]
-    runpy.run_module("transformers_ggm.pipelines.tag_folder", run_name="__main__", alter_sys=True)
+    runpy.run_module("transformers_ggm", run_name="__main__", alter_sys=True)

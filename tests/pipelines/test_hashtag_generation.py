@@ -10,7 +10,7 @@ import pytest
 import torch
 from checkpoint_samples import SCRATCH, write_hashtags_often
 from datasets import Dataset, IterableDataset
-from transformers import pipeline
+from transformers import GenerationConfig, pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 from transformers.pipelines.pt_utils import KeyDataset
 
@@ -23,7 +23,7 @@ from transformers_ggm import (
     HashtagRetrieverProcessor,
     MediaError,
 )
-from transformers_ggm.errors import CheckpointError, InputError, RetrieverMismatchError
+from transformers_ggm.errors import CheckpointError, HashtagError, InputError, PoolError, RetrieverMismatchError
 from transformers_ggm.pipelines import DEMO_CHECKPOINT, demo_checkpoint
 from transformers_ggm.processing import Media, extract_hashtags
 from transformers_ggm.processing.media.audio import load_sound
@@ -276,11 +276,73 @@ def test_an_added_hashtag_is_used_by_the_next_call(suggest, sounding, monkeypatc
     written = suggest(sounding[0], description=WORDS)
     novel = next(r["hashtag"] for r in written if r["novel"])
     write(suggest, monkeypatch, novel)
-    suggest.hashtag_pool.add([novel], suggest.retriever, suggest.retriever_processor, progress_bar=False)
+    suggest.add_hashtags([novel])
     suggest.processor.num_guidance = len(suggest.hashtag_pool)
     assert [(r["novel"], r["guided"]) for r in suggest(sounding[0])] == [(False, True)]
-    suggest.hashtag_pool.remove([novel])
+    suggest.remove_hashtags([novel])
     assert [(r["novel"], r["guided"]) for r in suggest(sounding[0])] == [(True, False)]
+
+
+def test_hashtags_are_added_as_the_pool_adds_them(suggest):
+    """Would fail if the pipeline added other vectors or counts than its pool does, or an error left it changed."""
+    expected = suggest.hashtag_pool.copy()
+    expected.add({"newtrend": 3, "snow": 1}, suggest.retriever, suggest.retriever_processor, progress_bar=False)
+    suggest.add_hashtags({"#NewTrend": 3, "snow": 1})
+    pool = suggest.hashtag_pool
+    assert (pool.hashtags, pool.counts) == (expected.hashtags, expected.counts)
+    assert torch.equal(pool.embeddings, expected.embeddings)
+    with pytest.raises(HashtagError, match="two words"):
+        suggest.add_hashtags(["fine", "two words"])
+    with pytest.raises(PoolError, match="nowhere"):
+        suggest.remove_hashtags(["newtrend", "nowhere"])
+    assert pool.hashtags == expected.hashtags
+
+
+def test_hashtags_without_a_pool(checkpoint):
+    """Would fail if a pipeline without guidance answered a new hashtag with an error of Python's."""
+    suggest = pipeline("hashtag-generation", model=str(checkpoint), num_guidance=0)
+    with pytest.raises(CheckpointError, match=r"has no retriever: .* retriever="):
+        suggest.add_hashtags(["newtrend"])
+    suggest.remove_hashtags(suggest.hashtag_pool.hashtags[:1])
+    suggest._hashtag_pool = None
+    with pytest.raises(CheckpointError, match="has no hashtag_pool"):
+        suggest.remove_hashtags(["snow"])
+
+
+def test_descriptions_beside_clips(suggest, sounding):
+    """Would fail if a list of descriptions were given to other clips than those at their places."""
+    clips, words = [*sounding[:2], {"video": sounding[0], "description": WORDS}], ["first snow", "my cat", "not read"]
+    items = [{"video": clips[0], "description": "first snow"}, {"video": clips[1], "description": "my cat"}, clips[2]]
+    expected = suggest(items)
+    assert suggest(clips, description=words) == suggest(tuple(clips), description=tuple(words)) == expected
+    assert suggest(np.array(sounding[:2]), description=np.array(words[:2])) == suggest(items[:2])
+    assert suggest([{"path": sounding[0], "bytes": None}], description=words[:1]) == expected[:1]
+    assert suggest([], description=[]) == []
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        (["a.mp4"], "2 descriptions for 1 items"),
+        ("a.mp4", "`description` is a list"),
+        ((clip for clip in ["a.mp4", "b.mp4"]), "`description` is a list"),
+    ],
+)
+def test_descriptions_that_do_not_fit_are_refused(suggest, inputs, message):
+    """Would fail if words were left over, or clips left without, in silence."""
+    with pytest.raises(InputError, match=message):
+        suggest(inputs, description=["x", "y"])
+
+
+def test_top_k_is_for_drawing(suggest, sounding, checkpoint):
+    """Would fail if a user of other pipelines, who asks for five answers by `top_k`, got all of them."""
+    with pytest.raises(InputError, match="top_n=5"):
+        suggest(sounding[0], top_k=5)
+    with pytest.raises(InputError, match="do_sample=True"):
+        suggest([sounding[0]], generate_kwargs={"top_k": 5, "num_beams": 1})
+    drawing = pipeline("hashtag-generation", model=str(checkpoint), do_sample=True, num_beams=1)
+    drawing(sounding[0], top_k=5)
+    suggest(sounding[0], top_k=5, generation_config=GenerationConfig(do_sample=True, max_length=8))
 
 
 def test_guidance_reaches_the_model(suggest, sounding):

@@ -108,6 +108,26 @@ def test_each_call_has_its_own_list_of_what_it_left_out(suggest, monkeypatch):
     assert suggest.skipped in lists
 
 
+def test_hashtags_are_added_and_removed_while_others_ask(suggest, hurried):
+    """Would fail if a change were lost among those of other threads, or a call saw the pool half-way."""
+    known = suggest.hashtag_pool.hashtags
+
+    def change(thread):
+        for number in range(ROUNDS):
+            suggest.add_hashtags([f"new{thread}x{number}", f"gone{thread}x{number}"])
+            suggest.remove_hashtags([f"gone{thread}x{number}"])
+
+    item = {"description": "twelve hours on the highway"}
+    with ThreadPoolExecutor(THREADS) as executor:
+        changes = [executor.submit(change, thread) for thread in range(THREADS - 1)]
+        answers = executor.submit(lambda: [answer(suggest, item) for _ in range(ROUNDS)]).result()
+        for each in changes:
+            each.result()
+    assert not [each for each in answers if isinstance(each, Exception)]
+    new = {f"new{thread}x{number}" for thread in range(THREADS - 1) for number in range(ROUNDS)}
+    assert set(suggest.hashtag_pool) == {*known, *new} and len(suggest.hashtag_pool) == len(known) + len(new)
+
+
 def test_compiling_is_as_it_was_after_calls_at_the_same_time():
     """Would fail if, of two threads that suspend compiling, the later one put back what the first had set."""
     first_is_in, second_is_in = threading.Event(), threading.Event()

@@ -16,9 +16,10 @@ from held_work import HeldWork, wait_until
 from spoken_names import SPOKEN, whole
 from transformers import pipeline
 
+from transformers_ggm.cli import main
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import DatasetError, InputError, MediaError
-from transformers_ggm.pipelines.tag_folder import main, tag_folder
+from transformers_ggm.pipelines.tag_folder import tag_folder
 from transformers_ggm.utils.file_locks import alone_with
 
 HELD = Path(__file__).with_name("tag_with_a_held_clip.py")
@@ -66,7 +67,8 @@ def test_every_clip_gets_what_the_pipeline_says_of_it(suggest, clips, tmp_path, 
     (clips / "notes.txt").write_text("no clip")
     output = tmp_path / "tags.jsonl"
     assert (
-        main([str(clips), "--output", str(output), "--num_beams", "1", "--num_workers", "2", "--device", "cpu"]) == 0
+        main(["tag", str(clips), "--output", str(output), "--num_beams", "1", "--num_workers", "2", "--device", "cpu"])
+        == 0
     )
     *tagged, broken = rows(output)
     assert [row["file_name"] for row in tagged] == NAMES
@@ -107,10 +109,10 @@ def test_an_error_can_end_it_and_lines_before_stay(suggest, clips, tmp_path):
 
 def test_wrong_folders_and_files_are_told(suggest, clips, tmp_path, capsys):
     """Would fail if a mistyped folder, an empty one, or a file of something else ended in a trace or in silence."""
-    assert main([str(tmp_path / "missing"), "--output", str(tmp_path / "tags.jsonl")]) == 1
+    assert main(["tag", str(tmp_path / "missing"), "--output", str(tmp_path / "tags.jsonl")]) == 1
     assert "missing is not a folder" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
-    assert main([str(tmp_path / "empty"), "--output", str(tmp_path / "tags.jsonl")]) == 1
+    assert main(["tag", str(tmp_path / "empty"), "--output", str(tmp_path / "tags.jsonl")]) == 1
     assert "no clip in" in capsys.readouterr().err
     (tmp_path / "other.jsonl").write_text('{"file_name": "0.MP4"}\n["something else"]\n')
     with pytest.raises(DatasetError, match=r"other\.jsonl, line 2"):
@@ -138,7 +140,7 @@ def test_names_of_any_bytes_survive(suggest, one, tmp_path, capsys):
     for name in names[:-1]:
         put(os.fsdecode(name))
     (folder / os.fsdecode(names[-1])).write_bytes(b"broken")
-    arguments = [str(folder), "--output", str(tmp_path / "tags.jsonl"), "--num_beams", "1", "--device", "cpu"]
+    arguments = ["tag", str(folder), "--output", str(tmp_path / "tags.jsonl"), "--num_beams", "1", "--device", "cpu"]
     assert main([*arguments, "--num_workers", "1"]) == 0
     found = rows(tmp_path / "tags.jsonl")
     assert sorted(os.fsencode(row["file_name"]) for row in found) == sorted(names)
@@ -257,7 +259,10 @@ def test_numbers_are_checked_before_any_work(suggest, one, tmp_path, capsys, arg
         suggest([clip], **arguments)
     ((name, value),) = arguments.items()
     if name in ("batch_size", "num_workers", "top_n", "num_beams") and type(value) is int:
-        assert main([str(folder), "--output", str(output), f"--{name}", str(value), "--model", "not/looked-at"]) == 1
+        assert (
+            main(["tag", str(folder), "--output", str(output), f"--{name}", str(value), "--model", "not/looked-at"])
+            == 1
+        )
         assert message in capsys.readouterr().err
     assert not output.exists()
 
@@ -267,7 +272,7 @@ def test_outputs_are_checked_before_any_work(one, tmp_path, capsys):
     folder, put = one
     put("a.mp4")
     for output, message in ((tmp_path, "is a folder"), (tmp_path / "missing" / "a.jsonl", "is not a folder")):
-        assert main([str(folder), "--output", str(output), "--model", "not/looked-at"]) == 1
+        assert main(["tag", str(folder), "--output", str(output), "--model", "not/looked-at"]) == 1
         assert message in capsys.readouterr().err
 
 
@@ -292,7 +297,18 @@ def test_a_killed_command_is_gone_on_with(clips, tmp_path, how):
     """Would fail if a kill or Ctrl-C left a file that cannot be gone on with, workers that live on, or a clip without
     its line, or if Ctrl-C were answered by tracebacks."""
     output, held = tmp_path / "tags.jsonl", HeldWork(tmp_path / "pipe")
-    arguments = [str(clips), "--output", str(output), "--batch_size", "1", "--num_workers", "2", "--device", "cpu"]
+    arguments = [
+        "tag",
+        str(clips),
+        "--output",
+        str(output),
+        "--batch_size",
+        "1",
+        "--num_workers",
+        "2",
+        "--device",
+        "cpu",
+    ]
     process = subprocess.Popen(
         [sys.executable, HELD, str(held.path), Path(NAMES[2]).name, *arguments],
         start_new_session=True, stderr=subprocess.PIPE, text=True,
@@ -317,7 +333,7 @@ def test_a_killed_command_is_gone_on_with(clips, tmp_path, how):
         time.sleep(0.02)
     assert not _is_alive(process.pid)
     assert [row["file_name"] for row in rows(output)] == NAMES[:2]
-    command = [sys.executable, "-m", "transformers_ggm.pipelines.tag_folder", *arguments]
+    command = [sys.executable, "-m", "transformers_ggm", *arguments]
     again = subprocess.run(command, capture_output=True, text=True)
     assert again.returncode == 0 and "3 clips tagged, 0 skipped, 2 done before" in again.stderr
     assert [row["file_name"] for row in rows(output)] == NAMES

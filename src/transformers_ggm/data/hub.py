@@ -46,7 +46,7 @@ def push_prepared_to_hub(
     `load_dataset(repo_id)` then gives its splits.
 
     Args:
-        folder (`str` or `Path`): what `python -m transformers_ggm.data.prepare` wrote.
+        folder (`str` or `Path`): what `ggm prepare` wrote.
         repo_id (`str`): the repository, `"user/name"`.
         commit_message, private, token, revision, create_pr: as in `datasets`' `push_to_hub`.
 

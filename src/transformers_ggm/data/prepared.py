@@ -55,7 +55,7 @@ def read_record(data_dir: str | Path) -> dict[str, Any]:
 
 def load_prepared(data_dir: str | Path) -> DatasetDict:
     """
-    Loads a set that `python -m transformers_ggm.data.prepare` wrote.
+    Loads a set that `ggm prepare` wrote.
 
     Args:
         data_dir (`str` or `Path`): its `output_dir`.

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -18,6 +19,10 @@ from .forward_arguments import known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
 from .int8_quantization import is_quantized
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
+from .weights_digest import weights_bytes, weights_checksum
+
+# By model, so that a copy of one has none: what its fingerprint was made from, and the fingerprint.
+_FINGERPRINTS: WeakKeyDictionary[PreTrainedModel, tuple[tuple[str | None, ...], str]] = WeakKeyDictionary()
 
 
 @dataclass
@@ -372,10 +377,20 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         float16, so that storing a float32 model in half precision keeps its fingerprint; a model whose weights were
         rounded to bfloat16 answers with the fingerprint of the saved one as long as its weights are those that were
         loaded, and so does one whose layers were rounded to eight bits.
+
+        It is computed once for weights that stay as they are, which a checksum tells at a fraction of the cost.
         """
         config = self.config
         if is_quantized(self):
             return config.fingerprint
+        made_from = (weights_checksum(self), config.fingerprint, config.bfloat16_digest)
+        known = _FINGERPRINTS.get(self)
+        if known is None or known[0] != made_from:
+            known = _FINGERPRINTS[self] = (made_from, self._compute_fingerprint())
+        return known[1]
+
+    def _compute_fingerprint(self) -> str:
+        config = self.config
         if config.fingerprint and self._fits_bfloat16() and config.bfloat16_digest == self._digest(torch.bfloat16):
             return config.fingerprint
         return self._digest(torch.float16)
@@ -395,7 +410,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             digest.update(name.encode())
             if tensor.is_floating_point():
                 tensor = tensor.to(dtype)
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+            digest.update(weights_bytes(tensor))
         return digest.hexdigest()
 
     def keep_fingerprint(self) -> None:

@@ -4,7 +4,7 @@ import difflib
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from .compiled import DECODING, as_written, compile_parts
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import check_savable, choose_type, unrounded
 from .inputs import ItemDecoder, encode_media
-from .items import Items, as_items
+from .items import Items, as_items, is_list, with_descriptions
 from .numbers import check_numbers
 from .prefetching import DecodedItems, Suggestions
 from .shared_vision import shares_vision
@@ -78,8 +78,8 @@ class HashtagGenerationPipeline(Pipeline):
 
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
     and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and
-    `hashtag_pool` can be used and changed: a hashtag added by `suggest.hashtag_pool.add(["newtrend"],
-    suggest.retriever, suggest.retriever_processor)` is known to the next call.
+    `hashtag_pool` can be used and changed: a hashtag added by `suggest.add_hashtags(["newtrend"])` is known to the
+    next call.
 
     Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
     processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
@@ -194,7 +194,8 @@ class HashtagGenerationPipeline(Pipeline):
                 - `description` (`str`): the author's words, may be missing; hashtags in them are not used;
                 - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
                 - `sampling_rate` (`int`): of the waveform, in Hz.
-            description (`str`, *optional*): The words for items without any.
+            description (`str` or `list[str]`, *optional*): The words for items without any; beside a list of items, a
+                list of as many.
             top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes.
             max_hashtags (`int`, *optional*): After how many hashtags the model stops writing. That is quicker than
                 `top_n`, and not the same: it gives those that are written first, which need not be the surest.
@@ -213,8 +214,8 @@ class HashtagGenerationPipeline(Pipeline):
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
                 the model works. A generator is read by a thread then.
             generate_kwargs (`dict`, *optional*): Arguments of `generate`. Those of `GenerationConfig` (`num_beams`,
-                `max_new_tokens`, `do_sample`, ...) can be given directly. With `num_return_sequences` the hashtags of
-                all sequences are merged, each with its best score.
+                `max_new_tokens`, `do_sample`, ...) can be given directly; `top_k` needs `do_sample=True`. With
+                `num_return_sequences` the hashtags of all sequences are merged, each with its best score.
 
         Returns:
             `list[dict]` for an item, best score first; a list of such lists for a list and its like; an iterator over
@@ -230,6 +231,8 @@ class HashtagGenerationPipeline(Pipeline):
         """
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         items = as_items(inputs)
+        if is_list(kwargs.get("description")):
+            items = with_descriptions(items, kwargs.pop("description"))
         if isinstance(items, list) and not items:
             self.skipped = []
             return []
@@ -243,6 +246,7 @@ class HashtagGenerationPipeline(Pipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
+        _check_top_k(forward_params, self.model.generation_config)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
         if num_guidance and (self.retriever is None or pool is None):
@@ -289,8 +293,8 @@ class HashtagGenerationPipeline(Pipeline):
             raise InputError(f"{', '.join(reserved)}: the pipeline makes these from the items itself; leave them out.")
         if description is not None and not isinstance(description, str):
             raise InputError(
-                f"`description` is a {type(description).__name__}: pass one string for all items, or items of the form"
-                ' {"video": ..., "description": ...}.'
+                f"`description` is a {type(description).__name__}: pass one string for all items, a list of strings"
+                ' beside a list of items, or items of the form {"video": ..., "description": ...}.'
             )
         if on_error is not None and on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r}: use one of {', '.join(map(repr, _ON_ERROR))}.")
@@ -446,6 +450,53 @@ class HashtagGenerationPipeline(Pipeline):
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
         return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
 
+    def add_hashtags(self, hashtags: Iterable[str] | Mapping[str, int]) -> None:
+        """Adds hashtags to the pool: the next call can be guided by them. Those that are there are counted once more.
+        Other threads may call the pipeline meanwhile; on any error the pool stays as it was.
+
+        Args:
+            hashtags (`Iterable[str]` or `Mapping[str, int]`): With or without `#`, or a mapping of hashtags to counts.
+
+        Raises:
+            `CheckpointError`: The pipeline has no retriever or no pool.
+            `HashtagError`: Some are no hashtags; the message names them.
+
+        Example:
+
+        ```python
+        >>> from transformers import pipeline
+        >>> import transformers_ggm
+
+        >>> suggest = pipeline("hashtag-generation")
+        >>> suggest.add_hashtags(["#WorldCup2026"])
+        >>> "worldcup2026" in suggest.hashtag_pool
+        True
+
+        ```
+        """
+        self._own_pool("retriever").add(hashtags, self.retriever, self.retriever_processor, progress_bar=False)
+
+    def remove_hashtags(self, hashtags: Iterable[str]) -> None:
+        """Removes hashtags from the pool, given with or without `#`. The model may still write them, as new ones.
+
+        Args:
+            hashtags (`Iterable[str]`): All of them in the pool.
+
+        Raises:
+            `CheckpointError`: The pipeline has no pool.
+            `PoolError`: Some are not in the pool, or none would be left; nothing is removed.
+        """
+        self._own_pool().remove(hashtags)
+
+    def _own_pool(self, *needed: str) -> HashtagPool:
+        missing = [name for name in (*needed, "hashtag_pool") if getattr(self, name) is None]
+        if missing:
+            raise CheckpointError(
+                f"This pipeline has no {' and no '.join(missing)}: make it anew with"
+                f" {' and '.join(f'{name}=' for name in missing)}, or without num_guidance=0."
+            )
+        return self.hashtag_pool
+
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
         """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
         `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
@@ -504,6 +555,16 @@ def _check_known(decoding: dict[str, Any]) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."
             raise InputError(f"{name} is not an argument of the hashtag-generation pipeline: {hint}")
+
+
+def _check_top_k(decoding: Mapping[str, Any], defaults: GenerationConfig) -> None:
+    """`top_k` asks other pipelines for so many answers; `generate` only warns where there is nothing to draw from."""
+    settings = decoding.get("generation_config", defaults)
+    if decoding.get("top_k") is not None and not decoding.get("do_sample", settings.do_sample):
+        raise InputError(
+            f"top_k={decoding['top_k']!r} is for sampling: pass top_n={decoding['top_k']!r} for so many hashtags, or"
+            " do_sample=True beside it."
+        )
 
 
 def _with_one_length(decoding: Mapping[str, Any]) -> dict[str, Any]:

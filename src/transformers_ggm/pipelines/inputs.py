@@ -49,7 +49,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
     """
     if item is None:
         raise InputError("The item is None: pass a clip, or a dict with a `video` or a `description`.")
-    if not isinstance(item, Mapping) or _is_stored_file(item):
+    if not isinstance(item, Mapping) or is_stored_file(item):
         return ItemFields(_clip(item), whole_text(description), None, None)
     if not any(name in item for name in FIELDS):
         raise InputError(f"The item has the fields {sorted(map(str, item))}, but needs a `video` or a `description`.")
@@ -66,7 +66,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
 def item_name(item: Any) -> str | None:
     """The path or URL by which an item can be named, if it has one."""
     video = item.get("video", item) if isinstance(item, Mapping) else item
-    if _is_stored_file(video) and video.get("path") is not None:
+    if is_stored_file(video) and video.get("path") is not None:
         return video["path"]
     try:
         video = _unpacked(video)
@@ -210,15 +210,15 @@ def _geometry(video_processor: GGMVideoProcessor) -> tuple:
     return (*sizes, *(getattr(video_processor, name) for name in names))
 
 
-def _is_stored_file(value: Any) -> bool:
-    # A `Video` or `Audio` column of `datasets` that is not decoded.
+def is_stored_file(value: Any) -> bool:
+    """Whether this is an entry of a `Video` or `Audio` column of `datasets` that is not decoded."""
     return isinstance(value, Mapping) and bool(value) and set(value) <= {"path", "bytes"}
 
 
 def _unpacked(value: Any) -> Any:
     if hasattr(value, "as_py"):
         value = value.as_py()  # a value of pyarrow
-    if not _is_stored_file(value):
+    if not is_stored_file(value):
         return own_file(value)
     return value["bytes"] if value.get("bytes") is not None else value.get("path")
 

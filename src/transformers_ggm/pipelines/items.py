@@ -13,7 +13,7 @@ from transformers.pipelines.pt_utils import KeyDataset
 from ..errors import InputError
 from ..processing import Media
 from ..processing.media import is_media_source
-from .inputs import FIELDS
+from .inputs import FIELDS, is_stored_file
 from .opened_clips import is_opened_clip
 
 
@@ -62,6 +62,39 @@ def as_items(inputs: Any) -> Any:
     if hasattr(inputs, "__len__") and hasattr(inputs, "__getitem__"):
         return Items(inputs)
     return inputs
+
+
+def is_list(value: Any) -> bool:
+    """Whether something stands for a list: it has a length and values, and is neither text nor a mapping."""
+    return isinstance(value, Iterable) and hasattr(value, "__len__") and not isinstance(value, (str, bytes, Mapping))
+
+
+def with_descriptions(items: Any, descriptions: Iterable) -> list[dict[str, Any]]:
+    """
+    Items, each with the words at its place in a list.
+
+    Args:
+        items: What [`as_items`] makes of a list or its like.
+        descriptions (`Iterable[str]`): As many. An item that has a description keeps it.
+
+    Raises:
+        `InputError`: There are more or fewer, or `items` is one item or a stream.
+    """
+    if not (isinstance(items, list) or (isinstance(items, Items) and items.is_sequence)):
+        raise InputError(
+            "`description` is a list, but what it is for is not: pass one string for one item or for all of a stream or"
+            ' data set, or items of the form {"video": ..., "description": ...}.'
+        )
+    words = list(descriptions)
+    if len(words) != len(items):
+        raise InputError(f"There are {len(words)} descriptions for {len(items)} items: give one for each.")
+    return [{"description": text, **_as_fields(item)} for item, text in zip(items, words)]
+
+
+def _as_fields(item: Any) -> Mapping[str, Any]:
+    if not isinstance(item, Mapping) or is_stored_file(item):
+        return {"video": item}
+    return {name: value for name, value in item.items() if name != "description" or value is not None}
 
 
 def _is_one(inputs: Any) -> bool:

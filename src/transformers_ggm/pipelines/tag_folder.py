@@ -1,25 +1,14 @@
-"""Tags every clip of a folder, into a file of JSON lines.
+"""Tags every clip of a folder, into a file of JSON lines: the command `ggm tag`."""
 
-```bash
-python -m transformers_ggm.pipelines.tag_folder clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 8
---num_workers 4
-```
-"""
-
-import argparse
 import json
 import os
-import sys
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm.auto import tqdm
-from transformers import pipeline
 
 from ..data.clip_files import FolderContents, examples_of, summary_of_left_out
-from ..data.prepare.options import available_cores
 from ..data.shorts import json_lines
 from ..data.sources.metadata import FolderMetadata
 from ..errors import DatasetError
@@ -192,56 +181,3 @@ def _names_in(output: Path) -> set[str]:
             )
         names.add(row["file_name"])
     return names
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips
-    that were skipped are listed there too."""
-    options = _parser().parse_args(arguments)
-    try:
-        # Before a model is loaded.
-        numbers = {name: getattr(options, name) for name in ("batch_size", "num_workers", "top_n", "num_beams")}
-        check_numbers(**numbers)
-        check_output(Path(options.output))
-        FolderContents.of(options.folder).require_clips(options.folder)
-        suggest = pipeline("hashtag-generation", model=options.model, device=options.device, int8=options.int8)
-        report = tag_folder(
-            suggest,
-            options.folder,
-            options.output,
-            on_error=options.on_error,
-            **{name: value for name, value in numbers.items() if value is not None},
-        )
-    except KeyboardInterrupt:
-        print("Interrupted: the same command goes on where this one was.", file=sys.stderr)
-        return 130
-    except (OSError, ValueError) as error:  # what this package raises, and what the file system does
-        print(error, file=sys.stderr)
-        return 1
-    print(report, file=sys.stderr)
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m transformers_ggm.pipelines.tag_folder",
-        description="Tags every clip of a folder, into a file of JSON lines. What has a line is not done again.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("folder", help="of clips; descriptions are read from its metadata.jsonl, where there is one")
-    parser.add_argument("--output", required=True, help="file of JSON lines, appended to")
-    parser.add_argument("--model", help="folder or Hub id of a checkpoint (None: the bundled demonstration)")
-    parser.add_argument("--device", help="such as cuda:0 (None: a GPU where there is one)")
-    parser.add_argument("--int8", action="store_true", help="round to eight bits, which is quicker on processors")
-    parser.add_argument("--batch_size", type=int, default=8, help="clips at a time")
-    parser.add_argument("--num_workers", type=int, default=available_cores(), help="processes that decode")
-    parser.add_argument("--top_n", type=int, help="hashtags of a clip, at most (None: all that the model writes)")
-    parser.add_argument("--num_beams", type=int, help="1 is the quickest (None: what the checkpoint says)")
-    parser.add_argument(
-        "--on_error", choices=("skip", "raise"), default="skip", help="about clips that cannot be read"
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

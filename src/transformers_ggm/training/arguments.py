@@ -95,7 +95,7 @@ class DataArguments:
     data_dir: str = field(
         metadata={
             "help": "Folder with train/, validation/ and test/, a metadata.jsonl in each; or a set that "
-            "`python -m transformers_ggm.data.prepare` wrote."
+            "`ggm prepare` wrote."
         }
     )
     unseen_hashtags_in_pool: bool = field(

@@ -19,10 +19,10 @@ from odd_server import OddServer, content
 from prepare_samples import files_of, prepare, read_lines
 
 from transformers_ggm import load_shorts
+from transformers_ggm.cli import main
 from transformers_ggm.data import load_prepared
 from transformers_ggm.data.corpus import SPLIT_NAMES, CorpusOptions, build_corpus
 from transformers_ggm.data.prepare import workers
-from transformers_ggm.data.prepare.__main__ import main
 from transformers_ggm.errors import DatasetError
 
 CLIP_COLUMNS = ("frames", "timestamps", "duration", "audio")
@@ -258,7 +258,15 @@ def test_bad_clips_are_listed_and_cost_nothing_else(shorts_dir, tmp_path, capsys
     (tmp_path / "empty.mp4").touch()
     bad = [{**rows[0], "file_name": str(tmp_path / name)} for name in ("page.mp4", "empty.mp4", "missing.mp4")]
     write_metadata(tmp_path / "mixed" / "train", [rows[0], bad[0], rows[1], bad[1], bad[2], rows[2]])
-    arguments = ["--data_dir", str(tmp_path / "mixed"), "--output_dir", str(tmp_path / "out"), "--num_workers", "1"]
+    arguments = [
+        "prepare",
+        "--data_dir",
+        str(tmp_path / "mixed"),
+        "--output_dir",
+        str(tmp_path / "out"),
+        "--num_workers",
+        "1",
+    ]
     assert main(arguments) == 1
     captured = capsys.readouterr()
     assert "50.0% of the rows were rejected" in captured.err and "6 rows read, 3 rejected" in captured.out
@@ -334,7 +342,15 @@ def test_what_is_no_hashtag_is_reported(tmp_path, capsys):
     """Would fail if labels were lost on the way into a set without a word, or counted anew by a run that goes on."""
     rows = [{"description": f"{number}", "hashtags": ["snow", f"{number} words", "2024"]} for number in range(5)]
     write_metadata(tmp_path / "words" / "train", rows)
-    arguments = ["--data_dir", str(tmp_path / "words"), "--output_dir", str(tmp_path / "out"), "--num_workers", "1"]
+    arguments = [
+        "prepare",
+        "--data_dir",
+        str(tmp_path / "words"),
+        "--output_dir",
+        str(tmp_path / "out"),
+        "--num_workers",
+        "1",
+    ]
     for _ in range(2):
         assert main(arguments) == 0
         assert "10 entries in their hashtags are no hashtags" in capsys.readouterr().out
@@ -439,11 +455,11 @@ def test_near_duplicates_are_reported_and_kept_together(shorts_dir, tmp_path):
 
 def test_command_line_errors(tmp_path, capsys):
     """Would fail if a user's mistake ended in a traceback, or with exit status 0."""
-    assert main(["--data_dir", str(tmp_path / "nowhere"), "--output_dir", str(tmp_path / "out")]) == 1
+    assert main(["prepare", "--data_dir", str(tmp_path / "nowhere"), "--output_dir", str(tmp_path / "out")]) == 1
     assert "nowhere does not exist" in capsys.readouterr().err
-    assert main(["--data_dir", "x", "--output_dir", "y", "--columns", "tags"]) == 1
+    assert main(["prepare", "--data_dir", "x", "--output_dir", "y", "--columns", "tags"]) == 1
     assert "ours=theirs" in capsys.readouterr().err
-    assert main(["--data_dir", "x", "--output_dir", "y", "--jpeg_quality", "0"]) == 1
+    assert main(["prepare", "--data_dir", "x", "--output_dir", "y", "--jpeg_quality", "0"]) == 1
     assert "jpeg_quality" in capsys.readouterr().err
 
 

@@ -10,10 +10,10 @@ import pytest
 from data_samples import write_metadata
 from prepare_samples import files_of, prepare, read_lines
 
+from transformers_ggm.cli import main
 from transformers_ggm.data import load_prepared
 from transformers_ggm.data.corpus import CorpusOptions
 from transformers_ggm.data.prepare import ClipOptions, WorkOptions, prepare_shorts, workers
-from transformers_ggm.data.prepare.__main__ import main
 from transformers_ggm.errors import DatasetError
 
 CORPUS = CorpusOptions(min_hashtag_count=3, num_unseen_hashtags=1, seed=4)
@@ -244,7 +244,7 @@ def test_unfinished_work_of_earlier_versions(clips, tmp_path):
 def test_command_line(clips, tmp_path, capsys):
     """Would fail if the option were missing from the command, or nobody were told of it."""
     folder, good = clips
-    arguments = ["--data_dir", str(folder), "--output_dir", str(tmp_path / "out"), "--num_workers", "1"]
+    arguments = ["prepare", "--data_dir", str(folder), "--output_dir", str(tmp_path / "out"), "--num_workers", "1"]
     assert main(arguments) == 1
     assert "--retry_rejected true" in capsys.readouterr().out
     mend(folder, good)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from transformers_ggm.cli import main
 from transformers_ggm.errors import DatasetError
 from transformers_ggm.evaluation import bootstrap_intervals, unpaired_test
 from transformers_ggm.experiments.human_rating import (
@@ -19,7 +20,6 @@ from transformers_ggm.experiments.human_rating import (
     read_ratings,
     write_rating_sheet,
 )
-from transformers_ggm.experiments.human_rating.__main__ import main
 
 NAN = float("nan")
 
@@ -227,8 +227,8 @@ def test_command(rated, capsys):
     """Would fail if the command wrote other figures than the functions give, or its table left some out."""
     folder, key = rated
     _, sheets = random_answers(folder, key)
-    arguments = ["figures", "--key", str(folder / "key.json"), "--output_dir", str(folder / "out")]
-    assert main([*arguments, "--sheets", *map(str, sheets)]) == 0
+    arguments = ["rate", "metrics", "--key", str(folder / "key.json"), "--output_dir", str(folder / "out")]
+    assert main([*arguments, *map(str, sheets)]) == 0
     report = rating_report(read_ratings(sheets, key), key)
     table = (folder / "out" / "table6.md").read_text()
     assert json.loads((folder / "out" / "table6.json").read_text()) == report
@@ -239,5 +239,5 @@ def test_command(rated, capsys):
         assert int(row[1]) == figures["items"] and float(row[2].split()[0]) == round(figures["relevance"]["mean"], 2)
         assert float(row[4].split()[0]) == round(figures["relevant_share"]["mean"], 1)
     assert f"{report['agreement']['krippendorff_alpha']:.2f}" in table and "Unrated" in table
-    assert main([*arguments, "--sheets", str(folder / "nowhere.csv")]) == 1
+    assert main([*arguments, str(folder / "nowhere.csv")]) == 1
     assert "nowhere.csv" in capsys.readouterr().err

@@ -1,7 +1,5 @@
 import csv
 import json
-import runpy
-import sys
 from collections import Counter
 
 import pytest
@@ -9,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, DatasetError
 from transformers_ggm.experiments.human_rating import (
     choose_items,
@@ -17,7 +16,6 @@ from transformers_ggm.experiments.human_rating import (
     read_predictions,
     write_rating_sheet,
 )
-from transformers_ggm.experiments.human_rating.__main__ import main
 from transformers_ggm.retrieval import HashtagPool
 
 POOL = ["rain", "snow"]
@@ -250,22 +248,22 @@ def test_command(tmp_path, capsys):
     """Would fail if the command wrote another sheet than the function, or hid what is wrong."""
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(each) + "\n" for each in ROWS))
     (tmp_path / "pool.txt").write_text("\n".join(POOL))
-    arguments = ["sheet", "--pool", str(tmp_path / "pool.txt"), "--output_dir", str(tmp_path / "a"), "--seed", "2"]
-    assert main([*arguments, "--predictions", f"ggm={tmp_path / 'p.jsonl'}"]) == 0
+    arguments = [
+        "rate",
+        "sheet",
+        "--pool",
+        str(tmp_path / "pool.txt"),
+        "--output_dir",
+        str(tmp_path / "a"),
+        "--seed",
+        "2",
+    ]
+    assert main([*arguments, f"ggm={tmp_path / 'p.jsonl'}"]) == 0
     assert "6 hashtags to judge, 3 of them novel" in capsys.readouterr().out
     write_rating_sheet(tmp_path / "b", {"ggm": ROWS}, POOL, seed=2)
     for name in ("ratings.csv", "key.json", "novel_hashtags.csv"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert main([*arguments, "--predictions", str(tmp_path / "p.jsonl")]) == 1
+    assert main([*arguments, str(tmp_path / "p.jsonl")]) == 1
     assert "give NAME=FILE" in capsys.readouterr().err
-    assert main([*arguments, "--predictions", "a=p", "a=q"]) == 1
+    assert main([*arguments, "a=p", "a=q"]) == 1
     assert "p cannot be read" in capsys.readouterr().err
-
-
-def test_module_runs(monkeypatch, capsys):
-    """Would fail if `python -m` did not find the command, or lost its exit status."""
-    monkeypatch.setattr(sys, "argv", ["rating", "--help"])
-    monkeypatch.delitem(sys.modules, "transformers_ggm.experiments.human_rating.__main__")
-    with pytest.raises(SystemExit, match="0"):
-        runpy.run_module("transformers_ggm.experiments.human_rating", run_name="__main__")
-    assert "figures" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Clips decoded once into Parquet shards: `python -m transformers_ggm.data.prepare`."""
+"""Clips decoded once into Parquet shards: `ggm prepare`."""
 
 from .options import ClipOptions, WorkOptions
 from .preparation import prepare_shorts

@@ -1,4 +1,4 @@
-"""What `python -m transformers_ggm.data.prepare` can be told."""
+"""What `ggm prepare` can be told."""
 
 import math
 import os

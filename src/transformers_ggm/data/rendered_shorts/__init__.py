@@ -6,7 +6,7 @@ about, and some are plain noise, so it can be measured which input a model uses 
 colour+shape compounds (`#bluesquare`) occur only in the test split: hashtags that nobody used before.
 
 ```bash
-python -m transformers_ggm.data.rendered_shorts --output_dir shorts
+ggm render-shorts --output_dir shorts
 ```
 """
 

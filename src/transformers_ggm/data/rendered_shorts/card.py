@@ -47,7 +47,7 @@ order of the frames they cannot be told apart. A description never names a colou
 Columns: `file_name`, `id`, `description`, `hashtags` (lower case, without '#', in random order), `causes`,
 `unseen_compound`.
 
-Made with seed {seed} by `python -m transformers_ggm.data.rendered_shorts`. Licence: Apache-2.0.
+Made with seed {seed} by `ggm render-shorts`. Licence: Apache-2.0.
 """
 
 

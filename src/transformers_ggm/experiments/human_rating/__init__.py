@@ -1,8 +1,8 @@
 """
 People's judgement of novel hashtags (Yu et al., ACL 2023, Table 6): a sheet to fill in, and what comes out of it.
 
-    python -m transformers_ggm.experiments.human_rating sheet --help
-    python -m transformers_ggm.experiments.human_rating figures --help
+    ggm rate sheet --help
+    ggm rate metrics --help
 """
 
 from .agreement import krippendorff_alpha

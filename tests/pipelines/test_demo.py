@@ -1,16 +1,15 @@
-"""`make demo`: what a newcomer sees first."""
+"""`ggm demo`: what a newcomer sees first."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).resolve().parents[2] / "examples" / "demo.py"
+from transformers_ggm.pipelines.demo import demo_clips
 
 
 def run_demo(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(DEMO), *arguments]
+    command = [sys.executable, "-m", "transformers_ggm", "demo", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -30,9 +29,9 @@ def test_prints_suggestions_beside_the_authors(demo):
     assert len(hits) > 5
 
 
-def test_clips_were_never_trained_on(load_example, tmp_path):
+def test_clips_were_never_trained_on(tmp_path):
     """Would fail if the demonstration showed clips of the training split, or none with a held-out compound."""
-    recipes = load_example("demo").demo_clips(tmp_path).values()
+    recipes = demo_clips(tmp_path).values()
     assert all(recipe.id.startswith("test-") for recipe in recipes)
     assert any(recipe.unseen_compound for recipe in recipes)
 

@@ -1,22 +1,12 @@
-"""Suggests hashtags for five rendered clips that the bundled model never saw, or for a clip of yours.
+"""A demonstration: hashtags for five rendered clips that the bundled model never saw, or for a clip of one's own."""
 
-```bash
-python examples/demo.py
-python examples/demo.py my_clip.mp4 --description "first snow in toronto"
-python examples/demo.py my_clip.mp4 --model path-or-hub-id
-```
-"""
-
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 
 from transformers import Pipeline, pipeline
 from transformers.utils import logging
 
-from transformers_ggm.data.rendered_shorts import ClipRecipe, render_clip, sample_recipes
-from transformers_ggm.errors import CheckpointError, InputError, MediaError
+from ..data.rendered_shorts import ClipRecipe, render_clip, sample_recipes
 
 # The model was trained on the train split of this seed, and measured on the first 600 clips of its test split. Later
 # ones were not used for anything; these five differ in look and sound. Another seed would hold out other compounds
@@ -66,45 +56,39 @@ def show_recipe(recipe: ClipRecipe, suggestions: list[dict]) -> None:
     print("\n".join(suggestion_lines(suggestions, set(authors))), end="\n\n")
 
 
-def run_on_rendered_clips(suggest: Pipeline) -> None:
+def demonstrate(clip: str | None = None, description: str = "", model: str | None = None) -> None:
+    """
+    Prints what a model suggests: for rendered clips beside what is in them, or for a clip of one's own.
+
+    Args:
+        clip (`str`, *optional*): Path or URL of a clip. Defaults to five rendered ones.
+        description (`str`, defaults to `""`): What the author of that clip wrote.
+        model (`str`, *optional*): Folder or Hub id of a checkpoint. Defaults to the bundled one.
+
+    Raises:
+        `CheckpointError`: There is no such model.
+        `MediaError`: The clip cannot be read.
+    """
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    suggest = pipeline("hashtag-generation", model=model)
+    if model is None:
+        size = suggest.model.num_parameters() / 1e6
+        print(f"This is a demonstration model ({size:.1f} million parameters), trained on clips rendered by code:")
+        print("coloured shapes that move and sound, with sentences about everyday life. It knows nothing else.\n")
+    if clip is None:
+        _show_rendered_clips(suggest)
+    else:
+        suggestions = suggest(clip, description=description)
+        print(clip)
+        print(line("description", description or "(none)"))
+        print("\n".join(suggestion_lines(suggestions, set())), end="\n\n")
+    print(MARKS)
+
+
+def _show_rendered_clips(suggest: Pipeline) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = demo_clips(Path(folder))
         items = [{"video": path, "description": recipe.description} for path, recipe in clips.items()]
         for recipe, suggestions in zip(clips.values(), suggest(items, batch_size=len(items))):
             show_recipe(recipe, suggestions)
-
-
-def run_on(clip: str, description: str, suggest: Pipeline) -> None:
-    suggestions = suggest(clip, description=description)
-    print(clip)
-    print(line("description", description or "(none)"))
-    print("\n".join(suggestion_lines(suggestions, set())), end="\n\n")
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Suggests hashtags for rendered clips, or for a clip of yours.")
-    parser.add_argument("clip", nargs="?", help="path or URL of a clip (default: five rendered ones)")
-    parser.add_argument("--description", default="", help="what the author of the clip wrote")
-    parser.add_argument("--model", help="checkpoint folder or Hub id (default: the demonstration model)")
-    arguments = parser.parse_args()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        suggest = pipeline("hashtag-generation", model=arguments.model)
-        if arguments.model is None:
-            size = suggest.model.num_parameters() / 1e6
-            print(f"This is a demonstration model ({size:.1f} million parameters), trained on clips rendered by code:")
-            print("coloured shapes that move and sound, with sentences about everyday life. It knows nothing else.\n")
-        if arguments.clip is None:
-            run_on_rendered_clips(suggest)
-        else:
-            run_on(arguments.clip, arguments.description, suggest)
-    except (CheckpointError, InputError, MediaError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(MARKS)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,4 @@
-"""Decodes the clips of a source once, into a set of Parquet shards to train on.
-
-```bash
-python -m transformers_ggm.data.prepare --data_dir shorts --output_dir prepared
-python train.py --data_dir prepared --output_dir outputs/ggm
-```
-"""
+"""The command `ggm prepare`, whose arguments are the fields of dataclasses."""
 
 import sys
 from collections.abc import Sequence
@@ -60,32 +54,37 @@ class SourceArguments:
         return {ours: theirs or None for ours, theirs in (pair.split("=", 1) for pair in self.columns)}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def prepare_from_arguments(arguments: Sequence[str]) -> int:
     """
-    Runs the command line.
+    Prepares what command-line arguments tell, and prints what that came to.
 
     Returns:
-        `int`: the exit status: 0, or 1 where nothing could be prepared (with a line on stderr that says why) or more
-        than `max_rejected_share` of the rows were rejected (the others are written all the same).
+        `int`: the exit status: 0, or 1 where more than `max_rejected_share` of the rows were rejected (the others are
+        written all the same).
+
+    Raises:
+        SystemExit: the arguments are wrong (status 2), or ask for help (status 0).
+        ValueError: a value is out of range.
+        DatasetError: there is nothing to prepare, or it cannot be written.
     """
     parser = HfArgumentParser(
         (SourceArguments, ClipOptions, MediaLimits, CorpusOptions, WorkOptions),
-        prog="python -m transformers_ggm.data.prepare",
+        prog="ggm prepare",
         description="Decodes the clips of a source once, into a set of Parquet shards to train on.",
+        epilog="Example: ggm prepare --data_dir clips.csv --output_dir prepared --columns video=url hashtags=tags",
     )
-    try:
-        source, clip, limits, corpus, work = parser.parse_args_into_dataclasses(argv)
-        if source.push_to_hub:
-            validate_repo_id(source.push_to_hub)
-        record = prepare_shorts(
-            source.data_dir, source.output_dir, source.column_names, source.build_corpus, clip, limits, corpus, work
-        )
-        print(summary(record, source.output_dir))
-        if source.push_to_hub:
-            print(push_prepared_to_hub(source.output_dir, source.push_to_hub, private=source.private or None))
-    except (OSError, ValueError, ImportError) as error:  # what this package raises, and what the file system does
-        print(error, file=sys.stderr)
-        return 1
+    *options, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    source, clip, limits, corpus, work = options
+    if source.push_to_hub:
+        validate_repo_id(source.push_to_hub)
+    record = prepare_shorts(
+        source.data_dir, source.output_dir, source.column_names, source.build_corpus, clip, limits, corpus, work
+    )
+    print(summary(record, source.output_dir))
+    if source.push_to_hub:
+        print(push_prepared_to_hub(source.output_dir, source.push_to_hub, private=source.private or None))
     share = record["rejected"] / record["read"]
     if share > work.max_rejected_share:
         print(
@@ -109,12 +108,9 @@ def summary(record: dict[str, Any], output_dir: str) -> str:
         lines.append(f"Clips that no row of the metadata names, left out: {record['clips_without_row']}")
     if record["rejected"]:
         lines.append(
-            f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} (--retry_rejected true tries them again)"
+            f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} "
+            "(--retry_rejected true tries them again)"
         )
     lines.append(f"Statistics and plots: {Path(output_dir, 'statistics.md')}")
-    lines.append(f"Next: python train.py --data_dir {output_dir} --output_dir outputs/ggm")
+    lines.append(f"Next: ggm train --data_dir {output_dir} --output_dir outputs/ggm")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
