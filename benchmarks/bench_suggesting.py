@@ -76,7 +76,8 @@ def table(stages: dict[Setting, dict[str, float]], vision_language: dict[str, fl
         "",
         f'The fast setting is "{FAST}"; below, in the same type of numbers as the other model.',
         "",
-        "| SmolVLM2-256M, same frames, as many tokens, greedy | seconds | times the plain composition | times the fast setting |",
+        "| SmolVLM2-256M, same frames, as many tokens, greedy | seconds | times the plain composition "
+        "| times the fast setting |",
     ]
     lines.append("|---|---:|---:|---:|")
     for name, seconds in vision_language.items():

@@ -89,8 +89,8 @@ def pool_summary(pool: HashtagPool, own: HashtagPool) -> str:
     listed = pool.hashtags[::-1][:LISTED_HASHTAGS]
     more = f" and {len(pool) - len(listed):,} more" if len(listed) < len(pool) else ""
     return (
-        f'<p><b id="pool-size">{len(pool):,}</b> hashtags to take guidance from. Changes are yours alone and hold until'
-        f" you leave the page.</p>{changes}"
+        f'<p><b id="pool-size">{len(pool):,}</b> hashtags to take guidance from. Changes are yours alone and hold'
+        f" until you leave the page.</p>{changes}"
         f'<details><summary>Show the pool</summary><p class="pool">{_tags(listed)}{more}</p></details>'
     )
 
@@ -158,7 +158,8 @@ def peaks(waveform: np.ndarray, count: int = BARS) -> np.ndarray:
 
 def notice(message: str, is_error: bool = False) -> str:
     """A message in the place of the chips."""
-    return f'<p class="notice{" error" if is_error else ""}" role="{"alert" if is_error else "status"}">{escape(message)}</p>'
+    kind, role = ("notice error", "alert") if is_error else ("notice", "status")
+    return f'<p class="{kind}" role="{role}">{escape(message)}</p>'
 
 
 def quiet(message: str) -> str:

@@ -114,8 +114,10 @@ def test_another_retriever(folder, clips, tmp_path, caplog, monkeypatch):
 
 
 def test_towers_in_different_places(folder, clips, tmp_path):
-    """Would fail if weights that are read from disk when needed could not be compared, which is an error, or if what
-    they are not known to share were taken as shared."""
+    """
+    Would fail if weights that are read from disk when needed could not be compared, which is an error, or if what they
+    are not known to share were taken as shared.
+    """
     size = (folder / "model.safetensors").stat().st_size
     places = {"max_memory": {"cpu": size // 3}, "offload_folder": str(tmp_path)}
     spread = pipeline("hashtag-generation", model=str(folder), device_map="auto", model_kwargs=places)

@@ -1,5 +1,7 @@
-"""From rows with hashtags to the splits of Yu et al., ACL 2023, section 4.1: rare hashtags dropped, a random split,
-and a second test set whose hashtags training never shows."""
+"""
+From rows with hashtags to the splits of Yu et al., ACL 2023, section 4.1: rare hashtags dropped, a random split, and a
+second test set whose hashtags training never shows.
+"""
 
 from array import array
 from collections.abc import Iterable, Sequence

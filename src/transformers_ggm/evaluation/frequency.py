@@ -69,7 +69,8 @@ def f1_by_frequency(
 
     ```python
     >>> from transformers_ggm.evaluation import f1_by_frequency
-    >>> f1 = f1_by_frequency([[["fyp", "sled"], ["fyp"]]], [["fyp"], ["fyp", "sled"]], {"fyp": 9, "rain": 2, "sled": 1})
+    >>> predictions, references = [["fyp", "sled"], ["fyp"]], [["fyp"], ["fyp", "sled"]]
+    >>> f1 = f1_by_frequency([predictions], references, {"fyp": 9, "rain": 2, "sled": 1})
     >>> f1["head"].mean, f1["tail"].mean
     (100.0, 0.0)
 

@@ -47,9 +47,9 @@ def claims_table(results: CorpusResults) -> Table:
     for system in results.systems.values():
         table.rows += _unseen_rows(results, system)
     table.notes = [
-        "Differences of the means over test rows, seeds averaged, with two-sided p-values of a paired permutation test "
-        f"over rows. 'Holds' and 'the reverse' need p < {SIGNIFICANT} on ROUGE-1 (or recall); p-values are not corrected "
-        "for their number, and say nothing of how figures vary with the seed."
+        "Differences of the means over test rows, seeds averaged, with two-sided p-values of a paired permutation "
+        f"test over rows. 'Holds' and 'the reverse' need p < {SIGNIFICANT} on ROUGE-1 (or recall); p-values are not "
+        "corrected for their number, and say nothing of how figures vary with the seed."
     ]
     return table
 

@@ -133,8 +133,8 @@ class CorpusResults:
             for cell in result.finished:
                 if [row["hashtags"] for row in cell.rows] != self.references:
                     raise DatasetError(
-                        f"{cell.folder} was tested on other rows than {self._first.folder}: remove the older folder and "
-                        "start again."
+                        f"{cell.folder} was tested on other rows than {self._first.folder}: remove the older folder "
+                        "and start again."
                     )
 
     def _all(self) -> list[SystemResult]:

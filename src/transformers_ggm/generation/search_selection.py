@@ -36,8 +36,9 @@ def search_arguments(
     guidance: Sequence[Sequence[str]],
     decoding: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Arguments of `generate` by which greedy search takes whole hashtags of the guidance at a time, and beams share
-    what they have in common. Both write what they would write otherwise, and return [`ScoredSequences`].
+    """
+    Arguments of `generate` by which greedy search takes whole hashtags of the guidance at a time, and beams share what
+    they have in common. Both write what they would write otherwise, and return [`ScoredSequences`].
 
     Args:
         model ([`GGMForHashtagGeneration`]): Its `generation_config` counts where `decoding` says nothing.

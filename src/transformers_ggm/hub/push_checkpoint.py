@@ -229,8 +229,8 @@ def _check_adapter(folder: Path) -> None:
     base = read_configuration(config_file).get("base_model_name_or_path")
     if not is_hub_id(base):
         raise CheckpointError(
-            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its id"
-            " there as `base_model_name_or_path`."
+            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its"
+            " id there as `base_model_name_or_path`."
         )
 
 

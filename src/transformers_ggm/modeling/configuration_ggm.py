@@ -157,8 +157,8 @@ class GGMConfig(PreTrainedConfig):
         for name, width in widths.items():
             if width % self.fusion_num_attention_heads:
                 raise ValueError(
-                    f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width {width} "
-                    f"of `{name}`; choose a divisor."
+                    f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width "
+                    f"{width} of `{name}`; choose a divisor."
                 )
 
 
@@ -170,8 +170,8 @@ def hidden_size_of(config: PreTrainedConfig) -> int:
         return config.hidden_sizes[-1]  # convolutional: one width a stage
     if not hasattr(config, "hidden_size"):
         raise ValueError(
-            f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give the "
-            "configuration of one, e.g. `CLIPConfig().vision_config`."
+            f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give "
+            "the configuration of one, e.g. `CLIPConfig().vision_config`."
         )
     return config.hidden_size
 

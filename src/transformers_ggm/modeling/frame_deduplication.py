@@ -9,8 +9,8 @@ from transformers.utils import ModelOutput
 
 from .backbones import blank_where_masked
 
-# About a clip's: what a processor makes of more in one pass no longer fits into its cache. Frame by
-# frame, ViT-B/32 takes a quarter longer in passes of 120 than of 15, ViT-B/16 a seventh longer in passes of 60.
+# About a clip's: the activations of more frames no longer fit into a CPU's cache. Per frame, ViT-B/32 takes a quarter
+# longer in passes of 120 than of 15, ViT-B/16 a seventh longer in passes of 60.
 FRAMES_AT_A_TIME = 16
 
 

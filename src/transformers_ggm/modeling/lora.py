@@ -148,7 +148,8 @@ def check_matches(model: nn.Module, target_modules: str) -> None:
     if not any(pattern.fullmatch(name) for name, _ in model.named_modules()):
         example = next(name for name, module in model.named_modules() if isinstance(module, nn.Linear))
         raise ValueError(
-            f"`target_modules` {target_modules!r} matches no layer. It has to match the whole name, such as {example!r}."
+            f"`target_modules` {target_modules!r} matches no layer. "
+            f"It has to match the whole name, such as {example!r}."
         )
 
 

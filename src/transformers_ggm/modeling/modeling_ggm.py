@@ -177,8 +177,8 @@ class GGMEncoder(GGMPreTrainedModel):
             num_frames = states.shape[1]
             if num_frames > self.config.max_frames:
                 raise InputError(
-                    f"The video has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; sample fewer "
-                    "frames or train with a larger `max_frames`."
+                    f"The video has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; sample "
+                    "fewer frames or train with a larger `max_frames`."
                 )
             positions = torch.arange(num_frames, device=states.device)
             states = states + self.frame_positions(positions)[None, :, None].to(states.device)

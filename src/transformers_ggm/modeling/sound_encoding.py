@@ -77,8 +77,8 @@ def _time_axis(features: torch.Tensor, features_mask: torch.Tensor) -> int:
         if features.shape[axis] == features_mask.shape[-1]:
             return axis
     raise InputError(
-        f"`input_features_mask` has shape {tuple(features_mask.shape)}, but `input_features` {tuple(features.shape)}: pass"
-        " both as the processor makes them, or no mask for features without padding."
+        f"`input_features_mask` has shape {tuple(features_mask.shape)}, but `input_features` {tuple(features.shape)}:"
+        " pass both as the processor makes them, or no mask for features without padding."
     )
 
 

@@ -90,8 +90,8 @@ def check_savable(model: PreTrainedModel) -> None:
     by_torchao = quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO
     if by_torchao or is_quantized(model):
         raise CheckpointError(
-            "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and quantise"
-            " it at each loading."
+            "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and"
+            " quantise it at each loading."
         )
 
 
@@ -128,8 +128,8 @@ def _load_again(model: PreTrainedModel) -> PreTrainedModel:
         return type(model).from_pretrained(name, dtype=_ANY, **hub)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
-            f"{name} cannot be read any more ({error}). The pipeline computes in {model.dtype} and takes from there what"
-            " it rounded, to save it whole. Save what it has by `suggest.model.save_pretrained(...)`, or load the"
+            f"{name} cannot be read any more ({error}). The pipeline computes in {model.dtype} and takes from there"
+            " what it rounded, to save it whole. Save what it has by `suggest.model.save_pretrained(...)`, or load the"
             ' checkpoint with dtype="float32".'
         ) from error
 

@@ -38,8 +38,8 @@ logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
-    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
-    "still_tolerance", "generate_kwargs",
+    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool",
+    "return_guidance", "still_tolerance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
@@ -420,8 +420,10 @@ class HashtagGenerationPipeline(Pipeline):
     def _find_guidance(
         self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
     ) -> list[dict[str, float]]:
-        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too,
-        the frames in `media` become what it saw."""
+        """
+        The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
+        frames in `media` become what it saw.
+        """
         video_embeds = None
         if self._shares_vision and "pixel_values_videos" in media:
             seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
@@ -447,7 +449,8 @@ class HashtagGenerationPipeline(Pipeline):
         return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
+        """
+        Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
         `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
         folder stay. What the pipeline rounded to bfloat16 by itself is saved as the checkpoint has it.
 

@@ -34,8 +34,8 @@ def shares_vision(
     )
     if not alike:
         logger.warning(
-            "The model was made to see with the eyes of its retriever, but this is another one: both see the video, which"
-            " takes longer."
+            "The model was trained to share the vision encoder of its retriever, but this retriever has another one:"
+            " both encode the video, which takes longer."
         )
     return alike
 

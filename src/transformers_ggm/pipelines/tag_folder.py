@@ -195,8 +195,10 @@ def _names_in(output: Path) -> set[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips
-    that were skipped are listed there too."""
+    """
+    Runs the command line and gives the exit status: 0, or 1 with a line on stderr that says what is wrong; clips that
+    were skipped are listed there too.
+    """
     options = _parser().parse_args(arguments)
     try:
         # Before a model is loaded.

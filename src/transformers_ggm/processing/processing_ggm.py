@@ -358,8 +358,8 @@ class _Rows:
         for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
             if video is None and not text and not guidance:
                 raise InputError(
-                    f"Row {index} has an empty description, no video and no guidance: there is nothing to make hashtags"
-                    " from. Leave the row out, or pass blank_video=True to go by its sound."
+                    f"Row {index} has an empty description, no video and no guidance: there is nothing to make"
+                    " hashtags from. Leave the row out, or pass blank_video=True to go by its sound."
                 )
 
     def _column(self, name: str) -> list:

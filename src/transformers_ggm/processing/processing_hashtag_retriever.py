@@ -153,8 +153,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     @classmethod
     def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
-        """Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as
-        CLIP.
+        """
+        Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
 
         Args:
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a

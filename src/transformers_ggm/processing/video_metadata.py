@@ -68,8 +68,8 @@ def _as_metadata(entry: Any) -> VideoMetadata | None:
         return VideoMetadata(**entry)
     except TypeError as error:
         raise InputError(
-            f"video_metadata has the entry {entry!r}: pass a VideoMetadata of transformers, or a dict of its fields, of"
-            f" which total_num_frames is needed ({error})."
+            f"video_metadata has the entry {entry!r}: pass a VideoMetadata of transformers, or a dict of its fields,"
+            f" of which total_num_frames is needed ({error})."
         ) from error
 
 

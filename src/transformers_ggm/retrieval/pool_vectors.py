@@ -62,7 +62,8 @@ class PoolVectors:
                 rows = torch.as_tensor(chunk).detach()
                 if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (dim or rows.shape[1]):
                     raise PoolError(
-                        f"embeddings has shape {tuple(rows.shape)}: give (n, {dim or 'd'}), one vector for each hashtag."
+                        f"embeddings has shape {tuple(rows.shape)}: give (n, {dim or 'd'}), "
+                        "one vector for each hashtag."
                     )
                 dim = rows.shape[1]
                 rows = rows.to("cpu", torch.float16).contiguous()

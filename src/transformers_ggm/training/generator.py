@@ -216,8 +216,8 @@ def check_kind_of_result(run: TrainingRun) -> None:
     other = next(name for name in CONFIGURATIONS if name != run.generator_result.name)
     if (run.checkpoint_dir / other).is_file():
         raise CheckpointError(
-            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose another "
-            "--output_dir."
+            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose "
+            "another --output_dir."
         )
 
 

@@ -103,8 +103,8 @@ class TrainingRun:
                 )
             if unusable := read[split] - len(rows):
                 self.left_out.append(
-                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor words,"
-                    " and were left out"
+                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor"
+                    " words, and were left out"
                 )
         self.tell_left_out()
         return shorts

@@ -109,7 +109,8 @@ def summary(record: dict[str, Any], output_dir: str) -> str:
         lines.append(f"Clips that no row of the metadata names, left out: {record['clips_without_row']}")
     if record["rejected"]:
         lines.append(
-            f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} (--retry_rejected true tries them again)"
+            f"Reasons of the rejected ones: {Path(output_dir, 'rejects.jsonl')} "
+            "(--retry_rejected true tries them again)"
         )
     lines.append(f"Statistics and plots: {Path(output_dir, 'statistics.md')}")
     lines.append(f"Next: python train.py --data_dir {output_dir} --output_dir outputs/ggm")

@@ -99,8 +99,10 @@ class TarShards(InferredRows):
     def _samples(
         self, name: str, start: int, with_clips: bool, left_out: Counter | None = None
     ) -> Iterator[tuple[str, Row]]:
-        """Gives the samples of one tar with their places; those before number `start` are empty. Counts in `left_out`
-        what is part of no sample."""
+        """
+        Gives the samples of one tar with their places; those before number `start` are empty. Counts in `left_out`
+        what is part of no sample.
+        """
         key, row, number = None, {}, -1
         with _open_tar(name) as tar:
             for member in _members(tar):

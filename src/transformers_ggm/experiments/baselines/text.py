@@ -1,5 +1,7 @@
-"""What can be had from the descriptions alone, without a neural network: the figures that a model has to beat, and
-guidance for one."""
+"""
+What can be had from the descriptions alone, without a neural network: the figures that a model has to beat, and
+guidance for one.
+"""
 
 import warnings
 from abc import ABC, abstractmethod

@@ -216,8 +216,8 @@ def _read_videos(predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> list
     for system, found in others:
         if [video[:3] for video in found] != [video[:3] for video in videos]:
             raise DatasetError(
-                f"{system!r} and {first!r} have other videos, descriptions or hashtags, or have them in another order: "
-                "give predictions of the same test split."
+                f"{system!r} and {first!r} have other videos, descriptions or hashtags, or have them in another "
+                "order: give predictions of the same test split."
             )
     return [
         _Video(*video[:3], {system: found[number][3] for system, found in rows.items()})

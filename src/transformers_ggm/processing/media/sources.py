@@ -1,5 +1,5 @@
-"""Where media comes from: a path, a URL, bytes or a file object, all opened as one seekable binary file of bounded
-size.
+"""
+Where media comes from: a path, a URL, bytes or a file object, all opened as one seekable binary file of bounded size.
 
 FFmpeg is always handed such a file and never a name: a playlist or a crafted name can then open nothing by itself.
 """
