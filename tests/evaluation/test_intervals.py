@@ -46,7 +46,7 @@ def test_same_seed_same_interval(monkeypatch):
     rows = rows_of(30)
     expected = bootstrap_intervals(rows, samples=500)
     assert bootstrap_intervals(rows, samples=500, seed=1) != expected
-    monkeypatch.setattr(intervals, "_COUNTS_AT_ONCE", 7 * 30)
+    monkeypatch.setattr(intervals, "VALUES_AT_A_TIME", 7 * 30)
     for name, interval in bootstrap_intervals(rows, samples=500).items():
         assert tuple(interval) == pytest.approx(tuple(expected[name]))
 

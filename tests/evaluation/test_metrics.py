@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from transformers_ggm.evaluation import hashtag_metrics, hashtag_metrics_per_video, mean_figures
+from transformers_ggm.evaluation import hashtag_metrics, hashtag_metrics_per_video, mean_metrics
 
 TAGS = ["bluesquare", "redsquare", "bluecircle", "rain", "snowday", "lakelife", "münchen", "東京"]
 SETS = st.lists(st.sampled_from(TAGS), max_size=5, unique=True)
@@ -131,4 +131,4 @@ def test_word_splitter_is_used():
 
 def test_means_without_precision():
     """Would fail if figures other than these could not be averaged."""
-    assert mean_figures({"bertscore_f1": [50.0, 100.0]}) == {"bertscore_f1": 75.0}
+    assert mean_metrics({"bertscore_f1": [50.0, 100.0]}) == {"bertscore_f1": 75.0}

@@ -87,7 +87,7 @@ def test_same_seed_same_p(method, monkeypatch):
     expected = paired_test(first, second, method=method, samples=501)
     assert paired_test(first, second, method=method, samples=501) == expected
     assert len({paired_test(first, second, method=method, samples=501, seed=seed) for seed in range(5)}) > 1
-    monkeypatch.setattr(significance, "_SIGNS_AT_ONCE", 90)
+    monkeypatch.setattr(significance, "VALUES_AT_A_TIME", 90)
     assert paired_test(first, second, method=method, samples=501) == expected
 
 
@@ -143,7 +143,7 @@ def test_unpaired_is_symmetric_and_seeded(monkeypatch):
     expected = unpaired_test(first, second, samples=501)
     assert unpaired_test(second, first, samples=4000).p_value == pytest.approx(expected.p_value, abs=0.08)
     assert len({unpaired_test(first, second, samples=501, seed=seed) for seed in range(5)}) > 1
-    monkeypatch.setattr(significance, "_SIGNS_AT_ONCE", 130)
+    monkeypatch.setattr(significance, "VALUES_AT_A_TIME", 130)
     assert unpaired_test(first, second, samples=501) == expected
 
 

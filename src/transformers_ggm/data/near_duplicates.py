@@ -28,6 +28,9 @@ that is found by frames alone and with the same description:
 Two different ones of 775 such clips differ in 32 bits at the median; 1% of the pairs in 22 or fewer, 0.1% in 12 or
 fewer, and 8 of 299,925 pairs in 4 or fewer, which show the same person before the same wall or share a photo. Mirrored
 clips are not found.
+
+Not by the package `imagehash`: its pHash cuts the 64 frequencies at their median with the mean among them, knows no
+frames of one colour, takes one PIL image at a time and brings PyWavelets; prepared sets hold hashes of the rule above.
 """
 
 import hashlib

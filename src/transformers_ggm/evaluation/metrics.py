@@ -48,7 +48,7 @@ def hashtag_metrics(
     ```
     """
     rows = hashtag_metrics_per_video(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
-    return mean_figures(rows)
+    return mean_metrics(rows)
 
 
 def hashtag_metrics_per_video(
@@ -87,7 +87,7 @@ def exact_match_per_video(
     }
 
 
-def mean_figures(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
+def mean_metrics(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
     """
     Means over videos, and `f1_of_means` where there are `precision` and `recall`.
 

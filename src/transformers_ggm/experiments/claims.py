@@ -40,7 +40,7 @@ def claims_table(results: CorpusResults) -> Table:
     for claim in CLAIMS:
         pair = [results.systems.get(name) for name in (claim.better, claim.worse)]
         if all(system is not None and system.finished for system in pair):
-            first, second = (results.mean_figures(system) for system in pair)
+            first, second = (results.mean_metrics(system) for system in pair)
             tests = [paired_test(first[name], second[name]) for name in ("rouge1", "f1")]
             numbers = [value for test in tests for value in (_signed(test.difference), _as_p(test))]
             table.rows.append([claim.text, *(system.title for system in pair), *numbers, verdict(tests[0])])

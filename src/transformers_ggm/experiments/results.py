@@ -177,14 +177,14 @@ class CorpusResults:
             self._figures[cell.cell.name] = figures
         return self._figures[cell.cell.name]
 
-    def mean_figures(self, result: SystemResult) -> dict[str, np.ndarray]:
+    def mean_metrics(self, result: SystemResult) -> dict[str, np.ndarray]:
         """Figures per video, averaged over the finished seeds."""
         figures = [self.figures_of(cell) for cell in result.finished]
         return {name: np.mean([figure[name] for figure in figures], axis=0) for name in figures[0]}
 
     def intervals(self, result: SystemResult) -> dict[str, Interval]:
         """Means over videos and seeds, with bootstrap intervals over videos."""
-        return bootstrap_intervals(self.mean_figures(result))
+        return bootstrap_intervals(self.mean_metrics(result))
 
     def spread(self, result: SystemResult, figure: str) -> float | None:
         """Standard deviation over seeds of the mean over videos; `None` for one seed."""

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase,
 from ..data import DataCollatorForHashtagClassification
 from ..data.shorts import SPLITS
 from ..errors import CheckpointError, DatasetError, InputError
-from ..evaluation import best_threshold, hashtags_above, mean_figures
+from ..evaluation import best_threshold, hashtags_above, mean_metrics
 from ..evaluation.metrics import exact_match_per_video
 from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
@@ -139,7 +139,7 @@ def make_trainer(
         scores, columns = prediction.predictions
         threshold = best_threshold(scores, hashtags[columns], references)
         predictions = hashtags_above(scores, hashtags[columns], threshold)
-        return {**mean_figures(exact_match_per_video(predictions, references)), "threshold": threshold}
+        return {**mean_metrics(exact_match_per_video(predictions, references)), "threshold": threshold}
 
     return HashtagClassificationTrainer(
         model,
