@@ -34,11 +34,11 @@ def test_coverage():
     assert 0.72 < hits / 300 < 0.87
 
 
-def test_figures_share_their_draws():
-    """Would fail if figures of the same videos were drawn apart: equal rows would get different intervals."""
+def test_metrics_share_their_draws():
+    """Would fail if metrics of the same videos were drawn apart: equal rows would get different intervals."""
     values = rows_of(30)["f1"]
     found = bootstrap_intervals({"a": values, "b": 2 * values}, samples=500)
-    assert tuple(found["b"]) == pytest.approx(tuple(2 * figure for figure in found["a"]))
+    assert tuple(found["b"]) == pytest.approx(tuple(2 * metric for metric in found["a"]))
 
 
 def test_same_seed_same_interval(monkeypatch):

@@ -94,9 +94,9 @@ def test_same_seed_same_p(method, monkeypatch):
 @pytest.mark.parametrize(
     "first, second, arguments, message",
     [
-        ([], [], {}, "one figure per video"),
-        ([1.0], [1.0, 2.0], {}, "one figure per video"),
-        ([[1.0]], [[1.0]], {}, "one figure per video"),
+        ([], [], {}, "one value per video"),
+        ([1.0], [1.0, 2.0], {}, "one value per video"),
+        ([[1.0]], [[1.0]], {}, "one value per video"),
         ([1.0], [float("nan")], {}, "not finite"),
         ([1.0], [1.0], {"samples": 0}, "`samples` is 0"),
         ([1.0], [1.0], {"method": "t"}, "'permutation' or 'bootstrap'"),
@@ -150,9 +150,9 @@ def test_unpaired_is_symmetric_and_seeded(monkeypatch):
 @pytest.mark.parametrize(
     "first, second, arguments, message",
     [
-        ([], [1.0], {}, "one figure per item"),
-        ([1.0], [], {}, "one figure per item"),
-        ([[1.0]], [1.0], {}, "one figure per item"),
+        ([], [1.0], {}, "one value per item"),
+        ([1.0], [], {}, "one value per item"),
+        ([[1.0]], [1.0], {}, "one value per item"),
         ([1.0], [float("nan"), 2.0], {}, "not finite"),
         ([1.0], [1.0], {"samples": 0}, "`samples` is 0"),
     ],

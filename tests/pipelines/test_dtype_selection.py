@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def bfloat16_for_all(monkeypatch):
-    """A processor with bfloat16, and every model large enough for it."""
+    """A CPU with bfloat16, and every model large enough for it."""
     monkeypatch.setattr(number_format, "has_bfloat16", lambda device: True)
     monkeypatch.setattr(number_format, "LEAST_WEIGHTS", 0)
 
@@ -95,7 +95,7 @@ def test_a_model_that_is_given_keeps_its_type(checkpoint, bfloat16_for_all):
 def test_small_models_and_old_processors(checkpoint, monkeypatch, tmp_path):
     """
     Would fail if a model were rounded where that gains nothing, or one that was saved in bfloat16 ran in it on a
-    processor that is slow at it.
+    CPU that is slow at it.
     """
     monkeypatch.setattr(number_format, "has_bfloat16", lambda device: True)
     assert types(load(checkpoint, device="cpu")) == {torch.float32}

@@ -87,7 +87,7 @@ def frame_hashes(frames: torch.Tensor) -> list[int]:
             more than once.
 
     Returns:
-        `list[int]`: four numbers of 64 bits, half of them set, and 0 for a frame of one colour.
+        `list[int]`: four integers of 64 bits, half of them set, and 0 for a frame of one colour.
 
     Raises:
         InputError: `frames` has another shape or type, or no frame.
@@ -131,7 +131,7 @@ _LETTERS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 def description_key(description: str) -> int:
     """
-    A number of 64 bits by which descriptions are compared: equal when their letters and digits are, whatever their
+    An integer of 64 bits by which descriptions are compared: equal when their letters and digits are, whatever their
     case, spaces, punctuation and emoji.
 
     Args:
@@ -167,7 +167,7 @@ def near_duplicate_groups(hashes: np.ndarray, keys: np.ndarray) -> np.ndarray:
         keys (`np.ndarray`): (n,) uint64, what [`description_keys`] gave.
 
     Returns:
-        `np.ndarray`: (n,) int64, for each row the smallest row number of its group; its own if it is alone.
+        `np.ndarray`: (n,) int64, for each row the smallest row index of its group; its own if it is alone.
 
     Raises:
         InputError: `hashes` or `keys` has another shape or type.
@@ -208,7 +208,7 @@ def _are_near(left: np.ndarray, right: np.ndarray, same_words: np.ndarray) -> np
 
 
 def _candidates(hashes: np.ndarray, keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of rows that may be near by their frames, as two arrays of row numbers at a time."""
+    """Pairs of rows that may be near by their frames, as two arrays of row indices at a time."""
     for column in hashes.T:
         rows = np.flatnonzero(column != FLAT_FRAME)
         column = np.ascontiguousarray(column[rows])

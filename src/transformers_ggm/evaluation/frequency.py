@@ -53,7 +53,7 @@ def f1_by_frequency(
 
     Args:
         systems_predictions (`list[list[list[str]]]`): predictions of one system, once for each seed that it was
-            trained with; hits and numbers are added up over the seeds.
+            trained with; hits and counts are added up over the seeds.
         references (`list[list[str]]`): the author's hashtags of the same videos.
         counts (`dict[str, int]`): how often each hashtag occurs in training; others are `"unseen"`.
         samples (`int`, *optional*, defaults to 10,000): bootstrap samples over videos.

@@ -29,18 +29,18 @@ def bootstrap_intervals(
     rows: Mapping[str, np.ndarray], *, confidence: float = 0.95, samples: int = 10_000, seed: int = 0
 ) -> dict[str, Interval]:
     """
-    Percentile bootstrap intervals of means over videos: how far a figure might move with other videos of the same
+    Percentile bootstrap intervals of means over videos: how far a metric might move with other videos of the same
     kind. What moves with the seed of the training is not in it.
 
     Args:
-        rows (`dict[str, np.ndarray]`): figures per video, each of shape `(videos,)`, as from
+        rows (`dict[str, np.ndarray]`): metrics per video, each of shape `(videos,)`, as from
             [`hashtag_metrics_per_video`]. With `precision` and `recall` among them, `f1_of_means` is added.
         confidence (`float`, *optional*, defaults to 0.95): share of the samples inside the interval.
         samples (`int`, *optional*, defaults to 10,000): bootstrap samples.
         seed (`int`, *optional*, defaults to 0): of the draws; the same rows and seed give the same intervals.
 
     Returns:
-        `dict[str, Interval]`: `mean`, `low` and `high` by figure.
+        `dict[str, Interval]`: `mean`, `low` and `high` by metric.
 
     Raises:
         ValueError: no rows, rows of different lengths or with NaN, `confidence` not between 0 and 1, no samples.
@@ -78,7 +78,7 @@ def percentile_bounds(
     Percentile bootstrap of several metrics at once, which share their draws of videos.
 
     Args:
-        statistic (callable): `statistic(drawn, axis)` gets the numbers of the drawn videos, int64 of shape `(videos,)`
+        statistic (callable): `statistic(drawn, axis)` gets the indices of the drawn videos, int64 of shape `(videos,)`
             or `(samples, videos)`, and gives `(metrics,)` or `(metrics, samples)`.
         videos (`int`): how many there are.
         confidence, samples, seed: as for [`bootstrap_intervals`].
@@ -115,5 +115,5 @@ def _as_table(rows: Mapping[str, np.ndarray]) -> np.ndarray:
         raise ValueError(f"`rows` needs arrays of the same videos, one at least, but has these shapes: {lengths}.")
     table = np.stack([np.asarray(values, dtype=np.float64) for values in rows.values()])
     if not np.isfinite(table).all():
-        raise ValueError("`rows` has values that are not finite: leave out videos that have no figure.")
+        raise ValueError("`rows` has values that are not finite: leave out videos that have no value.")
     return table

@@ -38,7 +38,7 @@ def recall_at_k_per_video(
     Args:
         retrieved (`list[list[str]]`): hashtags of the pool, nearest first.
         references (`list[list[str]]`): the author's hashtags of the same videos.
-        ks (`list[int]`): numbers of hashtags to look at.
+        ks (`list[int]`): how many of the nearest hashtags to count.
 
     Returns:
         `dict[int, np.ndarray]` from k to float64 of shape `(videos with hashtags,)`, in the order of the videos.

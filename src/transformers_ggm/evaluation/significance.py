@@ -18,7 +18,7 @@ class PairedTest:
     Outcome of [`paired_test`].
 
     Attributes:
-        difference (`float`): mean of the first system minus that of the second, in the figure's unit.
+        difference (`float`): mean of the first system minus that of the second, in the metric's unit.
         p_value (`float`): two-sided; never 0, as the observed difference counts as one of the samples.
         method (`str`): `"permutation"` or `"bootstrap"`.
         samples (`int`): how many random samples were asked for.
@@ -43,7 +43,7 @@ def paired_test(
     """
     Tests whether two systems' means over the same videos differ, two-sided.
 
-    - `"permutation"` (approximate randomisation, Noreen 1989): were the systems alike, their figures could be swapped
+    - `"permutation"` (approximate randomisation, Noreen 1989): were the systems alike, their values could be swapped
       on any video. The p-value is the share of random swaps whose difference is at least as large as the observed one.
     - `"bootstrap"` (Efron and Tibshirani 1993, section 16.4): were they alike, the differences had mean 0. Differences
       are shifted to mean 0 and drawn with replacement; the p-value is the share of draws whose mean is at least as
@@ -53,14 +53,14 @@ def paired_test(
     not more than `samples` swaps in all, each is taken once, and p is exact.
 
     Args:
-        first, second (`np.ndarray` of shape `(videos,)`): one figure of each video under each system, in the same
+        first, second (`np.ndarray` of shape `(videos,)`): one value of each video under each system, in the same
             order, for instance `hashtag_metrics_per_video(...)["f1"]`.
         method (`str`, *optional*, defaults to `"permutation"`).
         samples (`int`, *optional*, defaults to 10,000): random swaps or draws.
         seed (`int`, *optional*, defaults to 0): of the samples.
 
     Raises:
-        ValueError: not one figure per video and system, values that are not finite, no samples, unknown `method`.
+        ValueError: not one value per video and system, values that are not finite, no samples, unknown `method`.
         ImportError: the `eval` extra is not installed.
 
     Example:
@@ -79,10 +79,10 @@ def paired_test(
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.ndim != 1 or not len(first) or first.shape != second.shape:
         raise ValueError(
-            f"`first` has the shape {first.shape} and `second` {second.shape}: one figure per video is needed of both."
+            f"`first` has the shape {first.shape} and `second` {second.shape}: one value per video is needed of both."
         )
     if not np.isfinite([first, second]).all():
-        raise ValueError("There are values that are not finite: leave out videos that have no figure in both systems.")
+        raise ValueError("There are values that are not finite: leave out videos that have no value in both systems.")
     if samples < 1:
         raise ValueError(f"`samples` is {samples}, but one is needed at least.")
     if method not in ("permutation", "bootstrap"):
@@ -140,7 +140,7 @@ class UnpairedTest:
     Outcome of [`unpaired_test`].
 
     Attributes:
-        difference (`float`): mean of the first group minus that of the second, in the figure's unit.
+        difference (`float`): mean of the first group minus that of the second, in the metric's unit.
         p_value (`float`): two-sided; never 0, as the observed difference counts as one of the samples.
         samples (`int`): how many random samples were asked for.
         sizes (`tuple[int, int]`): items compared, of each group.
@@ -162,7 +162,7 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
     orders are fewer than `samples`, each is taken once, and p is exact.
 
     Args:
-        first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one figure of each item.
+        first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one value of each item.
         samples (`int`, *optional*, defaults to 10,000): random divisions.
         seed (`int`, *optional*, defaults to 0): of the samples.
 
@@ -184,11 +184,11 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.ndim != 1 or second.ndim != 1 or not len(first) or not len(second):
         raise ValueError(
-            f"`first` has the shape {first.shape} and `second` {second.shape}: one figure per item is needed of both."
+            f"`first` has the shape {first.shape} and `second` {second.shape}: one value per item is needed of both."
         )
     everything = np.concatenate([first, second])
     if not np.isfinite(everything).all():
-        raise ValueError("There are values that are not finite: leave out items that have no figure.")
+        raise ValueError("There are values that are not finite: leave out items that have no value.")
     if samples < 1:
         raise ValueError(f"`samples` is {samples}, but one is needed at least.")
     observed = float(first.mean() - second.mean())

@@ -49,7 +49,7 @@ def claims_table(results: CorpusResults) -> Table:
     table.notes = [
         "Differences of the means over test rows, seeds averaged, with two-sided p-values of a paired permutation "
         f"test over rows. 'Holds' and 'the reverse' need p < {SIGNIFICANT} on ROUGE-1 (or recall); p-values are not "
-        "corrected for their number, and say nothing of how figures vary with the seed."
+        "corrected for their number, and say nothing of how metrics vary with the seed."
     ]
     return table
 

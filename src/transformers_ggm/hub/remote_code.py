@@ -39,7 +39,7 @@ def save_remote_code(folder: str | os.PathLike) -> list[Path]:
     """
     Writes the code of this package that a checkpoint needs into its folder, and into its configurations where the
     Auto classes and `pipeline()` find it (`auto_map`, `custom_pipelines`): with `trust_remote_code=True` the
-    checkpoint then works where this package is not installed. Where it is, the code is not looked at.
+    checkpoint then works where this package is not installed. Where it is, the code is not loaded.
 
     The code is that of the installed version; write it again after an upgrade.
 

@@ -22,9 +22,9 @@ class DistinctFrames:
     Attributes:
         pixel_values (`torch.Tensor` of shape `(distinct, 3, height, width)`): these frames, one at least.
         shape (`tuple[int, int]`): rows and frames of the batch.
-        places (`torch.Tensor` of shape `(rows * frames,)`, *optional*): for each frame of the batch the place of its
-            like in `pixel_values`; `None` where these are all frames, in their order.
-        frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 0 on frames that were not looked at; `None`
+        places (`torch.Tensor` of shape `(rows * frames,)`, *optional*): for each frame of the batch the index of
+            its duplicate in `pixel_values`; `None` where these are all frames, in their order.
+        frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 0 on frames that were not encoded; `None`
             where all were.
 
     Example:
@@ -67,8 +67,8 @@ class DistinctFrames:
         Args:
             pixel_values_videos (`torch.Tensor` of shape `(rows, frames, 3, height, width)`).
             frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 1 on frames, 0 on padding, whose content
-                is not looked at.
-            tower (`nn.Module`): what is to see them.
+                is ignored.
+            tower (`nn.Module`): the vision encoder that is to encode them.
         """
         shape = tuple(pixel_values_videos.shape[:2])
         if tower.training or torch.compiler.is_compiling():

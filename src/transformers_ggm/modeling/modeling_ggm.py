@@ -75,7 +75,7 @@ class GGMEncoderOutput(BaseModelOutput):
     r"""
     Args:
         attention_mask (`torch.Tensor` of shape `(batch, sequence_length)`, *optional*): which of the states the
-            decoder may look at, where they are not those of the text alone: with `fusion="decoder"` and a video.
+            decoder may attend to, where they are not those of the text alone: with `fusion="decoder"` and a video.
     """
 
     attention_mask: torch.Tensor | None = None
@@ -93,8 +93,8 @@ class GGMEncoderOutput(BaseModelOutput):
 
 class GGMEncoder(GGMPreTrainedModel):
     """
-    Reads frames, sound and text, and returns what the decoder looks at: the video-grounded text states (section 3.2),
-    or with `fusion="decoder"` those of the text and, behind them, of all frames.
+    Reads frames, sound and text, and returns what the decoder attends to: the video-grounded text states (section
+    3.2), or with `fusion="decoder"` those of the text and, behind them, of all frames.
 
     Args:
         config ([`GGMConfig`]).
@@ -144,7 +144,7 @@ class GGMEncoder(GGMPreTrainedModel):
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding, whose
-                content is not looked at.
+                content is ignored.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
@@ -365,7 +365,7 @@ class GGMModel(GGMPreTrainedModel):
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
             encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
-                before; the inputs of the encoder are not looked at then. Where it has an `attention_mask`, that is the
+                before; the inputs of the encoder are ignored then. Where it has an `attention_mask`, that is the
                 mask of its states, else the argument is.
             cache (`Cache`, *optional*): keys and values of the decoder's earlier steps; `past_key_values` before
                 transformers 5.24, where both names are taken.

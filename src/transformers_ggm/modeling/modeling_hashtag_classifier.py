@@ -277,7 +277,7 @@ class GGMForHashtagClassification(PreTrainedModel):
         **kwargs: Unpack[TransformersKwargs],
     ) -> HashtagClassifierOutput | tuple:
         r"""
-        Inputs that the model has no backbone for are not looked at, so that classifiers of all kinds take one batch.
+        Inputs that the model has no backbone for are ignored, so that classifiers of all kinds take one batch.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, text_length)`, *optional*): the descriptions, padded on the

@@ -381,7 +381,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         return self._digest(torch.float16)
 
     def _fits_bfloat16(self) -> bool:
-        """Whether all weights are numbers of bfloat16, in whatever type they are."""
+        """Whether all weights are exact in bfloat16, whatever their dtype."""
         return all(
             tensor.dtype == torch.bfloat16
             or not tensor.is_floating_point()

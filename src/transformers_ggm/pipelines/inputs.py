@@ -41,7 +41,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
     """Reads the fields of an item.
 
     Args:
-        item: A dict with some of `FIELDS` (others are not looked at), or a video.
+        item: A dict with some of `FIELDS` (others are ignored), or a video.
         description (`str`): For an item without one.
 
     Raises:

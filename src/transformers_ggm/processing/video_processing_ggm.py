@@ -245,7 +245,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             metadata (`VideoMetadata`): How many frames there are, and for `fps`, of which rate.
             num_frames (`int`, *optional*): The most that are taken. Defaults to this processor's.
             fps (`float`, *optional*): How many are taken of each second instead.
-            **kwargs: What else transformers hands on; not looked at.
+            **kwargs: What else transformers hands on; ignored.
 
         Returns:
             `np.ndarray`: (f,) int64, ascending.

@@ -345,7 +345,7 @@ class HashtagPool:
             queries = queries[None]
         if queries.ndim != 2 or queries.shape[1] != dim:
             raise PoolError(
-                f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} numbers: "
+                f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} dimensions: "
                 f"give (q, {dim}), as made by the retriever of the pool."
             )
         if not queries.isfinite().all():

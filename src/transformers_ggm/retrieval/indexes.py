@@ -34,7 +34,7 @@ class SearchIndex(Protocol):
             removed (`np.ndarray` of bool, *optional*): For each row whether it must not be found.
 
         Returns:
-            `tuple`: scores `(q, k)` float32 and row numbers `(q, k)` int64, best first.
+            `tuple`: scores `(q, k)` float32 and row indices `(q, k)` int64, best first.
         """
 
 

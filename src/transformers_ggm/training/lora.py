@@ -48,7 +48,7 @@ def base_checkpoint(run: "TrainingRun") -> str:
 
 
 def base_processor(run: "TrainingRun", lengths: dict[str, int]) -> GGMProcessor:
-    """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
+    """The processor of the base checkpoint, with a run's own lengths; without sound where the run has none."""
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(
         processor.video_processor,

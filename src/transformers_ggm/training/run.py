@@ -48,7 +48,7 @@ PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers
 class TrainingRun:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
-    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
+    `guidance/` (retrieved hashtags), `evaluation/` (metrics and predictions), `checkpoint/` (the result) and, where
     one was asked for, `classifier/`; an adapter of new-made models leaves what it adapts in `base/`.
     """
 
@@ -222,7 +222,7 @@ class TrainingRun:
         return DecodedShorts(rows)
 
     def classifier_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
-        """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
+        """A split as the classifier reads it; frames of a prepared set are decoded only where it reads them."""
         rows = self.rows(split)
         if not self.is_prepared_set:
             return DecodedShorts(rows)

@@ -169,7 +169,7 @@ def _kind_of(member: tarfile.TarInfo) -> str:
 
 @contextmanager
 def _open_tar(name: str) -> Iterator[tarfile.TarFile]:
-    """Opens a tar whose members are then read to the end, where it is looked at."""
+    """Opens a tar whose members are then read to the end, which is checked."""
     with open_file(name) as file:
         try:
             # Uncompressed only: a small compressed tar can hold any amount of data, and none can be read from a row

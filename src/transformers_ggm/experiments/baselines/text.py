@@ -1,5 +1,5 @@
 """
-What can be had from the descriptions alone, without a neural network: the figures that a model has to beat, and
+What can be had from the descriptions alone, without a neural network: the scores that a model has to beat, and
 guidance for one.
 """
 
@@ -182,9 +182,9 @@ class TfidfNeighbours(TfidfBaseline):
         for number in (min(number, vectors.shape[0]) for number in self.numbers):
             scores = self._shares(similarity, number)
             threshold = best_threshold(scores, self.hashtags_, hashtags)
-            figure = mean_f1(hashtags_above(scores, self.hashtags_, threshold), hashtags)
-            if figure > best:
-                best, self.num_neighbours_, self.threshold_ = figure, number, threshold
+            metric = mean_f1(hashtags_above(scores, self.hashtags_, threshold), hashtags)
+            if metric > best:
+                best, self.num_neighbours_, self.threshold_ = metric, number, threshold
 
     def scores(self, vectors) -> np.ndarray:
         return self._shares(self._similarity(vectors), self.num_neighbours_)

@@ -51,7 +51,7 @@ class FullDecoder:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many frames were looked at, are missing and are faulty, as [`MediaDamage`] takes them."""
+        """How many frames were checked, are missing and are faulty, as [`MediaDamage`] takes them."""
         return {
             "num_frames": len(self._decoded_packets()),
             "num_missing_frames": self._num_missing(),
