@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from transformers import Pipeline, pipeline
+from transformers import pipeline
 from transformers.utils import logging
 
+from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.rendered_shorts import ClipRecipe, render_clip, sample_recipes
 from transformers_ggm.errors import CheckpointError, InputError, MediaError
 
@@ -66,7 +67,7 @@ def show_recipe(recipe: ClipRecipe, suggestions: list[dict]) -> None:
     print("\n".join(suggestion_lines(suggestions, set(authors))), end="\n\n")
 
 
-def run_on_rendered_clips(suggest: Pipeline) -> None:
+def run_on_rendered_clips(suggest: HashtagGenerationPipeline) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clips = demo_clips(Path(folder))
         items = [{"video": path, "description": recipe.description} for path, recipe in clips.items()]
@@ -74,7 +75,7 @@ def run_on_rendered_clips(suggest: Pipeline) -> None:
             show_recipe(recipe, suggestions)
 
 
-def run_on(clip: str, description: str, suggest: Pipeline) -> None:
+def run_on(clip: str, description: str, suggest: HashtagGenerationPipeline) -> None:
     suggestions = suggest(clip, description=description)
     print(clip)
     print(line("description", description or "(none)"))
@@ -90,7 +91,11 @@ def main() -> int:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        suggest = pipeline("hashtag-generation", model=arguments.model)
+        # transformers annotates `pipeline` for its own tasks alone.
+        suggest: HashtagGenerationPipeline = pipeline(  # pyright: ignore[reportCallIssue]
+            "hashtag-generation",  # pyright: ignore[reportArgumentType]
+            model=arguments.model,
+        )
         if arguments.model is None:
             size = suggest.model.num_parameters() / 1e6
             print(f"This is a demonstration model ({size:.1f} million parameters), trained on clips rendered by code:")

@@ -124,7 +124,7 @@ def sound(media: Media | None, hears: bool) -> str:
     """The waveform that the model heard, as SVG."""
     if not hears:
         return quiet("This model does not hear.")
-    if media is None or media.audio is None or not media.audio.size:
+    if media is None or media.audio is None or media.sampling_rate is None or not media.audio.size:
         return quiet("No sound.")
     seconds = media.audio.size / media.sampling_rate
     bars = "".join(

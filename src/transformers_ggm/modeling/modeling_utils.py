@@ -1,7 +1,7 @@
 """Where a model was loaded from: which commit on the Hub, and how it was fetched."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from huggingface_hub.constants import DEFAULT_REVISION
@@ -9,6 +9,9 @@ from transformers import PreTrainedModel
 
 from ..errors import CheckpointError
 from .peft_versions import peft_mismatch
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 try:
     from transformers.utils.hub import resolve_revision
@@ -53,7 +56,9 @@ class NotedCommitMixin:
     """
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs):
+    def from_pretrained(
+        cls, pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs
+    ) -> "Self":
         """As in transformers."""
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         if resolve_revision is not None:

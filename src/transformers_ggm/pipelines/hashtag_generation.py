@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
@@ -98,7 +98,7 @@ class HashtagGenerationPipeline(Pipeline):
         compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
             The hashtags are the same; the first calls take minutes. It is for many calls.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
-            on a processor that has products of them. It is faster, and the hashtags can differ; such a pipeline cannot
+            on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
@@ -117,6 +117,8 @@ class HashtagGenerationPipeline(Pipeline):
     _load_feature_extractor = False
     _load_image_processor = False
     _load_video_processor = False
+    model: PreTrainedModel
+    processor: GGMProcessor
     # Decoding arguments go to `generate` as they are. What the base class does with them differs between versions.
     _pipeline_calls_generate = False
 
@@ -180,6 +182,20 @@ class HashtagGenerationPipeline(Pipeline):
         if self.retriever is not None:
             pool.check_retriever(self.retriever)
         self._hashtag_pool = pool
+
+    @overload
+    def __call__(
+        self, inputs: str | os.PathLike | bytes | dict[str, Any], *, return_guidance: Literal[True], **kwargs
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def __call__(self, inputs: str | os.PathLike | bytes | dict[str, Any], **kwargs) -> list[dict[str, Any]]: ...
+
+    @overload
+    def __call__(self, inputs: list[Any] | tuple[Any, ...], **kwargs) -> list[list[dict[str, Any]]]: ...
+
+    @overload
+    def __call__(self, inputs: Any, **kwargs) -> Any: ...
 
     def __call__(self, inputs, **kwargs) -> list[dict[str, Any]] | list[list[dict[str, Any]]] | Iterator:
         """Suggests hashtags.
