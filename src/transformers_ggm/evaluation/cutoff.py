@@ -22,6 +22,9 @@ def best_threshold(scores: np.ndarray, hashtags: Sequence, references: Sequence[
             for, in all rows the same, or in each row another; in a row each one once.
         references (`list[list[str]]`): the author's hashtags of each row.
 
+    Returns:
+        `float`: in the unit of `scores`.
+
     Example:
 
     ```python

@@ -60,9 +60,11 @@ def hashtag_metrics_per_video(
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """
-    What [`hashtag_metrics`] averages, times 100, for [`bootstrap_intervals`] and [`paired_test`]. Arguments and errors
-    are the same. Repeated hashtags count once in precision, recall and F1; a video without predicted or without true
-    hashtags has 0 in all three.
+    What [`hashtag_metrics`] averages, times 100, for [`bootstrap_intervals`] and [`paired_test`]. Repeated hashtags
+    count once in precision, recall and F1; a video without predicted or without true hashtags has 0 in all three.
+
+    Args:
+        predictions, references, word_splitter, order, seed: as for [`hashtag_metrics`], whose errors are raised too.
 
     Returns:
         `dict[str, np.ndarray]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, float64 of shape `(videos,)`.
@@ -93,6 +95,9 @@ def mean_metrics(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
 
     Args:
         rows (`dict[str, np.ndarray]`): metrics per video, times 100, each of shape `(videos,)`.
+
+    Returns:
+        `dict[str, float]`: by metric.
     """
     means = {name: np.asarray(values).mean(axis=0, keepdims=True) for name, values in rows.items()}
     return {name: float(value[0]) for name, value in with_f1_of_means(means).items()}

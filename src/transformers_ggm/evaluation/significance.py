@@ -59,6 +59,9 @@ def paired_test(
         samples (`int`, *optional*, defaults to 10,000): random swaps or draws.
         seed (`int`, *optional*, defaults to 0): of the samples.
 
+    Returns:
+        [`PairedTest`]: difference of the means and p-value.
+
     Raises:
         ValueError: not one value per video and system, values that are not finite, no samples, unknown `method`.
         ImportError: the `eval` extra is not installed.
@@ -165,6 +168,9 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
         first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one value of each item.
         samples (`int`, *optional*, defaults to 10,000): random divisions.
         seed (`int`, *optional*, defaults to 0): of the samples.
+
+    Returns:
+        [`UnpairedTest`]: difference of the means and p-value.
 
     Raises:
         ValueError: a group is empty or has more than one dimension, values that are not finite, no samples.

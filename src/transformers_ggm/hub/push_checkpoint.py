@@ -94,6 +94,15 @@ def push_checkpoint_to_hub(
         PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
             again is safe. A subclass of `CheckpointError`.
         InputError: `checkpoint` is neither a folder nor a pipeline, or an adapter with `remote_code`.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import push_checkpoint_to_hub
+
+    >>> push_checkpoint_to_hub("outputs/ggm/checkpoint", "user/tags", private=True)  # doctest: +SKIP
+
+    ```
     """
     if isinstance(checkpoint, (str, os.PathLike)):
         files = checkpoint_files(checkpoint)

@@ -51,6 +51,19 @@ def save_remote_code(folder: str | os.PathLike) -> list[Path]:
 
     Raises:
         CheckpointError: The folder has no `config.json` or `processor_config.json` of a generator or retriever.
+
+    Example:
+
+    ```python
+    >>> import pathlib, shutil, tempfile
+    >>> from transformers_ggm import save_remote_code
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
+
+    >>> folder = shutil.copytree(DEMO_CHECKPOINT, pathlib.Path(tempfile.mkdtemp(), "checkpoint"))
+    >>> "modeling_ggm.py" in {path.name for path in save_remote_code(folder)}
+    True
+
+    ```
     """
     folder = Path(folder)
     configurations = dict(_configurations(folder))

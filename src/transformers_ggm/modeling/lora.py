@@ -54,6 +54,9 @@ def make_lora_config(
         without (`list[str]`, *optional*): inputs that the model will not be given, `"video"` or `"audio"`: what no
             input reaches is left out of the fusion.
 
+    Returns:
+        `peft.LoraConfig`: with regular expressions of whole names as `target_modules`.
+
     Raises:
         ValueError: an unknown part or `fusion`, a part that the model does not have, or a regular expression that
             matches no layer.

@@ -1,7 +1,7 @@
 """Where a model was loaded from: which commit on the Hub, and how it was fetched."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from huggingface_hub.constants import DEFAULT_REVISION
@@ -10,14 +10,12 @@ from transformers import PreTrainedModel
 from ..errors import CheckpointError
 from .peft_versions import peft_mismatch
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
 try:
     from transformers.utils.hub import resolve_revision
 except ImportError:  # versions that note the commit themselves
     resolve_revision = None
 
+_Model = TypeVar("_Model", bound="NotedCommitMixin")
 _HUB_ARGUMENTS = ("token", "cache_dir", "local_files_only")
 
 
@@ -57,8 +55,8 @@ class NotedCommitMixin:
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs
-    ) -> "Self":
+        cls: type[_Model], pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs
+    ) -> _Model:
         """As in transformers."""
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         if resolve_revision is not None:

@@ -52,13 +52,16 @@ class HashtagGenerationPipeline(Pipeline):
     """Suggests hashtags for short videos.
 
     ```python
-    from transformers import pipeline
-    import transformers_ggm
+    >>> from transformers import pipeline
+    >>> import transformers_ggm
 
-    suggest = pipeline("hashtag-generation", model="path-or-hub-id")
-    suggest("clip.mp4", description="first snow in toronto")
-    # [{"hashtag": "#snowstorm", "score": 0.41, "novel": False, "guided": True}, ...]
-    suggest([{"video": "a.mp4", "description": "..."}, {"description": "..."}], batch_size=8)
+    >>> suggest = pipeline("hashtag-generation")  # model="path-or-hub-id" for another one than the bundled
+    >>> answer = suggest({"description": "first snow in toronto"}, top_n=1)  # with a clip: "video": "clip.mp4"
+    >>> sorted(answer[0])
+    ['guided', 'hashtag', 'novel', 'score']
+    >>> len(suggest([{"description": "first snow"}, {"description": "lake life"}], batch_size=2))
+    2
+
     ```
 
     A clip is decoded once. The retriever finds the pool's hashtags nearest to it (to its description, or to both, for
@@ -82,7 +85,7 @@ class HashtagGenerationPipeline(Pipeline):
     suggest.retriever, suggest.retriever_processor)` is known to the next call.
 
     Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
-    processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
+    CPU or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
     keeps its type.
 
     Args:

@@ -73,6 +73,9 @@ def is_valid_hashtag(tag: str) -> bool:
     Args:
         tag (`str`): A hashtag. Anything else, also what is no string, gives `False`.
 
+    Returns:
+        `bool`: Whether it is one.
+
     Example:
 
     ```python
@@ -130,6 +133,9 @@ def join_hashtags(tags: Iterable[str]) -> str:
 
     Args:
         tags (`Iterable[str]`): Hashtags with or without `#`; each is normalised, order and repeats are kept.
+
+    Returns:
+        `str`: The hashtags with `#`, apart by spaces.
 
     Raises:
         `HashtagError`: One of them is no hashtag.

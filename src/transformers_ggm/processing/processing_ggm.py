@@ -54,11 +54,18 @@ class GGMProcessor(ProcessorMixin):
     Example:
 
     ```python
-    from transformers_ggm import GGMProcessor
+    >>> import numpy as np
+    >>> from transformers_ggm import GGMProcessor
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    processor = GGMProcessor.from_pretrained("path-or-hub-id")
-    batch = processor(videos=["a.mp4"], text=["first snow in toronto"], guidance=[["snow", "winter"]])
-    processor.decode_hashtags(model.generate(**batch))
+    >>> processor = GGMProcessor.from_pretrained(DEMO_CHECKPOINT)
+    >>> frames = np.zeros((4, 48, 64, 3), dtype=np.uint8)  # or a path, a URL, bytes
+    >>> batch = processor(videos=[frames], text=["first snow"], guidance=[["snow", "winter"]])
+    >>> batch["pixel_values_videos"].shape, batch["frame_mask"].shape
+    (torch.Size([1, 4, 3, 64, 64]), torch.Size([1, 4]))
+    >>> processor.decode_hashtags(batch["input_ids"])  # of a model: `model.generate(**batch)`
+    [['snow', 'winter']]
+
     ```
     """
 

@@ -42,11 +42,16 @@ class HashtagRetrieverProcessor(ProcessorMixin):
     Example:
 
     ```python
-    from transformers_ggm.processing import HashtagRetrieverProcessor
+    >>> import numpy as np
+    >>> from transformers_ggm import HashtagRetrieverProcessor
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    processor = HashtagRetrieverProcessor.from_backbone_pretrained("openai/clip-vit-base-patch32")
-    batch = processor(videos=["clip.mp4"], hashtags=["#snow", "toronto"])
-    query = processor(videos=["clip.mp4"], text=["first snow in toronto"])
+    >>> processor = HashtagRetrieverProcessor.from_pretrained(DEMO_CHECKPOINT, subfolder="retriever")
+    >>> frames = np.zeros((4, 48, 64, 3), dtype=np.uint8)  # or a path, a URL, bytes
+    >>> batch = processor(videos=[frames], hashtags=["#snow", "toronto"])
+    >>> batch["pixel_values_videos"].shape, len(batch["input_ids"])
+    (torch.Size([1, 4, 3, 64, 64]), 2)
+
     ```
     """
 

@@ -280,9 +280,11 @@ class GGMVideoProcessor(BaseVideoProcessor):
         blank_video: bool = False,
         **kwargs,
     ) -> Media:
-        """Reads a clip at this processor's frame rule; see [`decode_media`] for arguments and errors.
+        """Reads a clip at this processor's frame rule.
 
         Args:
+            source, sampling_rate, max_audio_seconds, limits, blank_video: As for [`decode_media`], whose errors are
+                raised, too.
             **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
         if self._settings(kwargs)["do_sample_frames"] is False:

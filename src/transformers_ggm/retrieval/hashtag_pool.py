@@ -266,11 +266,16 @@ class HashtagPool:
     ) -> None:
         """
         Adds hashtags at the end of the pool. Only new ones are encoded; the counts of known ones are raised. On any
-        error the pool stays as it was. Arguments and errors are those of [`~HashtagPool.build`], except that adding
-        nothing is allowed. Other threads search the pool as it was meanwhile, and wait with their own changes.
+        error the pool stays as it was. Other threads search the pool as it was meanwhile, and wait with their own
+        changes.
+
+        Args:
+            hashtags, retriever, processor, batch_size, progress_bar: As for [`~HashtagPool.build`], except that there
+                may be no hashtags.
 
         Raises:
             RetrieverMismatchError: The pool was made by another retriever.
+            HashtagError, PoolError: As for [`~HashtagPool.build`].
         """
         names, counts = counted_hashtags(hashtags, allow_empty=True)
         self.check_retriever(retriever)
@@ -295,7 +300,10 @@ class HashtagPool:
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
-        Removes hashtags, given with or without `#`.
+        Removes hashtags.
+
+        Args:
+            hashtags (`Iterable[str]`): With or without `#`, in any spelling.
 
         Raises:
             PoolError: Some are not in the pool (the message names them), or none would be left; nothing is removed.
@@ -355,6 +363,11 @@ class HashtagPool:
 
     def check_retriever(self, retriever: Any) -> None:
         """
+        Refuses another retriever than the pool's own, whose vectors are others.
+
+        Args:
+            retriever ([`HashtagRetriever`]): What queries are to be made with.
+
         Raises:
             RetrieverMismatchError: The pool was not made by this retriever, or does not say by which one.
         """

@@ -50,6 +50,11 @@ class TrainingRun:
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
     `guidance/` (retrieved hashtags), `evaluation/` (metrics and predictions), `checkpoint/` (the result) and, where
     one was asked for, `classifier/`; an adapter of new-made models leaves what it adapts in `base/`.
+
+    Args:
+        model ([`ModelArguments`]), data ([`DataArguments`]), retriever ([`RetrieverArguments`]), classifier
+            ([`ClassifierArguments`]), training ([`GGMTrainingArguments`]), stage ([`StageArguments`]), lora
+            ([`LoraArguments`]): the arguments of `train.py`.
     """
 
     model: ModelArguments

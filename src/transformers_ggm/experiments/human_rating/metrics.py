@@ -90,7 +90,15 @@ def rating_report(
 
 
 def rating_table(report: Mapping[str, Any]) -> str:
-    """The outcome of [`rating_report`] as Markdown: Table 6, with what is needed to read it below."""
+    """
+    The outcome of [`rating_report`] as Markdown: Table 6, with what is needed to read it below.
+
+    Args:
+        report (`dict`): what [`rating_report`] gives.
+
+    Returns:
+        `str`: the table, ending with a line break.
+    """
     settings, agreement = report["settings"], report["agreement"]
     lines = [
         f"| hashtags | judged | relevance ({settings['scale'][0]} to {settings['scale'][1]}) | p | "
