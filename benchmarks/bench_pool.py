@@ -216,7 +216,7 @@ def measure(settings: Settings) -> dict[str, str]:
         "own memory, building / using": f"{built['build memory'] / 1e9:.1f} / {used['memory'] / 1e9:.1f} GB",
         "vectors / names on disk": f"{sizes['.safetensors']:,.0f} / {sizes['.parquet']:,.0f} MB",
         "one query, p50 / p99": f"{1000 * used['p50']:.0f} / {1000 * used['p99']:.0f} ms",
-        "processor time of one": f"{1000 * used['processor']:.0f} ms",
+        "CPU time of one": f"{1000 * used['processor']:.0f} ms",
         f"a query of {settings.batch_size}": f"{1000 * used['batch']:.1f} ms",
         "exactly: one / of many": f"{1000 * exact['p50']:.0f} / {1000 * exact['batch']:.1f} ms",
         f"recall@{settings.k}, anywhere / near a hashtag": f"{away:.3f} / {beside:.3f}",

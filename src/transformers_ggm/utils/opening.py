@@ -120,7 +120,7 @@ def open_named(name: str, error_class: type[Exception], check_time: Callable[[],
             too long.
 
     Returns:
-        `io.RawIOBase`: The file. What breaks while it is read is opened anew, and gone on with where it was.
+        `io.RawIOBase`: The file. What breaks while it is read is opened anew, and read on from where it was.
     """
     file = NamedFile(name, error_class, check_time)
     file.seekable()  # opens it
