@@ -81,6 +81,26 @@ def test_every_argument_is_told_of(name):
     assert {each for each in parameters(value) if not re.search(rf"\b{each}\b", told)} == set()
 
 
+def entry(told: str, name: str) -> str:
+    """What an `Args` section says of one argument, or of several that it names together."""
+    found = re.search(rf"^ {{4}}(?=\S)[^\n]*\b{name}\b[^\n]*(?:\n {{8}}[^\n]*)*", told, re.MULTILINE)
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize("name", [name for name, value in CALLABLES.items() if not inspect.isclass(value)])
+def test_every_default_is_told_of(name):
+    """Would fail if what is done without an argument could be known from the code alone, but for `None`."""
+    function = CALLABLES[name]
+    given = inspect.signature(function).parameters
+    with_default = {
+        each for each in parameters(function) if given[each].default not in (inspect.Parameter.empty, None)
+    }
+    entries = {each: entry(section(function, "Args"), each) for each in with_default}
+    assert {
+        each for each, text in entries.items() if not re.search(r"default|\b[Aa]s (for|in)\b|[Ss]ee", text)
+    } == set()
+
+
 def body(function) -> list[ast.AST]:
     """The nodes of a function, without those of functions within it."""
     nodes, found = list(ast.parse(textwrap.dedent(inspect.getsource(function))).body[0].body), []

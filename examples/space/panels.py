@@ -157,11 +157,11 @@ def peaks(waveform: np.ndarray, count: int = BARS) -> np.ndarray:
 
 
 def notice(message: str, is_error: bool = False) -> str:
-    """A message in the place of the chips."""
+    """A message in place of the chips."""
     kind, role = ("notice error", "alert") if is_error else ("notice", "status")
     return f'<p class="{kind}" role="{role}">{escape(message)}</p>'
 
 
 def quiet(message: str) -> str:
-    """A line in the place of a panel that has nothing to show."""
+    """A line in place of a panel that has nothing to show."""
     return f'<p class="quiet">{escape(message)}</p>'

@@ -74,7 +74,7 @@ def test_tells_what_the_card_of_a_model_tells(make_run):
                   "| scripts | Latin 2 |", "sections 7 and 8", "| updated layers | `a\\|b` |"):  # fmt: skip
         assert words in text, words
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Use", "What it goes by", "Training data", "Training", "Hashtag pool", "Test metrics",
+    assert headings == ["Use", "Inputs", "Training data", "Training", "Hashtag pool", "Test metrics",
                         "Examples", "Intended use", "Limits and risks"]  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def _as_table(rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """The metrics as float64 of shape `(metrics, videos)`."""
     lengths = {name: np.shape(values) for name, values in rows.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 or shape[0] < 1 for shape in lengths.values()):
-        raise ValueError(f"`rows` needs arrays of the same videos, one at least, but has these shapes: {lengths}.")
+        raise ValueError(f"`rows` needs arrays of the same videos, at least one, but has these shapes: {lengths}.")
     table = np.stack([np.asarray(values, dtype=np.float64) for values in rows.values()])
     if not np.isfinite(table).all():
         raise ValueError("`rows` has values that are not finite: leave out videos that have no value.")

@@ -20,7 +20,7 @@ class DistinctFrames:
     The frames of a batch of videos that a vision tower has to see, and which of them each frame is.
 
     Attributes:
-        pixel_values (`torch.Tensor` of shape `(distinct, 3, height, width)`): these frames, one at least.
+        pixel_values (`torch.Tensor` of shape `(distinct, 3, height, width)`): these frames, at least one.
         shape (`tuple[int, int]`): rows and frames of the batch.
         places (`torch.Tensor` of shape `(rows * frames,)`, *optional*): for each frame of the batch the index of
             its duplicate in `pixel_values`; `None` where these are all frames, in their order.

@@ -107,7 +107,7 @@ def is_quantized(module: nn.Module) -> bool:
 
 def quantize_linears(module: nn.Module, kept: nn.Module | None = None) -> None:
     """
-    Puts an [`Int8Linear`] in the place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
+    Puts an [`Int8Linear`] in place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
     layer below it; the adapter stays as it is.
 
     Args:

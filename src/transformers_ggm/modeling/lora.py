@@ -51,8 +51,8 @@ def make_lora_config(
             `"full"` trains them, and saves them with the adapter: the choice where they are new. `"lora"` updates them
             like the parts: where they are trained, that is enough, and adapters can be combined by
             `add_weighted_adapter`, which peft refuses where two of them hold a layer in full.
-        without (`list[str]`, *optional*): inputs that the model will not be given, `"video"` or `"audio"`: what no
-            input reaches is left out of the fusion.
+        without (`list[str]`, *optional*, defaults to `()`): inputs that the model will not be given, `"video"` or
+            `"audio"`: what no input reaches is left out of the fusion.
 
     Returns:
         `peft.LoraConfig`: with regular expressions of whole names as `target_modules`.

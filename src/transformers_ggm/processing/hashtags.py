@@ -2,8 +2,8 @@
 
 A hashtag is `#` or `＃` and a run of letters, combining marks, decimal digits and underscores of any script (plus a
 few signs that are part of words, such as the Persian non-joiner and the Japanese wave dash) with at least one letter.
-What stands in an address is none. Inside this package a hashtag is a string without its `#`, in the form that all its
-spellings have in common: see [`~processing.spelling.fold_spelling`].
+What stands in an address is no hashtag. Inside this package a hashtag is a string without its `#`, in the form that
+all its spellings have in common: see [`~processing.spelling.fold_spelling`].
 """
 
 import unicodedata

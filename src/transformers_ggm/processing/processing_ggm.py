@@ -119,7 +119,7 @@ class GGMProcessor(ProcessorMixin):
             audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
             blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
                 can be used: the model hears through what it sees. Clips may be files of sound alone then.
-            allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model nothing to go by, as an
+            allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model no input, as an
                 empty text: for a model that is not shown all that its rows have.
             sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
             max_length (`int`, *optional*): Tokens of description and guidance together, instead of `max_text_length`.
@@ -148,8 +148,8 @@ class GGMProcessor(ProcessorMixin):
 
         Raises:
             `InputError`: Nothing is given, arguments differ in length, are not known or mean nothing here, or a row
-            has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is none,
-            or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
+            has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is not
+            valid, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
         if not (blank_video or allow_empty):
@@ -181,7 +181,7 @@ class GGMProcessor(ProcessorMixin):
 
         Args:
             source: Path, URL, bytes or binary file object.
-            limits ([`MediaLimits`]): What the clip may be at most.
+            limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
             blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone.
 
         Raises:
@@ -361,7 +361,7 @@ class _Rows:
         return name in self._given
 
     def check_usable(self) -> None:
-        """Raises when a row gives the model nothing to go by."""
+        """Raises when a row gives the model no input."""
         for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
             if video is None and not text and not guidance:
                 raise InputError(

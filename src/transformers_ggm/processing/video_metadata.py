@@ -1,4 +1,4 @@
-"""What is told of a video beside its frames: how long it is, and which of its frames were taken."""
+"""What is known of a video besides its frames: how long it is, and which of its frames were taken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def metadata_of(
     frames: torch.Tensor, media: Media | None, given: VideoMetadata | None, taken: Sequence[int]
 ) -> VideoMetadata:
     """
-    What is told of a video in the output.
+    What the output tells about a video.
 
     Args:
         frames (`torch.Tensor`): (f, 3, h, w), all that there were to take from.

@@ -80,7 +80,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             encode a frame again that repeats the one before it. 0 changes nothing.
         do_sample_frames (`bool`, *optional*): `False` takes all frames of a video that is given as such, instead of at
             most `num_frames`. Clips are always sampled.
-        fps (`float`, *optional*): Frames per second of every clip, however long, in the place of the paper's rule. Of
+        fps (`float`, *optional*): Frames per second of every clip, however long, in place of the paper's rule. Of
             frames that are given without their own rate, which were taken before, all are used; in one call, `fps`
             needs their rate, in `video_metadata`.
         do_convert_rgb (`bool`, *optional*): `True` makes RGB of grey and RGBA arrays and of images, `False` of
@@ -346,7 +346,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
     def _resized(
         self, video, settings: dict, index: int, given: VideoMetadata | None = None
     ) -> tuple[torch.Tensor, VideoMetadata]:
-        """One video as (f, 3, h, w) uint8, and what is told of it."""
+        """One video as (f, 3, h, w) uint8, and its metadata."""
         if is_media_source(video):
             rule = ("fps",) if settings["fps"] is not None else _PAPERS_RULE
             video = self.decode(video, **{name: settings[name] for name in ("do_sample_frames", *rule)})

@@ -253,7 +253,7 @@ class HashtagPool:
 
         ```
         """
-        # Enough, since changes put new objects in the place of the old ones and never write into them.
+        # Enough, since changes put new objects in place of the old ones and never write into them.
         return copy.copy(self)
 
     def add(

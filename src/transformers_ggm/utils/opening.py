@@ -66,7 +66,7 @@ def local_name(name: str) -> str:
     path = urllib.parse.urlsplit(name).path
     if os.name == "nt":
         return urllib.request.url2pathname(path)
-    # `url2pathname` would replace bytes that are no UTF-8.
+    # `url2pathname` would replace bytes that are not UTF-8.
     return os.fsdecode(urllib.parse.unquote_to_bytes(path))
 
 

@@ -19,7 +19,7 @@ def split_words(hashtag: str) -> tuple[str, ...]:
         hashtag (`str`): without '#'.
 
     Returns:
-        `tuple[str, ...]`: the words, one at least.
+        `tuple[str, ...]`: the words, at least one.
 
     Raises:
         ImportError: wordninja is not installed.

@@ -192,7 +192,7 @@ def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
 
 
 def _named(value: Any, names: Sequence[str] | None) -> Any:
-    """Puts the names of classes in the place of their ids; -1 is a label that is missing."""
+    """Puts the names of classes in place of their ids; -1 is a label that is missing."""
     if isinstance(value, (list, tuple)) and names is not None:
         return [_named(item, names) for item in value]
     if names is None or not isinstance(value, int) or isinstance(value, bool):

@@ -73,7 +73,7 @@ class ShortsSource:
                 where the format allows to pass over them: in local tars, datasets that do not stream, and whole row
                 groups of Parquet files.
             tell_dropped (`bool`, *optional*, defaults to `False`): adds `dropped_hashtags` (`list[str]`): what the
-                column of the hashtags has that is none.
+                column of the hashtags has that is no hashtag.
 
         Returns:
             Iterator of dicts with `video` (absolute path or URL as `str`, `bytes`, or `None` for words alone),

@@ -63,7 +63,7 @@ class MostFrequentHashtags:
 class TfidfBaseline(ABC):
     """
     Scores each training hashtag for a description by its TF-IDF vector, and answers with those above a threshold that
-    is chosen on the validation split, best first, one at least.
+    is chosen on the validation split, best first, at least one.
 
     Its rankings can guide a generator: [`~TfidfBaseline.rank_training`] those of the training split, where
     [`~TfidfBaseline.rank`] would already know the answers, and [`~TfidfBaseline.rank`] those of all others.
@@ -169,7 +169,7 @@ class TfidfNeighbours(TfidfBaseline):
     neighbours' similarity that has it. The number of neighbours is chosen on the validation split.
 
     Args:
-        numbers (`tuple[int, ...]`, *optional*): numbers of neighbours to try.
+        numbers (`tuple[int, ...]`, *optional*, defaults to `(1, 2, 3, 5, 8, 13, 21)`): of neighbours to try.
     """
 
     def __init__(self, numbers: tuple[int, ...] = (1, 2, 3, 5, 8, 13, 21)):
