@@ -46,7 +46,7 @@ FINGERPRINT = "random"
 
 @dataclass
 class Settings:
-    """What the pool holds and what it is asked."""
+    """What the pool holds and how it is queried."""
 
     num_hashtags: int
     width: int
@@ -202,7 +202,7 @@ def recalls(settings: Settings, found: list[list[str]], exact: list[list[str]]) 
 
 
 def measure(settings: Settings) -> dict[str, str]:
-    """A row of the table: each column's title and figure."""
+    """A row of the table: each column's title and value."""
     built = in_a_process(build_and_save, settings)
     sizes = {file.suffix: file.stat().st_size / 1e6 for file in settings.folder.iterdir()}
     used = in_a_process(load_and_search, settings)
@@ -216,7 +216,7 @@ def measure(settings: Settings) -> dict[str, str]:
         "own memory, building / using": f"{built['build memory'] / 1e9:.1f} / {used['memory'] / 1e9:.1f} GB",
         "vectors / names on disk": f"{sizes['.safetensors']:,.0f} / {sizes['.parquet']:,.0f} MB",
         "one query, p50 / p99": f"{1000 * used['p50']:.0f} / {1000 * used['p99']:.0f} ms",
-        "processor time of one": f"{1000 * used['processor']:.0f} ms",
+        "CPU time of one": f"{1000 * used['processor']:.0f} ms",
         f"a query of {settings.batch_size}": f"{1000 * used['batch']:.1f} ms",
         "exactly: one / of many": f"{1000 * exact['p50']:.0f} / {1000 * exact['batch']:.1f} ms",
         f"recall@{settings.k}, anywhere / near a hashtag": f"{away:.3f} / {beside:.3f}",
@@ -238,7 +238,7 @@ def seconds_of_encoding(threads: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0].strip())
     parser.add_argument("--num_hashtags", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--width", type=int, default=512, help="numbers of a vector (512 for CLIP ViT-B/32)")
+    parser.add_argument("--width", type=int, default=512, help="dimensions of a vector (512 for CLIP ViT-B/32)")
     parser.add_argument("--vectors", choices=["uniform", "clustered"], default="uniform")
     parser.add_argument("--k", type=int, default=50)
     parser.add_argument("--queries", type=int, default=200)

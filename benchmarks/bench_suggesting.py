@@ -22,7 +22,7 @@ from base_size import SMOL_IMAGE_TOKEN, SMOL_TOKENS_PER_FRAME, vision_language_m
 from bench_decoding import render_clip
 from drafts import drafts
 from quality import quality
-from settings import FAST, NEW_TOKENS, NUMBERS, PLAIN, Setting, settings_to_measure, stage_seconds
+from settings import DTYPES, FAST, NEW_TOKENS, PLAIN, Setting, settings_to_measure, stage_seconds
 from stages import STAGES
 from transformers.utils import logging
 
@@ -38,11 +38,11 @@ SECTIONS = ("stages", "quality", "searches")
 PICTURE = "performance.png"
 
 
-def vision_language_seconds(numbers: str) -> float:
+def vision_language_seconds(dtype_name: str) -> float:
     """Seconds for SmolVLM2-256M to read as many frames and words and to write as many tokens, greedily."""
-    dtype = NUMBERS[numbers]["dtype"]
+    dtype = DTYPES[dtype_name]["dtype"]
     model = vision_language_model(dtype)
-    if numbers == "int8":
+    if dtype_name == "int8":
         quantize_linears(model)
     frames = torch.randn(1, NUM_FRAMES, 3, 512, 512, dtype=dtype)
     words = torch.randint(10, 1000, (1, 60))
@@ -74,13 +74,14 @@ def table(stages: dict[Setting, dict[str, float]], vision_language: dict[str, fl
         lines.append(f"| {setting} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        f'The fast setting is "{FAST}"; below, in the same type of numbers as the other model.',
+        f'The fast setting is "{FAST}"; below, in the same dtype as the other model.',
         "",
-        "| SmolVLM2-256M, same frames, as many tokens, greedy | seconds | times the plain composition | times the fast setting |",
+        "| SmolVLM2-256M, same frames, as many tokens, greedy | seconds | times the plain composition "
+        "| times the fast setting |",
     ]
     lines.append("|---|---:|---:|---:|")
     for name, seconds in vision_language.items():
-        fast = totals[replace(FAST, numbers=name)]
+        fast = totals[replace(FAST, dtype=name)]
         lines.append(f"| {name} | {seconds:.1f} | {seconds / plain:.1f} | {seconds / fast:.1f} |")
     return lines
 
@@ -156,7 +157,7 @@ def main() -> None:
             write_checkpoint(path, shared_vision=path.name == "one")
         clip = render_clip(folder / "clip.mp4", 7.5, 60)
         stages = stage_seconds(checkpoints, clip, settings_to_measure(arguments.batch_size), arguments.num_runs)
-        others = {name: vision_language_seconds(name) for name in NUMBERS}
+        others = {name: vision_language_seconds(name) for name in DTYPES}
         lines = [
             [f"Measured on {machine()}.", "", *table(stages, others)],
             quality(folder, arguments.num_rendered_shorts),

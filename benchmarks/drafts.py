@@ -2,7 +2,7 @@
 
     python benchmarks/drafts.py
 
-The bundled model, and tests of each search's figures against those of five beams on the same clips.
+The bundled model, and tests of each search's metrics against those of five beams on the same clips.
 """
 
 import argparse
@@ -34,7 +34,7 @@ SEARCHES = {
     "greedy, with drafts, `top_n=3`": ({"num_beams": 1, "top_n": 3}, True),
     "greedy, with drafts, `max_hashtags=3`": ({"num_beams": 1, "max_hashtags": 3}, True),
 }
-FIGURES = ("rouge1", "rouge2", "f1")
+METRICS = ("rouge1", "rouge2", "f1")
 
 
 def drafts(folder: Path, num_clips: int) -> list[str]:
@@ -58,10 +58,10 @@ def drafts(folder: Path, num_clips: int) -> list[str]:
     for name, (arguments, own) in SEARCHES.items():
         with counted_passes(suggest) as positions, by_own_searches(own):
             written = suggestions(suggest, items, name, **arguments)
-        figures = hashtag_metrics_per_video(written, truth)
-        plain = plain or figures
-        chances = [f"{paired_test(figures[of], plain[of]).p_value:.2f}" for of in ("rouge1", "f1")]
-        cells = [f"{figures[of].mean():.1f}" for of in FIGURES] + [", ".join(chances)]
+        metrics = hashtag_metrics_per_video(written, truth)
+        plain = plain or metrics
+        chances = [f"{paired_test(metrics[of], plain[of]).p_value:.2f}" for of in ("rouge1", "f1")]
+        cells = [f"{metrics[of].mean():.1f}" for of in METRICS] + [", ".join(chances)]
         cells += [f"{len(positions) / num_clips:.1f}", f"{np.mean(positions):.1f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines

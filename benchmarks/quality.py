@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from rendered_items import rendered_items, suggestions
-from settings import NUMBERS
+from settings import DTYPES
 from transformers import pipeline
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.evaluation import hashtag_metrics
 
-# Numbers, beams, frames.
+# Dtype, beams, frames.
 SETTINGS = (
     ("fp32", 5, 15),
     ("bf16", 5, 15),
@@ -33,13 +33,13 @@ def quality(folder: Path, num_clips: int) -> list[str]:
         `list[str]`: lines of a Markdown table.
     """
     items, truth = rendered_items(folder, num_clips)
-    lines = ["| numbers | decoding | frames | ROUGE-1 | ROUGE-2 | F1 |", "|---|---|---:|---:|---:|---:|"]
-    for numbers, num_beams, num_frames in SETTINGS:
+    lines = ["| dtype | decoding | frames | ROUGE-1 | ROUGE-2 | F1 |", "|---|---|---:|---:|---:|---:|"]
+    for dtype, num_beams, num_frames in SETTINGS:
         decoding = "greedy" if num_beams == 1 else f"{num_beams} beams"
-        suggest = with_frames(pipeline("hashtag-generation", device="cpu", **NUMBERS[numbers]), num_frames)
-        name = f"{numbers}, {decoding}, {num_frames} frames"
-        figures = hashtag_metrics(suggestions(suggest, items, name, num_beams=num_beams), truth)
-        cells = [numbers, decoding, str(num_frames), *(f"{figures[name]:.1f}" for name in ("rouge1", "rouge2", "f1"))]
+        suggest = with_frames(pipeline("hashtag-generation", device="cpu", **DTYPES[dtype]), num_frames)
+        name = f"{dtype}, {decoding}, {num_frames} frames"
+        metrics = hashtag_metrics(suggestions(suggest, items, name, num_beams=num_beams), truth)
+        cells = [dtype, decoding, str(num_frames), *(f"{metrics[name]:.1f}" for name in ("rouge1", "rouge2", "f1"))]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

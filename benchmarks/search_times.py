@@ -1,5 +1,5 @@
-"""How long each search takes at base size for what the bundled model writes: random weights that are told what to
-write.
+"""
+How long each search takes at base size for what the bundled model writes: random weights that are told what to write.
 
     python benchmarks/search_times.py
 

@@ -17,7 +17,7 @@ from transformers_ggm.pipelines import hashtag_generation
 WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
 NEW_TOKENS = 32
 # How a pipeline is told what to compute in.
-NUMBERS = {
+DTYPES = {
     "fp32": {"dtype": torch.float32},
     "bf16": {"dtype": torch.bfloat16},
     "int8": {"dtype": torch.bfloat16, "int8": True},
@@ -32,7 +32,7 @@ class Setting:
 
     Args:
         towers (`str`): `"two towers"` or `"one tower"`.
-        numbers (`str`): a key of `NUMBERS`.
+        dtype (`str`): a key of `DTYPES`.
         num_beams (`int`): 1 for greedy search.
         writes (`str`): `"32 tokens"`, or `"5 hashtags"`.
         num_frames (`int`): frames of the clip.
@@ -41,7 +41,7 @@ class Setting:
     """
 
     towers: str
-    numbers: str
+    dtype: str
     num_beams: int
     writes: str = f"{NEW_TOKENS} tokens"
     num_frames: int = 15
@@ -50,7 +50,7 @@ class Setting:
 
     def __str__(self) -> str:
         decoding = "greedy" if self.num_beams == 1 else f"{self.num_beams} beams"
-        parts = [self.towers, self.numbers, decoding, self.writes]
+        parts = [self.towers, self.dtype, decoding, self.writes]
         parts += [] if self.num_frames == 15 else [f"{self.num_frames} frames"]
         parts += [] if self.batch_size == 1 else [f"batch of {self.batch_size}"]
         return ", ".join(parts)
@@ -65,16 +65,16 @@ def settings_to_measure(batch_size: int) -> list[Setting]:
     fewer_frames = replace(FAST, num_frames=8)
     single = [
         PLAIN,
-        replace(PLAIN, is_plain=False, numbers="bf16"),
+        replace(PLAIN, is_plain=False, dtype="bf16"),
         Setting("one tower", "fp32", 5),
         Setting("one tower", "bf16", 5),
         Setting("one tower", "bf16", 1),
-        replace(FAST, numbers="fp32"),
-        replace(FAST, numbers="bf16"),
+        replace(FAST, dtype="fp32"),
+        replace(FAST, dtype="bf16"),
         FAST,
         fewer_frames,
     ]
-    together = (PLAIN, replace(FAST, numbers="bf16"), FAST, fewer_frames) if batch_size > 1 else ()
+    together = (PLAIN, replace(FAST, dtype="bf16"), FAST, fewer_frames) if batch_size > 1 else ()
     batches = [replace(setting, batch_size=batch_size) for setting in together]
     return single + batches
 
@@ -94,12 +94,12 @@ def stage_seconds(
     pipelines = {
         (towers, name): pipeline("hashtag-generation", model=str(path), device="cpu", **arguments)
         for towers, path in checkpoints.items()
-        for name, arguments in NUMBERS.items()
+        for name, arguments in DTYPES.items()
     }
     best: dict[Setting, dict[str, float]] = {}
     for number in tqdm(range(num_runs + 1), desc="Measuring GGM", unit="round"):
         for setting in settings:
-            times = _measured(pipelines[setting.towers, setting.numbers], clip, setting)
+            times = _measured(pipelines[setting.towers, setting.dtype], clip, setting)
             seconds = {stage: times[stage] / setting.batch_size for stage in STAGES}
             if number and sum(seconds.values()) < sum(best.get(setting, {"": float("inf")}).values()):
                 best[setting] = seconds

@@ -81,7 +81,7 @@ def bart_from_bert(bert: BertModel, tokenizer, decoder_layers: int = 2) -> BartF
     """
     bart = BartForConditionalGeneration(bart_config(bert.config, tokenizer, decoder_layers))
     embeddings, encoder, decoder = bert.embeddings, bart.model.encoder, bart.model.decoder
-    bart.model.shared.weight.copy_(embeddings.word_embeddings.weight)
+    bart.get_input_embeddings().load_state_dict({"weight": embeddings.word_embeddings.weight})
     positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
     for half in (encoder, decoder):
         half.embed_positions.weight[:POSITION_OFFSET] = 0.0

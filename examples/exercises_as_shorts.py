@@ -1,6 +1,6 @@
 """
 Lays a clone of github.com/yuhonas/free-exercise-db out as shorts: real photos, instructions as descriptions,
-attributes as hashtags. docs/results.md has figures on them.
+attributes as hashtags. docs/results.md has results on them.
 
     git clone https://github.com/yuhonas/free-exercise-db
     python examples/exercises_as_shorts.py --source free-exercise-db --output_dir exercises

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
 from transformers_ggm import (
@@ -76,7 +75,8 @@ def predict(model, processor, rows: list[dict], name: str, batch_size: int = 50)
     """Hashtags for rows of prepared shorts, with the checkpoint's own decoding settings."""
     collator = DataCollatorForHashtagGeneration(processor, training=False)
     predictions = []
-    for batch in tqdm(DataLoader(rows, batch_size=batch_size, collate_fn=collator), desc=name):
+    for start in tqdm(range(0, len(rows), batch_size), desc=name):
+        batch = collator(rows[start : start + batch_size])
         batch.pop("labels")
         predictions += processor.decode_hashtags(model.generate(**batch))
     return predictions
@@ -98,7 +98,7 @@ def direction_accuracy(predictions: list[list[str]], causes: list[dict[str, list
     return 100 * sum(answers) / len(answers) if answers else float("nan")
 
 
-def figures(predictions: list[list[str]], dataset) -> dict[str, float]:
+def metrics(predictions: list[list[str]], dataset) -> dict[str, float]:
     """F1 of all clips, of those with a compound known from training, and of the others; recall per cause."""
     seen, unseen = (
         [i for i, held_out in enumerate(dataset["unseen_compound"]) if held_out is kind] for kind in (False, True)
@@ -116,7 +116,7 @@ def figures(predictions: list[list[str]], dataset) -> dict[str, float]:
 
 
 def measure(checkpoint: str | Path, data_dir: str | Path) -> Iterator[tuple[str, dict[str, float]]]:
-    """Name and figures of every setting, one after the other. Clips are decoded and retrieved for once."""
+    """Name and metrics of every setting, one after the other. Clips are decoded and retrieved for once."""
     folder = Path(checkpoint)
     model = GGMForHashtagGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     processor = GGMProcessor.from_pretrained(folder)
@@ -139,7 +139,7 @@ def measure(checkpoint: str | Path, data_dir: str | Path) -> Iterator[tuple[str,
         for setting in SETTINGS:
             kind = "held-out" if setting.held_out_in_pool else "all inputs" if setting.words else "without words"
             changed = [change(row, setting, found) for row, found in zip(rows, guidance[kind])]
-            yield setting.name, figures(predict(model, processor, changed, setting.name), dataset)
+            yield setting.name, metrics(predict(model, processor, changed, setting.name), dataset)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     pip install ".[eval,baselines]"
     python examples/text_baselines.py --data_dir shorts
 
-Everything is learned on `train`, and settings are chosen on `validation`. Figures are times 100, with 95% intervals by
+Everything is learned on `train`, and settings are chosen on `validation`. Metrics are times 100, with 95% intervals by
 bootstrap over the test rows.
 """
 
@@ -19,7 +19,7 @@ BASELINES = {
     "TF-IDF nearest neighbours": TfidfNeighbours,
     "TF-IDF, logistic regression per hashtag": TfidfLogisticRegression,
 }
-FIGURES = {"f1": "F1", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2"}
+METRICS = {"f1": "F1", "rouge1": "ROUGE-1", "rouge2": "ROUGE-2"}
 
 
 def read_split(rows) -> tuple[list[str], list[list[str]]]:
@@ -35,11 +35,11 @@ def main() -> None:
     arguments = parser.parse_args()
     shorts = load_shorts(arguments.data_dir)
     train, validation, test = (read_split(shorts[split]) for split in ("train", "validation", "test"))
-    print(f"| method | {' | '.join(FIGURES.values())} |\n|---|{'---|' * len(FIGURES)}")
+    print(f"| method | {' | '.join(METRICS.values())} |\n|---|{'---|' * len(METRICS)}")
     for name, make in BASELINES.items():
         predictions = make().fit(train, validation).predict(test[0])
-        figures = hashtag_report(predictions, test[1], seed=arguments.seed)["figures"]
-        cells = [f"{f['mean']:.1f} ({f['low']:.1f} to {f['high']:.1f})" for f in (figures[key] for key in FIGURES)]
+        metrics = hashtag_report(predictions, test[1], seed=arguments.seed)["metrics"]
+        cells = [f"{f['mean']:.1f} ({f['low']:.1f} to {f['high']:.1f})" for f in (metrics[key] for key in METRICS)]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

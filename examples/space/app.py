@@ -23,6 +23,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 import panels
 from example_clips import render_examples
+from gradio.themes import Default
 from suggester import Answer, Suggester, visitors_message
 
 from transformers_ggm import HashtagPool
@@ -181,16 +182,15 @@ class SpaceApp:
 
     def _add_api(self, inputs: dict) -> None:
         """One endpoint that keeps nothing between calls. Its arguments are the page's components and hidden ones."""
-        hidden = {"visible": False}
         arguments = [
             inputs["clip"],
             inputs["description"],
-            gr.Number(10, label="Number of hashtags at most", precision=0, minimum=1, **hidden),
-            gr.Textbox("", label="Hashtags to add to the pool for this call, for instance '#a #b'", **hidden),
-            gr.Textbox("", label="Hashtags to leave out of the pool for this call", **hidden),
+            gr.Number(10, label="Number of hashtags at most", precision=0, minimum=1, visible=False),
+            gr.Textbox("", label="Hashtags to add to the pool for this call, for instance '#a #b'", visible=False),
+            gr.Textbox("", label="Hashtags to leave out of the pool for this call", visible=False),
         ]
-        answer = gr.JSON(label="Answer", **hidden)
-        gr.Button(**hidden).click(
+        answer = gr.JSON(label="Answer", visible=False)
+        gr.Button(visible=False).click(
             self.suggest_hashtags, arguments, answer, api_name="suggest_hashtags", concurrency_id="model"
         )
 
@@ -216,7 +216,7 @@ class SpaceApp:
         if answer is None:
             return [suggestions, gr.Button(visible=False), *[NOTHING_YET] * 3]
         written = {tag["hashtag"] for tag in answer.hashtags}
-        own = self.suggester.pool
+        own = self.suggester.pool or ()
         added = {f"#{tag}" for tag in pool or () if tag not in own}
         return [
             suggestions,
@@ -282,7 +282,7 @@ class SpaceApp:
 
 def make_theme() -> gr.Theme:
     """A calm theme in the fonts of the visitor's own machine."""
-    return gr.themes.Default(
+    return Default(
         primary_hue="teal",
         neutral_hue="slate",
         font=["ui-sans-serif", "system-ui", "sans-serif"],

@@ -89,8 +89,8 @@ def pool_summary(pool: HashtagPool, own: HashtagPool) -> str:
     listed = pool.hashtags[::-1][:LISTED_HASHTAGS]
     more = f" and {len(pool) - len(listed):,} more" if len(listed) < len(pool) else ""
     return (
-        f'<p><b id="pool-size">{len(pool):,}</b> hashtags to take guidance from. Changes are yours alone and hold until'
-        f" you leave the page.</p>{changes}"
+        f'<p><b id="pool-size">{len(pool):,}</b> hashtags to take guidance from. Changes are yours alone and hold'
+        f" until you leave the page.</p>{changes}"
         f'<details><summary>Show the pool</summary><p class="pool">{_tags(listed)}{more}</p></details>'
     )
 
@@ -124,7 +124,7 @@ def sound(media: Media | None, hears: bool) -> str:
     """The waveform that the model heard, as SVG."""
     if not hears:
         return quiet("This model does not hear.")
-    if media is None or media.audio is None or not media.audio.size:
+    if media is None or media.audio is None or media.sampling_rate is None or not media.audio.size:
         return quiet("No sound.")
     seconds = media.audio.size / media.sampling_rate
     bars = "".join(
@@ -157,10 +157,11 @@ def peaks(waveform: np.ndarray, count: int = BARS) -> np.ndarray:
 
 
 def notice(message: str, is_error: bool = False) -> str:
-    """A message in the place of the chips."""
-    return f'<p class="notice{" error" if is_error else ""}" role="{"alert" if is_error else "status"}">{escape(message)}</p>'
+    """A message in place of the chips."""
+    kind, role = ("notice error", "alert") if is_error else ("notice", "status")
+    return f'<p class="{kind}" role="{role}">{escape(message)}</p>'
 
 
 def quiet(message: str) -> str:
-    """A line in the place of a panel that has nothing to show."""
+    """A line in place of a panel that has nothing to show."""
     return f'<p class="quiet">{escape(message)}</p>'

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import pipeline
 
-from transformers_ggm import HashtagPool
+from transformers_ggm import HashtagGenerationPipeline, HashtagPool
 from transformers_ggm.errors import HashtagError
 from transformers_ggm.processing import Media, MediaLimits
 
@@ -43,7 +43,11 @@ class Suggester:
     def __init__(self, checkpoint: str | None = None, limits: MediaLimits | None = None):
         self.checkpoint = checkpoint
         self.limits = limits or MediaLimits()
-        self.pipeline = pipeline("hashtag-generation", model=checkpoint)
+        # transformers annotates `pipeline` for its own tasks alone.
+        self.pipeline: HashtagGenerationPipeline = pipeline(  # pyright: ignore[reportCallIssue]
+            "hashtag-generation",  # pyright: ignore[reportArgumentType]
+            model=checkpoint,
+        )
 
     @property
     def pool(self) -> HashtagPool | None:
@@ -93,7 +97,7 @@ class Suggester:
         """
         added, removed = hashtags_in(add), hashtags_in(remove)
         pool = pool or self.pool
-        if not added and not removed:
+        if pool is None or not (added or removed):
             return pool
         pool = pool.copy()
         pool.add(added, self.pipeline.retriever, self.pipeline.retriever_processor, progress_bar=False)

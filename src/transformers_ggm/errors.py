@@ -2,7 +2,22 @@
 
 
 class MediaError(ValueError):
-    """A clip cannot be read: missing, truncated, no video stream, no frames, over a limit, or not a video at all."""
+    """
+    A clip cannot be read: missing, truncated, no video stream, no frames, over a limit, or not a video at all.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import GGMVideoProcessor, MediaError
+
+    >>> try:
+    ...     GGMVideoProcessor().decode(b"no video")
+    ... except MediaError as error:
+    ...     print("left out")
+    left out
+
+    ```
+    """
 
 
 class HashtagError(ValueError):

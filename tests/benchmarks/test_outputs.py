@@ -32,7 +32,7 @@ def page(folder, *names):
     return folder / "page.md"
 
 
-def test_page_of_figures(run, tmp_path):
+def test_page_of_metrics(run, tmp_path):
     """Would fail if `make bench` measured for a page that it cannot write into."""
     assert "is a folder: give the name of a file" in run("bench_suggesting.py", "--output", tmp_path)
     assert "does not exist" in run("bench_suggesting.py", "--output", tmp_path / "missing.md")

@@ -34,8 +34,10 @@ def test_the_lock_has_one_allowed_version_of_everything(python, system):
 
 @pytest.mark.parametrize("requirement", EVERY_REQUIREMENT, ids=str)
 def test_upper_bounds_end_after_what_was_tested(requirement):
-    """Would fail if a bound allowed a minor version (a major version of slow movers) that nobody tried, or if a fast
-    mover had none. What the newest versions are is asked in `test_installed_versions.py`."""
+    """
+    Would fail if a bound allowed a minor version (a major version of slow movers) that nobody tried, or if a fast
+    mover had none. What the newest versions are is asked in `test_installed_versions.py`.
+    """
     newest, upper = max(locked(requirement.name)), bound(requirement, "<")
     others = [bound(each, "<") for each in EVERY_REQUIREMENT if each.name == requirement.name]
     if requirement.name not in FAST_MOVERS:

@@ -43,6 +43,8 @@ def test_streams_tell_what_they_are_and_leave_media_encoded():
 
 @pytest.mark.parametrize("feature", [Video, Audio])
 def test_decoders_note_what_they_decode(feature):
-    """Would fail if a clip that was opened to be decoded could not be read from its file any more. By the text of the
-    code: making a decoder takes torchcodec, which need not be there."""
+    """
+    Would fail if a clip that was opened to be decoded could not be read from its file any more. By the text of the
+    code: making a decoder takes torchcodec, which need not be there.
+    """
     assert "._hf_encoded = " in inspect.getsource(feature.decode_example)

@@ -16,8 +16,10 @@ def test_the_default_revision_is_the_main_branch():
 
 
 def test_errors_of_the_connection_are_those_of_the_client():
-    """Would fail if a failed download came out as an error that we do not tell of: the name is that of the HTTP client
-    of huggingface_hub, which has changed."""
+    """
+    Would fail if a failed download came out as an error that we do not tell of: the name is that of the HTTP client of
+    huggingface_hub, which has changed.
+    """
     assert issubclass(HfHubHTTPError, HTTPError) and issubclass(HTTPError, Exception)
     assert issubclass(EntryNotFoundError, Exception)
 

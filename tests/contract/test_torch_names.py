@@ -20,8 +20,10 @@ def test_batch_norms_have_one_base():
 
 
 def test_attention_has_a_projection_of_its_own_class():
-    """Would fail if the layer whose weights PyTorch's attention reads past its `forward` looked like any other, and
-    adapters were put on it without effect."""
+    """
+    Would fail if the layer whose weights PyTorch's attention reads past its `forward` looked like any other, and
+    adapters were put on it without effect.
+    """
     assert isinstance(nn.MultiheadAttention(4, 1).out_proj, NonDynamicallyQuantizableLinear)
     assert not isinstance(nn.Linear(4, 4), NonDynamicallyQuantizableLinear)
 

@@ -129,7 +129,7 @@ def test_collators_are_asked_for_when_loaders_are_made(trainer):
 
 
 def test_own_gathering_is_kept_in_evaluation(trainer):
-    """Would fail if the rows that fill up a last batch of several processes counted twice in the figures."""
+    """Would fail if the rows that fill up a last batch of several processes counted twice in the metrics."""
     gathered = []
 
     def gather(tensors):

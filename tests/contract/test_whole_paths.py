@@ -60,9 +60,10 @@ def test_assisted_search_is_greedy(model, batch):
 
 def trainer_of(model, processor, tmp_path, **arguments):
     settings = {
-        "learning_rate": 1e-3, "per_device_train_batch_size": 2, "per_device_eval_batch_size": 4, "num_train_epochs": 3,
-        "eval_strategy": "epoch", "save_strategy": "epoch", "logging_steps": 1, "predict_with_generate": True,
-        "remove_unused_columns": False, "report_to": "none", "use_cpu": True, "disable_tqdm": True,
+        "learning_rate": 1e-3, "per_device_train_batch_size": 2, "per_device_eval_batch_size": 4,
+        "num_train_epochs": 3, "eval_strategy": "epoch", "save_strategy": "epoch", "logging_steps": 1,
+        "predict_with_generate": True, "remove_unused_columns": False, "report_to": "none", "use_cpu": True,
+        "disable_tqdm": True,
     }  # fmt: skip
     rows = [{"text": text, "hashtags": tags} for text, tags in zip(DESCRIPTIONS, HASHTAGS) if text]
 

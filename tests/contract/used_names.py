@@ -81,8 +81,10 @@ def private_names(trees: list[ast.AST]) -> set[str]:
 
 
 def overridden_names() -> set[str]:
-    """What classes of ours override in classes of the libraries, or set for them: private names, and all methods of
-    the classes that call back."""
+    """
+    What classes of ours override in classes of the libraries, or set for them: private names, and all methods of the
+    classes that call back.
+    """
     names = set()
     for kind in _own_classes():
         bases = [base for base in kind.__mro__ if _is_of_libraries(base.__module__)]

@@ -16,8 +16,10 @@ def touch(folder, *names):
 
 
 def test_what_is_no_clip_is_named(tmp_path):
-    """Would fail if a clip were left out for its extension, its case or what a download left behind it, or if what is
-    left out were not told."""
+    """
+    Would fail if a clip were left out for its extension, its case or what a download left behind it, or if what is
+    left out were not told.
+    """
     clips = [
         "a.MP4",
         "b.ts",

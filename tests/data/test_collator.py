@@ -225,7 +225,7 @@ def test_every_dropout_at_once_leaves_usable_rows(processor, text_only):
 
 
 def test_evaluation_varies_nothing(processor):
-    """Would fail if validation figures depended on chance."""
+    """Would fail if validation metrics depended on chance."""
     collator = DataCollatorForHashtagGeneration(
         processor, training=False, guidance_dropout=1.0, frame_dropout=1.0, audio_dropout=1.0, description_dropout=1.0
     )

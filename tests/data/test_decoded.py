@@ -101,7 +101,7 @@ def test_processor_without_sound(shorts, processors, tmp_path):
 
 
 def test_further_columns_are_kept(shorts, decoded):
-    """Would fail if the causes of hashtags were not there any more when figures are computed."""
+    """Would fail if the causes of hashtags were not there any more when metrics are computed."""
     assert decoded.dataset["causes"][:] == shorts["causes"][:]
     assert decoded.dataset["hashtags"][:] == shorts["hashtags"][:]
 

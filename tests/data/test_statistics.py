@@ -37,8 +37,8 @@ def shown(description, hashtag):
 
 
 @given(row_lists)
-def test_figures_are_those_of_their_definitions(rows):
-    """A figure of the table would be another one than it says."""
+def test_statistics_are_those_of_their_definitions(rows):
+    """A number of the table would be another one than it says."""
     statistics = corpus_statistics(iter(rows))
     clips = [row for row in rows if row["duration"] is not None]
     uses = [(row["description"], tag) for row in rows for tag in row["hashtags"]]
@@ -106,15 +106,15 @@ def test_runs_of_words_appear_and_nothing_else_does(words, data):
     assert appears_in(hashtag, " ".join(words)) == (hashtag in runs)
 
 
-def test_figures_survive_json():
-    """A card could not hold the figures."""
-    figures = corpus_statistics([]).to_dict()
-    assert json.loads(json.dumps(figures)) == figures
-    assert figures["videos"] == 0 and figures["seconds_per_video"] is None
+def test_statistics_survive_json():
+    """A card could not hold the statistics."""
+    found = corpus_statistics([]).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert found["videos"] == 0 and found["seconds_per_video"] is None
 
 
 def test_the_table():
-    """The table would not be Markdown, or show a figure in the wrong column."""
+    """The table would not be Markdown, or show a number in the wrong column."""
     counters = {"train": StatisticsCounter(), "test": StatisticsCounter()}
     for seconds in (4.0, 7.0):
         counters["train"].add(

@@ -129,6 +129,6 @@ def test_layer_that_is_not_there(folder):
 
 
 def test_unequal_lengths(folder):
-    """Would fail if figures of other videos than those predicted for were given."""
+    """Would fail if metrics of other videos than those predicted for were given."""
     with pytest.raises(ValueError, match="`predictions` has 1 videos and `references` 2"):
         bert_score_per_video([["rain"]], [["rain"], ["snow"]], BertScorer(folder, device="cpu"))

@@ -21,12 +21,12 @@ def scored(draw):
 
 def f1(predictions, references):
     """Mean F1 over rows, from its definition."""
-    figures = []
+    metrics = []
     for predicted, true in zip(predictions, references):
         hits = len(set(predicted) & set(true))
         precision, recall = hits / len(predicted), hits / max(len(true), 1)
-        figures.append(2 * precision * recall / (precision + recall) if hits else 0.0)
-    return sum(figures) / len(figures)
+        metrics.append(2 * precision * recall / (precision + recall) if hits else 0.0)
+    return sum(metrics) / len(metrics)
 
 
 def answers(scores, columns, threshold):
@@ -51,16 +51,16 @@ def test_answers_are_those_above(data, threshold):
 def test_no_tried_threshold_is_better(data):
     """Would fail if the chosen threshold were not the lowest of those with the best F1."""
     scores, columns, references = data
-    figures = {
+    metrics = {
         threshold: f1(answers(scores, columns, threshold), references)
         for threshold in sorted(set(np.quantile(scores, np.linspace(0, 1, 100))))
     }
-    best = max(figures.values())
+    best = max(metrics.values())
     chosen = best_threshold(scores, columns, references)
-    assert figures[chosen] == pytest.approx(best)
-    assert all(figures[threshold] < best or figures[threshold] == pytest.approx(best) for threshold in figures)
-    # Equal figures may differ in their last bit, by the order of their sums.
-    assert not [threshold for threshold in figures if threshold < chosen and figures[threshold] > figures[chosen]]
+    assert metrics[chosen] == pytest.approx(best)
+    assert all(metrics[threshold] < best or metrics[threshold] == pytest.approx(best) for threshold in metrics)
+    # Equal metrics may differ in their last bit, by the order of their sums.
+    assert not [threshold for threshold in metrics if threshold < chosen and metrics[threshold] > metrics[chosen]]
 
 
 @given(scored(), st.randoms())
@@ -93,11 +93,11 @@ def test_only_the_best_scores_are_told_apart():
 def test_best_number(rows):
     """Would fail if another number of leading hashtags had a better F1, or a smaller one the same."""
     ranked, references = [list(tags) for tags, _ in rows], [tags for _, tags in rows]
-    figures = {k: f1([tags[:k] for tags in ranked], references) for k in range(1, len(LETTERS) + 1)}
+    metrics = {k: f1([tags[:k] for tags in ranked], references) for k in range(1, len(LETTERS) + 1)}
     k = best_k(ranked, references)
-    assert figures[k] == pytest.approx(max(figures.values()))
+    assert metrics[k] == pytest.approx(max(metrics.values()))
     assert all(
-        figures[smaller] < figures[k] or figures[smaller] == pytest.approx(figures[k]) for smaller in range(1, k)
+        metrics[smaller] < metrics[k] or metrics[smaller] == pytest.approx(metrics[k]) for smaller in range(1, k)
     )
 
 

@@ -19,15 +19,15 @@ def metric(tmp_path, monkeypatch):
     return evaluate.load(str(FOLDER), cache_dir=str(tmp_path / "cache"))
 
 
-def test_figures_are_ours(metric):
-    """Would fail if `evaluate` gave other figures than the package, or no word of the splitter."""
-    figures = hashtag_metrics(PREDICTIONS, REFERENCES)
+def test_metrics_are_ours(metric):
+    """Would fail if `evaluate` gave other metrics than the package, or no word of the splitter."""
+    metrics = hashtag_metrics(PREDICTIONS, REFERENCES)
     settings = {"word_splitter": f"wordninja {version('wordninja')}", "order": "shuffled", "seed": 0}
-    assert metric.compute(predictions=PREDICTIONS, references=REFERENCES) == {**figures, **settings}
+    assert metric.compute(predictions=PREDICTIONS, references=REFERENCES) == {**metrics, **settings}
 
 
 def test_batches(metric):
-    """Would fail if a video's figures depended on the batch that it was added in."""
+    """Would fail if a video's metrics depended on the batch that it was added in."""
     for predicted, true in zip(PREDICTIONS, REFERENCES):
         metric.add(prediction=predicted, reference=true)
     found = metric.compute()

@@ -30,7 +30,7 @@ def test_buckets_are_thirds_of_the_uses(counts):
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(TAGS, TAGS, TAGS), min_size=1, max_size=8))
 def test_f1_is_that_of_all_pairs_of_video_and_hashtag(videos):
-    """The figure would not be the F1 of the bucket's (video, hashtag) pairs, both seeds counted together."""
+    """The metric would not be the F1 of the bucket's (video, hashtag) pairs, both seeds counted together."""
     first, second, true = ([list(part) for part in parts] for parts in zip(*videos))
     counts = {"a": 9, "b": 5, "c": 4, "d": 2, "e": 2, "f": 1, "g": 1}
     buckets = frequency_buckets(counts)
@@ -56,7 +56,7 @@ def test_f1_is_that_of_all_pairs_of_video_and_hashtag(videos):
 
 
 def test_interval_holds_the_mean_and_narrows_with_more_videos():
-    """Intervals would not tell how sure the figure is."""
+    """Intervals would not tell how sure the metric is."""
     random = np.random.default_rng(0)
     truth = [["a"] for _ in range(400)]
     guess = [["a"] if random.random() < 0.5 else [] for _ in truth]
@@ -67,6 +67,6 @@ def test_interval_holds_the_mean_and_narrows_with_more_videos():
 
 
 def test_no_predictions_are_refused():
-    """Without a seed there is nothing to count, which must not look like a figure."""
+    """Without a seed there is nothing to count, which must not look like a metric."""
     with pytest.raises(ValueError, match="empty"):
         f1_by_frequency([], [["a"]], {"a": 1})

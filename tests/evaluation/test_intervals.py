@@ -34,11 +34,11 @@ def test_coverage():
     assert 0.72 < hits / 300 < 0.87
 
 
-def test_figures_share_their_draws():
-    """Would fail if figures of the same videos were drawn apart: equal rows would get different intervals."""
+def test_metrics_share_their_draws():
+    """Would fail if metrics of the same videos were drawn apart: equal rows would get different intervals."""
     values = rows_of(30)["f1"]
     found = bootstrap_intervals({"a": values, "b": 2 * values}, samples=500)
-    assert tuple(found["b"]) == pytest.approx(tuple(2 * figure for figure in found["a"]))
+    assert tuple(found["b"]) == pytest.approx(tuple(2 * metric for metric in found["a"]))
 
 
 def test_same_seed_same_interval(monkeypatch):
@@ -46,7 +46,7 @@ def test_same_seed_same_interval(monkeypatch):
     rows = rows_of(30)
     expected = bootstrap_intervals(rows, samples=500)
     assert bootstrap_intervals(rows, samples=500, seed=1) != expected
-    monkeypatch.setattr(intervals, "_COUNTS_AT_ONCE", 7 * 30)
+    monkeypatch.setattr(intervals, "VALUES_AT_A_TIME", 7 * 30)
     for name, interval in bootstrap_intervals(rows, samples=500).items():
         assert tuple(interval) == pytest.approx(tuple(expected[name]))
 

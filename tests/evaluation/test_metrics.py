@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
-from transformers_ggm.evaluation import hashtag_metrics, hashtag_metrics_per_video, mean_figures
+from transformers_ggm.evaluation import hashtag_metrics, hashtag_metrics_per_video, mean_metrics
 
 TAGS = ["bluesquare", "redsquare", "bluecircle", "rain", "snowday", "lakelife", "münchen", "東京"]
 SETS = st.lists(st.sampled_from(TAGS), max_size=5, unique=True)
@@ -31,8 +31,8 @@ def words_of(tags):
 
 @settings(deadline=None)
 @given(videos=VIDEOS)
-def test_figures_agree_with_plain_python(videos):
-    """Would fail if a figure were not the mean over videos of what its name says."""
+def test_metrics_agree_with_plain_python(videos):
+    """Would fail if a metric were not the mean over videos of what its name says."""
     predictions, references = map(list, zip(*videos))
     rows = []
     for predicted, true in videos:
@@ -63,9 +63,9 @@ def test_rouge_agrees_with_rouge_score(predicted, true):
     ascii_only = [[tag for tag in tags if tag.isascii()] or ["rain"] for tags in (true, predicted)]
     texts = [" ".join(words_of(tags)) for tags in ascii_only]
     expected = RougeScorer(["rouge1", "rouge2"]).score(*texts)
-    figures = hashtag_metrics([ascii_only[1]], [ascii_only[0]], order="sorted")
-    assert figures["rouge1"] == pytest.approx(100 * expected["rouge1"].fmeasure)
-    assert figures["rouge2"] == pytest.approx(100 * expected["rouge2"].fmeasure)
+    metrics = hashtag_metrics([ascii_only[1]], [ascii_only[0]], order="sorted")
+    assert metrics["rouge1"] == pytest.approx(100 * expected["rouge1"].fmeasure)
+    assert metrics["rouge2"] == pytest.approx(100 * expected["rouge2"].fmeasure)
 
 
 @settings(deadline=None)
@@ -81,44 +81,44 @@ def test_perfect_predictions(references):
 @given(videos=st.lists(DISJOINT, min_size=1, max_size=4))
 def test_disjoint_predictions(videos):
     """Would fail if hashtags without anything in common scored."""
-    figures = hashtag_metrics([[predicted] for predicted, _ in videos], [[true] for _, true in videos])
-    assert set(figures.values()) == {0.0}
+    metrics = hashtag_metrics([[predicted] for predicted, _ in videos], [[true] for _, true in videos])
+    assert set(metrics.values()) == {0.0}
 
 
 @settings(deadline=None)
 @given(videos=VIDEOS, seed=st.integers(0, 9))
 def test_order_means_nothing(videos, seed):
-    """Would fail if a figure depended on the order of hashtags or of videos."""
+    """Would fail if a metric depended on the order of hashtags or of videos."""
     shuffle = random.Random(seed).sample
     shuffled = shuffle([(shuffle(p, len(p)), shuffle(t, len(t))) for p, t in videos], len(videos))
-    figures = hashtag_metrics(*map(list, zip(*videos)))
-    assert hashtag_metrics(*map(list, zip(*shuffled))) == pytest.approx(figures)
+    metrics = hashtag_metrics(*map(list, zip(*videos)))
+    assert hashtag_metrics(*map(list, zip(*shuffled))) == pytest.approx(metrics)
 
 
 def test_parts_of_a_hashtag_count_for_rouge_alone():
     """Would fail if ROUGE were computed on whole hashtags."""
-    figures = hashtag_metrics([["bluesquare"]], [["bluecircle"]])
-    assert figures["rouge1"] == pytest.approx(50.0) and figures["f1"] == 0.0
+    metrics = hashtag_metrics([["bluesquare"]], [["bluecircle"]])
+    assert metrics["rouge1"] == pytest.approx(50.0) and metrics["f1"] == 0.0
 
 
 def test_nothing_predicted():
-    """Would fail if a video for which nothing was predicted broke the figures or was left out of the mean."""
+    """Would fail if a video for which nothing was predicted broke the metrics or was left out of the mean."""
     assert hashtag_metrics([[], ["rain"]], [["rain"], ["rain"]])["f1"] == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("predictions, references", [([], []), ([["a"]], []), ([["a"]], [["a"], ["b"]])])
 def test_unequal_lengths(predictions, references):
-    """Would fail if figures of other videos than those predicted for were given."""
+    """Would fail if metrics of other videos than those predicted for were given."""
     with pytest.raises(ValueError, match="videos"):
         hashtag_metrics(predictions, references)
 
 
 def test_both_f1():
     """Would fail if the F1 of the released code were named as the mean of the videos' F1, or the reverse."""
-    figures = hashtag_metrics([["a"], ["a", "b", "c", "d"]], [["a", "b"], ["a"]])
-    assert figures["precision"] == 62.5 and figures["recall"] == 75.0
-    assert figures["f1"] == pytest.approx((200 / 3 + 40) / 2)
-    assert figures["f1_of_means"] == pytest.approx(2 * 62.5 * 75 / 137.5)
+    metrics = hashtag_metrics([["a"], ["a", "b", "c", "d"]], [["a", "b"], ["a"]])
+    assert metrics["precision"] == 62.5 and metrics["recall"] == 75.0
+    assert metrics["f1"] == pytest.approx((200 / 3 + 40) / 2)
+    assert metrics["f1_of_means"] == pytest.approx(2 * 62.5 * 75 / 137.5)
 
 
 def test_word_splitter_is_used():
@@ -130,5 +130,5 @@ def test_word_splitter_is_used():
 
 
 def test_means_without_precision():
-    """Would fail if figures other than these could not be averaged."""
-    assert mean_figures({"bertscore_f1": [50.0, 100.0]}) == {"bertscore_f1": 75.0}
+    """Would fail if metrics other than these could not be averaged."""
+    assert mean_metrics({"bertscore_f1": [50.0, 100.0]}) == {"bertscore_f1": 75.0}

@@ -31,7 +31,7 @@ def test_gain_is_the_recall_beyond_the_pool(videos, pool):
 
 
 @given(videos=VIDEOS, pool=POOL)
-def test_figures_agree_with_plain_python(videos, pool):
+def test_metrics_agree_with_plain_python(videos, pool):
     """Would fail if a share were of something else than its name says, or repetitions counted."""
     uses = [(row, tag) for row, (predicted, _) in enumerate(videos) for tag in sorted({*predicted})]
     novel = [(row, tag) for row, tag in uses if tag not in pool]
@@ -50,8 +50,8 @@ def test_figures_agree_with_plain_python(videos, pool):
 
 def test_a_hashtag_pool_is_a_pool():
     """Would fail if the package's own pool could not be given."""
-    figures = novelty_metrics([["snow", "fog"]], [["fog"]], HashtagPool(["snow", "lake"], torch.eye(2)))
-    assert figures["novel_hashtags"] == 1 and figures["novelty_gain"] == 100.0
+    metrics = novelty_metrics([["snow", "fog"]], [["fog"]], HashtagPool(["snow", "lake"], torch.eye(2)))
+    assert metrics["novel_hashtags"] == 1 and metrics["novelty_gain"] == 100.0
 
 
 @given(videos=VIDEOS, unseen=POOL)
@@ -65,9 +65,9 @@ def test_unseen_recalled(videos, unseen):
     }
 
 
-@pytest.mark.parametrize("figures", [novelty_gain_per_video, novelty_metrics, unseen_recalled])
+@pytest.mark.parametrize("metrics", [novelty_gain_per_video, novelty_metrics, unseen_recalled])
 @pytest.mark.parametrize("predictions, references", [([], []), ([["a"]], [["a"], ["b"]])])
-def test_unequal_lengths(figures, predictions, references):
-    """Would fail if figures of other videos than those predicted for were given."""
+def test_unequal_lengths(metrics, predictions, references):
+    """Would fail if metrics of other videos than those predicted for were given."""
     with pytest.raises(ValueError, match="videos"):
-        figures(predictions, references, ["a"])
+        metrics(predictions, references, ["a"])

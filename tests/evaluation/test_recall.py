@@ -22,7 +22,7 @@ def test_recall_by_cause():
 
 
 def test_recall_by_cause_with_gaps():
-    """Would fail if a data set whose rows have different causes, which fills them with None, broke the figures."""
+    """Would fail if a data set whose rows have different causes, which fills them with None, broke the metrics."""
     causes = [{"seen": ["a"], "heard": None}, None, {"seen": None, "heard": ["b", "b"]}]
     assert recall_by_cause([["a"], ["a"], ["b"]], causes) == {"seen": 100.0, "heard": 100.0}
 

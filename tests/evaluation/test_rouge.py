@@ -33,7 +33,7 @@ def test_rouge_score_on_shuffled_text(predicted, true, seed):
 @settings(deadline=None)
 @given(videos=VIDEOS, seed=st.integers(0, 99), data=st.data())
 def test_a_video_has_the_same_order_in_any_batch(videos, seed, data):
-    """Would fail if a video's figures depended on the rest of the batch, on its place, or on how tags were listed."""
+    """Would fail if a video's metrics depended on the rest of the batch, on its place, or on how tags were listed."""
     row = data.draw(st.integers(0, len(videos) - 1))
     predicted, true = videos[row]
     whole = rouge_per_video(*map(list, zip(*videos)), seed=seed)
@@ -69,7 +69,7 @@ def test_videos_have_orders_of_their_own():
 
 
 def test_sorted_order():
-    """Would fail if figures that were computed on sorted hashtags could not be had again."""
+    """Would fail if metrics that were computed on sorted hashtags could not be had again."""
     assert order_hashtags(["c", "a"], ["b", "a"], order="sorted") == (["a", "c"], ["a", "b"])
     expected = RougeScorer(["rouge2"]).score("rain snow day", "lake life snow day")["rouge2"].fmeasure
     rows = rouge_per_video([["snowday", "lakelife"]], [["snowday", "rain"]], order="sorted")

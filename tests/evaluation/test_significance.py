@@ -87,16 +87,16 @@ def test_same_seed_same_p(method, monkeypatch):
     expected = paired_test(first, second, method=method, samples=501)
     assert paired_test(first, second, method=method, samples=501) == expected
     assert len({paired_test(first, second, method=method, samples=501, seed=seed) for seed in range(5)}) > 1
-    monkeypatch.setattr(significance, "_SIGNS_AT_ONCE", 90)
+    monkeypatch.setattr(significance, "VALUES_AT_A_TIME", 90)
     assert paired_test(first, second, method=method, samples=501) == expected
 
 
 @pytest.mark.parametrize(
     "first, second, arguments, message",
     [
-        ([], [], {}, "one figure per video"),
-        ([1.0], [1.0, 2.0], {}, "one figure per video"),
-        ([[1.0]], [[1.0]], {}, "one figure per video"),
+        ([], [], {}, "one value per video"),
+        ([1.0], [1.0, 2.0], {}, "one value per video"),
+        ([[1.0]], [[1.0]], {}, "one value per video"),
         ([1.0], [float("nan")], {}, "not finite"),
         ([1.0], [1.0], {"samples": 0}, "`samples` is 0"),
         ([1.0], [1.0], {"method": "t"}, "'permutation' or 'bootstrap'"),
@@ -143,16 +143,16 @@ def test_unpaired_is_symmetric_and_seeded(monkeypatch):
     expected = unpaired_test(first, second, samples=501)
     assert unpaired_test(second, first, samples=4000).p_value == pytest.approx(expected.p_value, abs=0.08)
     assert len({unpaired_test(first, second, samples=501, seed=seed) for seed in range(5)}) > 1
-    monkeypatch.setattr(significance, "_SIGNS_AT_ONCE", 130)
+    monkeypatch.setattr(significance, "VALUES_AT_A_TIME", 130)
     assert unpaired_test(first, second, samples=501) == expected
 
 
 @pytest.mark.parametrize(
     "first, second, arguments, message",
     [
-        ([], [1.0], {}, "one figure per item"),
-        ([1.0], [], {}, "one figure per item"),
-        ([[1.0]], [1.0], {}, "one figure per item"),
+        ([], [1.0], {}, "one value per item"),
+        ([1.0], [], {}, "one value per item"),
+        ([[1.0]], [1.0], {}, "one value per item"),
         ([1.0], [float("nan"), 2.0], {}, "not finite"),
         ([1.0], [1.0], {"samples": 0}, "`samples` is 0"),
     ],

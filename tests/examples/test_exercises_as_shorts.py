@@ -64,8 +64,8 @@ def test_becomes_a_folder_of_shorts(script, source, tmp_path, monkeypatch):
     assert np.allclose(levels, np.resize([[40], [200]], (6, 1)), atol=4)
 
 
-def test_splits_are_those_of_the_published_figures(script, shared_data):
-    """Would fail if the figures of docs/results.md were of other clips than the script's."""
+def test_splits_are_those_of_the_published_metrics(script, shared_data):
+    """Would fail if the metrics of docs/results.md were of other clips than the script's."""
     for split in ("train", "validation", "test"):
         lines = (shared_data / "exercises" / split / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
         assert {script.split_of(json.loads(line)["id"]) for line in lines} == {split}

@@ -10,16 +10,16 @@ NUM_CLIPS = 300
 
 
 @pytest.fixture(scope="module")
-def figures(load_example, tmp_path_factory):
-    """Figures by setting, on the first half of the test split that docs/results.md has figures of."""
+def metrics(load_example, tmp_path_factory):
+    """Metrics by setting, on the first half of the test split that docs/results.md has metrics of."""
     shorts = tmp_path_factory.mktemp("shorts")
     render_shorts(shorts, num_train=0, num_validation=0, num_test=NUM_CLIPS)
     return dict(load_example("rendered_shorts_results").measure(DEMO_CHECKPOINT, shorts))
 
 
-def test_f1_with_all_inputs(figures):
+def test_f1_with_all_inputs(metrics):
     """Would fail if the bundled weights, their processor or their pool were not those that were trained."""
-    assert figures["all inputs"]["F1"] >= 80
+    assert metrics["all inputs"]["F1"] >= 80
 
 
 @pytest.mark.parametrize(
@@ -30,20 +30,20 @@ def test_f1_with_all_inputs(figures):
         ("without words", "words"),
     ],
 )
-def test_each_input_gives_its_own_hashtags(figures, setting, cause):
+def test_each_input_gives_its_own_hashtags(metrics, setting, cause):
     """Would fail if hashtags of a cause came from anywhere but their own input, or hung on another input."""
-    with_all, without = figures["all inputs"], figures[setting]
+    with_all, without = metrics["all inputs"], metrics[setting]
     assert with_all[cause] - without[cause] >= 40
     for other in {"seen", "heard", "words"} - {cause}:
         assert abs(with_all[other] - without[other]) <= 10
 
 
-def test_held_out_compounds_come_from_the_pool(figures):
+def test_held_out_compounds_come_from_the_pool(metrics):
     """Would fail if hashtags added to the pool after training did not reach what the model writes."""
-    assert figures["all inputs, held-out compounds in the pool"]["held-out compounds"] >= 30
+    assert metrics["all inputs, held-out compounds in the pool"]["held-out compounds"] >= 30
 
 
-def test_guidance_helps_without_a_description(figures):
+def test_guidance_helps_without_a_description(metrics):
     """Would fail if the model wrote the same whatever the retriever finds."""
-    gain = figures["without words"]["ROUGE-1"] - figures["without words and guidance"]["ROUGE-1"]
+    gain = metrics["without words"]["ROUGE-1"] - metrics["without words and guidance"]["ROUGE-1"]
     assert gain >= 8

@@ -10,7 +10,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "text_baselines.py"
 
 @pytest.mark.filterwarnings("ignore:Label")
 def test_table(tmp_path, monkeypatch, capsys):
-    """Would fail if the documented command did not print figures of each method."""
+    """Would fail if the documented command did not print metrics of each method."""
     words = {"snow": "cold white flakes", "lake": "water boats", "song": "guitar verse"}
     for split, count in (("train", 30), ("validation", 9), ("test", 9)):
         (tmp_path / split).mkdir()
@@ -23,6 +23,6 @@ def test_table(tmp_path, monkeypatch, capsys):
     runpy.run_path(str(EXAMPLE), run_name="__main__")
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert len(lines) == 5 and lines[0] == "| method | F1 | ROUGE-1 | ROUGE-2 |"
-    figures = {line.split("|")[1].strip(): float(line.split("|")[2].split()[0]) for line in lines[2:]}
-    assert figures["most frequent hashtags"] <= 50  # one topic of three, or all of them
-    assert figures["TF-IDF nearest neighbours"] == figures["TF-IDF, logistic regression per hashtag"] == 100
+    metrics = {line.split("|")[1].strip(): float(line.split("|")[2].split()[0]) for line in lines[2:]}
+    assert metrics["most frequent hashtags"] <= 50  # one topic of three, or all of them
+    assert metrics["TF-IDF nearest neighbours"] == metrics["TF-IDF, logistic regression per hashtag"] == 100

@@ -40,7 +40,7 @@ print(before, during, peak_memory()["peak_memory_mib"])
 
 
 def test_time_and_machine_are_told():
-    """A figure would stand without what it was measured on."""
+    """A metric would stand without what it was measured on."""
     costs = {}
     with timed(costs, "seconds"):
         time.sleep(0.02)

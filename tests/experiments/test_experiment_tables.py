@@ -57,7 +57,7 @@ def rows_of(table):
 
 
 def test_table_2_has_each_system_and_shows_the_failed_one(finished):
-    """A figure would stand in another system's row, or a failed system be left out."""
+    """A metric would stand in another system's row, or a failed system be left out."""
     table = systems_table(finished)
     rows = rows_of(table)
     assert list(rows) == ["BERT", "ViT", "VLM (the retriever's nearest)", "GGM", "GGM without guidance"]
@@ -76,7 +76,7 @@ def test_table_2_has_each_system_and_shows_the_failed_one(finished):
 
 
 def test_table_3_goes_over_the_sizes_of_the_guidance(finished):
-    """The sweep would show another size's figures."""
+    """The sweep would show another size's metrics."""
     rows = rows_of(sweep_table(finished))
     assert rows["GGM, k = 2"]["F1"].mean == 100
     assert rows["GGM, k = 0"]["F1"].mean == pytest.approx(

@@ -33,7 +33,7 @@ def posts(tmp_path):
 
 
 def test_text_baselines_run_and_are_found_again(posts, tmp_path):
-    """The command would not run, give other figures than the baseline itself, or run twice what has finished."""
+    """The command would not run, give other metrics than the baseline itself, or run twice what has finished."""
     config = tmp_path / "grid.yaml"
     systems = ["most_frequent", "tfidf_neighbours"]
     scratch_config = write_scratch_config(tmp_path / "model.json")
@@ -42,14 +42,14 @@ def test_text_baselines_run_and_are_found_again(posts, tmp_path):
     output_dir = tmp_path / "grid"
     assert main(["experiments", str(config), "--output_dir", str(output_dir)]) == 0
     with (output_dir / "posts" / "table_2_systems.csv").open() as file:
-        figures = {row["system"]: row for row in csv.DictReader(file)}
+        metrics = {row["system"]: row for row in csv.DictReader(file)}
     splits = {}
     for split in ("train", "validation", "test"):
         rows = [json.loads(line) for line in (posts / split / "metadata.jsonl").read_text().splitlines()]
         splits[split] = [row["description"] for row in rows], [row["hashtags"] for row in rows]
     expected = TfidfNeighbours().fit(splits["train"], splits["validation"]).predict(splits["test"][0])
     f1 = hashtag_metrics(expected, splits["test"][1])["f1"]
-    assert float(figures["TF-IDF, nearest neighbours"]["F1"]) == pytest.approx(f1)
+    assert float(metrics["TF-IDF, nearest neighbours"]["F1"]) == pytest.approx(f1)
     assert (output_dir / "posts" / "systems.png").read_bytes().startswith(b"\x89PNG")
     report = (output_dir / "report.md").read_text()
     assert "TF-IDF, nearest neighbours" in report and "![systems](posts/systems.png)" in report
@@ -86,9 +86,9 @@ def test_all_systems_run_on_clips(tmp_path):
     output_dir = tmp_path / "grid"
     assert main(["experiments", str(config), "--output_dir", str(output_dir), "--jobs", "2"]) == 0
     with (output_dir / "mini" / "table_2_systems.csv").open() as file:
-        figures = {row["system"]: row for row in csv.DictReader(file)}
-    assert list(figures) == [system.title for system in SYSTEMS.values()]
-    assert all(0 <= float(row["F1"]) <= 100 for row in figures.values())
+        metrics = {row["system"]: row for row in csv.DictReader(file)}
+    assert list(metrics) == [system.title for system in SYSTEMS.values()]
+    assert all(0 <= float(row["F1"]) <= 100 for row in metrics.values())
     for table in ("table_3_guidance", "table_4_recall", "table_5_unseen", "table_7_parameters", "costs", "claims"):
         assert (output_dir / "mini" / f"{table}.csv").is_file(), table
     with (output_dir / "mini" / "table_7_parameters.csv").open() as file:

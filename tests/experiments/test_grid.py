@@ -98,7 +98,7 @@ def test_retriever_is_trained_anew_only_for_its_own_arguments(grid, argument, va
 
 
 def test_changed_data_makes_new_cells(grid, data_dir):
-    """Figures of old data would be shown as those of new data."""
+    """Metrics of old data would be shown as those of new data."""
     before = {cell.name for cell in grid().cells()}
     (data_dir / "train" / "metadata.jsonl").write_text(json.dumps({"description": "x", "hashtags": ["b"]}))
     assert before.isdisjoint(cell.name for cell in grid().cells())
@@ -139,7 +139,7 @@ def test_arguments_of_a_system_override_those_of_the_corpus(grid, tmp_path):
     ],
 )
 def test_mistakes_in_the_configuration_are_named(grid, entries, message):
-    """A misspelt key would be ignored, and its figures be those of another setting."""
+    """A misspelt key would be ignored, and its metrics be those of another setting."""
     with pytest.raises(ValueError, match=message):
         grid(**entries)
 

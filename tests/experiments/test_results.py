@@ -15,8 +15,8 @@ def cells(grid, name):
     return [corpus.cell(system, seed) for seed in corpus.seeds]
 
 
-def test_figures_are_averaged_over_seeds(tmp_path):
-    """One seed's figure would stand for all."""
+def test_metrics_are_averaged_over_seeds(tmp_path):
+    """One seed's metric would stand for all."""
     _, grid = write_grid(tmp_path, seeds=[0, 1], systems=["bart"])
     guesses = [[["a"] for _ in REFERENCES], [["a", "b"] for _ in REFERENCES]]
     for cell, guess in zip(cells(grid, "bart"), guesses):
@@ -49,7 +49,7 @@ def test_cells_that_were_not_run_say_so(tmp_path):
 
 
 def test_systems_tested_on_other_rows_are_refused(tmp_path):
-    """Figures of different videos would be compared as if they were paired."""
+    """Metrics of different videos would be compared as if they were paired."""
     _, grid = write_grid(tmp_path, systems=["bart", "bert"])
     write_cell(tmp_path, cells(grid, "bart")[0])
     write_cell(tmp_path, cells(grid, "bert")[0], references=REFERENCES[::-1])

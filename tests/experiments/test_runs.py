@@ -118,7 +118,8 @@ def test_guidance_of_table_5_holds_unseen_hashtags(corpus, retriever, monkeypatc
 def test_a_generator_guided_by_a_classifier_reads_its_ranking(corpus, tmp_path):
     """GGM guided by ViT would be guided by something else."""
     arguments = {
-        **corpus, "classifier_modalities": ["video"], "classifier_num_train_epochs": 1, "classifier_learning_rate": 1e-3,
+        **corpus, "classifier_modalities": ["video"], "classifier_num_train_epochs": 1,
+        "classifier_learning_rate": 1e-3,
     }  # fmt: skip
     classifier, guided = tmp_path / "classifier", tmp_path / "guided"
     RUN_KIND["classifier"](classifier, arguments, 0, {})

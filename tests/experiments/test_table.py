@@ -22,7 +22,7 @@ def test_markdown_has_a_cell_per_column():
 
 
 def test_csv_keeps_numbers_in_full():
-    """Another program would read rounded figures, or an interval as text."""
+    """Another program would read rounded metrics, or an interval as text."""
     rows = list(csv.DictReader(io.StringIO(TABLE.to_csv())))
     assert rows[0] == {"system": "a|b", "F1": "50.04", "F1 low": "40.0", "F1 high": "60.0", "p": "1234"}
     assert rows[1] == {"system": "c", "F1": "", "F1 low": "", "F1 high": "", "p": ""}

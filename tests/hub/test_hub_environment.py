@@ -38,8 +38,10 @@ def run(code, *arguments, **environment):
 
 @pytest.mark.slow
 def test_push_pull_and_offline_by_environment_variables(clip, tmp_path):
-    """Would fail if any part of a push or pull went by other settings than HF_ENDPOINT, HF_HUB_CACHE, HF_TOKEN and
-    HF_HUB_OFFLINE."""
+    """
+    Would fail if any part of a push or pull went by other settings than HF_ENDPOINT, HF_HUB_CACHE, HF_TOKEN and
+    HF_HUB_OFFLINE.
+    """
     with StandInHub() as hub:
         settings = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(tmp_path), "HF_TOKEN": "hf_someone"}
         commit, pulled = run(PUSH_AND_PULL, DEMO_CHECKPOINT, clip, HF_HUB_OFFLINE="0", **settings)

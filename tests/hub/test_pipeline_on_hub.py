@@ -43,8 +43,10 @@ def local_second(second):
 
 
 def test_same_predictions_there_and_back(hub, clip, local, monkeypatch, tmp_path):
-    """Would fail if what was pushed predicted otherwise once pulled: from the Hub, or later from the cache alone; or
-    if an edited pool, or the card, did not come along."""
+    """
+    Would fail if what was pushed predicted otherwise once pulled: from the Hub, or later from the cache alone; or if
+    an edited pool, or the card, did not come along.
+    """
     suggest = load(DEMO_CHECKPOINT)
     suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor, progress_bar=False)
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
@@ -63,8 +65,10 @@ def test_same_predictions_there_and_back(hub, clip, local, monkeypatch, tmp_path
 
 
 def test_local_files_only(hub):
-    """Would fail if `local_files_only` asked the Hub all the same, or a checkpoint that was never fetched gave an
-    error from the depths."""
+    """
+    Would fail if `local_files_only` asked the Hub all the same, or a checkpoint that was never fetched gave an error
+    from the depths.
+    """
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     with pytest.raises(OSError, match="cached files"):
         load("someone/tags", local_files_only=True)
@@ -129,8 +133,10 @@ def test_private_repository(hub, local, monkeypatch):
 
 
 def test_parts_named_apart(hub, second, local, local_second, monkeypatch):
-    """Would fail if a retriever or pool in a repository of its own, a private one, could not be named; or if the
-    retriever and its processor were taken from two commits."""
+    """
+    Would fail if a retriever or pool in a repository of its own, a private one, could not be named; or if the
+    retriever and its processor were taken from two commits.
+    """
     push_checkpoint_to_hub(second, "someone/tags", private=True)
     local.retriever.push_to_hub("someone/retriever", private=True)
     local.retriever_processor.push_to_hub("someone/retriever")
@@ -152,8 +158,10 @@ def test_parts_named_apart(hub, second, local, local_second, monkeypatch):
 
 
 def test_repository_without_retriever_and_pool(hub, clip, tmp_path, monkeypatch):
-    """Would fail if a model without guidance could not be shared, or the missing parts were not named, just as for a
-    folder."""
+    """
+    Would fail if a model without guidance could not be shared, or the missing parts were not named, just as for a
+    folder.
+    """
     bare = shutil.copytree(DEMO_CHECKPOINT, tmp_path / "bare")
     shutil.rmtree(bare / "retriever")
     shutil.rmtree(bare / "hashtag_pool")
@@ -193,8 +201,10 @@ def test_connection_breaks_while_pulling(hub, local):
 
 
 def test_half_precision(hub):
-    """Would fail if a pipeline in half precision could not be shared: its rounded retriever is not the pool's, and its
-    tokenizer is given the type too."""
+    """
+    Would fail if a pipeline in half precision could not be shared: its rounded retriever is not the pool's, and its
+    tokenizer is given the type too.
+    """
     suggest = load(DEMO_CHECKPOINT, dtype=torch.bfloat16, model_kwargs={"attn_implementation": "eager"})
     push_checkpoint_to_hub(suggest, "someone/tags")
     bundled = contents(DEMO_CHECKPOINT)["tokenizer_config.json"]
@@ -204,8 +214,10 @@ def test_half_precision(hub):
 
 
 def test_pipeline_pushes_itself(hub, local):
-    """Would fail if the push_to_hub that every pipeline of transformers has left out retriever or pool, or took
-    several commits."""
+    """
+    Would fail if the push_to_hub that every pipeline of transformers has left out retriever or pool, or took several
+    commits.
+    """
     local.push_to_hub("someone/tags")
     assert len(hub.repositories["someone/tags"].commits) == 2
     assert parts(load("someone/tags")) == parts(local)

@@ -31,7 +31,7 @@ def test_first_push_makes_a_card(hub, pool):
 
 
 def test_later_pushes_keep_the_facts_true(hub, pool):
-    """Would fail if a pushed pool kept the figures of an older one, or what its owner wrote into the card was lost."""
+    """Would fail if a pushed pool kept the metrics of an older one, or what its owner wrote into the card was lost."""
     pool.push_to_hub("someone/trends")
     mine = card(hub).replace("# trends", "# Trends of the week")
     HfApi().upload_file(path_or_fileobj=mine.encode(), path_in_repo=README, repo_id="someone/trends")

@@ -36,8 +36,10 @@ def test_all_parts_arrive_in_one_commit(hub, tmp_path):
 
 
 def test_a_second_checkpoint_takes_the_place_of_the_first(hub, second, tmp_path):
-    """Would fail if parts of the older checkpoint stayed and were loaded with the newer one, or a user's own file
-    and card were deleted."""
+    """
+    Would fail if parts of the older checkpoint stayed and were loaded with the newer one, or a user's own file and
+    card were deleted.
+    """
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     HfApi().upload_file(path_or_fileobj=b"mine", path_in_repo="notes.txt", repo_id="someone/tags")
     bare = shutil.copytree(second, tmp_path / "bare")
@@ -74,8 +76,10 @@ def test_private_branch_and_pull_request(hub, second):
 
 
 def test_picture_of_the_training_goes_with_its_card(hub, second, tmp_path):
-    """Would fail if the training's picture did not go up with the card that shows it, stayed beside the card of a
-    training without one, or were taken from a card that stays."""
+    """
+    Would fail if the training's picture did not go up with the card that shows it, stayed beside the card of a
+    training without one, or were taken from a card that stays.
+    """
     curved = copy_demo(tmp_path / "curved")
     (curved / "training_curve.png").write_bytes(b"a picture")
     push_checkpoint_to_hub(curved, "someone/tags")
@@ -89,8 +93,9 @@ def test_picture_of_the_training_goes_with_its_card(hub, second, tmp_path):
 
 
 def test_pull_request_to_somebody_elses_repository(hub, second, monkeypatch):
-    """Would fail if a checkpoint could be offered only to one's own repositories, or refusals did not say what to
-    do."""
+    """
+    Would fail if a checkpoint could be offered only to one's own repositories, or refusals did not say what to do.
+    """
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     monkeypatch.setenv("HF_TOKEN", "hf_else")
     with pytest.raises(PushError, match="create_pr=True"):
@@ -115,8 +120,10 @@ def test_pull_request_to_somebody_elses_repository(hub, second, monkeypatch):
     ],
 )
 def test_failure_leaves_the_old_checkpoint(hub, second, method, path, how):
-    """Would fail if a server's error or a cut connection left a mixture behind, came as some error from the depths
-    of the client, or could not be repaired by pushing again."""
+    """
+    Would fail if a server's error or a cut connection left a mixture behind, came as some error from the depths of the
+    client, or could not be repaired by pushing again.
+    """
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     hub.fail(method, path, how)
     with pytest.raises(PushError, match=r"someone/tags could not be pushed .* push again, which is safe") as caught:
@@ -229,8 +236,10 @@ def test_what_is_neither_folder_nor_pipeline(hub, tmp_path):
 
 
 def test_sharded_weights_and_code(hub, tmp_path):
-    """Would fail if weights in several files, or the code that a configuration names, did not go up, or a single
-    file of weights stayed beside the shards and was loaded in their place."""
+    """
+    Would fail if weights in several files, or the code that a configuration names, did not go up, or a single file of
+    weights stayed beside the shards and was loaded in their place.
+    """
     push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
     folder = copy_demo(tmp_path / "checkpoint")
     (folder / "model.safetensors").unlink()

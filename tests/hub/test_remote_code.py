@@ -57,8 +57,10 @@ def load(model, **kwargs):
 @pytest.mark.contract
 @pytest.mark.slow
 def test_a_folder_where_the_package_is_not_installed(coded, clip, expected, tmp_path):
-    """Would fail if a checkpoint with its code did not work without the package, predicted otherwise, ran its code
-    unasked, gave parts of unequal classes, or could not be saved and loaded again there."""
+    """
+    Would fail if a checkpoint with its code did not work without the package, predicted otherwise, ran its code
+    unasked, gave parts of unequal classes, or could not be saved and loaded again there.
+    """
     code = """
 refusals = []
 for trust in (None, False):
@@ -78,7 +80,8 @@ parts_agree = {name: type(part) is type(getattr(suggest, name)) for name, part i
 parts_agree["video_processor"] = (
     type(AutoVideoProcessor.from_pretrained(folder, trust_remote_code=True)) is type(suggest.processor.video_processor)
 )
-parts_agree["model"] = type(AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)) is type(suggest.model)
+whole = AutoModelForSeq2SeqLM.from_pretrained(folder, trust_remote_code=True)
+parts_agree["model"] = type(whole) is type(suggest.model)
 parts_agree["base"] = type(AutoModel.from_pretrained(folder, trust_remote_code=True)).__name__ == "GGMModel"
 suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor, progress_bar=False)
 suggest.save_pretrained(saved)
@@ -87,7 +90,8 @@ again = pipeline(model=saved, trust_remote_code=True, device="cpu")
 assert "newtrend" in again.hashtag_pool
 alone = AutoModel.from_pretrained(saved + "/retriever", trust_remote_code=True)
 tell(refusals=refusals, code_before=code_before, predictions=predictions, parts_agree=parts_agree,
-     saved_predictions=again(clip, description=words), same_retriever=alone.fingerprint() == again.retriever.fingerprint())
+     saved_predictions=again(clip, description=words),
+     same_retriever=alone.fingerprint() == again.retriever.fingerprint())
 """
     saved = tmp_path / "saved"
     told, output = run_without_package(
@@ -105,8 +109,10 @@ tell(refusals=refusals, code_before=code_before, predictions=predictions, parts_
 
 @pytest.mark.slow
 def test_a_repository_where_the_package_is_not_installed(hub, coded, clip, expected, tmp_path):
-    """Would fail if code from the Hub came from another commit than the model, if the token did not reach all parts,
-    or if what was fetched once did not work without a network."""
+    """
+    Would fail if code from the Hub came from another commit than the model, if the token did not reach all parts, or
+    if what was fetched once did not work without a network.
+    """
     version = coded / "version.py"
     original = version.read_text()
     version.write_text('__version__ = "0.0.1.other"\n')
@@ -143,8 +149,10 @@ tell(predictions=suggest(clip, description=words), version=sys.modules[package +
 
 @pytest.mark.contract
 def test_code_is_not_looked_at_where_the_package_is_installed(coded, clip, expected, monkeypatch, caplog):
-    """Would fail if a checkpoint with code asked, warned or ran it although the package is there, or named the code
-    again when it is saved without it."""
+    """
+    Would fail if a checkpoint with code asked, warned or ran it although the package is there, or named the code again
+    when it is saved without it.
+    """
     monkeypatch.setattr("builtins.input", lambda question: pytest.fail(f"was asked: {question}"))
     monkeypatch.setattr("transformers.dynamic_module_utils.get_class_from_dynamic_module", None)
     logging.getLogger("transformers").addHandler(caplog.handler)
@@ -171,8 +179,10 @@ def test_saving_where_the_package_is_installed_leaves_the_code_behind(coded, tmp
 
 
 def test_pushed_in_the_same_commit_and_taken_back(hub, tmp_path):
-    """Would fail if code were pushed unasked, apart from its checkpoint or by changing the folder, or if it stayed
-    behind when the checkpoint is pushed without."""
+    """
+    Would fail if code were pushed unasked, apart from its checkpoint or by changing the folder, or if it stayed behind
+    when the checkpoint is pushed without.
+    """
     folder = copy_demo(tmp_path / "tags")
     before = contents(folder)
     push_checkpoint_to_hub(folder, "someone/tags")
@@ -203,8 +213,10 @@ def test_other_modules_in_the_repository_stay(hub, tmp_path):
 
 
 def test_written_code_is_the_package_s_own(coded):
-    """Would fail if code differed from the package's in anything but where modules import each other from, lacked a
-    module, or had two of the same name."""
+    """
+    Would fail if code differed from the package's in anything but where modules import each other from, lacked a
+    module, or had two of the same name.
+    """
     package = Path(transformers_ggm.__file__).parent
     sources = {}
     for file in package.rglob("*.py"):

@@ -6,10 +6,10 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
-FIGURES = {"rouge1": 41.237, "rouge2": 12.0, "precision": 30.5, "recall": 28.25, "f1": 29.3}
+METRICS = {"rouge1": 41.237, "rouge2": 12.0, "precision": 30.5, "recall": 28.25, "f1": 29.3}
 MEAN = {"rouge1": 40.111, "rouge2": 11.5, "precision": 30.0, "recall": 27.0, "f1": 28.4}
 SUMMARY = {
-    "best_checkpoint": FIGURES,
+    "best_checkpoint": METRICS,
     "mean_of_best_3": MEAN,
     "retrieval_recall_at_k": {"1": 9.876, "50": 64.2},
     "test_videos": 7,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from card_samples import FIGURES, MISSING, SUMMARY, complete, holes, remove
+from card_samples import METRICS, MISSING, SUMMARY, complete, holes, remove
 from huggingface_hub import ModelCard
 from safetensors.torch import save_file
 
@@ -55,7 +55,7 @@ def test_metadata(make_run):
     card = card_of(run)
     assert (card.data.base_model, card.data.base_model_relation) == ("someone/ggm", "adapter")
     assert (card.data.library_name, card.data.license, card.data.language) == ("peft", "apache-2.0", ["en"])
-    assert [result.metric_value for result in card.data.eval_results] == [round(x, 2) for x in FIGURES.values()]
+    assert [result.metric_value for result in card.data.eval_results] == [round(x, 2) for x in METRICS.values()]
 
 
 def test_local_base_is_none_of_the_hub(make_run, tmp_path):
@@ -74,7 +74,7 @@ def test_tells_what_the_card_of_a_model_tells(make_run):
                   "| scripts | Latin 2 |", "sections 7 and 8", "| updated layers | `a\\|b` |"):  # fmt: skip
         assert words in text, words
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Use", "What it goes by", "Training data", "Training", "Hashtag pool", "Test figures",
+    assert headings == ["Use", "Inputs", "Training data", "Training", "Hashtag pool", "Test metrics",
                         "Examples", "Intended use", "Limits and risks"]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 import torch
 import yaml
-from card_samples import DATA_CARD, FIGURES, MEAN, MISSING, SUMMARY, complete, holes, remove
+from card_samples import DATA_CARD, MEAN, METRICS, MISSING, SUMMARY, complete, holes, remove
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import eval_results_to_model_index, model_index_to_eval_results
 from safetensors.torch import save_file
@@ -91,7 +91,7 @@ def test_metadata(make_run):
 
 
 def test_card_is_one_that_the_hub_reads(make_run):
-    """Would fail if the Hub's own reader found other figures in the card, or none."""
+    """Would fail if the Hub's own reader found other metrics in the card, or none."""
     run = make_run()
     write(run)
     card = ModelCard.load(run.checkpoint_dir / "README.md")
@@ -99,7 +99,7 @@ def test_card_is_one_that_the_hub_reads(make_run):
 
 
 def test_facts(make_run):
-    """Would fail if a figure in the card were not the one that was found."""
+    """Would fail if a metric in the card were not the one that was found."""
     _, text = write(make_run("--learning_rate", "3e-4", "--retriever_num_train_epochs", "7", "--seed", "11"))
     assert [table_value(text, split) for split in ("train", "validation", "test")] == ["5", "2", "7"]
     assert "| generator | `.` | 1,234 | `vit`, `bart` |" in text
@@ -119,7 +119,7 @@ def test_facts(make_run):
 def test_sections(make_run):
     """Would fail if the card said nothing of use, limits or where the method comes from, or had a hole."""
     _, text = write(make_run())
-    for title in ("Use", "Training data", "Training", "Hashtag pool", "Test figures", "Intended use", "Citation"):
+    for title in ("Use", "Training data", "Training", "Hashtag pool", "Test metrics", "Intended use", "Citation"):
         assert f"\n## {title}\n" in text
     assert "Biased or offensive hashtags" in text and "sections 7 and 8" in text and "yu-etal-2023-generating" in text
     assert not re.search(r"\{\{|\{%|\bNone\b|\bundefined\b|\n\n\n", text)
@@ -230,8 +230,8 @@ def test_backbones_that_were_not_used(make_run):
 
 def test_one_checkpoint_has_no_mean(make_run):
     """Would fail if the mean of one checkpoint were given as something of its own; or recall by cause got lost."""
-    figures = {**FIGURES, "f1_of_means": 31.0, "recall_seen": 77.0}
-    summary = {**SUMMARY, "best_checkpoint": figures, "mean_of_best_1": figures}
+    metrics = {**METRICS, "f1_of_means": 31.0, "recall_seen": 77.0}
+    summary = {**SUMMARY, "best_checkpoint": metrics, "mean_of_best_1": metrics}
     del summary["mean_of_best_3"]
     _, text = write(make_run(), summary)
     assert "mean of the best" not in text and "| Recall of `seen` | 77.00 |\n" in text
@@ -263,24 +263,24 @@ def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
     assert (run.checkpoint_dir / "README.md").read_bytes() == before
 
 
-def test_model_index_is_that_of_the_figures(make_run):
-    """Would fail if the Hub read other figures than the results file has, or lost some on the way there and back."""
-    figures = {**FIGURES, "f1_of_means": 29.325}
-    card = card_of(make_run(), {**SUMMARY, "best_checkpoint": figures, "mean_of_best_3": figures})
+def test_model_index_is_that_of_the_metrics(make_run):
+    """Would fail if the Hub read other metrics than the results file has, or lost some on the way there and back."""
+    metrics = {**METRICS, "f1_of_means": 29.325}
+    card = card_of(make_run(), {**SUMMARY, "best_checkpoint": metrics, "mean_of_best_3": metrics})
     index = card.data.to_dict()["model-index"]
     name, results = model_index_to_eval_results(index)
     assert eval_results_to_model_index(name, results) == index and name == card.data.model_name
-    assert [result.metric_value for result in results] == [round(x, 2) for x in figures.values()]
+    assert [result.metric_value for result in results] == [round(x, 2) for x in metrics.values()]
     assert {result.metric_type for result in results} == set(card.data.metrics)
     assert {result.dataset_split for result in results} == {"test"}
 
 
-def test_every_figure_is_one_of_the_results(make_run):
-    """Would fail if a figure in the card were none of the results file, or one of those were not told."""
+def test_every_metric_is_one_of_the_results(make_run):
+    """Would fail if a metric in the card were none of the results file, or one of those were not told."""
     _, text = write(make_run())
-    section = text.split("\n## Test figures\n")[1].split("\n## ")[0]
+    section = text.split("\n## Test metrics\n")[1].split("\n## ")[0]
     told = re.findall(r"(?<=\| )\d+\.\d\d(?= \|)", section)
-    known = [*chain(*zip(FIGURES.values(), MEAN.values())), *SUMMARY["retrieval_recall_at_k"].values()]
+    known = [*chain(*zip(METRICS.values(), MEAN.values())), *SUMMARY["retrieval_recall_at_k"].values()]
     assert told == [f"{value:.2f}" for value in known]
 
 

@@ -44,7 +44,7 @@ def test_metadata_and_facts(saved):
     card = ModelCard.load(saved / "README.md")
     assert card.data.library_name == "transformers-ggm" and "hashtag-pool" in card.data.tags
     assert not {"license", "language", "pipeline_tag", "base_model"} & set(card.data.to_dict())
-    assert table_value(card.text, "hashtags") == "5" and table_value(card.text, "numbers in a vector") == "5"
+    assert table_value(card.text, "hashtags") == "5" and table_value(card.text, "dimensions of a vector") == "5"
     assert table_value(card.text, "retriever, by its fingerprint") == "`abc123`"
     assert table_value(card.text, "times they were seen, together") == "1,215"
     assert table_value(card.text, "times a hashtag was seen") == "0 to 1,200, median 7"
@@ -86,7 +86,7 @@ def test_statistics_are_those_of_the_hashtags(rows):
 
 
 def test_saving_again_writes_the_facts_anew_and_nothing_else(pool, saved):
-    """Would fail if a pool that changed kept its old figures, or what somebody wrote into the card got lost."""
+    """Would fail if a pool that changed kept its old metrics, or what somebody wrote into the card got lost."""
     path = saved / "README.md"
     mine = path.read_text(encoding="utf-8").replace("---\n\n# Hashtag pool", "license: mit\n---\n\n# Winter")
     mine = mine.replace("## Limits and risks", "## Where it comes from\n\nFrom me.\n\n## Limits and risks")

@@ -11,10 +11,10 @@ from transformers_ggm.hub_cards import training_curve
 from transformers_ggm.hub_cards.training_curve import TRAINING_CURVE, training_panels, write_training_curve
 
 LOSSES = {step: 5 / step for step in (1, 2, 3, 4)}
-FIGURES = {2: 30.0, 4: 41.5}
+METRICS = {2: 30.0, 4: 41.5}
 HISTORY = [
     *({"step": step, "loss": loss} for step, loss in LOSSES.items()),
-    *({"step": step, "eval_loss": 2 / step, "eval_rouge1": figure} for step, figure in FIGURES.items()),
+    *({"step": step, "eval_loss": 2 / step, "eval_rouge1": metric} for step, metric in METRICS.items()),
     {"step": 4, "train_runtime": 9.0, "train_loss": 2.6},
 ]
 PAGES = ("#ffffff", "#0b0f19", "#000000")
@@ -40,7 +40,7 @@ def test_panels_show_what_was_logged():
     panels = training_panels(HISTORY, "eval_rouge1")
     assert panels == {
         "loss": {"training": LOSSES, "validation": {2: 1.0, 4: 0.5}},
-        "ROUGE-1": {"validation": FIGURES},
+        "ROUGE-1": {"validation": METRICS},
     }
 
 
@@ -54,7 +54,7 @@ def test_panels_show_what_was_logged():
         ([{"step": 9, "loss": 1.0}, {"step": 3, "loss": 2.0}, {"step": 9, "loss": 4.0}], "f1",
          {"loss": {"training": {3: 2.0, 9: 4.0}}}),
     ],
-    ids=["no figures", "no losses", "own figure", "loss decides", "logged twice"],
+    ids=["no metrics", "no losses", "own metric", "loss decides", "logged twice"],
 )  # fmt: skip
 def test_panels_without_what_was_not_logged(history, metric, panels):
     """Would fail if an empty panel were drawn, or a step twice."""

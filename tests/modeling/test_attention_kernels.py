@@ -97,7 +97,9 @@ def test_a_tower_may_have_a_kernel_of_its_own(tmp_path, other_kernel, vision):
 
 @pytest.mark.contract
 def test_which_models_may_have_flash_attention():
-    """Would fail if flash attention were offered to the generator as a whole, whose cross-attention it cannot mask, or
-    kept from the retriever."""
+    """
+    Would fail if flash attention were offered to the generator as a whole, whose cross-attention it cannot mask, or
+    kept from the retriever.
+    """
     assert not GGMForHashtagGeneration._supports_flash_attn
     assert HashtagRetriever._supports_flash_attn

@@ -49,8 +49,10 @@ def test_device_map_on_the_processor(saved, arguments):
 
 @pytest.mark.contract
 def test_weights_on_disk(saved, tmp_path):
-    """Would fail if a model whose weights do not all fit into memory computed otherwise: a part called round its hooks
-    would find its weights missing."""
+    """
+    Would fail if a model whose weights do not all fit into memory computed otherwise: a part called round its hooks
+    would find its weights missing.
+    """
     folder, model_class, inputs, name = saved
     model = model_class.from_pretrained(folder)
     size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
@@ -68,8 +70,10 @@ def test_weights_on_disk(saved, tmp_path):
     ("vision", "audio"), [("vit", "clap"), ("clip", "whisper"), ("vit", None)], ids=lambda name: name or "no-audio"
 )
 def test_layers_stay_whole_on_several_devices(vision, audio):
-    """Would fail if a layer that adds to its input were cut in two, whose halves lie on different devices, or if a
-    layer were named that the model does not have, which FSDP refuses."""
+    """
+    Would fail if a layer that adds to its input were cut in two, whose halves lie on different devices, or if a layer
+    were named that the model does not have, which FSDP refuses.
+    """
     model = ggm_model(vision, "bart", audio)
     names = {type(module).__name__ for module in model.modules()}
     assert set(model._no_split_modules) <= names
@@ -89,8 +93,10 @@ def _place_of(weight, places):
 
 
 def test_embeddings_are_one_module():
-    """Would fail if FSDP found the word embeddings, which are tied, in several of its units; or if untied ones had
-    become one."""
+    """
+    Would fail if FSDP found the word embeddings, which are tied, in several of its units; or if untied ones had become
+    one.
+    """
     model = ggm_model()
     assert model.model.shared is model.model.decoder.embed_tokens is model.model.encoder.text_encoder.embed_tokens
     untied = ggm_model(tie_word_embeddings=False)

@@ -1,4 +1,4 @@
-"""Linear layers that multiply eight-bit numbers."""
+"""Linear layers that multiply int8 matrices."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from torch import nn
 from transformers_ggm.errors import CheckpointError
 from transformers_ggm.modeling.int8_quantization import Int8Linear, has_int8, is_quantized, quantize_linears
 
-needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no eight-bit dot products")
+needs_int8 = pytest.mark.skipif(not has_int8(), reason="this CPU has no int8 dot products")
 
 
 def by_hand(linear, inputs):
@@ -102,7 +102,7 @@ def test_is_not_saved():
     ],
 )
 def test_processors(monkeypatch, capabilities, with_onednn, expected):
-    """Would fail if sums overflowed on processors that add up eight-bit products in sixteen bits."""
+    """Would fail if sums overflowed on CPUs that add up eight-bit products in sixteen bits."""
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: with_onednn)
     assert has_int8() is expected

@@ -44,8 +44,10 @@ def test_batch_equals_its_rows(mode, padding):
 
 
 def test_assisted_decoding_changes_nothing():
-    """Would fail if candidates of an assistant were checked against other logits, or were left in the cache when they
-    are wrong."""
+    """
+    Would fail if candidates of an assistant were checked against other logits, or were left in the cache when they are
+    wrong.
+    """
     model, inputs = ggm_model(), ggm_inputs(1)
     assistant = ggm_model()
     assistant.load_state_dict(model.state_dict())

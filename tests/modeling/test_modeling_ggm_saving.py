@@ -155,8 +155,10 @@ def test_eager_and_sdpa_agree(tmp_path, vision, text, audio):
 
 @pytest.mark.parametrize("text", ["bart", "mbart"])
 def test_untied_embeddings_stay_apart(tmp_path, text):
-    """Would fail if the text backbone tied what the configuration wants apart: one would be saved for all, and the
-    others drawn anew."""
+    """
+    Would fail if the text backbone tied what the configuration wants apart: one would be saved for all, and the others
+    drawn anew.
+    """
     model = ggm_model(text=text, tie_word_embeddings=False)
     embeddings = {
         name: weight for name, weight in model.named_parameters() if weight.shape == model.model.shared.weight.shape

@@ -74,8 +74,10 @@ def layers_of(output):
 )
 @torch.no_grad()
 def test_flags_of_call_and_configuration(make, expected):
-    """Would fail if a flag did not reach a backbone, if the configuration's were ignored, or if an explicit `None`
-    beat it; an explicit `False` does."""
+    """
+    Would fail if a flag did not reach a backbone, if the configuration's were ignored, or if an explicit `None` beat
+    it; an explicit `False` does.
+    """
     model, inputs = make()
     assert layers_of(model(**inputs)) == {}
     assert layers_of(model(**inputs, **FLAGS)) == expected

@@ -27,8 +27,10 @@ REQUIRES = [
     ],
 )
 def test_what_is_installed(monkeypatch, installed, told):
-    """Would fail if a training ended in an error at its last step, or an adapter lost weights when it is loaded, since
-    nobody looked at the versions."""
+    """
+    Would fail if a training ended in an error at its last step, or an adapter lost weights when it is loaded, since
+    nobody looked at the versions.
+    """
 
     def version(name):
         if name not in installed:

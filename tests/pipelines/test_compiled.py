@@ -48,8 +48,10 @@ def assert_alike(found, expected):
 
 @pytest.mark.contract
 def test_captured_once_and_says_the_same(checkpoint, clips, fresh):
-    """Would fail if a static cache changed a hashtag, if nothing were compiled, or if each new length of a text took
-    another minute."""
+    """
+    Would fail if a static cache changed a hashtag, if nothing were compiled, or if each new length of a text took
+    another minute.
+    """
     batches = [[{"video": clip, "description": text} for clip in clips][:2] for text in WORDS[:2]]
     plain, suggest = load(checkpoint, device="cpu"), load(checkpoint, device="cpu", compile=True)
     expected = [plain(batch, batch_size=2) for batch in batches]
@@ -81,8 +83,10 @@ def test_other_lengths_are_not_compiled_anew(checkpoint, clips, fresh):
 
 @pytest.mark.slow
 def test_says_the_same_in_machine_code(checkpoint, clips, fresh):
-    """Would fail if what PyTorch makes of the captured parts computed otherwise, or if running them uncompiled in
-    between, for drafts, left something behind."""
+    """
+    Would fail if what PyTorch makes of the captured parts computed otherwise, or if running them uncompiled in
+    between, for drafts, left something behind.
+    """
     expected = list(answers_of(load(checkpoint, device="cpu"), clips))
     assert_alike(list(answers_of(load(checkpoint, device="cpu", compile=True), clips)), expected)
 

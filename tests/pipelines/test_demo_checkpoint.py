@@ -36,7 +36,7 @@ def test_card_says_what_it_is():
 
 
 def test_card_tells_of_this_pool(suggest):
-    """Would fail if the pool were changed and the card kept the figures of the old one."""
+    """Would fail if the pool were changed and the card kept the metrics of the old one."""
     text = Path(DEMO_CHECKPOINT, "README.md").read_text(encoding="utf-8")
     statistics = pool_statistics(suggest.hashtag_pool.hashtags, suggest.hashtag_pool.counts)
     assert all(f"| {name} | {value} |\n" in text for name, value in statistics["rows"].items())

@@ -34,7 +34,7 @@ def test_lines_of_the_page_run_as_written():
 def test_lines_about_eight_bits_run_as_written(number):
     """Would fail if the example did not run, or what it makes suggested nothing."""
     if number == 1 and not has_int8():
-        pytest.skip("this processor has no eight-bit dot products")
+        pytest.skip("this CPU has no int8 dot products")
     if number == 2:
         pytest.importorskip("torchao")
     assert run_block(number)["suggest"]({"description": "twelve hours on the highway"})

@@ -52,8 +52,10 @@ def scores(answers):
 
 @pytest.mark.parametrize("num_beams, saved", [(1, 0.5), (5, 1.0)])
 def test_same_hashtags_in_fewer_passes(suggest, items, passes, without_own_searches, num_beams, saved):
-    """Would fail if drafts or beams that share a tree changed what is suggested or its scores, alone or in a batch, if
-    drafts did not save passes of the decoder, or scores took a pass more although all was computed."""
+    """
+    Would fail if drafts or beams that share a tree changed what is suggested or its scores, alone or in a batch, if
+    drafts did not save passes of the decoder, or scores took a pass more although all was computed.
+    """
     alone = [suggest(item, num_beams=num_beams) for item in items]
     own = len(passes)
     batch = suggest(items, num_beams=num_beams, batch_size=3)
@@ -104,8 +106,10 @@ def test_which_search(suggest, decoding, search):
 @pytest.mark.contract
 @pytest.mark.parametrize("num_beams", [1, 4])
 def test_processors_of_a_caller_see_all_rows(suggest, items, num_beams):
-    """Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone
-    that are not finished, in the place of all."""
+    """
+    Would fail if a processor, criterion or prefix function that looks at rows were given one row, or those alone that
+    are not finished, in the place of all.
+    """
     seen, prefixes, vocabulary = [], set(), list(range(suggest.model.config.text_config.vocab_size))
 
     def by_row(input_ids, scores):

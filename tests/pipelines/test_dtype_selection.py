@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def bfloat16_for_all(monkeypatch):
-    """A processor with bfloat16, and every model large enough for it."""
+    """A CPU with bfloat16, and every model large enough for it."""
     monkeypatch.setattr(number_format, "has_bfloat16", lambda device: True)
     monkeypatch.setattr(number_format, "LEAST_WEIGHTS", 0)
 
@@ -93,8 +93,10 @@ def test_a_model_that_is_given_keeps_its_type(checkpoint, bfloat16_for_all):
 
 
 def test_small_models_and_old_processors(checkpoint, monkeypatch, tmp_path):
-    """Would fail if a model were rounded where that gains nothing, or one that was saved in bfloat16 ran in it on a
-    processor that is slow at it."""
+    """
+    Would fail if a model were rounded where that gains nothing, or one that was saved in bfloat16 ran in it on a
+    CPU that is slow at it.
+    """
     monkeypatch.setattr(number_format, "has_bfloat16", lambda device: True)
     assert types(load(checkpoint, device="cpu")) == {torch.float32}
     monkeypatch.setattr(number_format, "has_bfloat16", lambda device: False)
@@ -114,8 +116,10 @@ def test_weights_that_are_read_when_needed_keep_their_type(checkpoint, bfloat16_
 
 
 def test_saving_loses_nothing(checkpoint, bfloat16_for_all, tmp_path):
-    """Would fail if a checkpoint that was loaded and saved had been rounded on the way, what its user changed since
-    were undone, or pool and retriever did not know each other any more."""
+    """
+    Would fail if a checkpoint that was loaded and saved had been rounded on the way, what its user changed since were
+    undone, or pool and retriever did not know each other any more.
+    """
     suggest = load(checkpoint, device="cpu")
     suggest.model.final_logits_bias[0, 7] = 2.5
     suggest.model.generation_config.max_length = 17

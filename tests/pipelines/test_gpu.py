@@ -1,5 +1,7 @@
-"""On a GPU: the same hashtags as on a CPU, by every search, in every dtype, from clips, and a training step. Skipped
-where there is none."""
+"""
+On a GPU: the same hashtags as on a CPU, by every search, in every dtype, from clips, and a training step. Skipped
+where there is none.
+"""
 
 import pytest
 import torch

@@ -14,7 +14,7 @@ from transformers_ggm.modeling.int8_quantization import Int8Linear, has_int8, is
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 WORDS = [{"description": words} for words in ("twelve hours on the highway", "first snow of the year", "my cat naps")]
-needs_int8 = pytest.mark.skipif(not has_int8(), reason="this processor has no eight-bit dot products")
+needs_int8 = pytest.mark.skipif(not has_int8(), reason="this CPU has no int8 dot products")
 
 
 def load(folder, **kwargs):

@@ -121,8 +121,10 @@ def _rows(paths):
 @pytest.mark.contract
 @pytest.mark.parametrize("form", SEVERAL)
 def test_several_items_are_gone_through(form, clips, decode):
-    """Would fail if items in one of these forms were taken for one clip, came in another order, or were opened by
-    `datasets`, which asks for torchcodec."""
+    """
+    Would fail if items in one of these forms were taken for one clip, came in another order, or were opened by
+    `datasets`, which asks for torchcodec.
+    """
     paths = list(clips)
     found = as_items(SEVERAL[form](paths))
     indexed = isinstance(found, torch.utils.data.Dataset)

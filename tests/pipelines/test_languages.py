@@ -8,8 +8,10 @@ from transformers import pipeline
 
 
 def test_all_languages_go_through(checkpoint, sounding, tmp_path):
-    """Would fail if a clip of such a name could not be opened, here or in a worker, or its words did not reach the
-    model as they are: from right to left, with joined emoji, or cut in two."""
+    """
+    Would fail if a clip of such a name could not be opened, here or in a worker, or its words did not reach the model
+    as they are: from right to left, with joined emoji, or cut in two.
+    """
     suggest = pipeline("hashtag-generation", model=str(checkpoint), device="cpu", num_beams=1)
     items = [
         {"video": shutil.copy(sounding[0], tmp_path / f"{name}.mp4"), "description": words}

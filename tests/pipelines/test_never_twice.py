@@ -26,7 +26,7 @@ def suggest(checkpoint):
 
 @pytest.fixture
 def sharing(checkpoint, tmp_path):
-    """The same checkpoint, but that the generator sees with the retriever's eyes."""
+    """The same checkpoint, but that the generator shares the retriever's vision encoder."""
     folder = shutil.copytree(checkpoint, tmp_path / "sharing")
     model = GGMForHashtagGeneration.from_pretrained(folder)
     tower = tower_of(HashtagRetriever.from_pretrained(folder / "retriever"), "vision")

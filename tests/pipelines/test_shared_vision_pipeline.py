@@ -1,4 +1,4 @@
-"""A pipeline whose generator sees with the retriever's eyes opens them once, and says the same as with both pairs."""
+"""A pipeline whose generator shares the retriever's vision encoder runs it once, and says the same as with two."""
 
 import json
 import logging
@@ -45,7 +45,7 @@ def load(folder):
 
 
 def as_published(folder, tmp_path):
-    """The same weights, with two pairs of eyes."""
+    """The same weights, with two vision encoders."""
     shutil.copytree(folder, tmp_path / "own")
     config = json.loads((tmp_path / "own" / "config.json").read_text())
     (tmp_path / "own" / "config.json").write_text(json.dumps({**config, "vision_source": "own"}))
@@ -82,7 +82,7 @@ def test_one_pass_says_what_two_say(folder, clips, tmp_path):
 
 
 def test_without_guidance(folder, clips, tmp_path):
-    """Would fail if a model that shares its eyes were blind without a retriever."""
+    """Would fail if a model that shares a vision encoder were blind without a retriever."""
     shared, published = load(folder), as_published(folder, tmp_path)
     counts = passes(shared)
     assert rounded([shared(clips[0], num_guidance=0)]) == rounded([published(clips[0], num_guidance=0)])
@@ -99,7 +99,7 @@ def test_words_alone(folder):
 
 
 def test_another_retriever(folder, clips, tmp_path, caplog, monkeypatch):
-    """Would fail if the generator saw with the eyes of a retriever that it was not trained with."""
+    """Would fail if the generator used the vision encoder of a retriever that it was not trained with."""
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     other = shutil.copytree(folder, tmp_path / "other")
     model = GGMForHashtagGeneration.from_pretrained(other)
@@ -114,8 +114,10 @@ def test_another_retriever(folder, clips, tmp_path, caplog, monkeypatch):
 
 
 def test_towers_in_different_places(folder, clips, tmp_path):
-    """Would fail if weights that are read from disk when needed could not be compared, which is an error, or if what
-    they are not known to share were taken as shared."""
+    """
+    Would fail if weights that are read from disk when needed could not be compared, which is an error, or if what they
+    are not known to share were taken as shared.
+    """
     size = (folder / "model.safetensors").stat().st_size
     places = {"max_memory": {"cpu": size // 3}, "offload_folder": str(tmp_path)}
     spread = pipeline("hashtag-generation", model=str(folder), device_map="auto", model_kwargs=places)

@@ -151,8 +151,10 @@ def test_names_of_any_bytes_survive(suggest, one, tmp_path, capsys):
 
 
 def test_all_languages_go_through(suggest, one, tmp_path, monkeypatch):
-    """Would fail if a name or a description in some script, from right to left or cut in two, stopped the command, or
-    did not reach the model as it is."""
+    """
+    Would fail if a name or a description in some script, from right to left or cut in two, stopped the command, or did
+    not reach the model as it is.
+    """
     folder, put = one
     seen = {}
     tokenize = suggest.processor.__class__.__call__
@@ -176,8 +178,10 @@ def test_all_languages_go_through(suggest, one, tmp_path, monkeypatch):
 @pytest.mark.parametrize("stored, written", [("NFD", "NFC"), ("NFC", "NFD")])
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_metadata_is_read_as_everywhere(suggest, one, tmp_path, monkeypatch, stored, written, kind):
-    """Would fail if a name in another spelling lost its words, if a byte order mark, a blank line or a table of
-    another kind stopped the command, or if rows and clips that do not meet were not counted."""
+    """
+    Would fail if a name in another spelling lost its words, if a byte order mark, a blank line or a table of another
+    kind stopped the command, or if rows and clips that do not meet were not counted.
+    """
     folder, put = one
     given = []
     name = "été à la plage/가나.mp4"
@@ -247,8 +251,10 @@ def test_what_is_left_out_is_told(suggest, one, capsys):
     ],
 )
 def test_numbers_are_checked_before_any_work(suggest, one, tmp_path, capsys, arguments, message):
-    """Would fail if an impossible number gave an empty file and a report of clips that were not tagged, in the
-    pipeline, the function or the command."""
+    """
+    Would fail if an impossible number gave an empty file and a report of clips that were not tagged, in the pipeline,
+    the function or the command.
+    """
     folder, put = one
     clip = put("a.mp4")
     output = tmp_path / "tags.jsonl"
@@ -294,8 +300,10 @@ def test_a_second_command_is_told_who_is_at_it(suggest, one, tmp_path):
 @needs_fork
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_command_is_gone_on_with(clips, tmp_path, how):
-    """Would fail if a kill or Ctrl-C left a file that cannot be gone on with, workers that live on, or a clip without
-    its line, or if Ctrl-C were answered by tracebacks."""
+    """
+    Would fail if a kill or Ctrl-C left a file that cannot be gone on with, workers that live on, or a clip without its
+    line, or if Ctrl-C were answered by tracebacks.
+    """
     output, held = tmp_path / "tags.jsonl", HeldWork(tmp_path / "pipe")
     arguments = [
         "tag",

@@ -21,8 +21,10 @@ def quantised(request):
 
 @pytest.mark.contract
 def test_layers_are_quantised_and_embeddings_are_not(quantised):
-    """Would fail if weights were loaded whole in silence, or the embeddings, which the output layer is tied to, were
-    quantised or untied."""
+    """
+    Would fail if weights were loaded whole in silence, or the embeddings, which the output layer is tied to, were
+    quantised or untied.
+    """
     model = quantised.model
     for layer in (model.get_decoder().layers[0].fc1, model.get_encoder().text_encoder.layers[0].fc1):
         assert type(layer.weight).__name__ == "Int8Tensor" and layer.weight.qdata.dtype == torch.int8

@@ -160,7 +160,7 @@ def test_search_takes_one_vector_and_other_float_types():
         (torch.ones(2, 8), 0, "k=0"),
         (torch.ones(2, 8), -1, "k=-1"),
         (torch.ones(2, 8), 1.5, "k=1.5"),
-        (torch.ones(2, 9), 1, r"\(2, 9\).*8 numbers"),
+        (torch.ones(2, 9), 1, r"\(2, 9\).*8 dimensions"),
         (torch.ones(2, 2, 8), 1, r"\(2, 2, 8\)"),
         (torch.full((1, 8), float("nan")), 1, "NaN"),
     ],

@@ -41,8 +41,10 @@ def searches(draw):
 @settings(deadline=None, max_examples=150)
 @given(searches(), st.integers(1, 40), st.integers(1, 9), st.integers(1, 5))
 def test_exact_index_equals_brute_force(search, scores_at_a_time, numbers_at_a_time, blocks):
-    """If it failed, the exact index would miss a best row, give a wrong score, or order ties by chance, as soon as a
-    pool is more than it looks at in one go."""
+    """
+    If it failed, the exact index would miss a best row, give a wrong score, or order ties by chance, as soon as a pool
+    is more than it looks at in one go.
+    """
     rows, queries, k = search
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact_index, "_SCORES_AT_A_TIME", scores_at_a_time)

@@ -80,7 +80,7 @@ def test_what_is_no_matrix_is_refused(chunks, message):
     """If it failed, a mistake in one batch of many would come up as noise in searches, or as an error from numpy."""
     with pytest.raises(PoolError, match=message):
         PoolVectors.collect(chunks)
-    with pytest.raises(PoolError, match="vectors of 2 numbers cannot be added to a pool of 3"):
+    with pytest.raises(PoolError, match="vectors of 2 dimensions cannot be added to a pool of 3"):
         PoolVectors([torch.ones(1, 3).half()]).followed_by(PoolVectors([torch.ones(1, 2).half()]))
 
 

@@ -50,10 +50,10 @@ def make_parts():
 def plain_trainer(output_dir, model, collator, rows, trainer_class=Seq2SeqTrainer, **arguments):
     """A trainer on some rows, as a user of transformers writes it."""
     settings = {
-        "learning_rate": 1.0, "lr_scheduler_type": "constant", "optim": "sgd", "max_grad_norm": 0.0, "logging_steps": 1,
-        "per_device_train_batch_size": 4, "per_device_eval_batch_size": 4, "save_strategy": "no", "num_train_epochs": 1,
-        "remove_unused_columns": False, "report_to": "none", "use_cpu": True, "disable_tqdm": True,
-        "dataloader_pin_memory": False,
+        "learning_rate": 1.0, "lr_scheduler_type": "constant", "optim": "sgd", "max_grad_norm": 0.0,
+        "logging_steps": 1, "per_device_train_batch_size": 4, "per_device_eval_batch_size": 4, "save_strategy": "no",
+        "num_train_epochs": 1, "remove_unused_columns": False, "report_to": "none", "use_cpu": True,
+        "disable_tqdm": True, "dataloader_pin_memory": False,
     }  # fmt: skip
     return trainer_class(
         model,

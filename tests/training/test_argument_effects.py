@@ -62,7 +62,7 @@ def test_order_goes_by_the_data_seed(tmp_path, strategy):
 
 @pytest.mark.parametrize("kind", ["reduce_lr_on_plateau", "greedy"])
 def test_schedules_know_what_is_better(tmp_path, kind):
-    """Would fail if a stage's learning rate fell because its validation figure got better."""
+    """Would fail if a stage's learning rate fell because its validation metric got better."""
     line = command_line(data_dir="unused", output_dir=tmp_path, lr_scheduler_type=kind)
     run = parse_arguments([*line, "--lr_scheduler_kwargs", '{"patience": 3}'])
     makers = [retriever_training_arguments, classifier_training_arguments, generator_training_arguments]
@@ -112,8 +112,8 @@ def test_going_on_by_other_rules(train, tmp_path, monkeypatch):
     assert len(losses(run / "runs" / "generator")) == 4
 
 
-def test_test_figures_are_by_the_checkpoints_own_decoding(finished, train, tmp_path):
-    """Would fail if what makes validation quick changed the figures of the checkpoint, which has its own settings."""
+def test_test_metrics_are_by_the_checkpoints_own_decoding(finished, train, tmp_path):
+    """Would fail if what makes validation quick changed the metrics of the checkpoint, which has its own settings."""
     run = shutil.copytree(finished, tmp_path / "run")
     settings = {"generation_max_length": 3, "generation_num_beams": 2, "predict_with_generate": False}
     train(run, stages=["evaluate"], overwrite_stages=["evaluate"], metric_for_best_model="loss", **settings)

@@ -104,17 +104,17 @@ def test_folder_gives_the_same_predictions(name, request):
     assert hashtags_above(*ranking, model.config.threshold) == expected
     summary = read_json(run.evaluation_dir / "classifier_test.json")
     assert summary["threshold"] == model.config.threshold
-    figures = hashtag_metrics(expected, run.rows("test")["hashtags"][:])
-    assert {name: summary["best_checkpoint"][name] for name in figures} == pytest.approx(figures)
+    metrics = hashtag_metrics(expected, run.rows("test")["hashtags"][:])
+    assert {name: summary["best_checkpoint"][name] for name in metrics} == pytest.approx(metrics)
     assert summary["best_checkpoint"] == summary["mean_of_best_1"]
 
 
 def test_weights_are_the_best_of_validation(reader):
-    """Would fail if the last checkpoint were taken, or another figure decided."""
+    """Would fail if the last checkpoint were taken, or another metric decided."""
     newest = callbacks.last_checkpoint(reader.classifier_run_dir)
     history = read_json(newest / "trainer_state.json")["log_history"]
-    figures = {entry["step"]: entry["eval_f1"] for entry in history if "eval_f1" in entry}
-    best = max(figures, key=lambda step: (figures[step], -step))
+    metrics = {entry["step"]: entry["eval_f1"] for entry in history if "eval_f1" in entry}
+    best = max(metrics, key=lambda step: (metrics[step], -step))
     found = best_checkpoints(reader.classifier_run_dir, "f1", 1)
     assert found == [reader.classifier_run_dir / f"checkpoint-{best}"]
     expected, published = weights(found[0]), weights(reader.classifier_dir)
@@ -141,7 +141,7 @@ def test_guidance_is_ranked_as_the_logits(name, request):
             assert (ranked.diff() <= 1e-6).all()  # one row at a time sums in another order than a batch
             assert ranked.max() == row.max()
         recall = {
-            int(k): figure for k, figure in read_json(run.classifier_dir / "guidance" / f"{split}_recall.json").items()
+            int(k): metric for k, metric in read_json(run.classifier_dir / "guidance" / f"{split}_recall.json").items()
         }
         assert recall == pytest.approx(recall_at_k(guidance, shorts.dataset["hashtags"][:], (1, 5, 10, 25, 50, 100)))
 
@@ -217,7 +217,7 @@ def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, r
 @pytest.mark.slow
 def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
     """
-    Would fail if processes saw other rows than one, or figures counted a row twice or against another's hashtags.
+    Would fail if processes saw other rows than one, or metrics counted a row twice or against another's hashtags.
     """
     settings = {
         "data_dir": words_dir, "scratch_config": reader_config, "classifier_dropout": 0.0,
@@ -230,15 +230,15 @@ def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
     newest = callbacks.last_checkpoint(two.classifier_run_dir)
     assert (newest / "rng_state_1.pth").is_file(), "there was one process only"
     assert losses(two.classifier_run_dir) == pytest.approx(losses(one.classifier_run_dir), rel=1e-4)
-    figures = [
+    metrics = [
         [entry["eval_f1"] for entry in history(run.classifier_run_dir) if "eval_f1" in entry] for run in (one, two)
     ]
-    assert figures[0] == pytest.approx(figures[1])
+    assert metrics[0] == pytest.approx(metrics[1])
     assert predictions_of(one) == predictions_of(two)
 
 
 def test_half_precision_is_what_is_evaluated(words_dir, reader_config, reader, tmp_path):
-    """Would fail if the threshold or the figures were those of other weights than the stored ones."""
+    """Would fail if the threshold or the metrics were those of other weights than the stored ones."""
     run = train_miniature(tmp_path, data_dir=words_dir, scratch_config=reader_config, weights_dtype="bfloat16")
     stored = weights(run.classifier_dir)
     assert {values.dtype for values in stored.values()} == {torch.bfloat16}

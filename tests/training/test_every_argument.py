@@ -171,8 +171,8 @@ def test_arguments_work(trained, name):
         values = {name: own.get(name, getattr(given, name)) for name in RUNS[name]}
         assert {name: getattr(seen[stage], name) for name in values} == values
         assert evaluated(run, stage)
-    figures = read_json(run / "evaluation" / "test.json")["best_checkpoint"]
-    assert figures.keys() >= hashtag_metrics([["snow"]], [["snow"]]).keys()
+    metrics = read_json(run / "evaluation" / "test.json")["best_checkpoint"]
+    assert metrics.keys() >= hashtag_metrics([["snow"]], [["snow"]]).keys()
     assert len((run / "evaluation" / "predictions.jsonl").read_text().splitlines()) == 4
 
 
@@ -181,7 +181,7 @@ def read_json(path):
 
 
 def evaluated(run, stage):
-    """Step and figures of each validation of a stage."""
+    """Step and metrics of each validation of a stage."""
     return {entry["step"]: entry for entry in history(run / "runs" / stage) if "eval_loss" in entry}
 
 
@@ -196,7 +196,7 @@ def test_text_tokens_of_the_generator_are_counted(trained):
 
 
 def test_steps_are_saved_and_evaluated_when_they_are_to_be(trained):
-    """Would fail if a stage kept other checkpoints than were asked for, or the last step had no figures."""
+    """Would fail if a stage kept other checkpoints than were asked for, or the last step had no metrics."""
     run, _ = trained("by steps")
     assert sorted(evaluated(run, "generator")) == [0, 3]
     assert sorted(evaluated(run, "classifier")) == sorted(evaluated(run, "retriever")) == [0, 2]
@@ -207,9 +207,9 @@ def test_steps_are_saved_and_evaluated_when_they_are_to_be(trained):
 def test_validation_by_the_loss_alone(trained):
     """Would fail if hashtags were generated all the same, or the best checkpoint were that of the largest loss."""
     run, _ = trained("by the loss")
-    figures = evaluated(run, "generator")
-    assert len(figures) == 2 and not any("eval_rouge1" in entry for entry in figures.values())
-    best = min(figures, key=lambda step: figures[step]["eval_loss"])
+    metrics = evaluated(run, "generator")
+    assert len(metrics) == 2 and not any("eval_rouge1" in entry for entry in metrics.values())
+    best = min(metrics, key=lambda step: metrics[step]["eval_loss"])
     published, expected = weights(run / "checkpoint"), weights(run / "runs" / "generator" / f"checkpoint-{best}")
     assert all(torch.equal(published[name], expected[name]) for name in expected)
 
@@ -288,6 +288,6 @@ def test_values_are_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_figures_of_validation():
-    """Would fail if a figure that validation gives could not decide, or one could that it does not give."""
-    assert set(check_arguments.FIGURES) == set(hashtag_metrics([["snow"]], [["snow"]]))
+def test_metrics_of_validation():
+    """Would fail if a metric that validation gives could not decide, or one could that it does not give."""
+    assert set(check_arguments.METRICS) == set(hashtag_metrics([["snow"]], [["snow"]]))

@@ -59,8 +59,10 @@ def test_training_is_that_of_one_process(finished, sharded):
 
 @pytest.mark.slow
 def test_resumed_training_ends_like_an_uninterrupted_one(sharded, train_by_fsdp, tmp_path):
-    """Would fail if a sharded training could not go on from its last checkpoint, or went on with other weights,
-    optimiser states or data."""
+    """
+    Would fail if a sharded training could not go on from its last checkpoint, or went on with other weights, optimiser
+    states or data.
+    """
     resumed = shutil.copytree(sharded, tmp_path / "resumed")
     shutil.rmtree(resumed / "runs" / "generator" / "checkpoint-4")
     for file in (resumed / "checkpoint").glob("*.*"):

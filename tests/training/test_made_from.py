@@ -59,7 +59,7 @@ def test_other_clips_are_other_data(copy_of_finished, data_dir, train):
     ],
 )
 def test_stages_follow_those_before_them(copy_of_finished, train, changed, stage, message):
-    """Would fail if a checkpoint were put together of parts that do not belong together, or an old figure shown."""
+    """Would fail if a checkpoint were put together of parts that do not belong together, or an old metric shown."""
     with (copy_of_finished / changed).open("ab") as file:
         file.write(b" ")
     with pytest.raises(DatasetError, match=rf"{message} .*--overwrite_stages {stage}"):

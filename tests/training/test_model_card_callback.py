@@ -100,7 +100,7 @@ def test_other_processes_write_nothing(arguments):
     assert records.content is None
 
 
-def test_figures_of_the_published_step():
+def test_metrics_of_the_published_step():
     """Would fail if the card told the validation of another step, or how fast it went."""
     records = Records()
     records.content = {}

@@ -31,8 +31,8 @@ def test_prepared_set_trains_as_its_folder_does(finished, prepared_dir, train, t
     first, second = weights(run / "checkpoint"), weights(finished / "checkpoint")
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not list((run / "prepared").glob("*.arrow"))
-    figures = [json.loads((folder / "evaluation" / "test.json").read_text()) for folder in (run, finished)]
-    assert figures[0] == figures[1]
+    metrics = [json.loads((folder / "evaluation" / "test.json").read_text()) for folder in (run, finished)]
+    assert metrics[0] == metrics[1]
     predictions = [json.loads(line) for line in (run / "evaluation" / "predictions.jsonl").read_text().splitlines()]
     assert predictions[0]["file_name"].endswith(".mp4")
 

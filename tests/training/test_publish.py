@@ -37,8 +37,10 @@ def test_finished_checkpoint_is_pushed_once(hub, copy_of_finished, train):
 
 
 def test_failed_push_is_made_up_for(hub, copy_of_finished, train):
-    """Would fail if a push that failed after a long training took the training with it, or could not be repeated; or
-    if branch, privacy and token were ignored."""
+    """
+    Would fail if a push that failed after a long training took the training with it, or could not be repeated; or if
+    branch, privacy and token were ignored.
+    """
     options = {"hub_private_repo": True, "hub_revision": "v1", "hub_token": "hf_someone"}
     hub.fail("POST", "/commit/", 500)
     with pytest.raises(PushError, match="push again, which is safe"):

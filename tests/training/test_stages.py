@@ -52,22 +52,22 @@ def test_published_weights_are_the_best_ones(finished):
     runs = sorted((finished / "runs" / "generator").glob("checkpoint-*"))
     published = weights(finished / "checkpoint")
     history = read_json(runs[-1] / "trainer_state.json")["log_history"]
-    figures = {entry["step"]: entry["eval_rouge1"] for entry in history if "eval_rouge1" in entry}
-    best = max(figures, key=lambda step: (figures[step], -step))
+    metrics = {entry["step"]: entry["eval_rouge1"] for entry in history if "eval_rouge1" in entry}
+    best = max(metrics, key=lambda step: (metrics[step], -step))
     saved = weights(finished / "runs" / "generator" / f"checkpoint-{best}")
     assert published.keys() == saved.keys() and all(torch.equal(published[name], saved[name]) for name in saved)
 
 
-def test_figures_are_those_of_the_predictions(finished, shorts_dir):
+def test_metrics_are_those_of_the_predictions(finished, shorts_dir):
     """
-    Would fail if the figures were computed on other predictions, rows or references than those that were written.
+    Would fail if the metrics were computed on other predictions, rows or references than those that were written.
     """
     summary = read_json(finished / "evaluation" / "test.json")
     rows = [json.loads(line) for line in (finished / "evaluation" / "predictions.jsonl").read_text().splitlines()]
     test = load_shorts(shorts_dir)["test"]
     assert [row["video"] for row in rows] == test["video"][:] and summary["test_videos"] == 4
-    figures = hashtag_metrics([row["predicted"] for row in rows], test["hashtags"][:])
-    assert {name: summary["best_checkpoint"][name] for name in figures} == pytest.approx(figures)
+    metrics = hashtag_metrics([row["predicted"] for row in rows], test["hashtags"][:])
+    assert {name: summary["best_checkpoint"][name] for name in metrics} == pytest.approx(metrics)
     assert summary["word_splitter"] == f"wordninja {version('wordninja')}"
     assert summary["hashtag_order"] == {"order": "shuffled", "seed": 0}
     assert "recall_seen" in summary["best_checkpoint"] and "mean_of_best_2" in summary

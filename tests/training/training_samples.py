@@ -50,10 +50,11 @@ ARGUMENTS = {
     "dataloader_pin_memory": False,
 }
 CHECKPOINT_FILES = {
-    "README.md", "training_curve.png", "config.json", "generation_config.json", "model.safetensors", "processor_config.json",
-    "tokenizer.json", "tokenizer_config.json", "retriever/config.json", "retriever/model.safetensors",
-    "retriever/processor_config.json", "retriever/tokenizer.json", "retriever/tokenizer_config.json",
-    "hashtag_pool/hashtags.parquet", "hashtag_pool/embeddings.safetensors", "hashtag_pool/pool.json",
+    "README.md", "training_curve.png", "config.json", "generation_config.json", "model.safetensors",
+    "processor_config.json", "tokenizer.json", "tokenizer_config.json", "retriever/config.json",
+    "retriever/model.safetensors", "retriever/processor_config.json", "retriever/tokenizer.json",
+    "retriever/tokenizer_config.json", "hashtag_pool/hashtags.parquet", "hashtag_pool/embeddings.safetensors",
+    "hashtag_pool/pool.json",
 }  # fmt: skip
 
 

@@ -357,8 +357,10 @@ def test_addresses_of_local_files(tmp_path):
 @pytest.mark.parametrize("error", ODD_ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["opening_error", "reading_error"])
 def test_sources_of_data_in_a_store_that_fails(odd_store, monkeypatch, name, error, where):
-    """Would fail if a table or tar in a store could raise what the commands do not expect, in opening, listing or
-    asking for its state."""
+    """
+    Would fail if a table or tar in a store could raise what the commands do not expect, in opening, listing or asking
+    for its state.
+    """
     with fsspec.open("odd://bucket/a.tar", "wb") as file:
         file.write(b"a.txt" + bytes(20_000))
     setattr(odd_store, where, error)

@@ -80,7 +80,8 @@ class DataCollatorForHashtagGeneration(EpochAware):
         inputs (`list[str]`, *optional*, defaults to `("text", "video", "audio")`): what the generator reads, in
             training and evaluation; the others are withheld from it. A row that is left with nothing is an empty text.
         blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture:
-            the model hears through what it sees. seed (`int`, *optional*, defaults to 0).
+            the model hears through what it sees.
+        seed (`int`, *optional*, defaults to 0): of all that is drawn.
         model ([`GGMForHashtagGeneration`], *optional*): the model that is trained. With it, batches have
             `decoder_input_ids` too, as [`~transformers.DataCollatorForSeq2Seq`] makes them: a `Trainer` with
             `label_smoothing_factor` keeps the labels from the model. It is not kept.
@@ -91,6 +92,20 @@ class DataCollatorForHashtagGeneration(EpochAware):
     Raises:
         InputError: `inputs` has unknown names or none, or sound without frames to hear it through; or `target_order`
             is unknown.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
+
+    >>> collator = DataCollatorForHashtagGeneration(GGMProcessor.from_pretrained(DEMO_CHECKPOINT))
+    >>> row = {"index": 0, "description": "first snow", "guidance": ["snow", "winter"], "hashtags": ["snow"]}
+    >>> batch = collator([{**row, "frames": None, "input_features": None}])
+    >>> sorted(batch)
+    ['attention_mask', 'input_ids', 'labels']
+
+    ```
     """
 
     processor: GGMProcessor

@@ -1,5 +1,7 @@
-"""From rows with hashtags to the splits of Yu et al., ACL 2023, section 4.1: rare hashtags dropped, a random split,
-and a second test set whose hashtags training never shows."""
+"""
+From rows with hashtags to the splits of Yu et al., ACL 2023, section 4.1: rare hashtags dropped, a random split, and a
+second test set whose hashtags training never shows.
+"""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -33,7 +35,7 @@ class CorpusOptions:
             0 for no such set. By default the paper's 500, but at most 5% of the training hashtags (rounded down), and
             fewer where they would take more than half of the training split along.
         keep_near_duplicates_together (`bool`, defaults to `False`): rows of one group of near-duplicates end in one
-            split. As published, near-duplicates are not looked at.
+            split. As published, near-duplicates are ignored.
         seed (`int`, defaults to 0): of the split and of the choice of unseen hashtags, 0 or more.
 
     Raises:
@@ -108,7 +110,7 @@ def build_corpus(
             counts once.
         options ([`CorpusOptions`], *optional*): the published ones by default.
         groups (`np.ndarray`, *optional*): (n,) integers, equal for near-duplicates (see
-            [`~data.near_duplicates.near_duplicate_groups`]). Looked at with
+            [`~data.near_duplicates.near_duplicate_groups`]). Considered with
             `options.keep_near_duplicates_together` only: each group then goes to one split as a whole, the shares are
             met to within the size of the largest group, and when a row moves to the unseen-hashtag test set, the rest
             of its group moves with it, whatever its hashtags, so that nothing near it is left to train on.
@@ -157,35 +159,35 @@ def build_corpus(
 
 @dataclass(frozen=True, eq=False)
 class _Uses:
-    """Every use of a hashtag as a pair of numbers: `row[i]` has the hashtag `vocabulary[hashtag[i]]`."""
+    """Every use of a hashtag as a pair of ids: `row[i]` has the hashtag `vocabulary[hashtag[i]]`."""
 
-    vocabulary: list[str]  # sorted, so that numbers do not depend on where a hashtag was met first
+    vocabulary: list[str]  # sorted, so that ids do not depend on where a hashtag was met first
     row: np.ndarray
     hashtag: np.ndarray
     num_rows: int
 
 
 def _read_uses(hashtags: Iterable[Sequence[str]]) -> _Uses:
-    numbers: dict[str, int] = {}
+    ids: dict[str, int] = {}
     flat, lengths = array("i"), array("i")
     for index, row in enumerate(hashtags):
         if isinstance(row, str):
             raise ValueError(f"`hashtags` has the string {row!r} as row {index}: give each row a list of hashtags.")
         distinct = dict.fromkeys(row)
-        flat.extend(numbers.setdefault(tag, len(numbers)) for tag in distinct)
+        flat.extend(ids.setdefault(tag, len(ids)) for tag in distinct)
         lengths.append(len(distinct))
     if not lengths:
         raise DatasetError("There are no rows to build a corpus from.")
-    vocabulary = sorted(numbers)
-    new_numbers = np.empty(len(numbers), dtype=np.int32)
-    new_numbers[[numbers[tag] for tag in vocabulary]] = np.arange(len(numbers), dtype=np.int32)
+    vocabulary = sorted(ids)
+    new_ids = np.empty(len(ids), dtype=np.int32)
+    new_ids[[ids[tag] for tag in vocabulary]] = np.arange(len(ids), dtype=np.int32)
     row = np.repeat(np.arange(len(lengths), dtype=np.int32), np.frombuffer(lengths, dtype=np.int32))
-    hashtag = new_numbers[np.frombuffer(flat, dtype=np.int32)] if flat else np.empty(0, dtype=np.int32)
+    hashtag = new_ids[np.frombuffer(flat, dtype=np.int32)] if flat else np.empty(0, dtype=np.int32)
     return _Uses(vocabulary, row, hashtag, len(lengths))
 
 
 def _drop_rare(uses: _Uses, min_count: int) -> tuple[_Uses, np.ndarray]:
-    """The uses of frequent hashtags with rows numbered anew, and the old numbers of the rows that are left.
+    """The uses of frequent hashtags with rows numbered anew, and the old indices of the rows that are left.
 
     `num_rows` stays that of all rows.
     """
@@ -257,7 +259,7 @@ def _draw_split(room: list[int], size: int, draw: int) -> int:
 
 
 def _choose_unseen(uses: _Uses, splits: np.ndarray, units: np.ndarray, options: CorpusOptions) -> list[int]:
-    """Numbers of the hashtags to move away from training; `splits` and `units` are those of the kept rows."""
+    """Ids of the hashtags to move away from training; `splits` and `units` are those of the kept rows."""
     in_training = splits[uses.row] == _TRAIN
     by_hashtag = np.argsort(uses.hashtag[in_training], kind="stable")
     rows = uses.row[in_training][by_hashtag]

@@ -28,6 +28,9 @@ that is found by frames alone and with the same description:
 Two different ones of 775 such clips differ in 32 bits at the median; 1% of the pairs in 22 or fewer, 0.1% in 12 or
 fewer, and 8 of 299,925 pairs in 4 or fewer, which show the same person before the same wall or share a photo. Mirrored
 clips are not found.
+
+Not by the package `imagehash`: its pHash cuts the 64 frequencies at their median with the mean among them, knows no
+frames of one colour, takes one PIL image at a time and brings PyWavelets; prepared sets hold hashes of the rule above.
 """
 
 import hashlib
@@ -84,7 +87,7 @@ def frame_hashes(frames: torch.Tensor) -> list[int]:
             more than once.
 
     Returns:
-        `list[int]`: four numbers of 64 bits, half of them set, and 0 for a frame of one colour.
+        `list[int]`: four integers of 64 bits, half of them set, and 0 for a frame of one colour.
 
     Raises:
         InputError: `frames` has another shape or type, or no frame.
@@ -128,7 +131,7 @@ _LETTERS = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
 def description_key(description: str) -> int:
     """
-    A number of 64 bits by which descriptions are compared: equal when their letters and digits are, whatever their
+    An integer of 64 bits by which descriptions are compared: equal when their letters and digits are, whatever their
     case, spaces, punctuation and emoji.
 
     Args:
@@ -164,7 +167,7 @@ def near_duplicate_groups(hashes: np.ndarray, keys: np.ndarray) -> np.ndarray:
         keys (`np.ndarray`): (n,) uint64, what [`description_keys`] gave.
 
     Returns:
-        `np.ndarray`: (n,) int64, for each row the smallest row number of its group; its own if it is alone.
+        `np.ndarray`: (n,) int64, for each row the smallest row index of its group; its own if it is alone.
 
     Raises:
         InputError: `hashes` or `keys` has another shape or type.
@@ -205,7 +208,7 @@ def _are_near(left: np.ndarray, right: np.ndarray, same_words: np.ndarray) -> np
 
 
 def _candidates(hashes: np.ndarray, keys: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of rows that may be near by their frames, as two arrays of row numbers at a time."""
+    """Pairs of rows that may be near by their frames, as two arrays of row indices at a time."""
     for column in hashes.T:
         rows = np.flatnonzero(column != FLAT_FRAME)
         column = np.ascontiguousarray(column[rows])

@@ -180,7 +180,7 @@ class StoredFrames(Sequence):
         return len(self.files)
 
     def __getitem__(self, which: slice | Sequence[int]) -> torch.Tensor:
-        """Some frames, by a slice or a list of numbers: (frames, 3, height, width) uint8."""
+        """Some frames, by a slice or a list of indices: (frames, 3, height, width) uint8."""
         numbers = range(len(self))[which] if isinstance(which, slice) else which
         # Colours lie side by side as they are decoded, which resizing likes best.
         frames = torch.stack([decode_frame(self.files[number]).permute(1, 2, 0) for number in numbers])

@@ -39,7 +39,7 @@ def load_shorts(data_dir: str | Path) -> DatasetDict:
 
     Returns:
         `datasets.DatasetDict`: one dataset per split with the columns `video` (absolute path, the `file://` URL of one
-        that is no UTF-8, `None` without a `file_name`), `description` (`""` where there is none), `hashtags`
+        that is not UTF-8, `None` without a `file_name`), `description` (`""` where there is none), `hashtags`
         (normalised, without '#', each once) and the further fields. A warning tells how many entries are no hashtags
         and were left out, with examples.
 
@@ -141,7 +141,7 @@ def parse_object(text: bytes, place: str) -> dict[str, Any]:
     Reads one JSON object in UTF-8, with or without a byte order mark.
 
     Raises:
-        DatasetError: it is none; names `place`.
+        DatasetError: it is not one; names `place`.
     """
     try:
         row = json.loads(text.decode("utf-8-sig"))

@@ -1,4 +1,4 @@
-"""Figures about a corpus, like Table 1 of Yu et al., ACL 2023."""
+"""Statistics of a corpus, like Table 1 of Yu et al., ACL 2023."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Kh
 @dataclass(frozen=True)
 class CorpusStatistics:
     """
-    Figures about the rows of a split. A share of nothing is `None`, as is a mean over nothing.
+    Statistics of the rows of a split. A share of nothing is `None`, as is a mean over nothing.
 
     Args:
         videos (`int`): rows with a clip.
@@ -46,7 +46,7 @@ class CorpusStatistics:
     share_multi_word: float | None
 
     def to_dict(self) -> dict[str, int | float | None]:
-        """The figures by name, as JSON can hold them."""
+        """The statistics by name, as JSON can hold them."""
         return asdict(self)
 
 
@@ -106,7 +106,7 @@ class StatisticsCounter:
 
     def statistics(self) -> CorpusStatistics:
         """
-        The figures about the rows so far.
+        The statistics of the rows so far.
 
         Raises:
             ImportError: wordninja, which splits hashtags into words, is not installed.
@@ -132,7 +132,7 @@ def _ratio(part: float, whole: int) -> float | None:
 
 def corpus_statistics(rows: Iterable[Mapping[str, Any]]) -> CorpusStatistics:
     """
-    The figures about rows as [`StatisticsCounter.add`] takes them, read once.
+    The statistics of rows as [`StatisticsCounter.add`] takes them, read once.
 
     Raises:
         ImportError: wordninja, which splits hashtags into words, is not installed.
@@ -145,7 +145,7 @@ def corpus_statistics(rows: Iterable[Mapping[str, Any]]) -> CorpusStatistics:
 
 def statistics_by_split(counters: Mapping[str, StatisticsCounter]) -> dict[str, CorpusStatistics]:
     """
-    The figures of each split, and of all together under the name `all`, which comes last.
+    The statistics of each split, and of all together under the name `all`, which comes last.
 
     Args:
         counters (`dict[str, StatisticsCounter]`): by split.

@@ -9,7 +9,7 @@ from .bertscore import BertScorer, bert_score_per_video
 from .cutoff import best_k, best_threshold, hashtags_above
 from .frequency import f1_by_frequency, frequency_buckets
 from .intervals import Interval, bootstrap_intervals
-from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_figures
+from .metrics import hashtag_metrics, hashtag_metrics_per_video, mean_metrics
 from .novelty import novelty_gain_per_video, novelty_metrics, unseen_recalled
 from .recall import recall_at_k, recall_at_k_per_video, recall_by_cause
 from .report import hashtag_report
@@ -32,7 +32,7 @@ __all__ = [
     "hashtag_metrics_per_video",
     "hashtag_report",
     "hashtags_above",
-    "mean_figures",
+    "mean_metrics",
     "novelty_gain_per_video",
     "novelty_metrics",
     "order_hashtags",

@@ -1,4 +1,9 @@
-"""BERTScore of hashtags split into words (Zhang et al., ICLR 2020; Yu et al., ACL 2023, section 4.2)."""
+"""
+BERTScore of hashtags split into words (Zhang et al., ICLR 2020; Yu et al., ACL 2023, section 4.2).
+
+Not by the package `bert-score`: its last version (0.3.13 of 2023) calls what tokenizers of transformers 5 no longer
+have as soon as a text is empty, and overflows with a tokenizer that knows no limit.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -22,6 +22,9 @@ def best_threshold(scores: np.ndarray, hashtags: Sequence, references: Sequence[
             for, in all rows the same, or in each row another; in a row each one once.
         references (`list[list[str]]`): the author's hashtags of each row.
 
+    Returns:
+        `float`: in the unit of `scores`.
+
     Example:
 
     ```python
@@ -39,12 +42,12 @@ def best_threshold(scores: np.ndarray, hashtags: Sequence, references: Sequence[
     ranked = np.take_along_axis(scores, order, axis=1)
     hits = np.take_along_axis(_is_true(hashtags, references, scores.shape), order, axis=1).cumsum(axis=1)
     num_true = np.array([len(set(tags)) for tags in references])
-    figures = []
+    metrics = []
     for threshold in tried:
         answered = np.maximum((ranked >= threshold).sum(axis=1), 1)
         found = np.take_along_axis(hits, answered[:, None] - 1, axis=1)[:, 0]
-        figures.append((200 * found / (answered + num_true)).mean())
-    return float(tried[int(np.argmax(figures))])
+        metrics.append((200 * found / (answered + num_true)).mean())
+    return float(tried[int(np.argmax(metrics))])
 
 
 def hashtags_above(scores: np.ndarray, hashtags: Sequence, threshold: float) -> list[list[str]]:
@@ -69,7 +72,7 @@ def hashtags_above(scores: np.ndarray, hashtags: Sequence, threshold: float) -> 
 
 def best_k(ranked: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> int:
     """
-    How many leading hashtags of every row have the best F1; the smallest of equal numbers.
+    How many leading hashtags of every row have the best F1; the smallest of equal ones.
 
     Args:
         ranked (`list[list[str]]`): hashtags for each row, best first, such as a retriever finds.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .intervals import Interval, resampled_means
+from .intervals import Interval, percentile_bounds
 from .rouge import check_videos
 
 BUCKETS = ("head", "middle", "tail", "unseen")
@@ -53,7 +53,7 @@ def f1_by_frequency(
 
     Args:
         systems_predictions (`list[list[list[str]]]`): predictions of one system, once for each seed that it was
-            trained with; hits and numbers are added up over the seeds.
+            trained with; hits and counts are added up over the seeds.
         references (`list[list[str]]`): the author's hashtags of the same videos.
         counts (`dict[str, int]`): how often each hashtag occurs in training; others are `"unseen"`.
         samples (`int`, *optional*, defaults to 10,000): bootstrap samples over videos.
@@ -64,12 +64,14 @@ def f1_by_frequency(
 
     Raises:
         ValueError: no predictions, or of another number of videos than references.
+        ImportError: the `eval` extra is not installed.
 
     Example:
 
     ```python
     >>> from transformers_ggm.evaluation import f1_by_frequency
-    >>> f1 = f1_by_frequency([[["fyp", "sled"], ["fyp"]]], [["fyp"], ["fyp", "sled"]], {"fyp": 9, "rain": 2, "sled": 1})
+    >>> predictions, references = [["fyp", "sled"], ["fyp"]], [["fyp"], ["fyp", "sled"]]
+    >>> f1 = f1_by_frequency([predictions], references, {"fyp": 9, "rain": 2, "sled": 1})
     >>> f1["head"].mean, f1["tail"].mean
     (100.0, 0.0)
 
@@ -87,14 +89,21 @@ def f1_by_frequency(
                 hits[row, bucket] += tag in predicted and tag in true
                 sizes[row, bucket] += (tag in predicted) + (tag in true)
     present = {bucket_of.get(tag, "unseen") for tags in references for tag in tags}
-    sampled = resampled_means(np.concatenate([hits, sizes], axis=1), samples, seed)
-    intervals = {}
-    for column, bucket in enumerate(BUCKETS):
-        if bucket in present:
-            drawn = _share(sampled[:, column], sampled[:, column + len(BUCKETS)])
-            mean = _share(hits[:, column].sum(), sizes[:, column].sum())
-            intervals[bucket] = Interval(float(mean), *(float(q) for q in np.quantile(drawn, [0.025, 0.975])))
-    return intervals
+    shares = _share(hits.sum(axis=0), sizes.sum(axis=0))
+    low, high = percentile_bounds(
+        lambda drawn, axis: np.stack(
+            [_share(h[drawn].sum(axis), s[drawn].sum(axis)) for h, s in zip(hits.T, sizes.T)]
+        ),
+        len(references),
+        confidence=0.95,
+        samples=samples,
+        seed=seed,
+    )
+    return {
+        bucket: Interval(float(shares[n]), float(low[n]), float(high[n]))
+        for n, bucket in enumerate(BUCKETS)
+        if bucket in present
+    }
 
 
 def _share(hits, sizes):

@@ -1,68 +1,50 @@
-"""Bootstrap confidence intervals over videos."""
+"""Bootstrap confidence intervals over videos, by `scipy.stats.bootstrap`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
-from .metrics import mean_figures, with_f1_of_means
+from .metrics import mean_metrics, with_f1_of_means
 
-# Resampled counts that are held at once: 64 MiB of int64.
-_COUNTS_AT_ONCE = 2**23
+# Values that are drawn at a time: 8 MiB of float64, which caches hold better than more.
+VALUES_AT_A_TIME = 2**20
 
 
 class Interval(NamedTuple):
-    """A figure and its confidence interval, in the figure's own unit (times 100)."""
+    """
+    A metric's mean over videos and its confidence interval.
+
+    Attributes:
+        mean, low, high (`float`): in the metric's own unit, percent for those of this package.
+    """
 
     mean: float
     low: float
     high: float
 
 
-def resampled_means(rows: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """
-    Means over videos drawn with replacement, as many as there are.
-
-    Args:
-        rows (`np.ndarray` of shape `(videos, figures)`): figures per video; a sample draws the same videos for each.
-        samples (`int`): number of samples.
-        seed (`int`): of the draws.
-
-    Returns:
-        `np.ndarray` of shape `(samples, figures)`, float64.
-    """
-    videos = len(rows)
-    parts = [counts @ rows / videos for counts in _draw_counts(videos, samples, np.random.default_rng(seed))]
-    return np.concatenate(parts)
-
-
-def _draw_counts(videos: int, samples: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """How often each video is drawn in each sample, some samples at a time."""
-    step = max(1, _COUNTS_AT_ONCE // videos)
-    shares = np.full(videos, 1 / videos)
-    for start in range(0, samples, step):
-        yield generator.multinomial(videos, shares, size=min(step, samples - start))
-
-
 def bootstrap_intervals(
     rows: Mapping[str, np.ndarray], *, confidence: float = 0.95, samples: int = 10_000, seed: int = 0
 ) -> dict[str, Interval]:
     """
-    Percentile bootstrap intervals of means over videos: how far a figure might move with other videos of the same
+    Percentile bootstrap intervals of means over videos: how far a metric might move with other videos of the same
     kind. What moves with the seed of the training is not in it.
 
     Args:
-        rows (`dict[str, np.ndarray]`): figures per video, each of shape `(videos,)`, as from
+        rows (`dict[str, np.ndarray]`): metrics per video, each of shape `(videos,)`, as from
             [`hashtag_metrics_per_video`]. With `precision` and `recall` among them, `f1_of_means` is added.
         confidence (`float`, *optional*, defaults to 0.95): share of the samples inside the interval.
         samples (`int`, *optional*, defaults to 10,000): bootstrap samples.
         seed (`int`, *optional*, defaults to 0): of the draws; the same rows and seed give the same intervals.
 
     Returns:
-        `dict[str, Interval]`: `mean`, `low` and `high` by figure.
+        `dict[str, Interval]`: `mean`, `low` and `high` by metric.
 
     Raises:
         ValueError: no rows, rows of different lengths or with NaN, `confidence` not between 0 and 1, no samples.
+        ImportError: the `eval` extra is not installed.
 
     Example:
 
@@ -79,21 +61,59 @@ def bootstrap_intervals(
         raise ValueError(f"`confidence` is {confidence}, but has to lie between 0 and 1.")
     if samples < 1:
         raise ValueError(f"`samples` is {samples}, but one is needed at least.")
-    table = _as_table(rows)
-    resampled = with_f1_of_means(dict(zip(rows, resampled_means(table, samples, seed).T)))
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    means = mean_figures(rows)
-    return {
-        name: Interval(means[name], *(float(q) for q in np.quantile(values, tails)))
-        for name, values in resampled.items()
-    }
+    table, means = _as_table(rows), mean_metrics(rows)
+
+    def means_of(drawn: np.ndarray, axis: int) -> np.ndarray:
+        resampled = with_f1_of_means({name: values[drawn].mean(axis=axis) for name, values in zip(rows, table)})
+        return np.stack(list(resampled.values()))
+
+    low, high = percentile_bounds(means_of, table.shape[1], confidence, samples, seed)
+    return {name: Interval(means[name], float(low[n]), float(high[n])) for n, name in enumerate(means)}
+
+
+def percentile_bounds(
+    statistic: Callable[..., np.ndarray], videos: int, confidence: float, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Percentile bootstrap of several metrics at once, which share their draws of videos.
+
+    Args:
+        statistic (callable): `statistic(drawn, axis)` gets the indices of the drawn videos, int64 of shape `(videos,)`
+            or `(samples, videos)`, and gives `(metrics,)` or `(metrics, samples)`.
+        videos (`int`): how many there are.
+        confidence, samples, seed: as for [`bootstrap_intervals`].
+
+    Returns:
+        The lower and the upper bounds, float64 of shape `(metrics,)`.
+    """
+    if videos == 1:  # which scipy refuses
+        return (statistic(np.arange(1), axis=-1),) * 2
+    drawing = {"n_resamples": samples, "batch": max(1, VALUES_AT_A_TIME // videos), "rng": seed}
+    shape = {"vectorized": True, "method": "percentile", "confidence_level": confidence}
+    interval = scipy_stats().bootstrap((np.arange(videos),), statistic, **drawing, **shape).confidence_interval
+    return interval.low, interval.high
+
+
+def scipy_stats() -> ModuleType:
+    """
+    `scipy.stats`, imported where it is used: it takes half a second.
+
+    Raises:
+        ImportError: scipy is not installed.
+    """
+    try:
+        from scipy import stats
+    except ImportError as error:
+        raise ImportError("Intervals and tests need `pip install transformers-ggm[eval]`.") from error
+    return stats
 
 
 def _as_table(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The metrics as float64 of shape `(metrics, videos)`."""
     lengths = {name: np.shape(values) for name, values in rows.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 or shape[0] < 1 for shape in lengths.values()):
-        raise ValueError(f"`rows` needs arrays of the same videos, one at least, but has these shapes: {lengths}.")
-    table = np.stack([np.asarray(values, dtype=np.float64) for values in rows.values()], axis=1)
+        raise ValueError(f"`rows` needs arrays of the same videos, at least one, but has these shapes: {lengths}.")
+    table = np.stack([np.asarray(values, dtype=np.float64) for values in rows.values()])
     if not np.isfinite(table).all():
-        raise ValueError("`rows` has values that are not finite: leave out videos that have no figure.")
+        raise ValueError("`rows` has values that are not finite: leave out videos that have no value.")
     return table

@@ -1,4 +1,4 @@
-"""Figures that compare predicted hashtags with the author's (Yu et al., ACL 2023, section 4.2)."""
+"""Metrics that compare predicted hashtags with the author's (Yu et al., ACL 2023, section 4.2)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,10 +23,10 @@ def hashtag_metrics(
         predictions (`list[list[str]]`): hashtags without '#'.
         references (`list[list[str]]`): the author's hashtags of the same videos.
         word_splitter (`str` or callable, *optional*, defaults to `"wordninja"`): how hashtags become words, see
-            [`get_word_splitter`]; name it beside the figures with [`word_splitter_name`], as [`hashtag_report`] does.
+            [`get_word_splitter`]; name it beside the metrics with [`word_splitter_name`], as [`hashtag_report`] does.
         order (`str`, *optional*, defaults to `"shuffled"`): in which order hashtags are read, see
             [`order_hashtags`]. It matters to ROUGE-2 alone.
-        seed (`int`, *optional*, defaults to 0): of that order. The same arguments give the same figures.
+        seed (`int`, *optional*, defaults to 0): of that order. The same arguments give the same metrics.
 
     Returns:
         `dict[str, float]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, the means over videos of
@@ -41,14 +41,14 @@ def hashtag_metrics(
 
     ```python
     >>> from transformers_ggm.evaluation import hashtag_metrics
-    >>> figures = hashtag_metrics([["bluesquare", "rain"], ["rain"]], [["redsquare", "rain"], ["rain", "snow"]])
-    >>> {name: round(figure, 1) for name, figure in figures.items()}
+    >>> metrics = hashtag_metrics([["bluesquare", "rain"], ["rain"]], [["redsquare", "rain"], ["rain", "snow"]])
+    >>> {name: round(metric, 1) for name, metric in metrics.items()}
     {'rouge1': 66.7, 'rouge2': ..., 'precision': 75.0, 'recall': 50.0, 'f1': 58.3, 'f1_of_means': 60.0}
 
     ```
     """
     rows = hashtag_metrics_per_video(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
-    return mean_figures(rows)
+    return mean_metrics(rows)
 
 
 def hashtag_metrics_per_video(
@@ -60,9 +60,11 @@ def hashtag_metrics_per_video(
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """
-    What [`hashtag_metrics`] averages, times 100, for [`bootstrap_intervals`] and [`paired_test`]. Arguments and errors
-    are the same. Repeated hashtags count once in precision, recall and F1; a video without predicted or without true
-    hashtags has 0 in all three.
+    What [`hashtag_metrics`] averages, times 100, for [`bootstrap_intervals`] and [`paired_test`]. Repeated hashtags
+    count once in precision, recall and F1; a video without predicted or without true hashtags has 0 in all three.
+
+    Args:
+        predictions, references, word_splitter, order, seed: as for [`hashtag_metrics`], whose errors are raised too.
 
     Returns:
         `dict[str, np.ndarray]` with `rouge1`, `rouge2`, `precision`, `recall` and `f1`, float64 of shape `(videos,)`.
@@ -87,12 +89,15 @@ def exact_match_per_video(
     }
 
 
-def mean_figures(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
+def mean_metrics(rows: Mapping[str, np.ndarray]) -> dict[str, float]:
     """
     Means over videos, and `f1_of_means` where there are `precision` and `recall`.
 
     Args:
-        rows (`dict[str, np.ndarray]`): figures per video, times 100, each of shape `(videos,)`.
+        rows (`dict[str, np.ndarray]`): metrics per video, times 100, each of shape `(videos,)`.
+
+    Returns:
+        `dict[str, float]`: by metric.
     """
     means = {name: np.asarray(values).mean(axis=0, keepdims=True) for name, values in rows.items()}
     return {name: float(value[0]) for name, value in with_f1_of_means(means).items()}

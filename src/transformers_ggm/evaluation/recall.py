@@ -38,7 +38,7 @@ def recall_at_k_per_video(
     Args:
         retrieved (`list[list[str]]`): hashtags of the pool, nearest first.
         references (`list[list[str]]`): the author's hashtags of the same videos.
-        ks (`list[int]`): numbers of hashtags to look at.
+        ks (`list[int]`): how many of the nearest hashtags to count.
 
     Returns:
         `dict[int, np.ndarray]` from k to float64 of shape `(videos with hashtags,)`, in the order of the videos.
@@ -59,7 +59,13 @@ def recall_at_k(
 ) -> dict[int, float]:
     """
     Share of a video's hashtags among the k nearest ones, averaged over videos that have hashtags, times 100 (Yu et
-    al., ACL 2023, Table 4): the means of [`recall_at_k_per_video`], which has the arguments and errors.
+    al., ACL 2023, Table 4): the means of [`recall_at_k_per_video`], whose errors are raised.
+
+    Args:
+        retrieved, references, ks: as for [`recall_at_k_per_video`].
+
+    Returns:
+        `dict[int, float]`: by k, in percent.
 
     Example:
 

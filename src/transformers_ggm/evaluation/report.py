@@ -1,4 +1,4 @@
-"""All figures of one system on one test split, with their intervals and the choices behind them."""
+"""All metrics of one system on one test split, with their intervals and the choices behind them."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -25,12 +25,12 @@ def hashtag_report(
     samples: int = 10_000,
 ) -> dict[str, Any]:
     """
-    Figures with bootstrap intervals, ready for JSON.
+    Metrics with bootstrap intervals, ready for JSON.
 
     Args:
         predictions (`list[list[str]]`): hashtags without '#'.
         references (`list[list[str]]`): the author's hashtags of the same videos.
-        pool ([`HashtagPool`] or a collection of `str`, *optional*): adds the figures of [`novelty_metrics`].
+        pool ([`HashtagPool`] or a collection of `str`, *optional*): adds the metrics of [`novelty_metrics`].
         unseen (collection of `str`, *optional*): adds those of [`unseen_recalled`].
         bert_scorer ([`BertScorer`], *optional*): adds those of [`bert_score_per_video`].
         word_splitter (`str` or callable, *optional*, defaults to `"wordninja"`): see [`get_word_splitter`].
@@ -40,7 +40,7 @@ def hashtag_report(
             [`bootstrap_intervals`].
 
     Returns:
-        `dict` with `figures` (`{"mean", "low", "high"}` by name, times 100), `counts` (of novel and unseen hashtags,
+        `dict` with `metrics` (`{"mean", "low", "high"}` by name, times 100), `counts` (of novel and unseen hashtags,
         with their shares), `videos`, `settings` (`word_splitter` by name and version, `order`, `seed`, `confidence`,
         `samples`, and the scorer's as `bert_score`).
 
@@ -53,7 +53,7 @@ def hashtag_report(
     ```python
     >>> from transformers_ggm.evaluation import hashtag_report
     >>> report = hashtag_report([["rain"], ["snow"]], [["rain"], ["beach"]], pool=["rain"])
-    >>> report["figures"]["f1"], report["counts"]["novel_hashtags"]
+    >>> report["metrics"]["f1"], report["counts"]["novel_hashtags"]
     ({'mean': 50.0, 'low': 0.0, 'high': 100.0}, 1)
     >>> report["settings"]["word_splitter"]
     'wordninja 2...'
@@ -71,9 +71,9 @@ def hashtag_report(
     if pool is not None:
         rows["novelty_gain"] = novelty_gain_per_video(predictions, references, pool)
         counts |= novelty_metrics(predictions, references, pool)
-        del counts["novelty_gain"]  # which is among the figures, with its interval
+        del counts["novelty_gain"]  # which is among the metrics, with its interval
     if unseen is not None:
         counts |= unseen_recalled(predictions, references, unseen)
     intervals = bootstrap_intervals(rows, confidence=confidence, samples=samples, seed=seed)
-    figures = {name: interval._asdict() for name, interval in intervals.items()}
-    return {"figures": figures, "counts": counts, "videos": len(references), "settings": settings}
+    metrics = {name: interval._asdict() for name, interval in intervals.items()}
+    return {"metrics": metrics, "counts": counts, "videos": len(references), "settings": settings}

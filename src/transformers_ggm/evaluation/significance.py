@@ -1,14 +1,15 @@
-"""Tests of two means: is one system better than another on the same videos, is one kind of thing rated higher?"""
+"""
+Tests of two means, by `scipy.stats`: is one system better than another on the same videos, is one kind of thing rated
+higher?
+"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from .intervals import resampled_means
-
-# Random signs, or numbers in random order, that are held at once: 64 MiB of float64.
-_SIGNS_AT_ONCE = 2**23
+from .intervals import VALUES_AT_A_TIME, scipy_stats
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,10 @@ class PairedTest:
     Outcome of [`paired_test`].
 
     Attributes:
-        difference (`float`): mean of the first system minus that of the second, in the figure's unit.
+        difference (`float`): mean of the first system minus that of the second, in the metric's unit.
         p_value (`float`): two-sided; never 0, as the observed difference counts as one of the samples.
         method (`str`): `"permutation"` or `"bootstrap"`.
-        samples (`int`): random samples drawn.
+        samples (`int`): how many random samples were asked for.
         videos (`int`): videos compared.
     """
 
@@ -42,23 +43,28 @@ def paired_test(
     """
     Tests whether two systems' means over the same videos differ, two-sided.
 
-    - `"permutation"` (approximate randomisation, Noreen 1989): were the systems alike, their figures could be swapped
+    - `"permutation"` (approximate randomisation, Noreen 1989): were the systems alike, their values could be swapped
       on any video. The p-value is the share of random swaps whose difference is at least as large as the observed one.
     - `"bootstrap"` (Efron and Tibshirani 1993, section 16.4): were they alike, the differences had mean 0. Differences
       are shifted to mean 0 and drawn with replacement; the p-value is the share of draws whose mean is at least as
       far from 0 as the observed one.
 
-    In both, the observed difference counts as one sample more: p = (hits + 1) / (samples + 1).
+    In both, the observed difference counts as one sample more: p = (hits + 1) / (samples + 1). Where there are
+    not more than `samples` swaps in all, each is taken once, and p is exact.
 
     Args:
-        first, second (`np.ndarray` of shape `(videos,)`): one figure of each video under each system, in the same
+        first, second (`np.ndarray` of shape `(videos,)`): one value of each video under each system, in the same
             order, for instance `hashtag_metrics_per_video(...)["f1"]`.
         method (`str`, *optional*, defaults to `"permutation"`).
         samples (`int`, *optional*, defaults to 10,000): random swaps or draws.
         seed (`int`, *optional*, defaults to 0): of the samples.
 
+    Returns:
+        [`PairedTest`]: difference of the means and p-value.
+
     Raises:
-        ValueError: not one figure per video and system, values that are not finite, no samples, unknown `method`.
+        ValueError: not one value per video and system, values that are not finite, no samples, unknown `method`.
+        ImportError: the `eval` extra is not installed.
 
     Example:
 
@@ -76,21 +82,59 @@ def paired_test(
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.ndim != 1 or not len(first) or first.shape != second.shape:
         raise ValueError(
-            f"`first` has the shape {first.shape} and `second` {second.shape}: one figure per video is needed of both."
+            f"`first` has the shape {first.shape} and `second` {second.shape}: one value per video is needed of both."
         )
     if not np.isfinite([first, second]).all():
-        raise ValueError("There are values that are not finite: leave out videos that have no figure in both systems.")
+        raise ValueError("There are values that are not finite: leave out videos that have no value in both systems.")
     if samples < 1:
         raise ValueError(f"`samples` is {samples}, but one is needed at least.")
-    draw = {"permutation": _swapped_means, "bootstrap": _centred_means}.get(method)
-    if draw is None:
+    if method not in ("permutation", "bootstrap"):
         raise ValueError(f"`method` is {method!r}: give 'permutation' or 'bootstrap'.")
     differences = first - second
-    observed = float(differences.mean())
+    observed, videos = float(differences.mean()), len(differences)
+    if videos == 1:  # which scipy refuses; the one other swap differs as much
+        p_value = 1.0
+    elif method == "permutation":
+        p_value = _permutation_p_value(differences, _distance_from_zero, "samples", samples, seed)
+    else:
+        p_value = _bootstrap_p_value(differences, samples, seed)
+    return PairedTest(observed, p_value, method, samples, videos)
+
+
+def _distance_from_zero(differences: np.ndarray, axis: int) -> np.ndarray:
+    return np.abs(differences.mean(axis=axis))
+
+
+def _permutation_p_value(
+    values: np.ndarray, statistic: Callable[..., np.ndarray], kind: str, samples: int, seed: int
+) -> float:
+    """The share of permutations (changes of signs, where `kind` is `"samples"`) whose statistic is as large."""
+    test = scipy_stats().permutation_test(
+        (values,),
+        statistic,
+        permutation_type=kind,
+        vectorized=True,
+        n_resamples=samples,
+        batch=max(1, VALUES_AT_A_TIME // len(values)),
+        alternative="greater",
+        rng=seed,
+    )
+    return float(test.pvalue)
+
+
+def _bootstrap_p_value(differences: np.ndarray, samples: int, seed: int) -> float:
+    drawn = scipy_stats().bootstrap(
+        (differences - differences.mean(),),
+        np.mean,
+        n_resamples=samples,
+        batch=max(1, VALUES_AT_A_TIME // len(differences)),
+        method="percentile",
+        rng=seed,
+    )
     # Sums of the same numbers in another order differ in their last bits: such samples are as large as the observed.
     tolerance = 1e-10 * np.abs(differences).max()
-    hits = int((np.abs(draw(differences, samples, seed)) >= abs(observed) - tolerance).sum())
-    return PairedTest(observed, (hits + 1) / (samples + 1), method, samples, len(differences))
+    hits = (np.abs(drawn.bootstrap_distribution) >= abs(differences.mean()) - tolerance).sum()
+    return float((hits + 1) / (samples + 1))
 
 
 @dataclass(frozen=True)
@@ -99,9 +143,9 @@ class UnpairedTest:
     Outcome of [`unpaired_test`].
 
     Attributes:
-        difference (`float`): mean of the first group minus that of the second, in the figure's unit.
+        difference (`float`): mean of the first group minus that of the second, in the metric's unit.
         p_value (`float`): two-sided; never 0, as the observed difference counts as one of the samples.
-        samples (`int`): random samples drawn.
+        samples (`int`): how many random samples were asked for.
         sizes (`tuple[int, int]`): items compared, of each group.
     """
 
@@ -117,15 +161,20 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
 
     Permutation test: were the groups alike, any item could as well belong to the other one. The p-value is the share
     of random divisions into groups of these sizes whose means differ at least as much as the observed ones; the
-    observed difference counts as one sample more: p = (hits + 1) / (samples + 1).
+    observed difference counts as one sample more: p = (hits + 1) / (samples + 1). Up to seven items or so, where all
+    orders are fewer than `samples`, each is taken once, and p is exact.
 
     Args:
-        first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one figure of each item.
+        first (`np.ndarray` of shape `(n,)`), second (`np.ndarray` of shape `(m,)`): one value of each item.
         samples (`int`, *optional*, defaults to 10,000): random divisions.
         seed (`int`, *optional*, defaults to 0): of the samples.
 
+    Returns:
+        [`UnpairedTest`]: difference of the means and p-value.
+
     Raises:
         ValueError: a group is empty or has more than one dimension, values that are not finite, no samples.
+        ImportError: the `eval` extra is not installed.
 
     Example:
 
@@ -141,42 +190,19 @@ def unpaired_test(first: np.ndarray, second: np.ndarray, *, samples: int = 10_00
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.ndim != 1 or second.ndim != 1 or not len(first) or not len(second):
         raise ValueError(
-            f"`first` has the shape {first.shape} and `second` {second.shape}: one figure per item is needed of both."
+            f"`first` has the shape {first.shape} and `second` {second.shape}: one value per item is needed of both."
         )
     everything = np.concatenate([first, second])
     if not np.isfinite(everything).all():
-        raise ValueError("There are values that are not finite: leave out items that have no figure.")
+        raise ValueError("There are values that are not finite: leave out items that have no value.")
     if samples < 1:
         raise ValueError(f"`samples` is {samples}, but one is needed at least.")
     observed = float(first.mean() - second.mean())
-    tolerance = 1e-10 * np.abs(everything).max()  # as in `paired_test`
-    differences = _divided_differences(everything, len(first), samples, seed)
-    hits = int((np.abs(differences) >= abs(observed) - tolerance).sum())
-    return UnpairedTest(observed, (hits + 1) / (samples + 1), samples, (len(first), len(second)))
+    size = len(first)
 
+    def distance(permuted: np.ndarray, axis: int) -> np.ndarray:
+        return np.abs(permuted[..., :size].mean(axis=axis) - permuted[..., size:].mean(axis=axis))
 
-def _divided_differences(everything: np.ndarray, size: int, samples: int, seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    step = max(1, _SIGNS_AT_ONCE // len(everything))
-    parts = []
-    for start in range(0, samples, step):
-        rows = np.tile(everything, (min(step, samples - start), 1))
-        rows = generator.permuted(rows, axis=1)
-        parts.append(rows[:, :size].mean(axis=1) - rows[:, size:].mean(axis=1))
-    return np.concatenate(parts)
-
-
-def _swapped_means(differences: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    videos = len(differences)
-    step = max(1, _SIGNS_AT_ONCE // videos)
-    parts = [
-        (2.0 * generator.integers(2, size=(min(step, samples - start), videos)) - 1) @ differences / videos
-        for start in range(0, samples, step)
-    ]
-    return np.concatenate(parts)
-
-
-def _centred_means(differences: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    centred = differences - differences.mean()
-    return resampled_means(centred[:, None], samples, seed)[:, 0]
+    # scipy's own test of two groups refuses a group of one item.
+    p_value = _permutation_p_value(everything, distance, "pairings", samples, seed)
+    return UnpairedTest(observed, p_value, samples, (size, len(second)))

@@ -40,16 +40,16 @@ def claims_table(results: CorpusResults) -> Table:
     for claim in CLAIMS:
         pair = [results.systems.get(name) for name in (claim.better, claim.worse)]
         if all(system is not None and system.finished for system in pair):
-            first, second = (results.mean_figures(system) for system in pair)
+            first, second = (results.mean_metrics(system) for system in pair)
             tests = [paired_test(first[name], second[name]) for name in ("rouge1", "f1")]
             numbers = [value for test in tests for value in (_signed(test.difference), _as_p(test))]
             table.rows.append([claim.text, *(system.title for system in pair), *numbers, verdict(tests[0])])
     for system in results.systems.values():
         table.rows += _unseen_rows(results, system)
     table.notes = [
-        "Differences of the means over test rows, seeds averaged, with two-sided p-values of a paired permutation test "
-        f"over rows. 'Holds' and 'the reverse' need p < {SIGNIFICANT} on ROUGE-1 (or recall); p-values are not corrected "
-        "for their number, and say nothing of how figures vary with the seed."
+        "Differences of the means over test rows, seeds averaged, with two-sided p-values of a paired permutation "
+        f"test over rows. 'Holds' and 'the reverse' need p < {SIGNIFICANT} on ROUGE-1 (or recall); p-values are not "
+        "corrected for their number, and say nothing of how metrics vary with the seed."
     ]
     return table
 

@@ -16,23 +16,23 @@ _COLOURS = ("#2a6f97", "#e07a5f", "#81b29a")
 _DOTS_PER_INCH = 150
 
 
-def plot_systems(figures: Mapping[str, Interval], label: str, title: str, path: Path) -> None:
+def plot_systems(intervals: Mapping[str, Interval], label: str, title: str, path: Path) -> None:
     """
     Horizontal bars with confidence intervals, the first system on top.
 
     Args:
-        figures (`dict[str, Interval]`): by system.
-        label (`str`): of the figure, e.g. `"ROUGE-1"`.
+        intervals (`dict[str, Interval]`): by system.
+        label (`str`): of the metric, e.g. `"ROUGE-1"`.
         title (`str`): of the picture.
         path (`Path`): the PNG file, which appears when it is complete.
 
     Raises:
-        ValueError: no figures. ImportError: matplotlib is not installed.
+        ValueError: no intervals. ImportError: matplotlib is not installed.
     """
-    figure, axes = _new_plot(figures, height=1.2 + 0.34 * len(figures))
-    names = list(figures)
-    means = [figures[name].mean for name in names]
-    axes.barh(names, means, xerr=_errors(figures.values()), color=_COLOURS[0], error_kw={"ecolor": "#333333"})
+    figure, axes = _new_plot(intervals, height=1.2 + 0.34 * len(intervals))
+    names = list(intervals)
+    means = [intervals[name].mean for name in names]
+    axes.barh(names, means, xerr=_errors(intervals.values()), color=_COLOURS[0], error_kw={"ecolor": "#333333"})
     axes.bar_label(axes.containers[-1], [f"{mean:.1f}" for mean in means], padding=3, fontsize=8)
     axes.margins(x=0.08)
     axes.invert_yaxis()
@@ -44,10 +44,10 @@ def plot_systems(figures: Mapping[str, Interval], label: str, title: str, path: 
 
 def plot_sweep(curves: Mapping[str, Mapping[int, Interval]], title: str, path: Path) -> None:
     """
-    Figures over the number of guidance hashtags.
+    Metrics over the number of guidance hashtags.
 
     Args:
-        curves (`dict[str, dict[int, Interval]]`): by figure, by k.
+        curves (`dict[str, dict[int, Interval]]`): by metric, by k.
         title (`str`), path (`Path`), errors: as [`plot_systems`].
     """
     figure, axes = _new_plot(curves)
@@ -73,11 +73,11 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
         title (`str`), path (`Path`), errors: as [`plot_systems`].
     """
     figure, axes = _new_plot(systems, width=8.4)
-    buckets = [bucket for bucket in BUCKETS if any(bucket in figures for figures in systems.values())]
+    buckets = [bucket for bucket in BUCKETS if any(bucket in intervals for intervals in systems.values())]
     width = 0.84 / len(systems)
     colours = _many_colours(len(systems))
-    for number, (name, figures) in enumerate(systems.items()):
-        present = [(place, figures[bucket]) for place, bucket in enumerate(buckets) if bucket in figures]
+    for number, (name, intervals) in enumerate(systems.items()):
+        present = [(place, intervals[bucket]) for place, bucket in enumerate(buckets) if bucket in intervals]
         axes.bar(
             [place + (number - (len(systems) - 1) / 2) * width for place, _ in present],
             [interval.mean for _, interval in present],

@@ -9,7 +9,7 @@ from .grid import Grid
 from .human_rating import write_rating_sheet
 from .plots import plot_frequency, plot_sweep, plot_systems
 from .results import CorpusResults
-from .tables import frequency_figures, make_tables
+from .tables import frequency_metrics, make_tables
 
 REPORT = "report.md"
 SWEPT = {"rouge1": "ROUGE-1", "f1": "F1"}
@@ -66,16 +66,16 @@ def _plot(results: CorpusResults, folder: Path) -> list[Path]:
     pictures = []
     if finished:
         pictures.append(folder / "systems.png")
-        figures = {title: results.intervals(system)["rouge1"] for title, system in finished.items()}
-        plot_systems(figures, "ROUGE-1", f"Systems on {name}", pictures[-1])
+        intervals = {title: results.intervals(system)["rouge1"] for title, system in finished.items()}
+        plot_systems(intervals, "ROUGE-1", f"Systems on {name}", pictures[-1])
     sweep = {k: results.intervals(system) for k, system in results.sweep.items() if system.finished}
     if sweep:
         pictures.append(folder / "guidance.png")
-        curves = {title: {k: figures[key] for k, figures in sweep.items()} for key, title in SWEPT.items()}
+        curves = {title: {k: metrics[key] for k, metrics in sweep.items()} for key, title in SWEPT.items()}
         plot_sweep(curves, f"Guidance on {name}", pictures[-1])
     if finished:
         pictures.append(folder / "frequency.png")
-        buckets = {title: frequency_figures(results, system) for title, system in finished.items()}
+        buckets = {title: frequency_metrics(results, system) for title, system in finished.items()}
         plot_frequency(buckets, f"Frequent and rare hashtags on {name}", pictures[-1])
     return pictures
 

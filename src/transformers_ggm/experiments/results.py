@@ -1,5 +1,5 @@
 """
-What finished cells left behind, put together per system: predictions, figures per video and costs, over all seeds.
+What finished cells left behind, put together per system: predictions, metrics per video and costs, over all seeds.
 """
 
 import json
@@ -89,7 +89,7 @@ class SystemResult:
 
     @property
     def state(self) -> str:
-        """What the tables show in place of figures."""
+        """What the tables show in place of metrics."""
         return "failed" if any((cell.folder / FAILED).is_file() for cell in self.cells) else "not run"
 
     @property
@@ -105,7 +105,7 @@ class CorpusResults:
     Args:
         corpus ([`Corpus`]).
         output_dir (`Path`): of the grid.
-        bert_scorer ([`BertScorer`], *optional*): adds BERTScore to the figures.
+        bert_scorer ([`BertScorer`], *optional*): adds BERTScore to the metrics.
 
     Raises:
         DatasetError: two systems were tested on different rows.
@@ -121,7 +121,7 @@ class CorpusResults:
             k: SystemResult(f"GGM, k = {k}", [CellResult(cells[k], output_dir) for cells in sweeps])
             for k in corpus.guidance_sizes
         }
-        self._figures: dict[str, dict[str, np.ndarray]] = {}
+        self._metrics: dict[str, dict[str, np.ndarray]] = {}
         self._check_rows()
 
     def _result(self, title: str, corpus: Corpus, system) -> SystemResult:
@@ -133,8 +133,8 @@ class CorpusResults:
             for cell in result.finished:
                 if [row["hashtags"] for row in cell.rows] != self.references:
                     raise DatasetError(
-                        f"{cell.folder} was tested on other rows than {self._first.folder}: remove the older folder and "
-                        "start again."
+                        f"{cell.folder} was tested on other rows than {self._first.folder}: remove the older folder "
+                        "and start again."
                     )
 
     def _all(self) -> list[SystemResult]:
@@ -168,25 +168,25 @@ class CorpusResults:
     def _data(self) -> CellResult:
         return CellResult(self._first.cell.needs["data"], self.output_dir)
 
-    def figures_of(self, cell: CellResult) -> dict[str, np.ndarray]:
-        """Figures per video of one seed."""
-        if cell.cell.name not in self._figures:
-            figures = hashtag_metrics_per_video(cell.predictions, self.references)
+    def metrics_of(self, cell: CellResult) -> dict[str, np.ndarray]:
+        """Metrics per video of one seed."""
+        if cell.cell.name not in self._metrics:
+            metrics = hashtag_metrics_per_video(cell.predictions, self.references)
             if self.bert_scorer is not None:
-                figures |= bert_score_per_video(cell.predictions, self.references, self.bert_scorer)
-            self._figures[cell.cell.name] = figures
-        return self._figures[cell.cell.name]
+                metrics |= bert_score_per_video(cell.predictions, self.references, self.bert_scorer)
+            self._metrics[cell.cell.name] = metrics
+        return self._metrics[cell.cell.name]
 
-    def mean_figures(self, result: SystemResult) -> dict[str, np.ndarray]:
-        """Figures per video, averaged over the finished seeds."""
-        figures = [self.figures_of(cell) for cell in result.finished]
-        return {name: np.mean([figure[name] for figure in figures], axis=0) for name in figures[0]}
+    def mean_metrics(self, result: SystemResult) -> dict[str, np.ndarray]:
+        """Metrics per video, averaged over the finished seeds."""
+        metrics = [self.metrics_of(cell) for cell in result.finished]
+        return {name: np.mean([metric[name] for metric in metrics], axis=0) for name in metrics[0]}
 
     def intervals(self, result: SystemResult) -> dict[str, Interval]:
         """Means over videos and seeds, with bootstrap intervals over videos."""
-        return bootstrap_intervals(self.mean_figures(result))
+        return bootstrap_intervals(self.mean_metrics(result))
 
-    def spread(self, result: SystemResult, figure: str) -> float | None:
+    def spread(self, result: SystemResult, metric: str) -> float | None:
         """Standard deviation over seeds of the mean over videos; `None` for one seed."""
-        means = [self.figures_of(cell)[figure].mean() for cell in result.finished]
+        means = [self.metrics_of(cell)[metric].mean() for cell in result.finished]
         return float(np.std(means, ddof=1)) if len(means) > 1 else None

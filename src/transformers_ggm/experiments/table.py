@@ -18,7 +18,7 @@ class Table:
         name (`str`): of the CSV file.
         title (`str`): the heading.
         headers (`list[str]`).
-        rows (`list[list[Value]]`): a figure with its [`Interval`] has three columns in the CSV file; `None` is a value
+        rows (`list[list[Value]]`): a metric with its [`Interval`] has three columns in the CSV file; `None` is a value
             that there is not.
         notes (`list[str]`, *optional*): what a reader must know, below the table.
     """

@@ -42,7 +42,7 @@ def make_tables(results: CorpusResults) -> list[Table]:
 
 def systems_table(results: CorpusResults) -> Table:
     """Table 2: all systems."""
-    return _figures_table(results, "table_2_systems", "Table 2: systems", "system", results.systems.values())
+    return _metrics_table(results, "table_2_systems", "Table 2: systems", "system", results.systems.values())
 
 
 def sweep_table(results: CorpusResults) -> Table:
@@ -50,10 +50,10 @@ def sweep_table(results: CorpusResults) -> Table:
     rows = list(results.sweep.values())
     for name in ("ggm_guided_by_vit",) if rows else ():
         rows += [results.systems[name]] if name in results.systems else []
-    return _figures_table(results, "table_3_guidance", "Table 3: guidance", "system", rows)
+    return _metrics_table(results, "table_3_guidance", "Table 3: guidance", "system", rows)
 
 
-def _figures_table(results: CorpusResults, name: str, title: str, what: str, systems) -> Table:
+def _metrics_table(results: CorpusResults, name: str, title: str, what: str, systems) -> Table:
     names = [key for key in TITLES if key != "bertscore_f1" or results.bert_scorer is not None]
     table = Table(name, title, [what, "seeds", *(TITLES[key] for key in names), "sd of ROUGE-1 over seeds"])
     table.notes = [_INTERVALS.format(videos=len(results.references))]
@@ -63,8 +63,8 @@ def _figures_table(results: CorpusResults, name: str, title: str, what: str, sys
             table.rows.append([system.title, 0, system.state, *[None] * len(names)])
             continue
         intervals = results.intervals(system)
-        figures: list[Value] = [intervals[key] for key in names]
-        table.rows.append([system.title, len(system.finished), *figures, results.spread(system, "rouge1")])
+        metrics: list[Value] = [intervals[key] for key in names]
+        table.rows.append([system.title, len(system.finished), *metrics, results.spread(system, "rouge1")])
     return table
 
 
@@ -93,8 +93,8 @@ def unseen_table(results: CorpusResults) -> Table:
         for pool, title in (("pool_without", "without them"), ("pool_with", "with them")) if found else ():
             truth = found[0]["references"]
             counts = [unseen_recalled(unseen[pool], truth, unseen["unseen"]) for unseen in found]
-            figures = [hashtag_metrics_per_video(unseen[pool], truth) for unseen in found]
-            means = {key: np.mean([figure[key] for figure in figures], axis=0) for key in ("rouge1", "f1")}
+            metrics = [hashtag_metrics_per_video(unseen[pool], truth) for unseen in found]
+            means = {key: np.mean([metric[key] for metric in metrics], axis=0) for key in ("rouge1", "f1")}
             recalled = float(np.mean([count["unseen_recalled"] for count in counts]))
             numbers = [recalled, counts[0]["unseen_hashtags"], len(truth), *bootstrap_intervals(means).values()]
             table.rows.append([system.title, title, *numbers])
@@ -108,11 +108,11 @@ def novelty_table(results: CorpusResults) -> Table:
     for system in results.systems.values():
         cells = system.finished if any(cell.cell.kind in ("generator", "prompted") for cell in system.cells) else []
         if cells:
-            figures = [
+            metrics = [
                 novelty_metrics(cell.predictions, results.references, results.training_counts) for cell in cells
             ]
             names = ("novel_share", "novel_uses", "novel_hashtags", "novel_precision", "novelty_gain")
-            table.rows.append([system.title, *(float(np.mean([f[name] for f in figures])) for name in names)])
+            table.rows.append([system.title, *(float(np.mean([f[name] for f in metrics])) for name in names)])
     return table
 
 
@@ -137,12 +137,12 @@ def frequency_table(results: CorpusResults) -> Table:
     ]
     for system in results.systems.values():
         if system.finished:
-            figures = frequency_figures(results, system)
-            table.rows.append([system.title, *(figures.get(bucket) for bucket in BUCKETS)])
+            metrics = frequency_metrics(results, system)
+            table.rows.append([system.title, *(metrics.get(bucket) for bucket in BUCKETS)])
     return table
 
 
-def frequency_figures(results: CorpusResults, system: SystemResult) -> dict[str, Interval]:
+def frequency_metrics(results: CorpusResults, system: SystemResult) -> dict[str, Interval]:
     """F1 of a system by bucket."""
     predictions = [cell.predictions for cell in system.finished]
     return f1_by_frequency(predictions, results.references, results.training_counts)

@@ -13,7 +13,7 @@ from .tree_beam_search import tree_beam_search
 
 # Settings of `GenerationConfig` under which the package's own searches write what `generate` writes. Any other one,
 # and processors and criteria that a caller brings, are for transformers' searches: ours hand on rows one by one, or
-# those that are not finished, so that who looks at other rows, or counts them, would see the wrong ones.
+# those that are not finished, so that what reads other rows, or counts them, would see the wrong ones.
 _KNOWN_SETTINGS = frozenset({
     "num_beams", "num_return_sequences", "early_stopping", "length_penalty", "max_length", "max_new_tokens",
     "min_length", "min_new_tokens", "no_repeat_ngram_size", "repetition_penalty", "bad_words_ids", "suppress_tokens",
@@ -36,8 +36,9 @@ def search_arguments(
     guidance: Sequence[Sequence[str]],
     decoding: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Arguments of `generate` by which greedy search takes whole hashtags of the guidance at a time, and beams share
-    what they have in common. Both write what they would write otherwise, and return [`ScoredSequences`].
+    """
+    Arguments of `generate` by which greedy search takes whole hashtags of the guidance at a time, and beams share what
+    they have in common. Both write what they would write otherwise, and return [`ScoredSequences`].
 
     Args:
         model ([`GGMForHashtagGeneration`]): Its `generation_config` counts where `decoding` says nothing.

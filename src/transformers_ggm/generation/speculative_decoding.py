@@ -92,7 +92,7 @@ def drafted_greedy_search(
 
     Raises:
         InputError: beams or sampling are asked for, there is not one `HashtagDrafts` for each row, or a processor or
-            criterion may look at several rows.
+            criterion may depend on several rows.
     """
     if generation_config.num_beams != 1 or generation_config.do_sample:
         raise InputError("Drafts are for greedy search: pass num_beams=1 and do_sample=False.")

@@ -36,7 +36,7 @@ class HashtagLimit(StoppingCriteria):
         return torch.tensor(done, dtype=torch.bool, device=input_ids.device)
 
     def _is_done(self, ids: list[int]) -> bool:
-        # Few tokens begin a hashtag: only these are worth a look at all of them.
+        # Few tokens begin a hashtag: only for these all are compared.
         if "#" not in self._tokenizer.decode(ids[-1:]):
             return False
         return len(HashtagTokens(self._tokenizer, ids[:-1]).hashtags()) >= self._max_hashtags

@@ -30,7 +30,7 @@ class ScoredSequences(ModelOutput):
 
 class TokenTree:
     """
-    Keys and values of a tree of tokens for each row of a batch. Every token looks at those before it on its own
+    Keys and values of a tree of tokens for each row of a batch. Every token attends to those before it on its own
     branch, whose places among the others are told by a mask. So beams read the encoder's states and their common
     beginning from one place, nothing is copied when beams are chosen anew, and rows may go on by different numbers of
     tokens.
@@ -113,7 +113,7 @@ class TokenTree:
         Leaves out all rows but these.
 
         Args:
-            rows (`torch.LongTensor` of shape `(kept,)`): their numbers.
+            rows (`torch.LongTensor` of shape `(kept,)`): their indices.
         """
         # A model that is spread over devices may have these elsewhere than what is written.
         rows = rows.to(self._states.device)
@@ -146,8 +146,8 @@ _OF_ONE_ROW = (
 
 def check_of_one_row(processors: Iterable, criteria: Iterable) -> None:
     """
-    Refuses what may look at several rows, or count them: the searches over a [`TokenTree`] hand on rows one by one, or
-    those that are not finished.
+    Refuses what may depend on several rows, or count them: the searches over a [`TokenTree`] hand on rows one by one,
+    or those that are not finished.
 
     Args:
         processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others

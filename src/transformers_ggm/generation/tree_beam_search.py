@@ -29,7 +29,7 @@ def tree_beam_search(model, input_ids, logits_processor, stopping_criteria, gene
         [`ScoredSequences`].
 
     Raises:
-        InputError: one beam or sampling is asked for, or a processor or criterion may look at several rows.
+        InputError: one beam or sampling is asked for, or a processor or criterion may depend on several rows.
     """
     if generation_config.num_beams == 1 or generation_config.do_sample:
         raise InputError("This is beam search without sampling: pass num_beams=2 or more, and do_sample=False.")
@@ -58,7 +58,7 @@ class _Beams:
     """The beams of the items that are not finished: tensors with an item a row.
 
     Attributes:
-        rows (`(r,)`): numbers of the items.
+        rows (`(r,)`): indices of the items.
         running, log_probs (`(r, b, max_length)`), scores (`(r, b)`): beams that go on.
         sequences, sequence_log_probs (`(r, b, max_length)`), sequence_scores, lengths, ended (`(r, b)`): the best
             beams that have ended, best first; `ended` tells which of them are any.
@@ -197,7 +197,7 @@ def _read_prompt(tree: TokenTree, prompt: torch.Tensor, num_beams: int) -> tuple
 
 
 def _of_beams(tensor: torch.Tensor, beams: torch.Tensor) -> torch.Tensor:
-    """(r, b, ...) by numbers of beams (r, k) to (r, k, ...)."""
+    """(r, b, ...) by indices of beams (r, k) to (r, k, ...)."""
     index = beams.view(*beams.shape, *[1] * (tensor.ndim - 2)).expand(-1, -1, *tensor.shape[2:])
     return tensor.gather(1, index)
 

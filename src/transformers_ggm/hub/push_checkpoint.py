@@ -94,6 +94,15 @@ def push_checkpoint_to_hub(
         PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
             again is safe. A subclass of `CheckpointError`.
         InputError: `checkpoint` is neither a folder nor a pipeline, or an adapter with `remote_code`.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import push_checkpoint_to_hub
+
+    >>> push_checkpoint_to_hub("outputs/ggm/checkpoint", "user/tags", private=True)  # doctest: +SKIP
+
+    ```
     """
     if isinstance(checkpoint, (str, os.PathLike)):
         files = checkpoint_files(checkpoint)
@@ -229,8 +238,8 @@ def _check_adapter(folder: Path) -> None:
     base = read_configuration(config_file).get("base_model_name_or_path")
     if not is_hub_id(base):
         raise CheckpointError(
-            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its id"
-            " there as `base_model_name_or_path`."
+            f"{config_file} has the base {base!r}, which nobody finds on the Hub: push the base first, and write its"
+            " id there as `base_model_name_or_path`."
         )
 
 

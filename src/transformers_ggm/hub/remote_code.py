@@ -39,7 +39,7 @@ def save_remote_code(folder: str | os.PathLike) -> list[Path]:
     """
     Writes the code of this package that a checkpoint needs into its folder, and into its configurations where the
     Auto classes and `pipeline()` find it (`auto_map`, `custom_pipelines`): with `trust_remote_code=True` the
-    checkpoint then works where this package is not installed. Where it is, the code is not looked at.
+    checkpoint then works where this package is not installed. Where it is, the code is not loaded.
 
     The code is that of the installed version; write it again after an upgrade.
 
@@ -51,6 +51,19 @@ def save_remote_code(folder: str | os.PathLike) -> list[Path]:
 
     Raises:
         CheckpointError: The folder has no `config.json` or `processor_config.json` of a generator or retriever.
+
+    Example:
+
+    ```python
+    >>> import pathlib, shutil, tempfile
+    >>> from transformers_ggm import save_remote_code
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
+
+    >>> folder = shutil.copytree(DEMO_CHECKPOINT, pathlib.Path(tempfile.mkdtemp(), "checkpoint"))
+    >>> "modeling_ggm.py" in {path.name for path in save_remote_code(folder)}
+    True
+
+    ```
     """
     folder = Path(folder)
     configurations = dict(_configurations(folder))

@@ -16,7 +16,7 @@ from .data_card import DataFacts, data_facts
 from .examples import example_rows
 from .pool_statistics import pool_statistics
 from .rendering import render_card
-from .results import PIPELINE_TAG, eval_results, figure_rows, metric_types, retrieval_rows
+from .results import PIPELINE_TAG, eval_results, metric_rows, metric_types, retrieval_rows
 from .switches import example_item, reading, switch_rows
 from .trained_checkpoint import TrainedCheckpoint
 from .training_curve import TRAINING_CURVE
@@ -33,7 +33,7 @@ def write_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Non
 
     Args:
         trained ([`TrainedCheckpoint`]): the checkpoint, and what its training left behind.
-        summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (figures by name),
+        summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (metrics by name),
             `retrieval_recall_at_k` (recall by k; absent without guidance), `test_videos`, and how words were split,
             `word_splitter`.
     """
@@ -117,7 +117,7 @@ def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound:
         "course": course_table({"retriever": trained.retriever_record, "generator": record}),
         "curve": TRAINING_CURVE if (trained.folder / TRAINING_CURVE).is_file() else None,
         "pool": pool_facts(trained.pool_counts),
-        "figures": figure_rows(summary),
+        "metrics": metric_rows(summary),
         "retrieval": retrieval_rows(summary),
         "examples": example_rows(trained.predictions),
     }

@@ -31,7 +31,7 @@ def make_pool_card(
 
     Args:
         hashtags (`list[str]`), counts (`list[int]`): of the pool; see [`pool_statistics`].
-        dim (`int`): numbers in a vector.
+        dim (`int`): dimensions of a vector.
         retriever_fingerprint (`str`, *optional*): of the retriever that made the vectors, `""` if it is not known.
         repo_id (`str`, *optional*): the Hub id by which the usage loads the pool; else it is the card's own folder.
         subfolder (`str`, *optional*): where in the repository the pool lies.

@@ -1,4 +1,4 @@
-"""The test figures of a checkpoint, as the Hub reads them and as its card shows them."""
+"""The test metrics of a checkpoint, as the Hub reads them and as its card shows them."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from huggingface_hub import EvalResult
 from .data_card import DataFacts
 
 PIPELINE_TAG = "video-text-to-text"
-FIGURES = {
+METRICS = {
     "rouge1": ("rouge", "ROUGE-1"),
     "rouge2": ("rouge", "ROUGE-2"),
     "precision": ("precision", "Precision"),
@@ -18,8 +18,8 @@ FIGURES = {
 }
 
 
-def eval_results(data: DataFacts, figures: dict[str, float]) -> list[EvalResult]:
-    """The figures of the published weights, as the Hub shows them beside the card."""
+def eval_results(data: DataFacts, metrics: dict[str, float]) -> list[EvalResult]:
+    """The metrics of the published weights, as the Hub shows them beside the card."""
     slug = re.sub(r"[^\w.-]+", "-", data.name).strip("-").lower()
     return [
         EvalResult(
@@ -30,20 +30,20 @@ def eval_results(data: DataFacts, figures: dict[str, float]) -> list[EvalResult]
             dataset_split="test",
             metric_type=metric,
             metric_name=name,
-            metric_value=round(figures[key], 2),
+            metric_value=round(metrics[key], 2),
         )
-        for key, (metric, name) in FIGURES.items()
-        if key in figures
+        for key, (metric, name) in METRICS.items()
+        if key in metrics
     ]
 
 
-def metric_types(figures: dict[str, float]) -> list[str]:
-    """The metrics that there are figures of, as the Hub names them."""
-    return list(dict.fromkeys(metric for key, (metric, _) in FIGURES.items() if key in figures))
+def metric_types(metrics: dict[str, float]) -> list[str]:
+    """The metrics that there are values of, as the Hub names them."""
+    return list(dict.fromkeys(metric for key, (metric, _) in METRICS.items() if key in metrics))
 
 
-def figure_rows(summary: dict[str, Any]) -> dict[str, Any]:
-    """The table of test figures."""
+def metric_rows(summary: dict[str, Any]) -> dict[str, Any]:
+    """The table of test metrics."""
     best = summary["best_checkpoint"]
     mean_name = next(name for name in summary if name.startswith("mean_of_best_"))
     return {
@@ -51,9 +51,9 @@ def figure_rows(summary: dict[str, Any]) -> dict[str, Any]:
         "word_splitter": summary["word_splitter"],
         "order": summary.get("hashtag_order"),
         "num_best": int(mean_name.removeprefix("mean_of_best_")),
-        "has_causes": any(key not in FIGURES for key in best),
+        "has_causes": any(key not in METRICS for key in best),
         "rows": [
-            {"name": figure_name(key), "best": percent(value), "mean": percent(summary[mean_name][key])}
+            {"name": metric_name(key), "best": percent(value), "mean": percent(summary[mean_name][key])}
             for key, value in best.items()
         ],
     }
@@ -64,11 +64,11 @@ def retrieval_rows(summary: dict[str, Any]) -> dict[str, str]:
     return {k: percent(recall) for k, recall in summary.get("retrieval_recall_at_k", {}).items()}
 
 
-def figure_name(key: str) -> str:
-    """How the card calls a figure."""
-    return FIGURES[key][1] if key in FIGURES else f"Recall of `{key.removeprefix('recall_')}`"
+def metric_name(key: str) -> str:
+    """How the card calls a metric."""
+    return METRICS[key][1] if key in METRICS else f"Recall of `{key.removeprefix('recall_')}`"
 
 
 def percent(value: float) -> str:
-    """A figure as the card shows it."""
+    """A metric as the card shows it."""
     return f"{value:.2f}"

@@ -1,4 +1,4 @@
-"""What a model goes by, what training withheld from it, and how to leave it out."""
+"""What a model reads, what training withheld from it, and how to leave it out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ OFF = {
 
 
 def reading(inputs: Sequence[str], is_guided: bool) -> str:
-    """What the generator goes by, as the part of a sentence that follows its name."""
+    """What the generator reads, as the part of a sentence that follows its name."""
     parts = [READING[name] for name in READING if name in inputs]
     if is_guided:
         parts.append("reads the hashtags that a retriever finds for the video in a pool")
@@ -29,7 +29,7 @@ def reading(inputs: Sequence[str], is_guided: bool) -> str:
 
 
 def example_item(inputs: Sequence[str], is_guided: bool) -> str:
-    """An item that has what the model goes by, as the pipeline takes it; the retriever goes by a video too."""
+    """An item that has what the model reads, as the pipeline takes it; the retriever reads a video too."""
     description = ', description="first snow of the year"' if "text" in inputs else ""
     if "video" in inputs or is_guided:
         return f'"clip.mp4"{description}'

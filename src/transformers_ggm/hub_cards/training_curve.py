@@ -1,4 +1,4 @@
-"""The course of a training as a picture: losses and the validation figure over the steps."""
+"""The course of a training as a picture: losses and the validation metric over the steps."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from transformers.utils import logging
 
 from ..utils.plotting import new_figure, save_figure
-from .results import FIGURES
+from .results import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,12 +29,12 @@ def write_training_curve(
     log_history: Sequence[Mapping[str, Any]], folder: Path, metric: str, published_step: int | None = None
 ) -> Path | None:
     """
-    Writes `training_curve.png`: the loss on the training and validation rows above, the validation figure below.
+    Writes `training_curve.png`: the loss on the training and validation rows above, the validation metric below.
 
     Args:
         log_history (`list[dict]`): of the Trainer's state.
         folder (`Path`): an existing one.
-        metric (`str`): the validation figure that decided, with or without the Trainer's `eval_`.
+        metric (`str`): the validation metric that decided, with or without the Trainer's `eval_`.
         published_step (`int`, *optional*): the step whose weights were published, marked by a line.
 
     Returns:
@@ -42,7 +42,7 @@ def write_training_curve(
     """
     panels = training_panels(log_history, metric)
     if not panels:
-        logger.warning("No training curve was drawn: the training logged neither losses nor validation figures.")
+        logger.warning("No training curve was drawn: the training logged neither losses nor validation metrics.")
         return None
     try:
         figure = new_figure(6.4, 0.8 + 1.9 * len(panels), facecolor="none")
@@ -73,7 +73,7 @@ def training_panels(log_history: Sequence[Mapping[str, Any]], metric: str) -> di
     metric = metric.removeprefix("eval_")
     panels = {"loss": {"training": _curve(log_history, "loss"), "validation": _curve(log_history, "eval_loss")}}
     if metric != "loss":
-        name = FIGURES[metric][1] if metric in FIGURES else metric
+        name = METRICS[metric][1] if metric in METRICS else metric
         panels[name] = {"validation": _curve(log_history, f"eval_{metric}")}
     panels = {panel: {name: curve for name, curve in lines.items() if curve} for panel, lines in panels.items()}
     return {panel: lines for panel, lines in panels.items() if lines}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .results import figure_name
+from .results import metric_name
 
 BACKBONES = ("retriever", "vision", "text", "audio")
 COMMON_SETTINGS = ("lr_scheduler_type", "max_grad_norm", "seed", "bf16", "fp16")
@@ -126,12 +126,12 @@ def course_rows(record: dict[str, Any]) -> dict[str, str]:
         "last training loss": f"{outcome['loss']:.4g}" if outcome.get("loss") is not None else None,
         "published step": f"{published['step']:,}" if "step" in published else None,
     }
-    # The figure that chose the step, and the loss.
+    # The metric that chose the step, and the loss.
     metric = record.get("training", {}).get("metric_for_best_model") or "loss"
     for name in dict.fromkeys(("loss", metric.removeprefix("eval_"))):
         if name in published.get("validation", {}):
             value = published["validation"][name]
-            shown = f"its {name if name == 'loss' else figure_name(name)} on the validation split"
+            shown = f"its {name if name == 'loss' else metric_name(name)} on the validation split"
             rows[shown] = f"{value:.4g}" if name == "loss" else f"{value:.2f}"
     return {name: value for name, value in rows.items() if value is not None}
 

@@ -4,8 +4,9 @@ from .configuration_ggm import GGMConfig
 from .configuration_hashtag_classifier import HashtagClassifierConfig
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .cross_modal_attention import CrossModalAttention
+from .encoder_output import GGMEncoderOutput
 from .lora import make_lora_config
-from .modeling_ggm import GGMEncoderOutput, GGMForHashtagGeneration, GGMModel
+from .modeling_ggm import GGMForHashtagGeneration, GGMModel
 from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_classification_loss
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
 

@@ -206,7 +206,8 @@ def load_text_backbone(name_or_path: str) -> PreTrainedModel:
     model, missing = load_backbone(name_or_path, AutoModelForSeq2SeqLM)
     if model.config.model_type not in TEXT_BACKBONES:
         raise CheckpointError(
-            f"{name_or_path} is a {model.config.model_type!r} checkpoint; the text backbone must be one of {TEXT_BACKBONES}."
+            f"{name_or_path} is a {model.config.model_type!r} checkpoint; "
+            f"the text backbone must be one of {TEXT_BACKBONES}."
         )
     if missing:
         raise CheckpointError(f"{name_or_path} lacks the weights {sorted(missing)[:3]} ({len(missing)} in all).")

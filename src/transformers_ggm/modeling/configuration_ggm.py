@@ -42,10 +42,10 @@ class GGMConfig(PreTrainedConfig):
             default: no sound.
         fusion (`str`, *optional*, defaults to `"grounding"`):
             How the video reaches the decoder. `"grounding"` is the published model: the text is grounded in the video
-            (equation 4), and the decoder looks at the text alone. `"decoder"` is fusion-in-decoder (Izacard and Grave,
-            EACL 2021): the tokens of all frames, projected to the width of the text, lie behind those of the text, and
-            the decoder looks at both. Without text that is TrOCR's encoder and decoder (Li et al., 2021) over the
-            frames of a video, a baseline of the paper.
+            (equation 4), and the decoder attends to the text alone. `"decoder"` is fusion-in-decoder (Izacard and
+            Grave, EACL 2021): the tokens of all frames, projected to the width of the text, lie behind those of the
+            text, and the decoder attends to both. Without text that is TrOCR's encoder and decoder (Li et al., 2021)
+            over the frames of a video, a baseline of the paper.
         fusion_num_attention_heads (`int`, *optional*, defaults to 8):
             Heads of the cross-modal attentions (equations 3 and 4). Must divide the width of the vision backbone (if
             there is an audio backbone) and that of the text backbone (with `fusion="grounding"`).
@@ -58,12 +58,13 @@ class GGMConfig(PreTrainedConfig):
             `"none"` is the published model, which cannot know the order of the frames. `"learned"` adds a learned
             vector per frame position before the first cross-modal attention.
         vision_source (`str`, *optional*, defaults to `"own"`):
-            `"own"` is the published model, which sees with other eyes than its retriever. `"retriever"` says that the
-            vision encoder is the vision tower of the checkpoint's [`HashtagRetriever`], weight for weight, so that the
-            pipeline runs it once for both.
+            `"own"` is the published model, whose vision encoder is another one than its retriever's. `"retriever"`
+            says that the vision encoder is the vision tower of the checkpoint's [`HashtagRetriever`], weight for
+            weight, so that the pipeline runs it once for both.
         patch_pooling (`int`, *optional*, defaults to 1):
-            1 is the published model, whose text looks at every patch of every frame. With `k` it looks at the means of
-            `k` x `k` patches, and at the class token as it is: less to attend to, the more so with `fusion="decoder"`.
+            1 is the published model, whose text attends to every patch of every frame. With `k` it attends to the
+            means of `k` x `k` patches, and to the class token as it is: less to attend to, the more so with
+            `fusion="decoder"`.
         max_frames (`int`, *optional*, defaults to 64):
             Number of learned frame positions; used with `frame_position_embedding="learned"` only.
         initializer_range (`float`, *optional*, defaults to 0.02):
@@ -157,8 +158,8 @@ class GGMConfig(PreTrainedConfig):
         for name, width in widths.items():
             if width % self.fusion_num_attention_heads:
                 raise ValueError(
-                    f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width {width} "
-                    f"of `{name}`; choose a divisor."
+                    f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width "
+                    f"{width} of `{name}`; choose a divisor."
                 )
 
 
@@ -170,8 +171,8 @@ def hidden_size_of(config: PreTrainedConfig) -> int:
         return config.hidden_sizes[-1]  # convolutional: one width a stage
     if not hasattr(config, "hidden_size"):
         raise ValueError(
-            f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give the "
-            "configuration of one, e.g. `CLIPConfig().vision_config`."
+            f"The backbone {config.model_type!r} has no single `hidden_size`; of a model with several encoders, give "
+            "the configuration of one, e.g. `CLIPConfig().vision_config`."
         )
     return config.hidden_size
 

@@ -15,7 +15,7 @@ class HashtagClassifierConfig(PreTrainedConfig):
     Args:
         vision_config (`PreTrainedConfig` or `dict`, *optional*):
             Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2, ResNet, the vision
-            towers of CLIP and SigLIP). `None`, the default: frames are not looked at.
+            towers of CLIP and SigLIP). `None`, the default: frames are ignored.
         text_config (`PreTrainedConfig` or `dict`, *optional*):
             Any text encoder of `AutoModel` that reads in both directions (BERT, DistilBERT, RoBERTa, the encoder of
             BART), or CLIP's. `None`, the default: descriptions are not read; without a `vision_config` too it is

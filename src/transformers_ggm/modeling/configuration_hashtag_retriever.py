@@ -32,6 +32,17 @@ class HashtagRetrieverConfig(PreTrainedConfig):
 
     Raises:
         ValueError: `query` is none of the three.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import HashtagRetrieverConfig
+
+    >>> config = HashtagRetrieverConfig(query="video+text")
+    >>> config.backbone_config.model_type, config.query_reads_video
+    ('clip', True)
+
+    ```
     """
 
     model_type = "hashtag_retriever"

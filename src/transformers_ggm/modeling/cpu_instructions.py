@@ -1,11 +1,11 @@
-"""What a processor can do, so that kernels that lack it are not chosen."""
+"""What a CPU can do, so that kernels that lack it are not chosen."""
 
 import torch
 
 
 def onednn_has(*names: str) -> bool:
     """
-    Whether PyTorch was built with oneDNN, whose kernels are chosen by instructions, and this processor has one of
+    Whether PyTorch was built with oneDNN, whose kernels are chosen by instructions, and this CPU has one of
     these.
 
     Args:

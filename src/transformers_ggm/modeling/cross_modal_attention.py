@@ -33,7 +33,7 @@ def eager_attention_forward(
 class OutputProjection(nn.Linear):
     """
     The last layer of [`CrossModalAttention`]. It has a class of its own because `_init_weights` must know it when it
-    comes by: transformers does not call it for modules that, as the attention itself, have no weights of their own.
+    is visited: transformers does not call it for modules that, as the attention itself, have no weights of their own.
     """
 
 
@@ -44,8 +44,8 @@ class CrossModalAttention(GradientCheckpointingLayer):
 
     Args:
         config (`GGMConfig`): heads, dropout and attention implementation.
-        target_size (`int`): width of the target, which asks.
-        source_size (`int`): width of the source, which is asked.
+        target_size (`int`): width of the target, which gives the queries.
+        source_size (`int`): width of the source, which gives keys and values.
     """
 
     is_causal = False
@@ -71,7 +71,7 @@ class CrossModalAttention(GradientCheckpointingLayer):
             target (`torch.FloatTensor` of shape `(batch, target_length, target_size)`).
             source (`torch.FloatTensor` of shape `(batch, source_length, source_size)`).
             source_mask (`torch.Tensor` of shape `(batch, source_length)`, *optional*):
-                1 (or `True`) where the source may be looked at. A row without any leaves its target as it is.
+                1 (or `True`) where the source may be attended to. A row without any leaves its target as it is.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, target_length, target_size)`.
@@ -80,7 +80,7 @@ class CrossModalAttention(GradientCheckpointingLayer):
         if source_mask is not None:
             source_mask = source_mask.bool()
             attended = source_mask.any(dim=-1)[:, None, None]
-            # A softmax over nothing is undefined: such rows look at everything, and what they see is dropped below.
+            # A softmax over nothing is undefined: such rows attend to everything, and the result is dropped below.
             source_mask = source_mask | ~attended[:, 0]
         mask = create_bidirectional_mask(
             config=self.config, inputs_embeds=target, attention_mask=source_mask, encoder_hidden_states=source

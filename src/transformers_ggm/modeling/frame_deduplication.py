@@ -9,8 +9,8 @@ from transformers.utils import ModelOutput
 
 from .backbones import blank_where_masked
 
-# About a clip's: what a processor makes of more in one pass no longer fits into its cache. Frame by
-# frame, ViT-B/32 takes a quarter longer in passes of 120 than of 15, ViT-B/16 a seventh longer in passes of 60.
+# About a clip's: the activations of more frames no longer fit into a CPU's cache. Per frame, ViT-B/32 takes a quarter
+# longer in passes of 120 than of 15, ViT-B/16 a seventh longer in passes of 60.
 FRAMES_AT_A_TIME = 16
 
 
@@ -20,11 +20,11 @@ class DistinctFrames:
     The frames of a batch of videos that a vision tower has to see, and which of them each frame is.
 
     Attributes:
-        pixel_values (`torch.Tensor` of shape `(distinct, 3, height, width)`): these frames, one at least.
+        pixel_values (`torch.Tensor` of shape `(distinct, 3, height, width)`): these frames, at least one.
         shape (`tuple[int, int]`): rows and frames of the batch.
-        places (`torch.Tensor` of shape `(rows * frames,)`, *optional*): for each frame of the batch the place of its
-            like in `pixel_values`; `None` where these are all frames, in their order.
-        frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 0 on frames that were not looked at; `None`
+        places (`torch.Tensor` of shape `(rows * frames,)`, *optional*): for each frame of the batch the index of
+            its duplicate in `pixel_values`; `None` where these are all frames, in their order.
+        frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 0 on frames that were not encoded; `None`
             where all were.
 
     Example:
@@ -67,8 +67,8 @@ class DistinctFrames:
         Args:
             pixel_values_videos (`torch.Tensor` of shape `(rows, frames, 3, height, width)`).
             frame_mask (`torch.Tensor` of shape `(rows, frames)`, *optional*): 1 on frames, 0 on padding, whose content
-                is not looked at.
-            tower (`nn.Module`): what is to see them.
+                is ignored.
+            tower (`nn.Module`): the vision encoder that is to encode them.
         """
         shape = tuple(pixel_values_videos.shape[:2])
         if tower.training or torch.compiler.is_compiling():

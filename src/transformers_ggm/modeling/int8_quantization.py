@@ -1,4 +1,4 @@
-"""A linear layer that multiplies eight-bit numbers on processors."""
+"""A linear layer that multiplies int8 matrices on CPUs."""
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ class Int8Linear(nn.Module):
     """
     What an `nn.Linear` computes, with weights and inputs rounded to eight bits: one scale for each output, found here,
     and one for each row of the inputs, found at every call, so that a row does not depend on those beside it. For
-    inference on processors with eight-bit dot products; PyTorch's oneDNN kernels multiply.
+    inference on CPUs with int8 dot products; PyTorch's oneDNN kernels multiply.
 
     Twice as fast as bfloat16 in the product itself. PyTorch's own dynamic quantisation
     (`torch.ao.nn.quantized.dynamic`) has one scale for all rows and takes float32 alone, torchao's is for compiled
@@ -47,7 +47,7 @@ class Int8Linear(nn.Module):
         weight = linear.weight.detach().float()
         scales = _largest(weight).flatten() / _LIMIT
         rounded = torch.round(weight / scales[:, None]).to(torch.int8)
-        # Neither parameter nor buffer: it is laid out for this processor alone. Some models look at the type of a
+        # Neither parameter nor buffer: it is laid out for this CPU alone. Some models look up the dtype of a
         # layer's `weight`.
         self.weight = torch.ops.onednn.qlinear_prepack(rounded, None)
         self.bias = None if linear.bias is None else linear.bias.detach()
@@ -79,7 +79,7 @@ class Int8Linear(nn.Module):
 
 
 def _rounded(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows as whole numbers without a sign, (rows, features) uint8, and the largest magnitude of each, (rows, 1)."""
+    """Rows as unsigned integers, (rows, features) uint8, and the largest magnitude of each, (rows, 1)."""
     rows = rows.to(torch.float32, copy=True)
     largest = _largest(rows)
     # In place and by casts that PyTorch vectorises: rounding would else cost as much as the product saves. Turning the
@@ -95,7 +95,7 @@ def _largest(rows: torch.Tensor) -> torch.Tensor:
 
 def has_int8() -> bool:
     """
-    Whether this processor has eight-bit dot products: AVX512-VNNI, AVX-VNNI or AMX. Without, sums would overflow.
+    Whether this CPU has int8 dot products: AVX512-VNNI, AVX-VNNI or AMX. Without, sums would overflow.
     """
     return onednn_has("avx512_vnni", "avx_vnni", "amx_int8")
 
@@ -107,7 +107,7 @@ def is_quantized(module: nn.Module) -> bool:
 
 def quantize_linears(module: nn.Module, kept: nn.Module | None = None) -> None:
     """
-    Puts an [`Int8Linear`] in the place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
+    Puts an [`Int8Linear`] in place of each `nn.Linear` within a module. Of a layer with an adapter, that is the
     layer below it; the adapter stays as it is.
 
     Args:
@@ -141,7 +141,7 @@ def quantize_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) ->
 
     Raises:
         InputError: the model is not on the CPU, is quantised already or of another type than float32 and bfloat16, or
-            the processor cannot multiply eight-bit numbers.
+            the CPU has no int8 dot products.
     """
     _check(model)
     quantize_linears(model, kept=model.get_encoder().audio_encoder)
@@ -165,7 +165,7 @@ def _check(model: PreTrainedModel) -> None:
         raise InputError(f"int8=True computes the rest in float32 or bfloat16, not in {model.dtype}: pass dtype=.")
     if not has_int8():
         raise InputError(
-            "int8=True needs a processor with AVX512-VNNI, AVX-VNNI or AMX, which this one lacks: leave it out."
+            "int8=True needs a CPU with AVX512-VNNI, AVX-VNNI or AMX, which this one lacks: leave it out."
         )
 
 

@@ -51,8 +51,11 @@ def make_lora_config(
             `"full"` trains them, and saves them with the adapter: the choice where they are new. `"lora"` updates them
             like the parts: where they are trained, that is enough, and adapters can be combined by
             `add_weighted_adapter`, which peft refuses where two of them hold a layer in full.
-        without (`list[str]`, *optional*): inputs that the model will not be given, `"video"` or `"audio"`: what no
-            input reaches is left out of the fusion.
+        without (`list[str]`, *optional*, defaults to `()`): inputs that the model will not be given, `"video"` or
+            `"audio"`: what no input reaches is left out of the fusion.
+
+    Returns:
+        `peft.LoraConfig`: with regular expressions of whole names as `target_modules`.
 
     Raises:
         ValueError: an unknown part or `fusion`, a part that the model does not have, or a regular expression that
@@ -148,7 +151,8 @@ def check_matches(model: nn.Module, target_modules: str) -> None:
     if not any(pattern.fullmatch(name) for name, _ in model.named_modules()):
         example = next(name for name, module in model.named_modules() if isinstance(module, nn.Linear))
         raise ValueError(
-            f"`target_modules` {target_modules!r} matches no layer. It has to match the whole name, such as {example!r}."
+            f"`target_modules` {target_modules!r} matches no layer. "
+            f"It has to match the whole name, such as {example!r}."
         )
 
 

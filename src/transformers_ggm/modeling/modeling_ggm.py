@@ -1,8 +1,4 @@
-"""
-The Guided Generative Model (Yu et al., ACL 2023, "Generating Hashtags for Short-form Videos with Guided Signals").
-"""
-
-from dataclasses import dataclass
+"""GGM, the Guided Generative Model (Yu et al., ACL 2023): encoder, decoder and language-model head."""
 
 import torch
 from torch import nn
@@ -26,6 +22,7 @@ from .backbones import (
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .decoder_inputs import decoder_inputs_of
+from .encoder_output import GGMEncoderOutput
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
@@ -70,31 +67,10 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
                 loading_info.missing_keys.add(source)
 
 
-@dataclass
-class GGMEncoderOutput(BaseModelOutput):
-    r"""
-    Args:
-        attention_mask (`torch.Tensor` of shape `(batch, sequence_length)`, *optional*): which of the states the
-            decoder may look at, where they are not those of the text alone: with `fusion="decoder"` and a video.
-    """
-
-    attention_mask: torch.Tensor | None = None
-
-    @classmethod
-    def of_tuple(cls, outputs: tuple) -> "GGMEncoderOutput":
-        """
-        What the encoder returns without `return_dict`: its mask is the tensor behind the states, if there is one.
-        """
-        states, *others = outputs
-        layers = [part for part in others if isinstance(part, tuple)]
-        mask = next((part for part in others if torch.is_tensor(part)), None)
-        return cls(states, *layers, attention_mask=mask)
-
-
 class GGMEncoder(GGMPreTrainedModel):
     """
-    Reads frames, sound and text, and returns what the decoder looks at: the video-grounded text states (section 3.2),
-    or with `fusion="decoder"` those of the text and, behind them, of all frames.
+    Reads frames, sound and text, and returns what the decoder attends to: the video-grounded text states (section
+    3.2), or with `fusion="decoder"` those of the text and, behind them, of all frames.
 
     Args:
         config ([`GGMConfig`]).
@@ -144,7 +120,7 @@ class GGMEncoder(GGMPreTrainedModel):
         Args:
             pixel_values_videos (`torch.FloatTensor` of shape `(batch, frames, 3, height, width)`).
             frame_mask (`torch.Tensor` of shape `(batch, frames)`, *optional*): 1 on frames, 0 on padding, whose
-                content is not looked at.
+                content is ignored.
 
         Returns:
             `torch.FloatTensor` of shape `(batch, frames * patches, vision_size)`: w of equation 3.
@@ -177,8 +153,8 @@ class GGMEncoder(GGMPreTrainedModel):
             num_frames = states.shape[1]
             if num_frames > self.config.max_frames:
                 raise InputError(
-                    f"The video has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; sample fewer "
-                    "frames or train with a larger `max_frames`."
+                    f"The video has {num_frames} frames, but `config.max_frames`={self.config.max_frames}; sample "
+                    "fewer frames or train with a larger `max_frames`."
                 )
             positions = torch.arange(num_frames, device=states.device)
             states = states + self.frame_positions(positions)[None, :, None].to(states.device)
@@ -311,6 +287,24 @@ class GGMModel(GGMPreTrainedModel):
     Args:
         config ([`GGMConfig`]): the backbones and how they are joined. Weights are random; see
             [`GGMForHashtagGeneration.from_backbones_pretrained`] for pretrained ones.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from transformers import BartConfig, ViTConfig
+    >>> from transformers_ggm import GGMConfig, GGMModel
+
+    >>> vision = ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+    ...                    image_size=32, patch_size=16)
+    >>> text = BartConfig(vocab_size=50, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+    ...                   decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32)
+    >>> model = GGMModel(GGMConfig(vision, text))
+    >>> output = model(torch.tensor([[0, 7, 8, 2]]), decoder_input_ids=torch.tensor([[2, 9, 10]]))
+    >>> output.last_hidden_state.shape
+    torch.Size([1, 3, 16])
+
+    ```
     """
 
     _tied_weights_keys = {
@@ -365,16 +359,16 @@ class GGMModel(GGMPreTrainedModel):
             decoder_input_ids (`torch.LongTensor` of shape `(batch, target_length)`, *optional*).
             decoder_attention_mask (`torch.Tensor` of shape `(batch, target_length)`, *optional*).
             encoder_outputs (`GGMEncoderOutput` or `BaseModelOutput`, *optional*): the encoder's output, if it ran
-                before; the inputs of the encoder are not looked at then. Where it has an `attention_mask`, that is the
+                before; the inputs of the encoder are ignored then. Where it has an `attention_mask`, that is the
                 mask of its states, else the argument is.
             cache (`Cache`, *optional*): keys and values of the decoder's earlier steps; `past_key_values` before
                 transformers 5.24, where both names are taken.
             decoder_inputs_embeds (`torch.FloatTensor` of shape `(batch, target_length, d_model)`, *optional*): instead
                 of `decoder_input_ids`.
             use_cache (`bool`, *optional*): whether to return a cache.
-            kwargs: the other inputs of the encoder, `pixel_values_videos` and those beside it: see
-                [`GGMEncoder.forward`]; `output_attentions`, `output_hidden_states` and `return_dict` as everywhere in
-                transformers.
+            kwargs: the other inputs of the encoder, `pixel_values_videos`, `frame_mask`, `input_features`,
+                `audio_mask`, `input_features_mask`, `inputs_embeds` and `video_states`: see [`GGMEncoder.forward`];
+                `output_attentions`, `output_hidden_states` and `return_dict` as everywhere in transformers.
 
         Returns:
             `Seq2SeqModelOutput` with `last_hidden_state` of shape `(batch, target_length, d_model)`.
@@ -505,6 +499,9 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
     def use_published_decoding(self, max_length: int = 32) -> None:
         """
         Sets `generation_config` to the paper's decoding: 5 beams, no repeated trigram, at most `max_length` tokens.
+
+        Args:
+            max_length (`int`, *optional*, defaults to 32): tokens of the longest output (the paper: 32 or 64).
         """
         self.generation_config.update(
             num_beams=5, no_repeat_ngram_size=3, max_length=max_length, early_stopping=False, length_penalty=1.0
@@ -546,7 +543,10 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
     ) -> Seq2SeqLMOutput | tuple:
         r"""
         Args:
-            input_ids, attention_mask, decoder_input_ids, use_cache, kwargs: see [`GGMModel.forward`].
+            input_ids, attention_mask, decoder_input_ids, use_cache, kwargs: see [`GGMModel.forward`], which also tells
+                of `decoder_attention_mask`, `encoder_outputs`, `cache` and `decoder_inputs_embeds`. The inputs of the
+                encoder (`pixel_values_videos`, `frame_mask`, `input_features`, `audio_mask`, `input_features_mask`,
+                `inputs_embeds`, `video_states`): see [`GGMEncoder.forward`].
             labels (`torch.LongTensor` of shape `(batch, target_length)`, *optional*): target tokens, -100 on padding.
             num_items_in_batch (`int`, *optional*): number of target tokens that the loss is divided by; given by
                 `Trainer` so that accumulated and distributed batches weigh every token alike.
@@ -582,6 +582,9 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         """
         `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
         of the target, its language code, instead.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch, target_length)`): target tokens, -100 on padding.
         """
         return decoder_inputs_of(labels, self.config)
 
@@ -593,4 +596,4 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         return super()._expand_inputs_for_generation(*args, **model_kwargs)
 
 
-__all__ = ["GGMEncoderOutput", "GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]
+__all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

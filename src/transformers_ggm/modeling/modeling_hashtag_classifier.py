@@ -84,9 +84,8 @@ class GGMForHashtagClassification(PreTrainedModel):
 
     - The description's vector is the last hidden state of its first token (`[CLS]`), so texts are padded on the right.
     - A video's vector is the mean of its frames' vectors, and zero without a frame. A frame, encoded alone, is what
-      the
-      backbone pools without a trained pooling layer (CLIP, DINOv2: the normalised class token; ResNet: the mean of the
-      map), else the last hidden state of the class token (ViT, DeiT), else, without one, the mean over the patches
+      the backbone pools without a trained pooling layer (CLIP, DINOv2: the normalised class token; ResNet: the mean of
+      the map), else the last hidden state of the class token (ViT, DeiT), else, without one, the mean over the patches
       (SigLIP). In training, the batch statistics of a ResNet see padded frames too, as blank ones.
     - Trained pooling layers are left out, as in GGM: checkpoints of classifiers have none. CLIP's text tower, which
       reads left to right, pools at the last token.
@@ -105,7 +104,8 @@ class GGMForHashtagClassification(PreTrainedModel):
     >>> from transformers import BertConfig
     >>> from transformers_ggm import GGMForHashtagClassification, HashtagClassifierConfig
 
-    >>> text = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    >>> size = {"hidden_size": 16, "intermediate_size": 32}
+    >>> text = BertConfig(vocab_size=50, num_hidden_layers=1, num_attention_heads=2, **size)
     >>> hashtags = {0: "snow", 1: "toronto", 2: "cat"}
     >>> model = GGMForHashtagClassification(HashtagClassifierConfig(text_config=text, id2label=hashtags))
     >>> output = model(input_ids=torch.tensor([[1, 7, 8, 2]]), labels=torch.tensor([[1, 1, 0]]))
@@ -277,7 +277,7 @@ class GGMForHashtagClassification(PreTrainedModel):
         **kwargs: Unpack[TransformersKwargs],
     ) -> HashtagClassifierOutput | tuple:
         r"""
-        Inputs that the model has no backbone for are not looked at, so that classifiers of all kinds take one batch.
+        Inputs that the model has no backbone for are ignored, so that classifiers of all kinds take one batch.
 
         Args:
             input_ids (`torch.LongTensor` of shape `(batch, text_length)`, *optional*): the descriptions, padded on the
@@ -318,8 +318,8 @@ class GGMForHashtagClassification(PreTrainedModel):
         if labels is not None:
             if labels.shape != logits.shape:
                 raise InputError(
-                    f"`labels` is of shape {tuple(labels.shape)}, the logits of {tuple(logits.shape)}: give 1 or 0 for "
-                    "each hashtag of `config.hashtags`."
+                    f"`labels` is of shape {tuple(labels.shape)}, the logits of {tuple(logits.shape)}: give 1 or 0 "
+                    "for each hashtag of `config.hashtags`."
                 )
             loss = hashtag_classification_loss(logits, labels.to(logits.device), self.config.objective)
         return HashtagClassifierOutput(

@@ -100,6 +100,22 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
 
     Args:
         config ([`HashtagRetrieverConfig`]): weights are random; see [`HashtagRetriever.from_backbone_pretrained`].
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from transformers import CLIPConfig
+    >>> from transformers_ggm import HashtagRetriever, HashtagRetrieverConfig
+
+    >>> size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    >>> text, vision = {**size, "vocab_size": 50}, {**size, "image_size": 32, "patch_size": 16}
+    >>> clip = CLIPConfig(text_config=text, vision_config=vision, projection_dim=8)
+    >>> retriever = HashtagRetriever(HashtagRetrieverConfig(clip))
+    >>> retriever.get_video_features(torch.zeros(1, 4, 3, 32, 32)).pooler_output.shape
+    torch.Size([1, 8])
+
+    ```
     """
 
     config: HashtagRetrieverConfig
@@ -396,7 +412,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         return self._digest(torch.float16)
 
     def _fits_bfloat16(self) -> bool:
-        """Whether all weights are numbers of bfloat16, in whatever type they are."""
+        """Whether all weights are exact in bfloat16, whatever their dtype."""
         return all(
             tensor.dtype == torch.bfloat16
             or not tensor.is_floating_point()

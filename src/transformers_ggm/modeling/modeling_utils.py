@@ -1,7 +1,7 @@
 """Where a model was loaded from: which commit on the Hub, and how it was fetched."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from huggingface_hub.constants import DEFAULT_REVISION
@@ -15,6 +15,7 @@ try:
 except ImportError:  # versions that note the commit themselves
     resolve_revision = None
 
+_Model = TypeVar("_Model", bound="NotedCommitMixin")
 _HUB_ARGUMENTS = ("token", "cache_dir", "local_files_only")
 
 
@@ -53,7 +54,9 @@ class NotedCommitMixin:
     """
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs):
+    def from_pretrained(
+        cls: type[_Model], pretrained_model_name_or_path, *model_args, revision=DEFAULT_REVISION, **kwargs
+    ) -> _Model:
         """As in transformers."""
         hub = {name: kwargs[name] for name in _HUB_ARGUMENTS if name in kwargs}
         if resolve_revision is not None:

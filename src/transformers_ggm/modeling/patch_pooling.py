@@ -44,8 +44,8 @@ def patch_grid(config: PreTrainedConfig, num_tokens: int) -> tuple[int, int, int
     side = math.isqrt(num_tokens)
     if side * side != num_tokens:
         raise InputError(
-            f"The {num_tokens} tokens that a {config.model_type!r} backbone makes of a frame are not square: use square "
-            "frames, or `patch_pooling=1`."
+            f"The {num_tokens} tokens that a {config.model_type!r} backbone makes of a frame are not square: use "
+            "square frames, or `patch_pooling=1`."
         )
     return 0, side, side
 

@@ -24,9 +24,9 @@ def encode_sounds(
         tower (`PreTrainedModel`): the audio encoder.
         input_features (`torch.FloatTensor` of shape `(batch, ...)`): as its feature extractor makes them.
         audio_mask (`torch.Tensor` of shape `(batch,)`, *optional*): 1 where the video has sound; the features of other
-            rows are not looked at.
+            rows are ignored.
         input_features_mask (`torch.Tensor` of shape `(batch, time)`, *optional*): 1 on sound, 0 on padding, whose
-            content is not looked at, along one axis of the features.
+            content is ignored, along one axis of the features.
 
     Returns:
         `tuple`: states `(batch, tokens, size)`, and which of them are sound of the row, `(batch, tokens)`, or `None`
@@ -77,8 +77,8 @@ def _time_axis(features: torch.Tensor, features_mask: torch.Tensor) -> int:
         if features.shape[axis] == features_mask.shape[-1]:
             return axis
     raise InputError(
-        f"`input_features_mask` has shape {tuple(features_mask.shape)}, but `input_features` {tuple(features.shape)}: pass"
-        " both as the processor makes them, or no mask for features without padding."
+        f"`input_features_mask` has shape {tuple(features_mask.shape)}, but `input_features` {tuple(features.shape)}:"
+        " pass both as the processor makes them, or no mask for features without padding."
     )
 
 

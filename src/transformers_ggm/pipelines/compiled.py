@@ -24,7 +24,7 @@ def compile_parts(model: PreTrainedModel, retriever: PreTrainedModel | None) -> 
     texts of other lengths need no more. PyTorch keeps on disk what it compiled (`TORCHINDUCTOR_CACHE_DIR`), for other
     processes.
 
-    On processors with bfloat16, little is gained: a tenth of decoding's time at most, since reading the weights is
+    On CPUs with bfloat16, little is gained: a tenth of decoding's time at most, since reading the weights is
     what takes it.
 
     Args:

@@ -94,9 +94,9 @@ class Checkpoint:
         except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
             reason = str(error).strip().split("\n")[0]
             raise CheckpointError(
-                f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be fetched"
-                f" ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that you have"
-                " as retriever= and hashtag_pool=."
+                f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be"
+                f" fetched ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that"
+                " you have as retriever= and hashtag_pool=."
             ) from error
 
 

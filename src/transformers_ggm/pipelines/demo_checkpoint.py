@@ -12,8 +12,10 @@ class _NotAboutDemoCheckpoint(logging.Filter):
 
 
 def accept_demo_checkpoint() -> None:
-    """Keeps transformers from warning of a default model without a revision, which would be right for a model on the
-    Hub: it may change. This one comes with the package and is as old as its code."""
+    """
+    Keeps transformers from warning of a default model without a revision, which would be right for a model on the Hub:
+    it may change. This one comes with the package and is as old as its code.
+    """
     logging.getLogger("transformers.pipelines").addFilter(_NotAboutDemoCheckpoint())
 
 

@@ -13,7 +13,7 @@ from ..modeling.cpu_instructions import onednn_has
 from ..modeling.int8_quantization import is_quantized
 from ..modeling.modeling_utils import source_of
 
-# From so many weights on, bfloat16 is faster on processors that have it. A smaller model spends its time between the
+# From so many weights on, bfloat16 is faster on CPUs that have it. A smaller model spends its time between the
 # matrix products and would be rounded for nothing.
 LEAST_WEIGHTS = 10_000_000
 # Of processors: AVX512-BF16 and AMX on x86, BF16 on Arm. The last has that name everywhere but says nothing of x86.
@@ -23,7 +23,7 @@ _ANY = "auto"
 
 def has_bfloat16(device: torch.device) -> bool:
     """
-    Whether a device multiplies matrices in bfloat16 itself. Others take numbers apart first, and are slower at it than
+    Whether a device multiplies matrices in bfloat16 itself. Others convert it first, and are slower at it than
     in float32.
 
     Args:
@@ -43,7 +43,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cpu":
         return onednn_has(*_BFLOAT16_INSTRUCTIONS)
-    # Under this name there are AMD's GPUs too, whose numbers mean something else.
+    # Under this name there are AMD's GPUs too, whose capabilities mean something else.
     if device.type == "cuda" and torch.version.cuda is not None:
         return torch.cuda.get_device_capability(device)[0] >= 8
     return False
@@ -90,8 +90,8 @@ def check_savable(model: PreTrainedModel) -> None:
     by_torchao = quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO
     if by_torchao or is_quantized(model):
         raise CheckpointError(
-            "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and quantise"
-            " it at each loading."
+            "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and"
+            " quantise it at each loading."
         )
 
 
@@ -128,8 +128,8 @@ def _load_again(model: PreTrainedModel) -> PreTrainedModel:
         return type(model).from_pretrained(name, dtype=_ANY, **hub)
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(
-            f"{name} cannot be read any more ({error}). The pipeline computes in {model.dtype} and takes from there what"
-            " it rounded, to save it whole. Save what it has by `suggest.model.save_pretrained(...)`, or load the"
+            f"{name} cannot be read any more ({error}). The pipeline computes in {model.dtype} and takes from there"
+            " what it rounded, to save it whole. Save what it has by `suggest.model.save_pretrained(...)`, or load the"
             ' checkpoint with dtype="float32".'
         ) from error
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from transformers import GenerationConfig, Pipeline, PreTrainedModel
@@ -38,8 +38,8 @@ logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
-    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
-    "still_tolerance", "generate_kwargs",
+    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool",
+    "return_guidance", "still_tolerance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
@@ -52,13 +52,16 @@ class HashtagGenerationPipeline(Pipeline):
     """Suggests hashtags for short videos.
 
     ```python
-    from transformers import pipeline
-    import transformers_ggm
+    >>> from transformers import pipeline
+    >>> import transformers_ggm
 
-    suggest = pipeline("hashtag-generation", model="path-or-hub-id")
-    suggest("clip.mp4", description="first snow in toronto")
-    # [{"hashtag": "#snowstorm", "score": 0.41, "novel": False, "guided": True}, ...]
-    suggest([{"video": "a.mp4", "description": "..."}, {"description": "..."}], batch_size=8)
+    >>> suggest = pipeline("hashtag-generation")  # model="path-or-hub-id" for another one than the bundled
+    >>> answer = suggest({"description": "first snow in toronto"}, top_n=1)  # with a clip: "video": "clip.mp4"
+    >>> sorted(answer[0])
+    ['guided', 'hashtag', 'novel', 'score']
+    >>> len(suggest([{"description": "first snow"}, {"description": "lake life"}], batch_size=2))
+    2
+
     ```
 
     A clip is decoded once. The retriever finds the pool's hashtags nearest to it (to its description, or to both, for
@@ -82,7 +85,7 @@ class HashtagGenerationPipeline(Pipeline):
     next call.
 
     Without a `dtype`, `pipeline` computes in bfloat16 where the model has ten million weights or more and the
-    processor or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
+    CPU or GPU computes in it, else in float32; `dtype="float32"` refuses. A model that is passed as an object
     keeps its type.
 
     Args:
@@ -98,7 +101,7 @@ class HashtagGenerationPipeline(Pipeline):
         compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
             The hashtags are the same; the first calls take minutes. It is for many calls.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
-            on a processor that has products of them. It is faster, and the hashtags can differ; such a pipeline cannot
+            on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
@@ -117,6 +120,8 @@ class HashtagGenerationPipeline(Pipeline):
     _load_feature_extractor = False
     _load_image_processor = False
     _load_video_processor = False
+    model: PreTrainedModel
+    processor: GGMProcessor
     # Decoding arguments go to `generate` as they are. What the base class does with them differs between versions.
     _pipeline_calls_generate = False
 
@@ -180,6 +185,20 @@ class HashtagGenerationPipeline(Pipeline):
         if self.retriever is not None:
             pool.check_retriever(self.retriever)
         self._hashtag_pool = pool
+
+    @overload
+    def __call__(
+        self, inputs: str | os.PathLike | bytes | dict[str, Any], *, return_guidance: Literal[True], **kwargs
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def __call__(self, inputs: str | os.PathLike | bytes | dict[str, Any], **kwargs) -> list[dict[str, Any]]: ...
+
+    @overload
+    def __call__(self, inputs: list[Any] | tuple[Any, ...], **kwargs) -> list[list[dict[str, Any]]]: ...
+
+    @overload
+    def __call__(self, inputs: Any, **kwargs) -> Any: ...
 
     def __call__(self, inputs, **kwargs) -> list[dict[str, Any]] | list[list[dict[str, Any]]] | Iterator:
         """Suggests hashtags.
@@ -424,8 +443,10 @@ class HashtagGenerationPipeline(Pipeline):
     def _find_guidance(
         self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
     ) -> list[dict[str, float]]:
-        """The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too,
-        the frames in `media` become what it saw."""
+        """
+        The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
+        frames in `media` become what it saw.
+        """
         video_embeds = None
         if self._shares_vision and "pixel_values_videos" in media:
             seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
@@ -498,7 +519,8 @@ class HashtagGenerationPipeline(Pipeline):
         return self.hashtag_pool
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
+        """
+        Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
         `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
         folder stay. What the pipeline rounded to bfloat16 by itself is saved as the checkpoint has it.
 

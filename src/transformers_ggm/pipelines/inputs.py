@@ -41,7 +41,7 @@ def read_fields(item: Any, description: str = "") -> ItemFields:
     """Reads the fields of an item.
 
     Args:
-        item: A dict with some of `FIELDS` (others are not looked at), or a video.
+        item: A dict with some of `FIELDS` (others are ignored), or a video.
         description (`str`): For an item without one.
 
     Raises:
@@ -157,8 +157,8 @@ class ItemDecoder:
     still_tolerance: float = 0.0
 
     def __call__(self, item: Any) -> dict[str, Any]:
-        """What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or
-        `None`.
+        """
+        What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or `None`.
 
         Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
         """
@@ -235,8 +235,8 @@ def _clip(value: Any) -> Any:
     if not (is_clip or is_video_decoder(video)):
         raise InputError(
             f"The item's clip is a {type(video).__name__}{_of_what(video)}: pass a path, a URL, bytes, a file object,"
-            " frames as an array (f, h, w, 3) or as a list of images, or a dict with a `video`; several clips as a list"
-            " of items."
+            " frames as an array (f, h, w, 3) or as a list of images, or a dict with a `video`; several clips as a"
+            " list of items."
         )
     return video
 

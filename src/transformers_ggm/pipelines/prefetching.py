@@ -19,7 +19,7 @@ from .worker_processes import DecodingProcesses, packed
 # Rows under way for each worker, beside the batch that is to be ready when the model comes for it.
 _AHEAD = 2
 
-# A clip and a sound of its own are each read within the limit, which is looked at between packets: a decoder that does
+# A clip and a sound of its own are each read within the limit, which is checked between packets: a decoder that does
 # not come back is ended this much later.
 _MAX_SECONDS = 2 * DEFAULT_LIMITS.max_wall_seconds + 5.0
 

@@ -1,4 +1,4 @@
-"""Whether a generator sees with its retriever's eyes, so that they need to be opened once."""
+"""Whether a generator shares the vision encoder of its retriever, so that it runs once for both."""
 
 import torch
 from transformers.utils import logging
@@ -19,8 +19,8 @@ def shares_vision(
 ) -> bool:
     """
     Whether one pass of the retriever's vision tower serves both: the model says so (`vision_source="retriever"`), the
-    retriever's query has to do with what is seen, and the retriever is the one that the model was trained with.
-    Another retriever than that is told of, and seen with as well as with the model's own eyes.
+    retriever's query reads the video, and the retriever is the one that the model was trained with. Of another
+    retriever a warning is given, and both vision encoders run.
 
     Args:
         model ([`GGMForHashtagGeneration`]), processor ([`GGMProcessor`]): The generator and its processor.
@@ -34,8 +34,8 @@ def shares_vision(
     )
     if not alike:
         logger.warning(
-            "The model was made to see with the eyes of its retriever, but this is another one: both see the video, which"
-            " takes longer."
+            "The model was trained to share the vision encoder of its retriever, but this retriever has another one:"
+            " both encode the video, which takes longer."
         )
     return alike
 

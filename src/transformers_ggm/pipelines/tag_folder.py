@@ -32,8 +32,8 @@ def tag_folder(
     `output` as soon as those of a clip are known.
 
     A line is `{"file_name": "a/clip.mp4", "hashtags": [...]}`, with what the pipeline says about the clip, or
-    `{"file_name": ..., "error": "..."}` for one that cannot be read. Clips that have a line are not looked at again:
-    work that was cut off, or that new clips have come to, is gone on with by the same call. Lines of another model
+    `{"file_name": ..., "error": "..."}` for one that cannot be read. Clips that have a line are not tagged again:
+    work that was cut off, or that new clips have come to, is resumed by the same call. Lines of another model
     stay what they are, so give each model its own file. Bytes of a name that are no UTF-8 stand in it as JSON's
     escapes of `os.fsdecode`'s letters (`"caf\\udce9.mp4"`), so that `os.fsencode` gives them back.
 

@@ -191,6 +191,6 @@ def _what_happened(error: Exception, process: _Process, max_seconds: float | Non
     if isinstance(error, TimeoutError):
         return MediaError(f"It was not decoded within {max_seconds:g} s: convert it to H.264, or leave it out.")
     return MediaError(
-        f"The process that decoded it crashed (exit code {process.exit_code}): the file is damaged or too large for the"
-        " memory, leave it out."
+        f"The process that decoded it crashed (exit code {process.exit_code}): the file is damaged or too large for"
+        " the memory, leave it out."
     )

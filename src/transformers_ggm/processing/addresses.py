@@ -13,16 +13,16 @@ vu wf ws ye yt za zm zw рф укр бел срб бг қаз 中国 中國 台�
 """
 _OTHERS = """
 com net org edu gov mil int info biz name pro aero coop museum mobi jobs tel asia cat post academy agency app art audio
-band bar beauty bike bio blog business buzz cafe camp cars center chat church city click clothing cloud club codes coffee
-community company cool dance dating deals design dev digital directory email energy events expert express family farm
-fashion fit fitness football foundation fun gallery game games garden global golf gratis green group guide guru health
-help house icu ink institute international jewelry kids kitchen land law legal life link live lol love ltd management
-market marketing media menu money monster music network news ngo ninja one online page parts party pet photo photography
-photos pics pink pizza place plus press radio recipes rent restaurant review reviews rocks run sale salon school science
-services shoes shop show site ski social software solutions space store stream studio style support systems team tech
-technology theater tickets tips today tools top tours town toys training travel university uno vacations vet video vip
-vision vote watch web website wedding wien wiki win wine work works world wtf xyz yoga zone amsterdam berlin hamburg
-istanbul koeln london moscow nyc paris tokyo
+band bar beauty bike bio blog business buzz cafe camp cars center chat church city click clothing cloud club codes
+coffee community company cool dance dating deals design dev digital directory email energy events expert express family
+farm fashion fit fitness football foundation fun gallery game games garden global golf gratis green group guide guru
+health help house icu ink institute international jewelry kids kitchen land law legal life link live lol love ltd
+management market marketing media menu money monster music network news ngo ninja one online page parts party pet photo
+photography photos pics pink pizza place plus press radio recipes rent restaurant review reviews rocks run sale salon
+school science services shoes shop show site ski social software solutions space store stream studio style support
+systems team tech technology theater tickets tips today tools top tours town toys training travel university uno
+vacations vet video vip vision vote watch web website wedding wien wiki win wine work works world wtf xyz yoga zone
+amsterdam berlin hamburg istanbul koeln london moscow nyc paris tokyo
 """
 _LAST = "|".join(sorted([*_COUNTRIES.split(), *_OTHERS.split(), "xn--[a-z0-9-]+"], key=len, reverse=True))
 _IN_NAME = r"\p{L}\p{M}\p{Nd}_\-"

@@ -83,8 +83,8 @@ def _channel_axis(video, index: int, converts: bool, input_data_format: str | Ch
                     return axis
     found = f"shape {tuple(video.shape)}" if isinstance(video, torch.Tensor) else f"a {type(video).__name__}"
     raise InputError(
-        f"videos[{index}] is {found}: pass a path, URL, bytes, file object, an array (f, h, w, 3) or (f, 3, h, w) (with"
-        " do_convert_rgb=True also of grey or RGBA frames), or a list of images."
+        f"videos[{index}] is {found}: pass a path, URL, bytes, file object, an array (f, h, w, 3) or (f, 3, h, w)"
+        " (with do_convert_rgb=True also of grey or RGBA frames), or a list of images."
     )
 
 

@@ -73,15 +73,14 @@ def read_hashtags(value: Any) -> ReadHashtags:
     without `#`:
 
     - lists, arrays, sets and whatever else can be gone through, nested or not, of any of these forms. An entry is one
-      hashtag, so that one of several words is none;
+      hashtag, so that one of several words is no hashtag;
     - text: `"#snow #lake"`, `"#snow#lake"`, `"snow, lake"`, with any of the separators `,` `;` `|` `/` `、` `•`, ends
-      of
-      lines and of sentences, in any script and width. Words between mere spaces are hashtags where no `#` is in the
+      of lines and of sentences, in any script and width. Words between mere spaces are hashtags where no `#` is in the
       text;
     - text that is a list: JSON, or as Python, NumPy, Spark or Postgres print one;
     - objects with the hashtag in `hashtag`, `name`, `text`, `title` or the like, as platforms' records are.
 
-    `None` and NaN are no value at all. Addresses, numbers and whatever else is none are told in `dropped`.
+    `None` and NaN are no value at all. Addresses, numbers and whatever else is no hashtag are listed in `dropped`.
 
     Example:
 

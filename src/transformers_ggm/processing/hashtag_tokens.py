@@ -152,7 +152,7 @@ def encode_targets(tokenizer, hashtags: Sequence[str], max_length: int, row: int
         row (`int`): Row of the hashtags, for messages.
 
     Raises:
-        `HashtagError`: There is no hashtag, or one is none.
+        `HashtagError`: There is no hashtag, or one is not valid.
     """
     if not hashtags:
         raise HashtagError(

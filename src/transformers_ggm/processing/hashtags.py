@@ -1,9 +1,9 @@
 """Hashtag text rules: those of twitter-text, so that a tag this package writes is one a platform links.
 
-A hashtag is `#` or `＃` and a run of letters, combining marks, decimal digits and underscores of any script (plus a few
-signs that are part of words, such as the Persian non-joiner and the Japanese wave dash) with at least one letter.
-What stands in an address is none. Inside this package a hashtag is a string without its `#`, in the form
-that all its spellings have in common: see [`~processing.spelling.fold_spelling`].
+A hashtag is `#` or `＃` and a run of letters, combining marks, decimal digits and underscores of any script (plus a
+few signs that are part of words, such as the Persian non-joiner and the Japanese wave dash) with at least one letter.
+What stands in an address is no hashtag. Inside this package a hashtag is a string without its `#`, in the form that
+all its spellings have in common: see [`~processing.spelling.fold_spelling`].
 """
 
 import unicodedata
@@ -40,7 +40,8 @@ _HASH_WORD = regex.compile(rf"(?<!\S){_SIGN}[^\s。、！？，．]*")
 
 
 def extract_hashtags(text: str) -> list[str]:
-    """Finds the hashtags in a text by the twitter-text rules. What stands in an address, as in `site.com/#about`, is
+    """
+    Finds the hashtags in a text by the twitter-text rules. What stands in an address, as in `site.com/#about`, is
     none.
 
     Args:
@@ -72,6 +73,9 @@ def is_valid_hashtag(tag: str) -> bool:
     Args:
         tag (`str`): A hashtag. Anything else, also what is no string, gives `False`.
 
+    Returns:
+        `bool`: Whether it is one.
+
     Example:
 
     ```python
@@ -86,8 +90,8 @@ def is_valid_hashtag(tag: str) -> bool:
 
 
 def normalize_hashtag(tag: str) -> str:
-    """Brings a hashtag into the form in which this package stores it: no `#`, lower case, and one form for all
-    spellings.
+    """
+    Brings a hashtag into the form in which this package stores it: no `#`, lower case, and one form for all spellings.
 
     Spellings that differ in case, in width or style of letters, or in what nobody sees are one, also where capitals
     hide it: `#İstanbul` and `#istanbul`, `#STRASSE` and `#straße`. See [`~processing.spelling.fold_spelling`] for the
@@ -129,6 +133,9 @@ def join_hashtags(tags: Iterable[str]) -> str:
 
     Args:
         tags (`Iterable[str]`): Hashtags with or without `#`; each is normalised, order and repeats are kept.
+
+    Returns:
+        `str`: The hashtags with `#`, apart by spaces.
 
     Raises:
         `HashtagError`: One of them is no hashtag.

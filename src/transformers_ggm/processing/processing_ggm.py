@@ -54,11 +54,18 @@ class GGMProcessor(ProcessorMixin):
     Example:
 
     ```python
-    from transformers_ggm import GGMProcessor
+    >>> import numpy as np
+    >>> from transformers_ggm import GGMProcessor
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    processor = GGMProcessor.from_pretrained("path-or-hub-id")
-    batch = processor(videos=["a.mp4"], text=["first snow in toronto"], guidance=[["snow", "winter"]])
-    processor.decode_hashtags(model.generate(**batch))
+    >>> processor = GGMProcessor.from_pretrained(DEMO_CHECKPOINT)
+    >>> frames = np.zeros((4, 48, 64, 3), dtype=np.uint8)  # or a path, a URL, bytes
+    >>> batch = processor(videos=[frames], text=["first snow"], guidance=[["snow", "winter"]])
+    >>> batch["pixel_values_videos"].shape, batch["frame_mask"].shape
+    (torch.Size([1, 4, 3, 64, 64]), torch.Size([1, 4]))
+    >>> processor.decode_hashtags(batch["input_ids"])  # of a model: `model.generate(**batch)`
+    [['snow', 'winter']]
+
     ```
     """
 
@@ -112,7 +119,7 @@ class GGMProcessor(ProcessorMixin):
             audio_from_video (`bool`, defaults to `True`): Whether clips give their sound too.
             blank_video (`bool`, defaults to `False`): Gives a row without video one black frame, so that sound alone
                 can be used: the model hears through what it sees. Clips may be files of sound alone then.
-            allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model nothing to go by, as an
+            allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model no input, as an
                 empty text: for a model that is not shown all that its rows have.
             sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
             max_length (`int`, *optional*): Tokens of description and guidance together, instead of `max_text_length`.
@@ -141,8 +148,8 @@ class GGMProcessor(ProcessorMixin):
 
         Raises:
             `InputError`: Nothing is given, arguments differ in length, are not known or mean nothing here, or a row
-            has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is none,
-            or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
+            has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is not
+            valid, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
         if not (blank_video or allow_empty):
@@ -174,7 +181,7 @@ class GGMProcessor(ProcessorMixin):
 
         Args:
             source: Path, URL, bytes or binary file object.
-            limits ([`MediaLimits`]): What the clip may be at most.
+            limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
             blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone.
 
         Raises:
@@ -354,12 +361,12 @@ class _Rows:
         return name in self._given
 
     def check_usable(self) -> None:
-        """Raises when a row gives the model nothing to go by."""
+        """Raises when a row gives the model no input."""
         for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
             if video is None and not text and not guidance:
                 raise InputError(
-                    f"Row {index} has an empty description, no video and no guidance: there is nothing to make hashtags"
-                    " from. Leave the row out, or pass blank_video=True to go by its sound."
+                    f"Row {index} has an empty description, no video and no guidance: there is nothing to make"
+                    " hashtags from. Leave the row out, or pass blank_video=True to go by its sound."
                 )
 
     def _column(self, name: str) -> list:

@@ -42,11 +42,16 @@ class HashtagRetrieverProcessor(ProcessorMixin):
     Example:
 
     ```python
-    from transformers_ggm.processing import HashtagRetrieverProcessor
+    >>> import numpy as np
+    >>> from transformers_ggm import HashtagRetrieverProcessor
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    processor = HashtagRetrieverProcessor.from_backbone_pretrained("openai/clip-vit-base-patch32")
-    batch = processor(videos=["clip.mp4"], hashtags=["#snow", "toronto"])
-    query = processor(videos=["clip.mp4"], text=["first snow in toronto"])
+    >>> processor = HashtagRetrieverProcessor.from_pretrained(DEMO_CHECKPOINT, subfolder="retriever")
+    >>> frames = np.zeros((4, 48, 64, 3), dtype=np.uint8)  # or a path, a URL, bytes
+    >>> batch = processor(videos=[frames], hashtags=["#snow", "toronto"])
+    >>> batch["pixel_values_videos"].shape, len(batch["input_ids"])
+    (torch.Size([1, 4, 3, 64, 64]), 2)
+
     ```
     """
 
@@ -153,8 +158,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     @classmethod
     def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
-        """Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as
-        CLIP.
+        """
+        Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
 
         Args:
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a

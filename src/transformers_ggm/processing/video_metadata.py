@@ -1,4 +1,4 @@
-"""What is told of a video beside its frames: how long it is, and which of its frames were taken."""
+"""What is known of a video besides its frames: how long it is, and which of its frames were taken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,8 +68,8 @@ def _as_metadata(entry: Any) -> VideoMetadata | None:
         return VideoMetadata(**entry)
     except TypeError as error:
         raise InputError(
-            f"video_metadata has the entry {entry!r}: pass a VideoMetadata of transformers, or a dict of its fields, of"
-            f" which total_num_frames is needed ({error})."
+            f"video_metadata has the entry {entry!r}: pass a VideoMetadata of transformers, or a dict of its fields,"
+            f" of which total_num_frames is needed ({error})."
         ) from error
 
 
@@ -77,7 +77,7 @@ def metadata_of(
     frames: torch.Tensor, media: Media | None, given: VideoMetadata | None, taken: Sequence[int]
 ) -> VideoMetadata:
     """
-    What is told of a video in the output.
+    What the output tells about a video.
 
     Args:
         frames (`torch.Tensor`): (f, 3, h, w), all that there were to take from.

@@ -80,7 +80,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             encode a frame again that repeats the one before it. 0 changes nothing.
         do_sample_frames (`bool`, *optional*): `False` takes all frames of a video that is given as such, instead of at
             most `num_frames`. Clips are always sampled.
-        fps (`float`, *optional*): Frames per second of every clip, however long, in the place of the paper's rule. Of
+        fps (`float`, *optional*): Frames per second of every clip, however long, in place of the paper's rule. Of
             frames that are given without their own rate, which were taken before, all are used; in one call, `fps`
             needs their rate, in `video_metadata`.
         do_convert_rgb (`bool`, *optional*): `True` makes RGB of grey and RGBA arrays and of images, `False` of
@@ -185,8 +185,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
         length = max(settings["num_frames"] if settings["padding"] == "max_length" else 0, *map(len, present))
         if not settings["do_pad"] and {0 if row is None else len(row) for row in rows} != {length}:
             raise InputError(
-                f"do_pad=False, but the rows have {[0 if row is None else len(row) for row in rows]} frames: leave do_pad"
-                " and padding out, or pass videos of one length."
+                f"do_pad=False, but the rows have {[0 if row is None else len(row) for row in rows]} frames: leave"
+                " do_pad and padding out, or pass videos of one length."
             )
         # This largest of all tensors is written once and changed in place.
         pixel_values = _empty_batch((len(rows), length, *present[0].shape[1:]), present[0].device)
@@ -245,7 +245,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             metadata (`VideoMetadata`): How many frames there are, and for `fps`, of which rate.
             num_frames (`int`, *optional*): The most that are taken. Defaults to this processor's.
             fps (`float`, *optional*): How many are taken of each second instead.
-            **kwargs: What else transformers hands on; not looked at.
+            **kwargs: What else transformers hands on; ignored.
 
         Returns:
             `np.ndarray`: (f,) int64, ascending.
@@ -266,7 +266,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
             count = max(1, int(total / metadata.fps * fps))
             if count > total:
                 raise InputError(
-                    f"fps={fps} asks for {count} frames, but the video has {total}, {metadata.fps} a second: pass less."
+                    f"fps={fps} asks for {count} frames, but the video has {total}, {metadata.fps} a second: "
+                    "pass less."
                 )
         return np.array([(2 * index + 1) * total // (2 * count) for index in range(count)])
 
@@ -279,16 +280,18 @@ class GGMVideoProcessor(BaseVideoProcessor):
         blank_video: bool = False,
         **kwargs,
     ) -> Media:
-        """Reads a clip at this processor's frame rule; see [`decode_media`] for arguments and errors.
+        """Reads a clip at this processor's frame rule.
 
         Args:
+            source, sampling_rate, max_audio_seconds, limits, blank_video: As for [`decode_media`], whose errors are
+                raised, too.
             **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
         if self._settings(kwargs)["do_sample_frames"] is False:
             raise InputError(
                 "do_sample_frames=False takes all frames of a video that is given as such, but"
-                f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or pass"
-                " the frames."
+                f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or"
+                " pass the frames."
             )
         return decode_media(
             source,
@@ -343,7 +346,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
     def _resized(
         self, video, settings: dict, index: int, given: VideoMetadata | None = None
     ) -> tuple[torch.Tensor, VideoMetadata]:
-        """One video as (f, 3, h, w) uint8, and what is told of it."""
+        """One video as (f, 3, h, w) uint8, and its metadata."""
         if is_media_source(video):
             rule = ("fps",) if settings["fps"] is not None else _PAPERS_RULE
             video = self.decode(video, **{name: settings[name] for name in ("do_sample_frames", *rule)})
@@ -355,7 +358,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
         )
         if frames is None:
             raise InputError(
-                f"videos[{index}] is sound alone: pass None for a row without video, or blank_video=True to the GGMProcessor."
+                f"videos[{index}] is sound alone: pass None for a row without video, "
+                "or blank_video=True to the GGMProcessor."
             )
         taken = self._taken(frames, media, given, settings)
         metadata = metadata_of(frames, media, given, taken)
@@ -376,8 +380,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
             return nearest_times(media.timestamps.tolist(), wanted)
         if given is not None and given.total_num_frames != len(frames):
             raise InputError(
-                f"video_metadata tells of {given.total_num_frames} frames, but the video has {len(frames)}: pass all of"
-                " them, or do_sample_frames=False for frames that were taken already."
+                f"video_metadata tells of {given.total_num_frames} frames, but the video has {len(frames)}: pass all"
+                " of them, or do_sample_frames=False for frames that were taken already."
             )
         metadata = given or VideoMetadata(total_num_frames=len(frames))
         if settings["fps"] is None:
@@ -425,8 +429,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
             raise InputError(f"still_tolerance is {settings['still_tolerance']}, but a difference is 0 at least.")
         if settings["data_format"] not in (None, ChannelDimension.FIRST):
             raise InputError(
-                f"data_format={settings['data_format']!r}: the models take 'channels_first'; leave it out, and move the"
-                " channels of pixel_values_videos where you need them otherwise."
+                f"data_format={settings['data_format']!r}: the models take 'channels_first'; leave it out, and move"
+                " the channels of pixel_values_videos where you need them otherwise."
             )
         return self._standardize_kwargs(**settings)
 

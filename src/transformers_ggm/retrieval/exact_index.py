@@ -1,4 +1,4 @@
-"""The exact search: every vector is looked at, a few at a time."""
+"""The exact search: every vector is scored, a few at a time."""
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class BestRows:
 
     def result(self) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Scores `(q, k)` and row numbers `(q, k)`, best first, equal scores by row number; fewer when there are fewer.
+        Scores `(q, k)` and row indices `(q, k)`, best first, equal scores by row index; fewer when there are fewer.
         """
         self._choose()
         return self._scores, self._rows

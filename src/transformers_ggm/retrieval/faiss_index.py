@@ -2,7 +2,7 @@
 FAISS's indexes: the exact one, for pools of which a second copy fits into memory, and one over codes, for larger ones.
 
 FAISS's own `IndexRefine` keeps the vectors that it refines with in memory, which are memory-mapped here; and its
-`IndexIDMap` has no use where rows keep their numbers and are left out by a bit of each.
+`IndexIDMap` has no use where rows keep their indices and are left out by a bit of each.
 """
 
 import importlib
@@ -89,7 +89,7 @@ class FaissIndex:
 
 class CodedIndex:
     """
-    Approximate search in two steps. FAISS (`IndexPQFastScan`) looks at a code of two bits a number for every row and
+    Approximate search in two steps. FAISS (`IndexPQFastScan`) compares codes of two bits a dimension of every row and
     gives candidates; their inner products are then computed with the vectors themselves, so scores are exact. Codes
     take an eighth of the space of float16 and stay in memory; the vectors may be memory-mapped.
 
@@ -115,7 +115,7 @@ class CodedIndex:
         generator = torch.Generator().manual_seed(0)
         chosen = torch.randperm(len(self), generator=generator)[:_TRAINING_ROWS].sort().values
         sample = vectors.rows(chosen + start)
-        # Pairs of numbers share a code where they can.
+        # Pairs of dimensions share a code where they can.
         parts = vectors.dim // 2 if vectors.dim % 2 == 0 else vectors.dim
         self._codes = faiss.IndexPQFastScan(vectors.dim, parts, _BITS, faiss.METRIC_INNER_PRODUCT)
         self._codes.train(sample.numpy())

@@ -210,7 +210,7 @@ class HashtagPool:
         >>> import torch
         >>> from transformers_ggm.retrieval import HashtagPool
 
-        >>> batches = ((["a", "b"], torch.eye(2)) if first else (["c"], torch.ones(1, 2), [7]) for first in (True, False))
+        >>> batches = [(["a", "b"], torch.eye(2)), (["c"], torch.ones(1, 2), [7])]
         >>> pool = HashtagPool.from_batches(batches)
         >>> pool.hashtags, pool.counts
         (['a', 'b', 'c'], [1, 1, 7])
@@ -253,7 +253,7 @@ class HashtagPool:
 
         ```
         """
-        # Enough, since changes put new objects in the place of the old ones and never write into them.
+        # Enough, since changes put new objects in place of the old ones and never write into them.
         return copy.copy(self)
 
     def add(
@@ -266,11 +266,16 @@ class HashtagPool:
     ) -> None:
         """
         Adds hashtags at the end of the pool. Only new ones are encoded; the counts of known ones are raised. On any
-        error the pool stays as it was. Arguments and errors are those of [`~HashtagPool.build`], except that adding
-        nothing is allowed. Other threads search the pool as it was meanwhile, and wait with their own changes.
+        error the pool stays as it was. Other threads search the pool as it was meanwhile, and wait with their own
+        changes.
+
+        Args:
+            hashtags, retriever, processor, batch_size, progress_bar: As for [`~HashtagPool.build`], except that there
+                may be no hashtags.
 
         Raises:
             RetrieverMismatchError: The pool was made by another retriever.
+            HashtagError, PoolError: As for [`~HashtagPool.build`].
         """
         names, counts = counted_hashtags(hashtags, allow_empty=True)
         self.check_retriever(retriever)
@@ -295,7 +300,10 @@ class HashtagPool:
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
-        Removes hashtags, given with or without `#`.
+        Removes hashtags.
+
+        Args:
+            hashtags (`Iterable[str]`): With or without `#`, in any spelling.
 
         Raises:
             PoolError: Some are not in the pool (the message names them), or none would be left; nothing is removed.
@@ -345,7 +353,7 @@ class HashtagPool:
             queries = queries[None]
         if queries.ndim != 2 or queries.shape[1] != dim:
             raise PoolError(
-                f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} numbers: "
+                f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} dimensions: "
                 f"give (q, {dim}), as made by the retriever of the pool."
             )
         if not queries.isfinite().all():
@@ -355,6 +363,11 @@ class HashtagPool:
 
     def check_retriever(self, retriever: Any) -> None:
         """
+        Refuses another retriever than the pool's own, whose vectors are others.
+
+        Args:
+            retriever ([`HashtagRetriever`]): What queries are to be made with.
+
         Raises:
             RetrieverMismatchError: The pool was not made by this retriever, or does not say by which one.
         """
@@ -490,8 +503,8 @@ class HashtagPool:
                 names, counts, vectors = _merged(names, counts, vectors, first)
                 logger.warning(
                     f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
-                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to those."
-                    " Save the pool to keep it so."
+                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to"
+                    " those. Save the pool to keep it so."
                 )
             pool._fill(names, counts, vectors, contents.retriever_fingerprint, index="exact")
         except (HashtagError, PoolError) as error:

@@ -14,7 +14,7 @@ from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
 
 _NAMED_AT_MOST = 10
 
-# Valid and normalised beyond doubt: most hashtags are, and the others are looked at one by one.
+# Valid and normalised beyond doubt: most hashtags are, and the others are checked one by one.
 _PLAIN = r"\A[a-z0-9_]*[a-z][a-z0-9_]*\z"
 
 

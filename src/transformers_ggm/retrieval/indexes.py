@@ -34,7 +34,7 @@ class SearchIndex(Protocol):
             removed (`np.ndarray` of bool, *optional*): For each row whether it must not be found.
 
         Returns:
-            `tuple`: scores `(q, k)` float32 and row numbers `(q, k)` int64, best first.
+            `tuple`: scores `(q, k)` float32 and row indices `(q, k)` int64, best first.
         """
 
 
@@ -59,8 +59,8 @@ def make_index(name: str, vectors: PoolVectors, grown_from: SearchIndex | None =
         return ExactIndex(vectors)
     if name == "auto" and not is_faiss_installed():
         logger.warning_once(
-            f"The hashtag pool has {len(vectors):,} hashtags, and each search goes through all of them, since FAISS is "
-            "not installed: run `pip install transformers-ggm[faiss]`, or pass index='exact' to have it so."
+            f"The hashtag pool has {len(vectors):,} hashtags, and each search goes through all of them, since FAISS "
+            "is not installed: run `pip install transformers-ggm[faiss]`, or pass index='exact' to have it so."
         )
         return ExactIndex(vectors)
     if not large:

@@ -135,7 +135,7 @@ def _write_embeddings(file: Path, blocks: Iterable[torch.Tensor], shape: tuple[i
     """
     entry = {"dtype": "F16", "shape": shape, "data_offsets": [0, 2 * shape[0] * shape[1]]}
     header = json.dumps({"__metadata__": {"format": "pt"}, _EMBEDDINGS_KEY: entry}).encode()
-    header += b" " * (-len(header) % 8)  # the numbers begin where a processor likes to find them
+    header += b" " * (-len(header) % 8)  # aligned, so that they can be mapped
     digest = hashlib.sha256()
     with file.open("wb") as stream:
         for part in itertools.chain([struct.pack("<Q", len(header)), header], map(_bytes_of, blocks)):

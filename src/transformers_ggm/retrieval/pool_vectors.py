@@ -12,13 +12,13 @@ from ..errors import PoolError
 MAPPED_FROM = 256 * 2**20
 # Blocks of fewer bytes than this are joined with what is appended, so that there are never many blocks.
 _JOINED_BELOW = 64 * 2**20
-# Numbers that are float32 at a time: 4 MB, so that a processor finds them in its cache again.
+# Values that are float32 at a time: 4 MB, which fits into a CPU's cache.
 _NUMBERS_AT_A_TIME = 2**20
 
 
 class PoolVectors:
     """
-    Rows of float16 numbers on the CPU, block by block. They are never changed: what adds or leaves out rows gives a
+    Rows of float16 values on the CPU, block by block. They are never changed: what adds or leaves out rows gives a
     new object, which shares the blocks that stay the same.
 
     Args:
@@ -62,7 +62,8 @@ class PoolVectors:
                 rows = torch.as_tensor(chunk).detach()
                 if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (dim or rows.shape[1]):
                     raise PoolError(
-                        f"embeddings has shape {tuple(rows.shape)}: give (n, {dim or 'd'}), one vector for each hashtag."
+                        f"embeddings has shape {tuple(rows.shape)}: give (n, {dim or 'd'}), "
+                        "one vector for each hashtag."
                     )
                 dim = rows.shape[1]
                 rows = rows.to("cpu", torch.float16).contiguous()
@@ -77,9 +78,9 @@ class PoolVectors:
         Raises:
             PoolError: Some number is NaN or infinite.
         """
-        # The sum of a chunk of finite float16 numbers is far from float32's limits, and quicker than looking at each.
+        # The sum of a chunk of finite float16 values is far from float32's limits, and quicker than checking each.
         if not all(chunk.sum().isfinite() for _, chunk in self.chunks()):
-            raise PoolError("embeddings holds NaN, infinity or numbers beyond float16: check the retriever's outputs.")
+            raise PoolError("embeddings holds NaN, infinity or values beyond float16: check the retriever's outputs.")
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -103,15 +104,15 @@ class PoolVectors:
                 rows = block[row - first : min(row + at_a_time, end) - first]
                 yield row, buffer[: len(rows)].copy_(rows)
 
-    def rows(self, numbers: torch.Tensor) -> torch.Tensor:
-        """The rows of these numbers, `(len(numbers), d)`, float32."""
+    def rows(self, indices: torch.Tensor) -> torch.Tensor:
+        """The rows at these indices, `(len(indices), d)`, float32."""
         if len(self.blocks) == 1:
-            return self.blocks[0][numbers].float()
-        found = torch.empty(len(numbers), self.dim)
-        block_of = torch.from_numpy(np.searchsorted(self._starts, numbers.numpy(), side="right") - 1)
+            return self.blocks[0][indices].float()
+        found = torch.empty(len(indices), self.dim)
+        block_of = torch.from_numpy(np.searchsorted(self._starts, indices.numpy(), side="right") - 1)
         for number in block_of.unique().tolist():
             here = block_of == number
-            found[here] = self.blocks[number][numbers[here] - int(self._starts[number])].float()
+            found[here] = self.blocks[number][indices[here] - int(self._starts[number])].float()
         return found
 
     def followed_by(self, others: "PoolVectors") -> "PoolVectors":
@@ -122,7 +123,7 @@ class PoolVectors:
             PoolError: The others have another width.
         """
         if others.dim != self.dim:
-            raise PoolError(f"vectors of {others.dim} numbers cannot be added to a pool of {self.dim}.")
+            raise PoolError(f"vectors of {others.dim} dimensions cannot be added to a pool of {self.dim}.")
         *before, last = self.blocks
         first, *after = others.blocks
         joined = [torch.cat([last, first])] if last.nbytes < _JOINED_BELOW else [last, first]

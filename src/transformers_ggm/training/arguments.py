@@ -6,7 +6,7 @@ from transformers import Seq2SeqTrainingArguments
 from transformers.utils import is_peft_available
 
 from ..errors import ArgumentError
-from ..hub_cards.results import FIGURES
+from ..hub_cards.results import METRICS
 from ..modeling.configuration_ggm import FUSIONS
 from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
@@ -47,8 +47,8 @@ class ModelArguments:
     inputs: list[str] = field(
         default_factory=lambda: list(INPUTS),
         metadata={
-            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has no "
-            "audio backbone; without video it is its text backbone; without text descriptions are withheld."
+            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has "
+            "no audio backbone; without video it is its text backbone; without text descriptions are withheld."
         },
     )
     vision_from_retriever: bool = field(
@@ -60,12 +60,12 @@ class ModelArguments:
     )
     patch_pooling: int = field(
         default=1,
-        metadata={"help": "1 as published, or k: the text looks at the means of k x k patches of a frame."},
+        metadata={"help": "1 as published, or k: the text attends to the means of k x k patches of a frame."},
     )
     fusion: str = field(
         default="grounding",
         metadata={
-            "help": "'grounding' as published, or 'decoder': the decoder looks at the text and at all frames itself."
+            "help": "'grounding' as published, or 'decoder': the decoder attends to the text and to all frames itself."
         },
     )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
@@ -298,7 +298,7 @@ class StageArguments:
         default_factory=list, metadata={"help": "Stages to run again although their output is there."}
     )
     num_best_checkpoints: int = field(
-        default=3, metadata={"help": "Best checkpoints kept; final figures are means over them (the paper: 3)."}
+        default=3, metadata={"help": "Best checkpoints kept; final metrics are means over them (the paper: 3)."}
     )
 
     weights_dtype: str = field(
@@ -338,13 +338,13 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
     warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: 'epoch' or 'steps'."})
     save_strategy: str = field(
-        default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best', when the figure has risen."}
+        default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best', when the metric has risen."}
     )
     predict_with_generate: bool = field(
         default=True, metadata={"help": "Generate hashtags in validation, not only compute the loss."}
     )
     metric_for_best_model: str = field(
-        default="rouge1", metadata={"help": f"Validation figure that decides: {', '.join(FIGURES)}, or loss."}
+        default="rouge1", metadata={"help": f"Validation metric that decides: {', '.join(METRICS)}, or loss."}
     )
     include_num_input_tokens_seen: str = field(
         default="no", metadata={"help": "Which text tokens of the generator are counted: all, non_padding or no."}
@@ -364,7 +364,7 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
 
 
 def set_scheduler_mode(arguments: GGMTrainingArguments) -> None:
-    """Lets schedules that follow the validation figure know whether more of it is better, which they do not ask."""
+    """Lets schedules that follow the validation metric know whether more of it is better, which they do not ask."""
     if arguments.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
         mode = "max" if arguments.greater_is_better else "min"
         arguments.lr_scheduler_kwargs = {**(arguments.lr_scheduler_kwargs or {}), "mode": mode}

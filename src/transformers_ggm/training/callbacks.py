@@ -22,7 +22,7 @@ class EpochCallback(TrainerCallback):
 
 class EvaluateLastStep(TrainerCallback):
     """
-    Has the end of a training evaluated whatever `eval_delay` says: without figures no checkpoint would be the best.
+    Has the end of a training evaluated whatever `eval_delay` says: without metrics no checkpoint would be the best.
     """
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -36,11 +36,11 @@ class EvaluateLastStep(TrainerCallback):
 
 class KeepBestCheckpoints(TrainerCallback):
     """
-    Deletes every checkpoint but the best few by a validation figure and the newest, from which training resumes.
+    Deletes every checkpoint but the best few by a validation metric and the newest, from which training resumes.
 
     Args:
         num_best (`int`): how many of the best ones to keep.
-        metric (`str`): the figure, e.g. `"rouge1"`.
+        metric (`str`): the metric, e.g. `"rouge1"`.
         greater_is_better (`bool`, *optional*, defaults to `True`): whether more of it is better.
     """
 
@@ -67,11 +67,11 @@ def step_of(checkpoint: Path) -> int:
 
 def best_steps(log_history: list[dict], metric: str, greater_is_better: bool = True) -> list[tuple[int, float]]:
     """
-    Steps and figures of every evaluation, best first; the earlier of two equal ones comes first.
+    Steps and metrics of every evaluation, best first; the earlier of two equal ones comes first.
 
     Args:
         log_history (`list[dict]`): of the Trainer's state.
-        metric (`str`): the figure's name, with or without the Trainer's `eval_`.
+        metric (`str`): the metric's name, with or without the Trainer's `eval_`.
         greater_is_better (`bool`, *optional*, defaults to `True`): whether more of it is better.
     """
     name = f"eval_{metric.removeprefix('eval_')}"

@@ -10,16 +10,16 @@ from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from ..errors import ArgumentError
-from ..hub_cards.results import FIGURES
+from ..hub_cards.results import METRICS
 
 # Any other value than the default is refused, with these words on what to do instead.
 REFUSED = {
-    # What decides which rows, columns and outputs there are, which collators and figures rely on.
+    # What decides which rows, columns and outputs there are, which collators and metrics rely on.
     "remove_unused_columns": "the collators read every column: leave it out",
     "label_names": "the labels are `labels`: leave it out",
-    "include_for_metrics": "figures need predictions and labels alone: leave it out",
-    "batch_eval_metrics": "figures are those of a whole split: leave it out",
-    "eval_do_concat_batches": "figures are those of a whole split: leave it out",
+    "include_for_metrics": "metrics need predictions and labels alone: leave it out",
+    "batch_eval_metrics": "metrics are those of a whole split: leave it out",
+    "eval_do_concat_batches": "metrics are those of a whole split: leave it out",
     "eval_use_gather_object": "all outputs are tensors: leave it out",
     "accelerator_config": "rows are dealt out to processes and ordered by `seed` as going on from a checkpoint needs"
     " it: leave it out",
@@ -51,7 +51,7 @@ REFUSED = {
     "debug": "it cannot look at the masks that these models work with: leave it out",
 }
 CHOICES = {
-    # The best checkpoints by the validation figure are the result.
+    # The best checkpoints by the validation metric are the result.
     "eval_strategy": ("epoch", "steps"),
     "save_strategy": ("epoch", "steps", "best"),
     "train_sampling_strategy": ("random", "sequential", "group_by_length"),
@@ -114,7 +114,7 @@ def check_numbers(arguments: Any) -> None:
 
 def check_values(arguments: Any) -> None:
     """
-    Looks at each of the inherited arguments for itself, before transformers makes anything of them.
+    Checks each of the inherited arguments by itself, before transformers makes anything of them.
 
     Args:
         arguments ([`GGMTrainingArguments`]): as they were given.
@@ -154,7 +154,7 @@ def _listed(choices: Iterable[Any]) -> list[str]:
 
 def check_together(arguments: Any) -> None:
     """
-    Looks at what the arguments say together.
+    Checks what the arguments say together.
 
     Args:
         arguments ([`GGMTrainingArguments`]): after transformers has filled them up.
@@ -186,9 +186,9 @@ def _divides(evaluated: float, saved: float) -> bool:
 
 
 def _check_metric(arguments: Any) -> None:
-    """A figure that validation does not give would end the training after its first epoch."""
+    """A metric that validation does not give would end the training after its first epoch."""
     metric = arguments.metric_for_best_model.removeprefix("eval_")
-    figures = ["loss", *FIGURES] if generates(arguments) else ["loss"]
+    figures = ["loss", *METRICS] if generates(arguments) else ["loss"]
     if metric not in figures:
         without = "" if generates(arguments) else " without `predict_with_generate` or with `prediction_loss_only`"
         raise ArgumentError(

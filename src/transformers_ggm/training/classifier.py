@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase,
 from ..data import DataCollatorForHashtagClassification
 from ..data.shorts import SPLITS
 from ..errors import CheckpointError, DatasetError, InputError
-from ..evaluation import best_threshold, hashtags_above, mean_figures
+from ..evaluation import best_threshold, hashtags_above, mean_metrics
 from ..evaluation.metrics import exact_match_per_video
 from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
@@ -27,7 +27,7 @@ from .run import TrainingRun
 from .trainers import ShortsTrainerMixin
 from .weights import save_weights
 
-# The validation figure that decides which checkpoint is the best.
+# The validation metric that decides which checkpoint is the best.
 METRIC = "f1"
 
 
@@ -38,7 +38,7 @@ class HashtagClassificationTrainer(ShortsTrainerMixin, Trainer):
         loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         if prediction_loss_only:
             return loss, None, None
-        # Figures need the hashtags that are no label too and take them from the rows; but Trainer wants some labels.
+        # Metrics need the hashtags that are no label too and take them from the rows; but Trainer wants some labels.
         return loss, best_columns(logits, self.model.config.objective, NUM_RANKED), labels.sum(dim=-1)
 
 
@@ -114,7 +114,7 @@ def classifier_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
     arguments.max_steps = -1
     arguments.per_device_train_batch_size = run.classifier.classifier_per_device_train_batch_size
     arguments.warmup_steps = run.classifier.classifier_warmup_steps
-    arguments.label_smoothing_factor = 0.0  # Trainer's smooths labels that are numbers of classes
+    arguments.label_smoothing_factor = 0.0  # Trainer's smooths labels that are class ids
     arguments.neftune_noise_alpha = None
     arguments.include_num_input_tokens_seen = "no"
     arguments.predict_with_generate = False
@@ -139,7 +139,7 @@ def make_trainer(
         scores, columns = prediction.predictions
         threshold = best_threshold(scores, hashtags[columns], references)
         predictions = hashtags_above(scores, hashtags[columns], threshold)
-        return {**mean_figures(exact_match_per_video(predictions, references)), "threshold": threshold}
+        return {**mean_metrics(exact_match_per_video(predictions, references)), "threshold": threshold}
 
     return HashtagClassificationTrainer(
         model,
@@ -160,7 +160,7 @@ def make_trainer(
 def train_classifier(run: TrainingRun) -> None:
     """
     Writes the best model by the validation F1, with its tokenizer and video processor, and the hashtags it ranks first
-    for every row, into `classifier/`; and its figures on the test split beside the generator's.
+    for every row, into `classifier/`; and its metrics on the test split beside the generator's.
     """
     if run.is_done("classifier", run.classifier_dir, run.classifier_run_dir):
         return
@@ -178,12 +178,12 @@ def train_classifier(run: TrainingRun) -> None:
 
 def write_classifier(run: TrainingRun, collator: DataCollatorForHashtagClassification) -> None:
     """
-    Writes `classifier/` from the best checkpoint, and the figures; the folder, which says that all is there, last.
+    Writes `classifier/` from the best checkpoint, and the metrics; the folder, which says that all is there, last.
     """
     best = best_checkpoints(run.classifier_run_dir, METRIC, 1)[0]
     with atomic_folder(run.classifier_dir) as folder:
         save_weights(GGMForHashtagClassification.from_pretrained(best), folder, run.stage.weights_dtype)
-        # As it was stored, so that the figures are those of the folder.
+        # As it was stored, so that the metrics are those of the folder.
         model = GGMForHashtagClassification.from_pretrained(folder).to(run.process.device).eval()
         shorts = {split: run.classifier_shorts(split) for split in SPLITS}
         rankings = {

@@ -67,7 +67,7 @@ def classify(
         k (`int`, *optional*, defaults to 100): hashtags of each row; as many as there are where the model has fewer.
         batch_size (`int`, *optional*, defaults to 32): rows per pass.
         num_workers (`int`, *optional*, defaults to 0): processes that read rows.
-        description (`str`, *optional*): of the progress bar.
+        description (`str`, *optional*, defaults to `"Classifying"`): of the progress bar.
 
     Returns:
         [`Ranking`]: best first, of equal ones the more frequent in training.

@@ -1,4 +1,4 @@
-"""Stage 6: figures on the test split, and the checkpoint's card."""
+"""Stage 6: metrics on the test split, and the checkpoint's card."""
 
 import json
 from dataclasses import asdict
@@ -14,12 +14,12 @@ from .arguments import GGMTrainingArguments
 from .generator import decode_hashtags, generator_training_arguments, make_trainer
 from .run import TrainingRun
 
-# Figures of different runs are comparable if these are the same.
+# Metrics of different runs are comparable if these are the same.
 READING = {"word_splitter": "wordninja", "order": "shuffled", "seed": 0}
 
 
 def figures_of(predictions: list[list[str]], dataset) -> dict[str, float]:
-    """Figures of a split's predictions; recall per cause where the metadata has `causes`."""
+    """Metrics of a split's predictions; recall per cause where the metadata has `causes`."""
     figures = hashtag_metrics(predictions, dataset["hashtags"], **READING)
     if "causes" in dataset.column_names:
         causes = recall_by_cause(predictions, dataset["causes"])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
-    """`Seq2SeqTrainer` for shorts, with figures of every row just once."""
+    """`Seq2SeqTrainer` for shorts, with metrics of every row just once."""
 
     def evaluation_loop(self, *args, **kwargs):
         # Seq2SeqTrainer keeps the rows that fill up the last batch of several processes: they would count twice.
@@ -184,7 +184,7 @@ def make_trainer(
 
 
 def train_generator(run: TrainingRun) -> None:
-    """Writes the best model or adapter by the validation figure, and its processor, into `checkpoint/`."""
+    """Writes the best model or adapter by the validation metric, and its processor, into `checkpoint/`."""
     check_kind_of_result(run)
     if run.is_done("generator", run.generator_result, run.generator_run_dir):
         return
@@ -216,8 +216,8 @@ def check_kind_of_result(run: TrainingRun) -> None:
     other = next(name for name in CONFIGURATIONS if name != run.generator_result.name)
     if (run.checkpoint_dir / other).is_file():
         raise CheckpointError(
-            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose another "
-            "--output_dir."
+            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose "
+            "another --output_dir."
         )
 
 

@@ -48,7 +48,7 @@ def base_checkpoint(run: "TrainingRun") -> str:
 
 
 def base_processor(run: "TrainingRun", lengths: dict[str, int]) -> GGMProcessor:
-    """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
+    """The processor of the base checkpoint, with a run's own lengths; without sound where the run has none."""
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(
         processor.video_processor,
@@ -101,7 +101,8 @@ def load_base(run: "TrainingRun") -> GGMForHashtagGeneration:
     longest = model.generation_config.max_length
     if longest is not None and run.model.max_target_length > longest:
         raise CheckpointError(
-            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: lower it."
+            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: "
+            "lower it."
         )
     return model
 

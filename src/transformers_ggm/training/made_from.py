@@ -18,7 +18,7 @@ RECORD = "made_from.json"
 def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
     """
     Raises:
-        DatasetError: stages would be skipped, or gone on with, although their output was made from other data.
+        DatasetError: stages would be skipped, or resumed, although their output was made from other data.
     """
     record = _read(run)
     old = [
@@ -36,7 +36,7 @@ def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
 def check_made_from(run: "TrainingRun", stage: str) -> None:
     """
     Raises:
-        DatasetError: the stage would be skipped, or gone on with, although its output was made from that of another
+        DatasetError: the stage would be skipped, or resumed, although its output was made from that of another
             stage which is another one now.
     """
     if not _would_be_used(run, stage):
@@ -45,8 +45,8 @@ def check_made_from(run: "TrainingRun", stage: str) -> None:
     different = [name for name, stamp in _read(run).get(stage, {}).items() if now.get(name, stamp) != stamp]
     if different:
         raise DatasetError(
-            f"{run.outputs(stage)[0]} was made from another {' and another '.join(different)} than is there now: run the "
-            f"stage again (--overwrite_stages {stage}), or choose another --output_dir."
+            f"{run.outputs(stage)[0]} was made from another {' and another '.join(different)} than is there now: run "
+            f"the stage again (--overwrite_stages {stage}), or choose another --output_dir."
         )
 
 

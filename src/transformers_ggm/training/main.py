@@ -103,7 +103,12 @@ def check_training(run: TrainingRun) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the stages that the arguments ask for."""
+    """
+    Runs the stages that the arguments ask for.
+
+    Args:
+        argv (`list[str]`, *optional*): the command line; by default that of the process.
+    """
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
     check_training(run)

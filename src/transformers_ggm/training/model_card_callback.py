@@ -85,7 +85,7 @@ def seconds_until(record: Mapping[str, Any] | None, step: int) -> float | None:
 
 def note_published(run: "TrainingRun", run_dir: Path, log_history: Sequence[Mapping[str, Any]], step: int) -> None:
     """
-    Adds to the record which step's weights were published, and the figures of its validation by name.
+    Adds to the record which step's weights were published, and the metrics of its validation by name.
 
     Args:
         run ([`~transformers_ggm.training.run.TrainingRun`]), run_dir (`Path`): as in [`ModelCardCallback`].

@@ -48,8 +48,13 @@ PACKAGES = ("transformers-ggm", "transformers", "torch", "datasets", "tokenizers
 class TrainingRun:
     """
     One training in one output folder: `prepared/` (decoded clips), `runs/` (checkpoints of both trainings),
-    `guidance/` (retrieved hashtags), `evaluation/` (figures and predictions), `checkpoint/` (the result) and, where
+    `guidance/` (retrieved hashtags), `evaluation/` (metrics and predictions), `checkpoint/` (the result) and, where
     one was asked for, `classifier/`; an adapter of new-made models leaves what it adapts in `base/`.
+
+    Args:
+        model ([`ModelArguments`]), data ([`DataArguments`]), retriever ([`RetrieverArguments`]), classifier
+            ([`ClassifierArguments`]), training ([`GGMTrainingArguments`]), stage ([`StageArguments`]), lora
+            ([`LoraArguments`]): the arguments of `train.py`.
     """
 
     model: ModelArguments
@@ -103,8 +108,8 @@ class TrainingRun:
                 )
             if unusable := read[split] - len(rows):
                 self.left_out.append(
-                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor words,"
-                    " and were left out"
+                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor"
+                    " words, and were left out"
                 )
         self.tell_left_out()
         return shorts
@@ -222,7 +227,7 @@ class TrainingRun:
         return DecodedShorts(rows)
 
     def classifier_shorts(self, split: str) -> DecodedShorts | PreparedShorts:
-        """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
+        """A split as the classifier reads it; frames of a prepared set are decoded only where it reads them."""
         rows = self.rows(split)
         if not self.is_prepared_set:
             return DecodedShorts(rows)

@@ -35,7 +35,7 @@ class ShortsTrainerMixin:
 
     @contextmanager
     def _as_evaluated(self):
-        # Of every row there are figures and predictions, in the order of the rows.
+        # Of every row there are metrics and predictions, in the order of the rows.
         in_full = changed(self.args, dataloader_drop_last=False, dataloader_in_order=True)
         with in_full, changed(self, data_collator=self.eval_data_collator):
             yield

@@ -1,4 +1,4 @@
-"""Arguments that only transformers, accelerate and PyTorch know to be right, tried out on a model of a few numbers."""
+"""Arguments that only transformers, accelerate and PyTorch know to be right, tried out on a model of a few weights."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ STEPPING = {
     "gradient_checkpointing_kwargs", "activation_checkpointing", "activation_checkpointing_kwargs", "bf16", "fp16",
     "full_determinism",
 }  # fmt: skip
-# Launched so, every process holds a part of the model, of which there is nothing to hold in a few numbers.
+# Launched so, every process holds a part of the model, of which there is nothing to hold in a few weights.
 SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 

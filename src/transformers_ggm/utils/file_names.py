@@ -41,7 +41,7 @@ def whole_texts(value: Any) -> Any:
 
 def readable_name(name: str) -> str:
     """
-    A file's name as text that can be stored anywhere: bytes that are no UTF-8 are written as `\\xe9`.
+    A file's name as text that can be stored anywhere: bytes that are not UTF-8 are written as `\\xe9`.
 
     Example:
 
@@ -61,7 +61,7 @@ def readable_name(name: str) -> str:
 
 
 def storable_path(path: str | Path) -> str:
-    """A path as text that can be stored anywhere and opened again: one that is no UTF-8 as its `file://` URL."""
+    """A path as text that can be stored anywhere and opened again: one that is not UTF-8 as its `file://` URL."""
     path = os.path.abspath(path)
     return path if _LONE_SURROGATE.search(path) is None else Path(path).as_uri()
 

@@ -101,8 +101,8 @@ def _explaining(repo_id: str) -> Iterator[None]:
             status = cause.response.status_code if isinstance(cause, HfHubHTTPError) else None
             reason = str(cause).strip().split("\n")[0].rstrip(".")
             raise PushError(
-                f"{repo_id} could not be pushed ({type(cause).__name__}: {reason}). A push is one commit, made whole or"
-                " not at all: the repository holds what it held before (or all of the push, where only the Hub's"
+                f"{repo_id} could not be pushed ({type(cause).__name__}: {reason}). A push is one commit, made whole"
+                " or not at all: the repository holds what it held before (or all of the push, where only the Hub's"
                 f" answer was lost). To go on, {_ADVICE.get(status, 'check your connection')}, then push again, which"
                 " is safe."
             ) from error

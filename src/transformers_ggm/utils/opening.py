@@ -66,7 +66,7 @@ def local_name(name: str) -> str:
     path = urllib.parse.urlsplit(name).path
     if os.name == "nt":
         return urllib.request.url2pathname(path)
-    # `url2pathname` would replace bytes that are no UTF-8.
+    # `url2pathname` would replace bytes that are not UTF-8.
     return os.fsdecode(urllib.parse.unquote_to_bytes(path))
 
 
@@ -120,7 +120,7 @@ def open_named(name: str, error_class: type[Exception], check_time: Callable[[],
             too long.
 
     Returns:
-        `io.RawIOBase`: The file. What breaks while it is read is opened anew, and gone on with where it was.
+        `io.RawIOBase`: The file. What breaks while it is read is opened anew, and read on from where it was.
     """
     file = NamedFile(name, error_class, check_time)
     file.seekable()  # opens it

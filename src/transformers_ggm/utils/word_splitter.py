@@ -15,6 +15,12 @@ def split_words(hashtag: str) -> tuple[str, ...]:
     The words that a hashtag is made of, by wordninja. A hashtag outside ASCII is kept as one word: wordninja drops
     every other letter.
 
+    Args:
+        hashtag (`str`): without '#'.
+
+    Returns:
+        `tuple[str, ...]`: the words, at least one.
+
     Raises:
         ImportError: wordninja is not installed.
 
@@ -64,6 +70,9 @@ def get_word_splitter(word_splitter: str | WordSplitter) -> WordSplitter:
             `"characters"` (every letter is a word), `"whole"` (a hashtag is one word), or any function from a hashtag
             to its words, for instance `wordninja.LanguageModel("french.txt.gz").split`.
 
+    Returns:
+        callable: from a hashtag (`str`) to its words (`tuple[str, ...]`).
+
     Raises:
         ValueError: there is no splitter of that name.
 
@@ -88,6 +97,12 @@ def word_splitter_name(word_splitter: str | WordSplitter) -> str:
     """
     Name of a splitter for reports: that of the choice, or of the function with its module; and the version of the
     distribution it comes from, where there is one.
+
+    Args:
+        word_splitter (`str` or callable): see [`get_word_splitter`].
+
+    Returns:
+        `str`: such as `"wordninja 2.0.0"`.
 
     Raises:
         ValueError: there is no splitter of that name.

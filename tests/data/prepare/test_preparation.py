@@ -399,7 +399,7 @@ def test_every_shape_gives_the_same_set(shorts_dir, prepared_dir, tmp_path):
 
 
 def test_report(prepared_dir, words_dir, tmp_path):
-    """Would fail if the card or the statistics told other figures than those of the rows."""
+    """Would fail if the card or the statistics told other metrics than those of the rows."""
     card = DatasetCard.load(prepared_dir / "README.md")
     record = json.loads((prepared_dir / "prepared.json").read_text())
     (config,) = card.data.to_dict()["configs"]
@@ -407,12 +407,12 @@ def test_report(prepared_dir, words_dir, tmp_path):
         {"split": "train", "path": f"data/train-*-{record['splits']['train']['stamp']}.parquet"}
     ]
     split = load_prepared(prepared_dir)["train"]
-    figures = record["statistics"]["train"]
-    assert figures["videos"] == 7 and figures["rows_without_video"] == 1
-    assert figures["hashtag_uses"] == sum(len(tags) for tags in split["hashtags"])
+    metrics = record["statistics"]["train"]
+    assert metrics["videos"] == 7 and metrics["rows_without_video"] == 1
+    assert metrics["hashtag_uses"] == sum(len(tags) for tags in split["hashtags"])
     durations = [seconds for seconds in split["duration"] if seconds is not None]
-    assert figures["seconds_per_video"] == pytest.approx(sum(durations) / 7)
-    assert figures["share_without_sound"] == pytest.approx(1 / 7)
+    assert metrics["seconds_per_video"] == pytest.approx(sum(durations) / 7)
+    assert metrics["share_without_sound"] == pytest.approx(1 / 7)
     statistics = (prepared_dir / "statistics.md").read_text()
     assert "| Videos | 7 |" in statistics and "| Videos | 7 |" in card.text
     for name in ("hashtag_frequency.png", "words_per_hashtag.png"):

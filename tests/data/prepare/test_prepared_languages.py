@@ -51,8 +51,10 @@ def test_prepared_sets_have_all_of_them(spoken_dir, tmp_path):
 
 
 def test_training_loads_all_of_them(spoken_dir, caplog):
-    """Would fail if a name that is no text, or in another spelling, could not be stored beside the others and opened
-    again, or if clips without a row were not told."""
+    """
+    Would fail if a name that is no text, or in another spelling, could not be stored beside the others and opened
+    again, or if clips without a row were not told.
+    """
     rows = load_shorts(spoken_dir)["train"]
     assert rows["description"][:] == rows["title"][:] == [whole(words) for words in SPOKEN.values()]
     paths = [os.path.join(spoken_dir, "train", f"{name}.mp4") for name in SPOKEN]

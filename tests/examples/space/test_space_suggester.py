@@ -32,8 +32,10 @@ def test_answers_are_the_pipelines(suggester, clip, recipe):
 
 
 def test_all_languages_go_through(suggester, clip, tmp_path):
-    """Would fail if a name or words in some script, from right to left or cut in two, could not be answered, or did
-    not reach the model as they are."""
+    """
+    Would fail if a name or words in some script, from right to left or cut in two, could not be answered, or did not
+    reach the model as they are.
+    """
     answers = [
         suggester.answer(shutil.copy(clip, tmp_path / f"{name}.mp4"), words, num_beams=1)
         for name, words in SPOKEN.items()

@@ -51,11 +51,11 @@ def test_most_frequent(hashtags):
 def test_number_is_chosen_on_validation():
     """Would fail if another number of hashtags answered than the best one of the validation split."""
     baseline = MostFrequentHashtags().fit(TRAIN, VALIDATION)
-    figures = {
+    metrics = {
         k: hashtag_metrics(MostFrequentHashtags(k=k).fit(TRAIN).predict(VALIDATION[0]), VALIDATION[1])["f1"]
         for k in range(1, 5)
     }
-    assert baseline.k_ == max(figures, key=figures.get)
+    assert baseline.k_ == max(metrics, key=metrics.get)
 
 
 def test_neighbours_agree_with_plain_numpy():

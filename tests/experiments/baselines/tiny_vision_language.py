@@ -21,8 +21,8 @@ HALVES = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 PREPROCESSOR = {
     "image_processor_type": "SmolVLMImageProcessor", "processor_class": "SmolVLMProcessor", "do_convert_rgb": True,
     "do_image_splitting": True, "do_normalize": True, "do_pad": True, "do_rescale": True, "do_resize": True,
-    "resample": 1, "rescale_factor": 1 / 255, "video_sampling": {"fps": 1, "max_frames": 64, "video_size": SIZES["size"]},
-    **SIZES, **HALVES,
+    "resample": 1, "rescale_factor": 1 / 255,
+    "video_sampling": {"fps": 1, "max_frames": 64, "video_size": SIZES["size"]}, **SIZES, **HALVES,
 }  # fmt: skip
 # Of (32 / 8)^2 patches, 2 x 2 make one token.
 IMAGE_TOKENS = 4

@@ -123,7 +123,8 @@ def test_files(tmp_path):
     found = {(entry["id"], entry["hashtag"]): entry for entry in key["items"].values()}
     novel = {pair: entry["also_true"] for pair, entry in found.items() if entry["kind"] == "novel"}
     assert novel == {
-        ("0.mp4", "snowday"): False, ("1.mp4", "snowday"): False, ("1.mp4", "mist"): True, ("3.mp4", "rainfall"): False,
+        ("0.mp4", "snowday"): False, ("1.mp4", "snowday"): False, ("1.mp4", "mist"): True,
+        ("3.mp4", "rainfall"): False,
     }  # fmt: skip
     assert {entry["kind"] for pair, entry in found.items() if pair not in novel} == {"true"}
     for line in sheet:

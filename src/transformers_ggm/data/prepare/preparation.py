@@ -135,7 +135,7 @@ class Preparation:
         self.corpus = corpus
         self.work = work
         self.corpus_settings = None if corpus is None else asdict(corpus)
-        # What decides what the parts hold: they can only be gone on with under the same settings.
+        # What decides what the parts hold: they can only be resumed under the same settings.
         self.settings = {
             "source": {str(name): rows.fingerprint for name, rows in splits.items()},
             "clip": asdict(clip),

@@ -57,7 +57,7 @@ def write_report(
     pictures = "".join(f"![]({name}.png)\n" for name in ("hashtag_frequency", "words_per_hashtag"))
     write_text(output_dir / "statistics.md", f"# Statistics\n\n{table}{left_out}\n{pictures}\n{near_duplicates}")
     write_dataset_card(output_dir, record, table, near_duplicates, card_source)
-    return {name: figures.to_dict() for name, figures in statistics.items()}
+    return {name: split.to_dict() for name, split in statistics.items()}
 
 
 def count_rows(sources: Sequence[Parts], plan: SplitPlan) -> tuple[dict[str, StatisticsCounter], Counter]:

@@ -19,7 +19,7 @@ from .options import ClipOptions
 DECODED = "decoded"
 # Clips under way per worker: enough that none waits for a slow one before it in the queue.
 _AHEAD = 8
-# The clip's own limit is looked at between packets; a decoder that does not come back is ended this much later.
+# The clip's own limit is checked between packets; a decoder that does not come back is ended this much later.
 _GRACE_SECONDS = 5.0
 
 

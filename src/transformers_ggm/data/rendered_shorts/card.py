@@ -20,9 +20,9 @@ tags:
 
 # Rendered shorts
 
-Short clips made by code, for demonstrations, tests and figures of hashtag generation. Everything in them is
-synthetic: {size}x{size} pixel MP4 files (H.264, {fps} frames per second, {shortest:g} to {longest:g} seconds, AAC sound
-at 16 kHz) that show one coloured shape, with a made-up description. No person, place or recording is in them.
+Short clips made by code, for demonstrations, tests and measurements of hashtag generation. Everything in them is
+synthetic: {size}x{size} pixel MP4 files (H.264, {fps} frames per second, {shortest:g} to {longest:g} seconds, AAC
+sound at 16 kHz) that show one coloured shape, with a made-up description. No person, place or recording is in them.
 
 | split | clips |
 |---|---|

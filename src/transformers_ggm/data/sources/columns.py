@@ -35,7 +35,7 @@ class Columns:
         video, description, hashtags (`str` or `None`): names in the source.
         further (`dict[str, str]`): the other columns that are kept, their new names to their names in the source.
         left_out (`frozenset[str]`): names in the source of columns that are not kept.
-        hashtag_names (`Sequence[str]` or `None`): the hashtags, where their column has the numbers of classes.
+        hashtag_names (`Sequence[str]` or `None`): the hashtags, where their column has class ids.
     """
 
     video: str | None
@@ -192,7 +192,7 @@ def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
 
 
 def _named(value: Any, names: Sequence[str] | None) -> Any:
-    """Puts the names of classes in the place of their numbers; -1 is a label that is missing."""
+    """Puts the names of classes in place of their ids; -1 is a label that is missing."""
     if isinstance(value, (list, tuple)) and names is not None:
         return [_named(item, names) for item in value]
     if names is None or not isinstance(value, int) or isinstance(value, bool):

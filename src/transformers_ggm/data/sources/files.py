@@ -1,5 +1,7 @@
-"""The files that a source of shorts is made of: local paths and URLs, how they are opened, and what tells one version
-of a file from the next."""
+"""
+The files that a source of shorts is made of: local paths and URLs, how they are opened, and what tells one version of
+a file from the next.
+"""
 
 import glob
 import hashlib

@@ -56,7 +56,7 @@ class RawRows(ABC):
         return False
 
     def class_label(self, column: str) -> ClassLabel | None:
-        """The classes whose numbers a column has, or lists of them; `None` for any other column."""
+        """The classes whose ids a column has, or lists of them; `None` for any other column."""
         if self.mixes_types(column):
             return None
         kind = self.type_of(column)

@@ -42,7 +42,7 @@ class ShortsSource:
         num_rows (`int` or `None`): `None` where only reading to the end would tell.
         fingerprint (`str`): another one when the rows change. It follows the content of tables, and the names, sizes
             and times of change of tars and of Parquet files with clips inside; the clips that a table names are not
-            looked at. Of a streaming dataset it knows the name, the features and, without features, the first rows.
+            read. Of a streaming dataset it knows the name, the features and, without features, the first rows.
     """
 
     features: Features
@@ -73,7 +73,7 @@ class ShortsSource:
                 where the format allows to pass over them: in local tars, datasets that do not stream, and whole row
                 groups of Parquet files.
             tell_dropped (`bool`, *optional*, defaults to `False`): adds `dropped_hashtags` (`list[str]`): what the
-                column of the hashtags has that is none.
+                column of the hashtags has that is no hashtag.
 
         Returns:
             Iterator of dicts with `video` (absolute path or URL as `str`, `bytes`, or `None` for words alone),
@@ -142,7 +142,7 @@ class SplitColumn:
     Attributes:
         column (`str`): its name in the source.
         split (`str`): which rows to take.
-        names (`datasets.ClassLabel` or `None`): of the splits, where the column has their numbers.
+        names (`datasets.ClassLabel` or `None`): of the splits, where the column has their class ids.
     """
 
     column: str

@@ -99,8 +99,10 @@ class TarShards(InferredRows):
     def _samples(
         self, name: str, start: int, with_clips: bool, left_out: Counter | None = None
     ) -> Iterator[tuple[str, Row]]:
-        """Gives the samples of one tar with their places; those before number `start` are empty. Counts in `left_out`
-        what is part of no sample."""
+        """
+        Gives the samples of one tar with their places; those before number `start` are empty. Counts in `left_out`
+        what is part of no sample.
+        """
         key, row, number = None, {}, -1
         with _open_tar(name) as tar:
             for member in _members(tar):
@@ -167,7 +169,7 @@ def _kind_of(member: tarfile.TarInfo) -> str:
 
 @contextmanager
 def _open_tar(name: str) -> Iterator[tarfile.TarFile]:
-    """Opens a tar whose members are then read to the end, where it is looked at."""
+    """Opens a tar whose members are then read to the end, which is checked."""
     with open_file(name) as file:
         try:
             # Uncompressed only: a small compressed tar can hold any amount of data, and none can be read from a row

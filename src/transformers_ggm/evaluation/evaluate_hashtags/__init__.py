@@ -1,1 +1,1 @@
-"""The figures as a metric of the library `evaluate`: `evaluate.load` takes this folder."""
+"""The metrics as a metric of the library `evaluate`: `evaluate.load` takes this folder."""

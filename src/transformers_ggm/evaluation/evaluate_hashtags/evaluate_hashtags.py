@@ -1,4 +1,4 @@
-"""ROUGE and exact-match figures of hashtags as a metric of the library `evaluate`."""
+"""ROUGE and exact-match metrics of hashtags as a metric of the library `evaluate`."""
 
 import datasets
 import evaluate
@@ -33,7 +33,7 @@ Returns:
 
 
 class EvaluateHashtags(evaluate.Metric):
-    """[`hashtag_metrics`] with its settings beside the figures."""
+    """[`hashtag_metrics`] with its settings beside the metrics."""
 
     def _info(self) -> evaluate.MetricInfo:
         hashtags = datasets.Sequence(datasets.Value("string"))
@@ -45,5 +45,5 @@ class EvaluateHashtags(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, word_splitter="wordninja", order="shuffled", seed=0):
-        figures = hashtag_metrics(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
-        return {**figures, "word_splitter": word_splitter_name(word_splitter), "order": order, "seed": seed}
+        metrics = hashtag_metrics(predictions, references, word_splitter=word_splitter, order=order, seed=seed)
+        return {**metrics, "word_splitter": word_splitter_name(word_splitter), "order": order, "seed": seed}

@@ -1,5 +1,7 @@
-"""What can be had from the descriptions alone, without a neural network: the figures that a model has to beat, and
-guidance for one."""
+"""
+What can be had from the descriptions alone, without a neural network: the scores that a model has to beat, and
+guidance for one.
+"""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -61,7 +63,7 @@ class MostFrequentHashtags:
 class TfidfBaseline(ABC):
     """
     Scores each training hashtag for a description by its TF-IDF vector, and answers with those above a threshold that
-    is chosen on the validation split, best first, one at least.
+    is chosen on the validation split, best first, at least one.
 
     Its rankings can guide a generator: [`~TfidfBaseline.rank_training`] those of the training split, where
     [`~TfidfBaseline.rank`] would already know the answers, and [`~TfidfBaseline.rank`] those of all others.
@@ -167,7 +169,7 @@ class TfidfNeighbours(TfidfBaseline):
     neighbours' similarity that has it. The number of neighbours is chosen on the validation split.
 
     Args:
-        numbers (`tuple[int, ...]`, *optional*): numbers of neighbours to try.
+        numbers (`tuple[int, ...]`, *optional*, defaults to `(1, 2, 3, 5, 8, 13, 21)`): of neighbours to try.
     """
 
     def __init__(self, numbers: tuple[int, ...] = (1, 2, 3, 5, 8, 13, 21)):
@@ -180,9 +182,9 @@ class TfidfNeighbours(TfidfBaseline):
         for number in (min(number, vectors.shape[0]) for number in self.numbers):
             scores = self._shares(similarity, number)
             threshold = best_threshold(scores, self.hashtags_, hashtags)
-            figure = mean_f1(hashtags_above(scores, self.hashtags_, threshold), hashtags)
-            if figure > best:
-                best, self.num_neighbours_, self.threshold_ = figure, number, threshold
+            metric = mean_f1(hashtags_above(scores, self.hashtags_, threshold), hashtags)
+            if metric > best:
+                best, self.num_neighbours_, self.threshold_ = metric, number, threshold
 
     def scores(self, vectors) -> np.ndarray:
         return self._shares(self._similarity(vectors), self.num_neighbours_)

@@ -109,7 +109,7 @@ class VisionLanguagePrompting:
 
     def prompt(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """
-        The chat that a row is asked with: one message of the user's, frames first.
+        The chat that is sent for a row: one message of the user's, frames first.
 
         Raises:
             InputError, HashtagError: as [`~VisionLanguagePrompting.predict`].
@@ -129,7 +129,7 @@ class VisionLanguagePrompting:
         return [{"role": "user", "content": [*images, {"type": "text", "text": "\n".join(lines)}]}]
 
     def _batches(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[int, list[dict[str, Any]]]]:
-        """Chats by their rows' numbers, of rows whose images make tensors of one shape."""
+        """Chats by the indices of their rows, of rows whose images make tensors of one shape."""
         waiting: dict[tuple, dict[int, list[dict[str, Any]]]] = {}
         for number, row in enumerate(rows):
             chat = self.prompt(row)

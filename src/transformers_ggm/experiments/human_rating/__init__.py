@@ -6,7 +6,7 @@ People's judgement of novel hashtags (Yu et al., ACL 2023, Table 6): a sheet to 
 """
 
 from .agreement import krippendorff_alpha
-from .figures import rating_report, rating_table
+from .metrics import rating_report, rating_table
 from .ratings import Ratings, read_key, read_ratings
 from .selection import RatingItem, choose_items, novel_hashtags
 from .sheet import read_pool_hashtags, read_predictions, write_rating_sheet

@@ -45,6 +45,12 @@ def read_key(path: str | os.PathLike) -> dict[str, dict[str, Any]]:
     """
     The items of a `key.json`.
 
+    Args:
+        path (`str` or `os.PathLike`): the file that was written with the sheet.
+
+    Returns:
+        `dict[str, dict]`: by item, `kind` (`"novel"` or `"true"`), `systems`, `hashtag` and what else was written.
+
     Raises:
         DatasetError: it cannot be read, or is no key.
     """
@@ -73,6 +79,9 @@ def read_ratings(
         sheets (`list` of `str` or `os.PathLike`): CSV files in UTF-8, with commas, semicolons or tabs between cells.
         key (`dict`): as from [`read_key`].
         scale (`tuple[int, int]`, *optional*, defaults to `(1, 5)`): lowest and highest rating, whole numbers.
+
+    Returns:
+        [`Ratings`]: of every rater and item, NaN where there is none.
 
     Raises:
         DatasetError: a sheet cannot be read, has items that the key does not know, beside another hashtag than there,

@@ -102,8 +102,8 @@ def choose_items(
     Args:
         predictions (`dict[str, list[dict]]`): for each system its rows of the same videos, each with `predicted` and
             `hashtags` (`list[str]`, with or without '#', or any other form that
-            [`~processing.hashtag_fields.read_hashtags`] reads; a warning counts what is none), `description`, and
-            `video`, `file_name` or `id`.
+            [`~processing.hashtag_fields.read_hashtags`] reads; a warning counts what is no hashtag), `description`,
+            and `video`, `file_name` or `id`.
         pool ([`HashtagPool`] or a collection of `str`): known hashtags; a predicted one is novel when it is not there.
         examples (`int`, *optional*, defaults to 1): on how many videos a novel hashtag is judged, if it has as many.
         max_hashtags (`int`, *optional*): judge so many novel hashtags of each system, drawn at random; all by default.
@@ -216,8 +216,8 @@ def _read_videos(predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> list
     for system, found in others:
         if [video[:3] for video in found] != [video[:3] for video in videos]:
             raise DatasetError(
-                f"{system!r} and {first!r} have other videos, descriptions or hashtags, or have them in another order: "
-                "give predictions of the same test split."
+                f"{system!r} and {first!r} have other videos, descriptions or hashtags, or have them in another "
+                "order: give predictions of the same test split."
             )
     return [
         _Video(*video[:3], {system: found[number][3] for system, found in rows.items()})

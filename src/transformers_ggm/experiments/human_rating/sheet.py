@@ -100,6 +100,12 @@ def read_predictions(path: str | os.PathLike) -> list[dict[str, Any]]:
     """
     Reads predictions as training writes them (`evaluation/predictions.jsonl`): one JSON object a line.
 
+    Args:
+        path (`str` or `os.PathLike`): the file, in UTF-8.
+
+    Returns:
+        `list[dict]`: one a line.
+
     Raises:
         DatasetError: the file is missing, or a line is no JSON object.
     """
@@ -123,6 +129,12 @@ def read_predictions(path: str | os.PathLike) -> list[dict[str, Any]]:
 def read_pool_hashtags(path: str | os.PathLike) -> list[str]:
     """
     The hashtags of a pool's folder, of a checkpoint's, or of a text file with one hashtag a line.
+
+    Args:
+        path (`str` or `os.PathLike`): the folder or the file.
+
+    Returns:
+        `list[str]`: without '#', each once.
 
     Raises:
         DatasetError: there is neither. CheckpointError: the folder holds no pool that can be read.

@@ -33,7 +33,7 @@ _MAX_PIXEL_ASPECT = 5
 def open_container(file, guard: ClipGuard) -> InputContainer:
     """Opens a seekable binary file as a clip.
 
-    FFmpeg decodes first frames while it opens a file, before a size could be looked at here, so it gets the limit too.
+    FFmpeg decodes first frames while it opens a file, before a size could be checked here, so it gets the limit too.
 
     Raises:
         `MediaError`: It is no clip, or so damaged that its streams are not found.

@@ -19,14 +19,14 @@ class UnusableStreamError(MediaError):
 class MediaDamage:
     """What of a clip is damaged, and so was left out or is shown with faults. False where nothing was noticed.
 
-    Only what is decoded is looked at: where a few frames of a long clip are taken, damage far from them goes
+    Only what is decoded is checked: where a few frames of a long clip are taken, damage far from them goes
     unnoticed.
 
     Args:
-        num_frames (`int`, defaults to 0): Frames that were looked at, for the sake of which the others are counted.
+        num_frames (`int`, defaults to 0): Frames that were checked, for the sake of which the others are counted.
         num_missing_frames (`int`, defaults to 0): Those of them that cannot be decoded, and were left out.
         num_faulty_frames (`int`, defaults to 0): Those that the decoder mended as it could, which are shown.
-        num_sound_packets (`int`, defaults to 0): Pieces of the sound that were looked at.
+        num_sound_packets (`int`, defaults to 0): Packets of the sound that were checked.
         num_faulty_sound_packets (`int`, defaults to 0): Those that cannot be decoded, and were left out, or have
             faults.
         remarks (`tuple[str, ...]`, defaults to `()`): What is wrong with a whole stream or with the file.

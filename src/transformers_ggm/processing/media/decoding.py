@@ -96,7 +96,7 @@ def decode_media(
             wanted times in seconds, ascending, at least one.
         sampling_rate (`int`, *optional*): Rate in Hz at which the sound is wanted; `None` leaves the sound out.
         max_audio_seconds (`float`, defaults to 10.0): Sound after this is left out.
-        limits (`MediaLimits`): What the clip may be at most.
+        limits (`MediaLimits`, defaults to `MediaLimits()`): What the clip may be at most.
         blank_video (`bool`, defaults to `False`): Whether a file without a picture, or with one that cannot be
             decoded, is read for its sound alone, as the processors want it that show one black frame with it.
 

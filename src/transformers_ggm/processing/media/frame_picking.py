@@ -119,8 +119,8 @@ class FramePicker:
         except Exception as error:
             # PyAV raises errors of many classes for what cannot be converted.
             raise UnusableStreamError(
-                f"{self._guard.name} has frames of a kind that cannot be shown ({frame.format.name}: {error}): convert "
-                "it to H.264, VP9 or AV1."
+                f"{self._guard.name} has frames of a kind that cannot be shown ({frame.format.name}: {error}): "
+                "convert it to H.264, VP9 or AV1."
             ) from error
         return image
 

@@ -17,7 +17,7 @@ class MediaLimits:
         max_seconds (`float`, defaults to 600.0): Length of the video.
         max_pixels (`int`, defaults to 4096 * 4096): Width times height of a frame.
         max_frames (`int`, defaults to 100_000): Frames that the video may have, and that may be decoded.
-        max_wall_seconds (`float`, defaults to 120.0): Time that reading the clip may take. It is looked at between
+        max_wall_seconds (`float`, defaults to 120.0): Time that reading the clip may take. It is checked between
             reads, packets and frames: a decoder that is stuck inside one frame can only be ended from outside.
         max_damaged_share (`float`, defaults to 2/3): Share of the frames that may be missing or faulty, and of the
             pieces of the sound. More of them make a video unusable, and a sound is left out. The default is what the
@@ -141,7 +141,7 @@ class GuardedFile(io.RawIOBase):
         if self._error is not None or self._guard.is_out_of_time:
             return b""
         try:
-            # PyAV copies what comes without looking at its length, so a file that gives too much would crash it.
+            # PyAV copies what comes without checking its length, so a file that gives too much would crash it.
             return bytes(self._file.read(size) or b"")[:size]
         except Exception as error:
             self._error = error

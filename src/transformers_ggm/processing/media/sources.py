@@ -1,5 +1,5 @@
-"""Where media comes from: a path, a URL, bytes or a file object, all opened as one seekable binary file of bounded
-size.
+"""
+Where media comes from: a path, a URL, bytes or a file object, all opened as one seekable binary file of bounded size.
 
 FFmpeg is always handed such a file and never a name: a playlist or a crafted name can then open nothing by itself.
 """
@@ -19,12 +19,28 @@ _CHUNK_BYTES = 1 << 20
 
 
 def is_media_source(value) -> bool:
-    """Tells whether `value` names or holds a media file (path, URL, bytes, binary file object) and not an array."""
+    """
+    Tells whether a value names or holds a media file (path, URL, bytes, binary file object) and not an array.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        `bool`: Whether it does.
+    """
     return isinstance(value, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(value, "read")
 
 
 def source_name(source: MediaSource) -> str:
-    """What to call a source in an error message: its path or URL, or what kind of object it is."""
+    """
+    What to call a source in an error message: its path or URL, or what kind of object it is.
+
+    Args:
+        source (path, URL, bytes or binary file object): Where a clip comes from.
+
+    Returns:
+        `str`: To be put into a sentence; a long one is cut.
+    """
     if isinstance(source, (str, os.PathLike)):
         return shown_name(path_of(source))
     if isinstance(source, (bytes, bytearray, memoryview)):

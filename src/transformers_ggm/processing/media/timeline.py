@@ -81,7 +81,7 @@ class Timeline:
     def __init__(self, container: InputContainer, streams: Sequence, guard: ClipGuard):
         self.held: list[av.Packet] | None = []
         self._video: VideoStream = streams[0]
-        # Streams must not be looked at once their container is closed.
+        # Streams must not be read once their container is closed.
         self._video_index = self._video.index
         self.clock = StreamClock(self._video)
         self._ends = {stream.index: 0.0 for stream in streams}

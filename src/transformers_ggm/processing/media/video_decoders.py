@@ -1,5 +1,5 @@
-"""Three ways from a video's packets to the wanted frames: decoding what a plan says, decoding all, and doing so
-slowly.
+"""
+Three ways from a video's packets to the wanted frames: decoding what a plan says, decoding all, and doing so slowly.
 
 The frames of the first two are the same, bit for bit: what could make them others (keyframes that are none, frames
 that do not come, or come damaged) is noticed while decoding by a plan, and the caller then decodes all. What is
@@ -51,7 +51,7 @@ class FullDecoder:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many frames were looked at, are missing and are faulty, as [`MediaDamage`] takes them."""
+        """How many frames were checked, are missing and are faulty, as [`MediaDamage`] takes them."""
         return {
             "num_frames": len(self._decoded_packets()),
             "num_missing_frames": self._num_missing(),
@@ -151,8 +151,8 @@ class TolerantDecoder(FullDecoder):
         limit = self._guard.limits.max_damaged_share
         if not is_within(num_damaged, counts["num_frames"], limit):
             raise UnusableStreamError(
-                f"{self._guard.name} has a damaged video: {num_damaged} of {counts['num_frames']} frames are missing or "
-                f"faulty, more than the share of {limit:.2f} allowed: leave it out or raise "
+                f"{self._guard.name} has a damaged video: {num_damaged} of {counts['num_frames']} frames are missing "
+                f"or faulty, more than the share of {limit:.2f} allowed: leave it out or raise "
                 "MediaLimits.max_damaged_share."
             )
         return True

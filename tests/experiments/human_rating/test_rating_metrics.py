@@ -99,14 +99,14 @@ def random_answers(folder, key, seed=0):
     return given, sheets
 
 
-def test_figures_agree_with_plain_loops(rated):
+def test_metrics_agree_with_plain_loops(rated):
     """Would fail if a mean, share, number, p-value or alpha were not that of the ratings in the sheets."""
     folder, key = rated
     given, sheets = random_answers(folder, key)
     report = rating_report(read_ratings(sheets, key), key, samples=500, seed=4)
     items = {item: [ratings[item] for ratings in given if ratings[item] != ""] for item in key}
 
-    def figures(chosen):
+    def metrics(chosen):
         chosen = [items[item] for item in key if chosen(key[item]) and items[item]]
         means = np.array([sum(r) / len(r) for r in chosen])
         return {
@@ -114,11 +114,11 @@ def test_figures_agree_with_plain_loops(rated):
             "relevant_share": np.array([100 * sum(x >= 4 for x in r) / len(r) for r in chosen]),
         }
 
-    true = figures(lambda entry: entry["kind"] == "true")
+    true = metrics(lambda entry: entry["kind"] == "true")
     for outcome, own in [
         (report["true"], true),
-        (report["novel"]["ggm"], figures(lambda entry: "ggm" in entry["systems"])),
-        (report["novel"]["bart"], figures(lambda entry: "bart" in entry["systems"])),
+        (report["novel"]["ggm"], metrics(lambda entry: "ggm" in entry["systems"])),
+        (report["novel"]["bart"], metrics(lambda entry: "bart" in entry["systems"])),
     ]:
         assert outcome["items"] == len(own["relevance"])
         for name, interval in bootstrap_intervals(own, samples=500, seed=4).items():
@@ -188,7 +188,7 @@ def replaced(path, change):
     ],
 )
 def test_spoilt_sheets(rated, spoil, message):
-    """Would fail if figures were made of ratings that belong to something else, or mean nothing."""
+    """Would fail if metrics were made of ratings that belong to something else, or mean nothing."""
     folder, key = rated
     sheet = answer(folder, "a.csv", lambda item: 3)
     replaced(sheet, lambda text: spoil(text.replace("\r\n", "\n")))
@@ -224,7 +224,7 @@ def test_empty_rows_and_missing_ones(rated):
 
 
 def test_command(rated, capsys):
-    """Would fail if the command wrote other figures than the functions give, or its table left some out."""
+    """Would fail if the command wrote other metrics than the functions give, or its table left some out."""
     folder, key = rated
     _, sheets = random_answers(folder, key)
     arguments = ["rate", "metrics", "--key", str(folder / "key.json"), "--output_dir", str(folder / "out")]
@@ -235,9 +235,9 @@ def test_command(rated, capsys):
     assert capsys.readouterr().out == table == rating_table(report)
     cells = [line.split(" | ") for line in table.splitlines() if line.startswith("| ")]
     assert [row[0] for row in cells] == ["| hashtags", "| the authors' own", "| novel, ggm", "| novel, bart"]
-    for row, figures in zip(cells[1:], [report["true"], *report["novel"].values()]):
-        assert int(row[1]) == figures["items"] and float(row[2].split()[0]) == round(figures["relevance"]["mean"], 2)
-        assert float(row[4].split()[0]) == round(figures["relevant_share"]["mean"], 1)
+    for row, metrics in zip(cells[1:], [report["true"], *report["novel"].values()]):
+        assert int(row[1]) == metrics["items"] and float(row[2].split()[0]) == round(metrics["relevance"]["mean"], 2)
+        assert float(row[4].split()[0]) == round(metrics["relevant_share"]["mean"], 1)
     assert f"{report['agreement']['krippendorff_alpha']:.2f}" in table and "Unrated" in table
     assert main([*arguments, str(folder / "nowhere.csv")]) == 1
     assert "nowhere.csv" in capsys.readouterr().err

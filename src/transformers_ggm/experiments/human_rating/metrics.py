@@ -28,7 +28,7 @@ def rating_report(
     """
     Compares people's ratings of novel hashtags with those of the authors' own, ready for JSON.
 
-    An item's figure is the mean over those who rated it; means, intervals and tests are over items.
+    An item's metric is the mean over those who rated it; means, intervals and tests are over items.
 
     Args:
         ratings ([`Ratings`]): as from [`read_ratings`].
@@ -43,7 +43,7 @@ def rating_report(
 
         - `true`, and `novel` by system: `items`, how many were rated; `relevance`, their mean rating, and
           `relevant_share`, the share of ratings that say "relevant" times 100, as `{"mean", "low", "high"}`; for
-          novel ones `also_true`, how many of them the videos' authors used too, and `tests`, by figure the
+          novel ones `also_true`, how many of them the videos' authors used too, and `tests`, by metric the
           `difference`, novel minus true, and the `p_value` of [`unpaired_test`]. A system none of whose hashtags was
           rated is left out;
         - `agreement`: `krippendorff_alpha` (`None` where it is not defined) and `items`, how many two people rated;
@@ -60,13 +60,13 @@ def rating_report(
         raise ValueError(f"`relevant_from` is {relevant_from}, but has to lie above {low} and at most at {high}.")
     rated = ~np.isnan(ratings.values)
     settings = {"confidence": confidence, "samples": samples, "seed": seed}
-    figures = _item_figures(ratings, relevant_from)
-    true = {item: figures[item] for item in figures if key[item]["kind"] == "true"}
-    if not true or len(true) == len(figures):
+    metrics = _item_metrics(ratings, relevant_from)
+    true = {item: metrics[item] for item in metrics if key[item]["kind"] == "true"}
+    if not true or len(true) == len(metrics):
         raise DatasetError(f"No {'novel' if true else 'true'} hashtag is rated: there is nothing to compare.")
     novel = {}
     for system in dict.fromkeys(system for entry in key.values() for system in entry["systems"]):
-        own = {item: figures[item] for item in figures if system in key[item]["systems"]}
+        own = {item: metrics[item] for item in metrics if system in key[item]["systems"]}
         if own:
             novel[system] = _summary(own, settings) | {
                 "also_true": sum(key[item]["also_true"] for item in own),
@@ -90,14 +90,22 @@ def rating_report(
 
 
 def rating_table(report: Mapping[str, Any]) -> str:
-    """The outcome of [`rating_report`] as Markdown: Table 6, with what is needed to read it below."""
+    """
+    The outcome of [`rating_report`] as Markdown: Table 6, with what is needed to read it below.
+
+    Args:
+        report (`dict`): what [`rating_report`] gives.
+
+    Returns:
+        `str`: the table, ending with a line break.
+    """
     settings, agreement = report["settings"], report["agreement"]
     lines = [
         f"| hashtags | judged | relevance ({settings['scale'][0]} to {settings['scale'][1]}) | p | "
         f"rated {settings['relevant_from']} or more, % | p |",
         "|---|---|---|---|---|---|",
         _line(_TRUE, report["true"]),
-        *(_line(f"novel, {system}", figures) for system, figures in report["novel"].items()),
+        *(_line(f"novel, {system}", metrics) for system, metrics in report["novel"].items()),
     ]
     alpha = agreement["krippendorff_alpha"]
     unrated = [f"{rater}: {counts['unrated']}" for rater, counts in report["raters"].items() if counts["unrated"]]
@@ -107,15 +115,15 @@ def rating_table(report: Mapping[str, Any]) -> str:
         f"Krippendorff's alpha (interval): {'not defined' if alpha is None else f'{alpha:.2f}'}, "
         f"{len(report['raters'])} rater(s), {agreement['items']} hashtags rated by two or more.",
         *(
-            f"Novel hashtags of {system} that the video's author used too: {figures['also_true']}."
-            for system, figures in report["novel"].items()
+            f"Novel hashtags of {system} that the video's author used too: {metrics['also_true']}."
+            for system, metrics in report["novel"].items()
         ),
         *([f"Unrated: {', '.join(unrated)}; by everybody: {report['unrated_items']}."] if unrated else []),
     ]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)]) + "\n"
 
 
-def _item_figures(ratings: Ratings, relevant_from: int) -> dict[str, tuple[float, float]]:
+def _item_metrics(ratings: Ratings, relevant_from: int) -> dict[str, tuple[float, float]]:
     """Mean rating, and share of "relevant" times 100, of each item that somebody rated."""
     found = {}
     for item, column in zip(ratings.items, ratings.values.T):
@@ -125,13 +133,13 @@ def _item_figures(ratings: Ratings, relevant_from: int) -> dict[str, tuple[float
     return found
 
 
-def _columns(figures: Mapping[str, tuple[float, float]]) -> dict[str, np.ndarray]:
-    return dict(zip(("relevance", "relevant_share"), np.array(list(figures.values())).T))
+def _columns(metrics: Mapping[str, tuple[float, float]]) -> dict[str, np.ndarray]:
+    return dict(zip(("relevance", "relevant_share"), np.array(list(metrics.values())).T))
 
 
-def _summary(figures: Mapping[str, tuple[float, float]], settings: dict[str, Any]) -> dict[str, Any]:
-    intervals = bootstrap_intervals(_columns(figures), **settings)
-    return {"items": len(figures), **{name: interval._asdict() for name, interval in intervals.items()}}
+def _summary(metrics: Mapping[str, tuple[float, float]], settings: dict[str, Any]) -> dict[str, Any]:
+    intervals = bootstrap_intervals(_columns(metrics), **settings)
+    return {"items": len(metrics), **{name: interval._asdict() for name, interval in intervals.items()}}
 
 
 def _tests(novel, true, samples: int, seed: int) -> dict[str, dict[str, Any]]:
@@ -142,10 +150,10 @@ def _tests(novel, true, samples: int, seed: int) -> dict[str, dict[str, Any]]:
     return {name: {"difference": test.difference, "p_value": test.p_value} for name, test in tests.items()}
 
 
-def _line(name: str, figures: Mapping[str, Any]) -> str:
-    cells = [name, str(figures["items"])]
-    for figure, digits in (("relevance", 2), ("relevant_share", 1)):
-        mean, low, high = (f"{figures[figure][end]:.{digits}f}" for end in ("mean", "low", "high"))
-        test = figures.get("tests", {}).get(figure)
+def _line(name: str, metrics: Mapping[str, Any]) -> str:
+    cells = [name, str(metrics["items"])]
+    for metric, digits in (("relevance", 2), ("relevant_share", 1)):
+        mean, low, high = (f"{metrics[metric][end]:.{digits}f}" for end in ("mean", "low", "high"))
+        test = metrics.get("tests", {}).get(metric)
         cells += [f"{mean} ({low} to {high})", "" if test is None else f"{test['p_value']:.2g}"]
     return f"| {' | '.join(cells)} |"
