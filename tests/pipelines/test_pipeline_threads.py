@@ -6,10 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from torch._dynamo import eval_frame
 from transformers import TokenizersBackend, pipeline
-
-from transformers_ggm.pipelines.compiled import as_written
 
 THREADS = 4
 ROUNDS = 10
@@ -106,26 +103,3 @@ def test_each_call_has_its_own_list_of_what_it_left_out(suggest, monkeypatch):
         list(threads.map(lambda name: suggest(name, on_error="skip"), ["a.mp4", "b.mp4"]))
     assert sorted(name for own in lists for name, _ in own) == ["a.mp4", "b.mp4"]
     assert suggest.skipped in lists
-
-
-def test_compiling_is_as_it_was_after_calls_at_the_same_time():
-    """Would fail if, of two threads that suspend compiling, the later one put back what the first had set."""
-    first_is_in, second_is_in = threading.Event(), threading.Event()
-
-    def first():
-        with as_written():
-            first_is_in.set()
-            # In vain, unless both can be in at once.
-            second_is_in.wait(timeout=0.3)
-
-    def second():
-        assert first_is_in.wait(timeout=60)
-        with as_written():
-            second_is_in.set()
-            ending.result(timeout=60)
-
-    before = eval_frame._stance
-    with ThreadPoolExecutor(2) as threads:
-        ending = threads.submit(first)
-        threads.submit(second).result()
-    assert eval_frame._stance == before

@@ -24,7 +24,7 @@ from .stamps import rows_stamp
 logger = logging.get_logger(__name__)
 
 ARROW_BATCH = 64
-_FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds", "still_tolerance")
+_FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
 FRAME_FEATURES = Features(
     {
         "frames": Value("large_binary"),

@@ -5,7 +5,6 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from ..utils.checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder
-from .compiled import DECODING, as_written, compile_parts
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import check_savable, choose_type, unrounded
 from .inputs import ItemDecoder, encode_media
@@ -39,7 +37,7 @@ logger = logging.get_logger(__name__)
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
     "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
-    "still_tolerance", "generate_kwargs",
+    "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
@@ -95,8 +93,6 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
             `hashtag_pool` of that checkpoint.
-        compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
-            The hashtags are the same; the first calls take minutes. It is for many calls.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a processor that has products of them. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
@@ -108,7 +104,7 @@ class HashtagGenerationPipeline(Pipeline):
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
         `RetrieverMismatchError`: The pool was made by another retriever.
-        `InputError`: An argument is not known, or the model cannot be compiled or take eight bits here.
+        `InputError`: An argument is not known, or the model cannot take eight bits here.
     """
 
     # Loaded below: what transformers would take for an adapter is the processor of its base.
@@ -128,15 +124,10 @@ class HashtagGenerationPipeline(Pipeline):
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
-        compile: bool = False,
         int8: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
-        if int8 and compile:
-            raise InputError(
-                "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
-            )
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
         if processor is None:
@@ -166,9 +157,6 @@ class HashtagGenerationPipeline(Pipeline):
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
         if int8:
             quantize_parts(self.model, self.retriever)
-        self._is_compiled = compile
-        if compile:
-            compile_parts(self.model, self.retriever)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -206,8 +194,6 @@ class HashtagGenerationPipeline(Pipeline):
                 gets one black frame: the model hears through what it sees.
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
-            still_tolerance (`float`, defaults to 0.0): Up to which mean difference of pixels, from 0 to 255, a frame
-                counts as still the one before it and is not encoded again; the processors' own where that is more.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
             batch_size (`int`, defaults to 1): Items at a time.
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
@@ -279,7 +265,6 @@ class HashtagGenerationPipeline(Pipeline):
         blank_video: bool | None = None,
         hashtag_pool: HashtagPool | None = None,
         return_guidance: bool | None = None,
-        still_tolerance: float | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
@@ -304,10 +289,8 @@ class HashtagGenerationPipeline(Pipeline):
         if max_hashtags is not None:
             limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
             decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
-        if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
-            raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
         self._check_pool(hashtag_pool)
-        preprocess = {"description": description, "blank_video": blank_video, "still_tolerance": still_tolerance}
+        preprocess = {"description": description, "blank_video": blank_video}
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
         postprocess = {"top_n": top_n, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
@@ -326,12 +309,10 @@ class HashtagGenerationPipeline(Pipeline):
         """Decodes an item: a row of [`ItemDecoder`]."""
         return self._item_decoder(**preprocess_params)(input_)
 
-    def _item_decoder(
-        self, description: str = "", blank_video: bool = True, guided: bool = True, still_tolerance: float = 0.0
-    ) -> ItemDecoder:
+    def _item_decoder(self, description: str = "", blank_video: bool = True, guided: bool = True) -> ItemDecoder:
         sees = guided and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video, still_tolerance)
+        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video)
 
     def _forward(
         self,
@@ -392,14 +373,13 @@ class HashtagGenerationPipeline(Pipeline):
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        # The package's own searches go by keys and values that grow with every token, compiled parts by fixed ones.
         search = search_arguments(self.model, self.processor.tokenizer, shown, decoding)
         written = self.model.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-            **(DECODING if self._is_compiled else search) | _with_one_length(decoding),
+            **search | _with_one_length(decoding),
         )
         sequences = written if torch.is_tensor(written) else written.sequences
         repeats = len(sequences) // len(rows)
@@ -408,8 +388,7 @@ class HashtagGenerationPipeline(Pipeline):
         else:
             mask = inputs["attention_mask"] if mask is None else mask
             states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-            with as_written() if self._is_compiled else nullcontext():
-                log_probs = token_log_probs(self.model, states, mask, sequences)
+            log_probs = token_log_probs(self.model, states, mask, sequences)
         return [
             {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
             for ids, probs, tags, description in zip(
