@@ -88,12 +88,12 @@ class Workload:
 
     def alone(self, batch_size: int) -> None:
         """Tags what is prepared."""
-        pool, rows = self.suggest.hashtag_pool, iter(self.rows)
-        forward = {"num_guidance": self.suggest.processor.num_guidance, "hashtag_pool": pool, "skipped": []}
-        forward |= {"positions": itertools.count(), **self.decoding}
-        while batch := [dict(row) for row in itertools.islice(rows, batch_size)]:
-            for row in self.suggest.forward({"rows": batch}, **forward)["rows"]:
-                self.suggest.postprocess({"rows": row}, hashtag_pool=pool)
+        rows = iter(self.rows)
+        while batch := list(itertools.islice(rows, batch_size)):
+            inputs = {name: [row[name] for row in batch] for name in batch[0]}
+            outputs = self.suggest.forward(inputs, **self.decoding)
+            for values in zip(*outputs.values()):
+                self.suggest.postprocess(dict(zip(outputs, values)))
 
     def from_files(self, batch_size: int, num_workers: int) -> None:
         """Tags the files."""

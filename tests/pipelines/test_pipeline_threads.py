@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from transformers import TokenizersBackend, pipeline
 
+from transformers_ggm.pipelines import hashtag_generation
+
 THREADS = 4
 ROUNDS = 10
 
@@ -87,18 +89,18 @@ def test_answers_are_those_of_calls_made_alone(suggest, clips, hurried, slow_tok
 def test_each_call_has_its_own_list_of_what_it_left_out(suggest, monkeypatch):
     """Would fail if calls that begin at the same time wrote what they left out into one list."""
     together, lists = threading.Barrier(2), []
-    sanitize, forward = suggest._sanitize_parameters, suggest.forward
+    sanitize, report = suggest._sanitize_parameters, hashtag_generation._report
 
     def sanitize_together(**kwargs):
         together.wait(timeout=60)
         return sanitize(**kwargs)
 
-    def noted_forward(model_inputs, **params):
-        lists.append(params["skipped"])
-        return forward(model_inputs, **params)
+    def noted_report(item, position, on_error, skipped):
+        lists.append(skipped)
+        report(item, position, on_error, skipped)
 
     monkeypatch.setattr(suggest, "_sanitize_parameters", sanitize_together)
-    monkeypatch.setattr(suggest, "forward", noted_forward)
+    monkeypatch.setattr(hashtag_generation, "_report", noted_report)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda name: suggest(name, on_error="skip"), ["a.mp4", "b.mp4"]))
     assert sorted(name for own in lists for name, _ in own) == ["a.mp4", "b.mp4"]

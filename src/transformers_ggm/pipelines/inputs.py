@@ -1,7 +1,7 @@
 """One item of the pipeline's input, in any of its forms, as frames, sound and words."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from PIL import Image
 
 from ..errors import InputError, MediaError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
+from ..processing.frame_geometry import same_frames
 from ..processing.media import is_media_source
 from ..processing.media.sources import path_of
-from ..processing.sound_features import batch_sounds, sound_features, sound_waveform
+from ..processing.sound_features import sound_features, sound_waveform
 from ..utils.file_names import whole_text
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
@@ -120,7 +121,7 @@ def load_item(
         frames = retriever_frames = processor.video_processor.frames_of(video)
         if retriever_video_processor is None:
             retriever_frames = None
-        elif not same_geometry(processor.video_processor, retriever_video_processor):
+        elif not same_frames(processor.video_processor, retriever_video_processor):
             retriever_frames = retriever_video_processor.frames_of(video)
     elif waveform is not None and blank_video:
         size = processor.video_processor.crop_size
@@ -136,67 +137,6 @@ def load_item(
         "input_features": None if waveform is None else sound_features(processor.feature_extractor, waveform),
         "description": fields.description,
     }
-
-
-@dataclass(frozen=True)
-class ItemDecoder:
-    """Decodes items of the pipeline: all that this takes, and no model, so that it can be sent to other processes.
-
-    Args:
-        processor ([`GGMProcessor`]), retriever_video_processor ([`GGMVideoProcessor`], *optional*), blank_video
-            (`bool`, defaults to `True`): As for [`load_item`].
-        description (`str`, defaults to `""`): For items without one.
-    """
-
-    processor: GGMProcessor
-    retriever_video_processor: GGMVideoProcessor | None
-    description: str = ""
-    blank_video: bool = True
-
-    def __call__(self, item: Any) -> dict[str, Any]:
-        """What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or
-        `None`.
-
-        Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
-        """
-        name = item_name(item)
-        try:
-            row = load_item(
-                read_fields(item, self.description),
-                self.processor,
-                self.retriever_video_processor,
-                self.blank_video,
-            )
-        except (MediaError, InputError) as error:
-            return {"name": name, "error": error}
-        return {"name": name, "error": None, **row}
-
-
-def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> dict[str, torch.Tensor]:
-    """The tensors of the frames and sounds of a batch of rows from [`load_item`]; empty where no row has any."""
-    frames = [row["frames"] for row in rows]
-    if all(video is None for video in frames):
-        # The model hears through what it sees.
-        return {}
-    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False))
-    sounds = [row["input_features"] for row in rows]
-    if all(sound is None for sound in sounds):
-        return media
-    return {**media, **batch_sounds(processor.feature_extractor, sounds)}
-
-
-def same_geometry(first: GGMVideoProcessor, second: GGMVideoProcessor) -> bool:
-    """Tells whether two video processors make the same frames, up to normalisation."""
-    return _geometry(first) == _geometry(second)
-
-
-def _geometry(video_processor: GGMVideoProcessor) -> tuple:
-    sizes = tuple(
-        sorted((name, value) for name, value in dict(size or {}).items() if value is not None)
-        for size in (video_processor.size, video_processor.crop_size)
-    )
-    names = ("do_resize", "resample", "do_center_crop", "do_convert_rgb", "num_frames", "fps")
-    return (*sizes, *(getattr(video_processor, name) for name in names))
 
 
 def _is_stored_file(value: Any) -> bool:
