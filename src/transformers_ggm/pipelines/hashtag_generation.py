@@ -245,7 +245,7 @@ class HashtagGenerationPipeline(Pipeline):
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
-        nothing = {"hashtags": [], "guidance": []} if postprocess_params.get("return_guidance") else []
+        is_dict = postprocess_params.get("return_guidance")
 
         def answer(batch: list[PreprocessedItem]) -> Iterator:
             for item, position in zip(batch, positions):
@@ -253,10 +253,11 @@ class HashtagGenerationPipeline(Pipeline):
                     _report(item, position, on_error, skipped)
             readable = [item.inputs for item in batch if item.error is None]
             outputs = _rows(self.forward(_as_lists(readable), **forward_params)) if readable else iter(())
-            return (
-                copy.deepcopy(nothing) if item.error else self.postprocess(next(outputs), **postprocess_params)
-                for item in batch
-            )
+            for item in batch:
+                if item.error is None:
+                    yield self.postprocess(next(outputs), **postprocess_params)
+                else:
+                    yield {"hashtags": [], "guidance": []} if is_dict else []
 
         preprocessor = self._without_models() if num_workers else self
         preprocess = partial(preprocessor.preprocess, **preprocess_params)

@@ -252,10 +252,10 @@ class _AnswerPickler(pickle.Pickler):
             return NotImplemented
 
 
-def _packed_answer(answer: Any) -> bytes:
+def _packed_answer(answer: Any) -> memoryview:
     file = io.BytesIO()
     _AnswerPickler(file, _PICKLE_PROTOCOL).dump(answer)
-    return file.getvalue()
+    return file.getbuffer()
 
 
 def _what_happened(cause: Exception, name: str | None, process: _Process, max_seconds: float | None) -> MediaError:
