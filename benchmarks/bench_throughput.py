@@ -11,8 +11,8 @@ runs count.
 
 The ceiling is what workers could reach at best. Where the model runs on the processor, it is the model's processor
 time divided by that of model and decoding; on a GPU, what all cores together can decode, divided by the model's videos
-a second. On a GPU, the model is measured with a static cache and compiled decoder too, and as a share of the rate at
-which the card multiplies large bfloat16 matrices.
+a second. On a GPU, the model is measured as a share of the rate at which the card multiplies large bfloat16 matrices
+too.
 """
 
 import argparse
@@ -42,7 +42,6 @@ from transformers_ggm.utils.files import check_output_folder
 
 NUM_FILES = 4
 MODELS = ["published", "base", "bundled"]
-STATIC = {"cache_implementation": "static"}
 
 
 @dataclass
@@ -87,14 +86,14 @@ class Workload:
             ready[item["video"]] = self.suggest.preprocess(item)
         self.rows = [ready[item["video"]] for item in self.items]
 
-    def alone(self, batch_size: int, **decoding) -> None:
+    def alone(self, batch_size: int) -> None:
         """Tags what is prepared."""
-        pool, rows = self.suggest.hashtag_pool, iter(self.rows)
-        forward = {"num_guidance": self.suggest.processor.num_guidance, "hashtag_pool": pool, "skipped": []}
-        forward |= {"positions": itertools.count(), **self.decoding, **decoding}
-        while batch := [dict(row) for row in itertools.islice(rows, batch_size)]:
-            for row in self.suggest.forward({"rows": batch}, **forward)["rows"]:
-                self.suggest.postprocess({"rows": row}, hashtag_pool=pool)
+        rows = iter(self.rows)
+        while batch := list(itertools.islice(rows, batch_size)):
+            inputs = {name: [row[name] for row in batch] for name in batch[0]}
+            outputs = self.suggest.forward(inputs, **self.decoding)
+            for values in zip(*outputs.values()):
+                self.suggest.postprocess(dict(zip(outputs, values)))
 
     def from_files(self, batch_size: int, num_workers: int) -> None:
         """Tags the files."""
@@ -137,9 +136,6 @@ def rows_of_table(
         ways = {"alone": Timed(lambda size=batch_size: work.alone(size))}
         for count in (0, *workers):
             ways[count] = Timed(lambda size=batch_size, count=count: work.from_files(size, count))
-        if rate is not None:
-            ways["static"] = Timed(lambda size=batch_size: work.alone(size, **STATIC))
-            ways["static"].run()  # compiles
         work.alone(batch_size)
         for _ in range(num_runs):
             for timed in ways.values():
@@ -153,7 +149,7 @@ def rows_of_table(
         cells = [f"{speeds[way]:.2f}" for way in ("alone", 0, *workers)]
         cells += [f"{max(speeds[count] for count in workers) / speeds['alone']:.2f}", f"{ceiling:.2f}"]
         if rate is not None:
-            cells += [f"{speeds['static']:.2f}", f"{max(speeds['alone'], speeds['static']) * operations / rate:.1%}"]
+            cells.append(f"{speeds['alone'] * operations / rate:.1%}")
         lines.append(f"| {name} | {batch_size} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     return lines
@@ -163,7 +159,7 @@ def header(workers: list[int], on_gpu: bool) -> list[str]:
     """The first two lines of the table."""
     columns = ["videos a second", "batch", "model alone", "files, no workers"]
     columns += [f"{count} worker{'s' * (count > 1)}" for count in workers] + ["best of workers / alone", "ceiling"]
-    columns += ["alone, static cache, compiled", "share of the matrix rate"] if on_gpu else []
+    columns += ["share of the matrix rate"] if on_gpu else []
     return ["| " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) - 1)]
 
 

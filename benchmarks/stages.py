@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from transformers_ggm import HashtagGenerationPipeline
-from transformers_ggm.pipelines import hashtag_generation, inputs
+from transformers_ggm.pipelines import hashtag_generation
 
 REST = "the rest"
 STAGES = (
@@ -69,7 +69,7 @@ def measured(suggest: HashtagGenerationPipeline, items: list[dict[str, Any]], **
     """
     times, encoder = StageTimes(), suggest.model.get_encoder()
     places = [
-        (inputs, "load_item", "decode and resize"),
+        (hashtag_generation, "load_item", "decode and resize"),
         (suggest.retriever, "get_video_features", "retriever's vision"),
         (suggest.hashtag_pool, "search", "search"),
         (encoder, "forward", "text encoder and fusion"),

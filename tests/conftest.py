@@ -15,8 +15,8 @@ import torch
 from hub_stand_in import StandInHub, point_client_at
 from hypothesis import settings
 
-# Tests make no assertions about time: a busy machine is not a fault. And they try the same examples every time, so that
-# a change is not held up by what it did not touch: `pytest --hypothesis-profile default` looks for new ones.
+# Tests make no assertions about time: a busy machine is not a fault. And they try the same examples every time, so
+# that a change is not held up by what it did not touch: `pytest --hypothesis-profile default` looks for new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
 

@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from torch._inductor import config as inductor
 from torch._utils import ExceptionWrapper
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -43,30 +42,3 @@ def test_exceptions_travel_with_their_type():
         wrapped = ExceptionWrapper(where="in a test")
     with pytest.raises(KeyError, match="snow"):
         wrapped.reraise()
-
-
-def test_inductor_names_its_compilers():
-    """Would fail if a missing compiler could not be told before compiling."""
-    assert any(isinstance(name, str) for name in inductor.cpp.cxx)
-    assert all(name is None or isinstance(name, str) for name in inductor.cpp.cxx)
-
-
-def test_compiled_modules_run_as_written_within_a_stance():
-    """Would fail if calls of which no two are alike were compiled one by one."""
-    calls = []
-
-    def backend(graph, inputs):
-        calls.append(len(inputs))
-        return graph.forward
-
-    class Doubled(nn.Module):
-        def forward(self, inputs):
-            return 2 * inputs
-
-    module = Doubled()
-    module.compile(backend=backend)
-    module(torch.ones(1, 2))
-    assert len(calls) == 1
-    with torch.compiler.set_stance("force_eager"):
-        torch.testing.assert_close(module(torch.ones(3, 2)), torch.full((3, 2), 2.0))
-    assert len(calls) == 1

@@ -1,5 +1,9 @@
 import json
+import multiprocessing
+import os
 import shutil
+import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +12,9 @@ from datasets.arrow_writer import ArrowWriter
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
 from transformers_ggm.data import DataCollatorForHashtagRetrieval, DecodedShorts, decode_split
+from transformers_ggm.data import decoded as module
 from transformers_ggm.errors import DatasetError, MediaError
+from transformers_ggm.processing.media import decoding_workers
 
 GUIDANCE = [["rain"], [], ["bluesquare", "rain"], ["lakelife"]]
 
@@ -251,3 +257,29 @@ def test_real_sounds(processors, shared_data, tmp_path):
     sounds = load_shorts(shared_data / "sounds")["test"]
     split = decode_split(sounds, tmp_path / "test.arrow", *processors, blank_video=True)
     assert len(split) == len(sounds) and all(split["input_features_shape"][:]) and not any(split["frames_shape"][:])
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="processes know what is replaced if forked")
+def test_a_decoder_that_hangs_or_crashes_costs_its_clip(shorts, processors, tmp_path, monkeypatch):
+    """Would fail if one clip could end the preparation of a split, or hold it up for ever."""
+    stuck, crashing = shorts[0]["video"], shorts[3]["video"]
+    decode = GGMProcessor.decode_media
+
+    def decode_badly(self, source, **kwargs):
+        if source == stuck:
+            time.sleep(600)
+        if source == crashing:
+            os._exit(9)
+        return decode(self, source, **kwargs)
+
+    monkeypatch.setattr(GGMProcessor, "decode_media", decode_badly)
+    monkeypatch.setattr(module, "DEFAULT_LIMITS", replace(module.DEFAULT_LIMITS, max_wall_seconds=3.0))
+    monkeypatch.setattr(decoding_workers, "_GRACE_SECONDS", 0.0)
+    split = decode_split(shorts, tmp_path / "train.arrow", *processors, num_workers=2, on_error="skip")
+    assert split["video"][:] == [shorts[1]["video"], shorts[2]["video"]]
+    rejected = [json.loads(line) for line in (tmp_path / "train.rejected.jsonl").read_text().splitlines()]
+    assert [row["video"] for row in rejected] == [stuck, crashing]
+    assert "within 3 s" in rejected[0]["error"] and "exit code 9" in rejected[1]["error"]
+    assert all(row["video"] in row["error"] for row in rejected)
+    with pytest.raises(MediaError, match=r"exit code 9.*on_error='skip'"):
+        decode_split(shorts.select([3]), tmp_path / "test.arrow", *processors, num_workers=1)

@@ -9,19 +9,19 @@ import runpy
 import sys
 from pathlib import Path
 
-from transformers_ggm.pipelines import inputs
+from transformers_ggm import HashtagGenerationPipeline
 
 
 def hold(pipe, clip):
     """Lets this process, and those that it forks, wait before the clip is decoded."""
-    load_item = inputs.load_item
+    preprocess = HashtagGenerationPipeline.preprocess
 
-    def load_item_held(fields, *args):
-        if fields.video is not None and Path(fields.video).name == clip:
+    def preprocess_held(self, item, **params):
+        if Path(item["video"]).name == clip:
             Path(pipe).read_bytes()
-        return load_item(fields, *args)
+        return preprocess(self, item, **params)
 
-    inputs.load_item = load_item_held
+    HashtagGenerationPipeline.preprocess = preprocess_held
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import collections
 import io
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import av
@@ -18,14 +19,21 @@ from transformers.pipelines.pt_utils import KeyDataset
 
 from transformers_ggm import GGMProcessor
 from transformers_ggm.errors import InputError, MediaError
-from transformers_ggm.pipelines.inputs import ItemDecoder
+from transformers_ggm.pipelines.inputs import load_item, read_fields
 from transformers_ggm.pipelines.items import as_items
+from transformers_ggm.pipelines.prefetching import ItemPreprocessor
 
 
 @pytest.fixture(scope="module")
 def decode(checkpoint):
-    processor = GGMProcessor.from_pretrained(checkpoint)
-    return ItemDecoder(processor, processor.video_processor)
+    return partial(decoded, GGMProcessor.from_pretrained(checkpoint))
+
+
+def decoded(processor, item):
+    """The fields of a decoded item, and what is wrong with it."""
+    preprocess = ItemPreprocessor(lambda item: load_item(read_fields(item), processor, processor.video_processor))
+    found = preprocess(item)
+    return {"error": found.error, **(found.inputs or {})}
 
 
 @pytest.fixture(scope="module")

@@ -189,18 +189,3 @@ def test_a_still_is_seen_once(suggest, sharing, counts):
     counts.rows("shared", tower_of(sharing.retriever, "vision"))
     sharing(still)
     assert counts["shared"] == [1]
-
-
-def test_nearly_still(suggest, counts):
-    """Would fail if `still_tolerance` reached one of the two towers only, or did not outlast the call it was for."""
-    noise = np.random.default_rng(0).integers(0, 3, (4, 32, 32, 3), dtype=np.uint8)
-    clip = np.concatenate([100 + noise[:2], 140 + noise[2:]])
-    counts.of_pipeline(suggest)
-    loose = suggest(clip, still_tolerance=2.0, description=WORDS)
-    assert (counts["vision"], counts["retriever"]) == ([2], [2])
-    assert loose == suggest(clip[[0, 0, 2, 2]], description=WORDS)
-    suggest(clip)
-    assert counts["vision"] == counts["retriever"] == [2, 2, 4]
-    suggest.processor.video_processor.still_tolerance = 2.0
-    suggest(clip)
-    assert (counts["vision"][-1], counts["retriever"][-1]) == (2, 4)

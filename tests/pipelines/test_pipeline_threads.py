@@ -6,10 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from torch._dynamo import eval_frame
 from transformers import TokenizersBackend, pipeline
 
-from transformers_ggm.pipelines.compiled import as_written
+from transformers_ggm.pipelines import hashtag_generation
 
 THREADS = 4
 ROUNDS = 10
@@ -90,18 +89,18 @@ def test_answers_are_those_of_calls_made_alone(suggest, clips, hurried, slow_tok
 def test_each_call_has_its_own_list_of_what_it_left_out(suggest, monkeypatch):
     """Would fail if calls that begin at the same time wrote what they left out into one list."""
     together, lists = threading.Barrier(2), []
-    sanitize, forward = suggest._sanitize_parameters, suggest.forward
+    sanitize, report = suggest._sanitize_parameters, hashtag_generation._report
 
     def sanitize_together(**kwargs):
         together.wait(timeout=60)
         return sanitize(**kwargs)
 
-    def noted_forward(model_inputs, **params):
-        lists.append(params["skipped"])
-        return forward(model_inputs, **params)
+    def noted_report(item, position, on_error, skipped):
+        lists.append(skipped)
+        report(item, position, on_error, skipped)
 
     monkeypatch.setattr(suggest, "_sanitize_parameters", sanitize_together)
-    monkeypatch.setattr(suggest, "forward", noted_forward)
+    monkeypatch.setattr(hashtag_generation, "_report", noted_report)
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda name: suggest(name, on_error="skip"), ["a.mp4", "b.mp4"]))
     assert sorted(name for own in lists for name, _ in own) == ["a.mp4", "b.mp4"]
@@ -126,26 +125,3 @@ def test_hashtags_are_added_and_removed_while_others_ask(suggest, hurried):
     assert not [each for each in answers if isinstance(each, Exception)]
     new = {f"new{thread}x{number}" for thread in range(THREADS - 1) for number in range(ROUNDS)}
     assert set(suggest.hashtag_pool) == {*known, *new} and len(suggest.hashtag_pool) == len(known) + len(new)
-
-
-def test_compiling_is_as_it_was_after_calls_at_the_same_time():
-    """Would fail if, of two threads that suspend compiling, the later one put back what the first had set."""
-    first_is_in, second_is_in = threading.Event(), threading.Event()
-
-    def first():
-        with as_written():
-            first_is_in.set()
-            # In vain, unless both can be in at once.
-            second_is_in.wait(timeout=0.3)
-
-    def second():
-        assert first_is_in.wait(timeout=60)
-        with as_written():
-            second_is_in.set()
-            ending.result(timeout=60)
-
-    before = eval_frame._stance
-    with ThreadPoolExecutor(2) as threads:
-        ending = threads.submit(first)
-        threads.submit(second).result()
-    assert eval_frame._stance == before

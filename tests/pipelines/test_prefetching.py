@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,10 @@ import pytest
 import torch
 
 from transformers_ggm.errors import InputError, MediaError
-from transformers_ggm.pipelines import inputs
-from transformers_ggm.pipelines import prefetching as decoding_ahead
-from transformers_ggm.pipelines import worker_processes as decoding_processes
-from transformers_ggm.pipelines.inputs import ItemDecoder
-from transformers_ggm.pipelines.prefetching import DecodedItems, Suggestions
+from transformers_ggm.pipelines import inputs, prefetching
+from transformers_ggm.pipelines.prefetching import PreprocessedItems, Suggestions
 from transformers_ggm.processing import GGMProcessor
+from transformers_ggm.processing.media import decoding_workers
 
 needs_fork = pytest.mark.skipif(
     multiprocessing.get_start_method() != "fork", reason="what a test replaces is known to forked processes only"
@@ -31,12 +30,20 @@ needs_fork = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def decode(checkpoint):
-    processor = GGMProcessor.from_pretrained(checkpoint)
-    return ItemDecoder(processor, processor.video_processor)
+    return partial(preprocess, GGMProcessor.from_pretrained(checkpoint))
+
+
+def preprocess(processor, item):
+    return inputs.load_item(inputs.read_fields(item), processor, processor.video_processor)
+
+
+def as_row(item):
+    """A preprocessed item with its fields in one dict."""
+    return {"name": item.name, "error": item.error, **(item.inputs or {})}
 
 
 def rows(items, decode, num_workers=2, batch_size=2):
-    return list(DecodedItems(items, decode, num_workers, batch_size))
+    return list(map(as_row, PreprocessedItems(items, decode, num_workers, batch_size)))
 
 
 def num_children():
@@ -114,8 +121,8 @@ def test_endless_streams_are_read_a_bounded_number_ahead(clips, decode):
             given.append(number)
             yield {"video": path, "description": str(number)}
 
-    with closing(iter(DecodedItems(stream(), decode, num_workers=2, batch_size=3))) as decoded:
-        assert [row["description"] for row in itertools.islice(decoded, 5)] == list("01234")
+    with closing(iter(PreprocessedItems(stream(), decode, num_workers=2, batch_size=3))) as decoded:
+        assert [row.inputs["description"] for row in itertools.islice(decoded, 5)] == list("01234")
         while not reads_no_further():
             time.sleep(0.01)
         # A batch of 3 and 2 for each worker, the row taken last, and the one that waits for room.
@@ -131,10 +138,10 @@ def test_a_row_does_not_wait_for_the_items_behind_it(clips, decode):
         assert arrived.wait(60)
         yield {"description": "second"}
 
-    decoded = iter(DecodedItems(stream(), decode, num_workers=2, batch_size=1))
-    assert next(decoded)["description"] == "first"
+    decoded = iter(PreprocessedItems(stream(), decode, num_workers=2, batch_size=1))
+    assert next(decoded).inputs["description"] == "first"
     arrived.set()
-    assert [row["description"] for row in decoded] == ["second"]
+    assert [row.inputs["description"] for row in decoded] == ["second"]
 
 
 def test_an_error_of_the_stream_comes_in_its_turn(clips, decode):
@@ -144,7 +151,7 @@ def test_an_error_of_the_stream_comes_in_its_turn(clips, decode):
         yield from clips
         raise OSError("the bucket is gone")
 
-    decoded = iter(DecodedItems(stream(), decode, num_workers=2, batch_size=2))
+    decoded = iter(PreprocessedItems(stream(), decode, num_workers=2, batch_size=2))
     assert len(list(itertools.islice(decoded, len(clips)))) == len(clips)
     with pytest.raises(OSError, match="bucket is gone"):
         next(decoded)
@@ -174,15 +181,16 @@ def test_a_crash_costs_its_clip_and_nothing_else(clips, decode, monkeypatch):
 @needs_fork
 def test_a_decoder_that_does_not_come_back_is_ended(clips, decode, monkeypatch):
     """Would fail if one clip could hold up a run for ever."""
-    monkeypatch.setattr(decoding_ahead, "_MAX_SECONDS", 1.0)
+    monkeypatch.setattr(prefetching, "_MAX_SECONDS", 1.0)
+    monkeypatch.setattr(decoding_workers, "_GRACE_SECONDS", 0.0)
     stuck, *others = clips
-    original, ask = inputs.load_item, decoding_processes._Process.ask
+    original, ask = inputs.load_item, decoding_workers._Process.ask
 
     def ask_slow_machine(process, task, max_seconds):
         assert max_seconds == 1.0
         return ask(process, task, max_seconds if stuck.encode() in task else None)
 
-    monkeypatch.setattr(decoding_processes._Process, "ask", ask_slow_machine)
+    monkeypatch.setattr(decoding_workers._Process, "ask", ask_slow_machine)
     monkeypatch.setattr(
         inputs,
         "load_item",
@@ -214,10 +222,10 @@ def test_whatever_ends_a_run_ends_its_processes(clips, decode):
         raise ValueError("the model failed")
 
     def running(answer):
-        return Suggestions(DecodedItems(itertools.cycle(clips), decode, 2, 2), answer, batch_size=2)
+        return Suggestions(PreprocessedItems(itertools.cycle(clips), decode, 2, 2), answer, batch_size=2)
 
     closed = running(list)
-    assert next(closed)["error"] is None and num_children() == 2
+    assert next(closed).error is None and num_children() == 2
     closed.close()
     assert num_children() == 0 and list(closed) == []
     forgotten = running(list)
@@ -227,7 +235,7 @@ def test_whatever_ends_a_run_ends_its_processes(clips, decode):
     with pytest.raises(ValueError, match="the model failed") as kept:
         next(running(fail))
     assert num_children() == 0 and kept.value
-    finished = Suggestions(DecodedItems(list(clips), decode, 2, 3), list, batch_size=3)
+    finished = Suggestions(PreprocessedItems(list(clips), decode, 2, 3), list, batch_size=3)
     assert len(finished) == len(clips) == len(list(finished))
     assert num_children() == 0
 

@@ -18,6 +18,7 @@ from transformers import (
 
 from transformers_ggm.errors import HashtagError, InputError, MediaError
 from transformers_ggm.processing import GGMProcessor, GGMVideoProcessor
+from transformers_ggm.processing.sound_features import sound_features
 
 EXTRACTORS = {
     "whisper": (lambda: WhisperFeatureExtractor(feature_size=16, chunk_length=2), (16, 200)),
@@ -118,6 +119,22 @@ def test_sound_of_every_form_gives_the_same_features(hearing, tmp_path):
     faster = hearing(audio=tone(rate=48_000), sampling_rate=48_000, text="a")["input_features"]
     # The strongest mel band of each window stays the same; resampling changes the quiet ones.
     assert torch.equal(faster[0, :, 5:90].argmax(dim=0), expected[0, :, 5:90].argmax(dim=0))
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_features_made_before_give_the_same(video_processor, tokenizer, clip, name):
+    """Would fail if sound that was decoded before were batched in another way, or silence were heard."""
+    processor = GGMProcessor(video_processor, tokenizer, EXTRACTORS[name][0]())
+    waves = [tone(seconds=0.7), None, tone(220, seconds=1.5)]
+    arguments = {"videos": [clip, None, FRAMES], "text": ["a", "b", "c"]}
+    expected = processor(audio=waves, sampling_rate=16_000 if name != "clap" else 48_000, **arguments)
+    features = [None if wave is None else sound_features(processor.feature_extractor, wave) for wave in waves]
+    batch = processor(input_features=features, **arguments)
+    assert batch.keys() == expected.keys() and all(torch.equal(batch[key], expected[key]) for key in batch)
+    silent = processor(input_features=[None] * 3, **arguments)
+    assert silent.keys() == expected.keys() - {"input_features", "input_features_mask", "audio_mask"}
+    with pytest.raises(InputError, match="pass one of them"):
+        processor(input_features=features, audio=waves, **arguments)
 
 
 def test_given_sound_replaces_the_clips(hearing, clip):

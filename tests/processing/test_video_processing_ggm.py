@@ -164,6 +164,18 @@ def test_save_and_load(tmp_path):
     assert torch.equal(loaded(frames)["pixel_values_videos"], processor(frames)["pixel_values_videos"])
 
 
+def test_a_configuration_of_an_earlier_version(tmp_path):
+    """Would fail if a checkpoint that was saved with `still_tolerance` could not be loaded, or went on carrying it."""
+    processor = GGMVideoProcessor(size=16)
+    processor.save_pretrained(tmp_path)
+    file = tmp_path / "video_preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "still_tolerance": 2.0}))
+    loaded = GGMVideoProcessor.from_pretrained(tmp_path)
+    assert loaded.to_dict() == processor.to_dict()
+    frames = random_frames(3)
+    assert torch.equal(loaded(frames)["pixel_values_videos"], processor(frames)["pixel_values_videos"])
+
+
 @pytest.mark.parametrize(
     ("videos", "message"),
     [

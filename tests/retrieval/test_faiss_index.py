@@ -113,3 +113,19 @@ def test_layers_grow_without_coding_all_anew(monkeypatch):
     assert recall(index.search(queries, 50)[1], ExactIndex(vectors).search(queries, 50)[1]) >= 0.95
     newest = index.search(rows[-40:], 1)[1].flatten()
     assert newest.tolist() == list(range(11_960, 12_000))
+
+
+@pytest.mark.contract
+def test_why_faiss_does_not_do_it_alone():
+    """Would fail if FAISS could leave removed rows out of a fast scan by itself, or refined by float16 vectors: what
+    is done here beside it would then be needless."""
+    faiss = faiss_index.import_faiss()
+    rows = torch.randn(256, 8, generator=torch.manual_seed(0)).numpy()
+    codes = faiss.IndexPQFastScan(8, 4, 4, faiss.METRIC_INNER_PRODUCT)
+    codes.train(rows)
+    refined = faiss.IndexRefineFlat(codes)
+    refined.add(rows)
+    kept = faiss.SearchParameters(sel=faiss.IDSelectorRange(0, 128))
+    with pytest.raises(RuntimeError, match="IndexFastScan"):
+        codes.search(rows[:1], 3, params=kept)
+    assert faiss.downcast_index(refined.refine_index).code_size == 4 * 8

@@ -13,7 +13,6 @@ from ..modeling import GGMForHashtagGeneration
 from ..modeling.decoder_inputs import decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.modalities import INPUTS, check_hearing, check_inputs
-from ..processing.sound_features import batch_sounds
 from .prepared import StoredFrames
 
 # In which order a row's target hashtags are taught.
@@ -137,10 +136,10 @@ class DataCollatorForHashtagGeneration(EpochAware):
         hashtags = [row["hashtags"] for row in rows]
         batch = self.processor(
             videos=[row["frames"] for row in rows],
+            input_features=[row["input_features"] for row in rows],
             text=[row["description"] for row in rows],
             guidance=[row["guidance"] for row in rows],
             hashtags=hashtags if self.training or any(hashtags) else None,
-            audio_from_video=False,
             blank_video=blank_video,
             allow_empty=self.blank_video or set(self.inputs) != set(INPUTS),
             return_tensors="pt",
@@ -149,9 +148,6 @@ class DataCollatorForHashtagGeneration(EpochAware):
             # Words alone beside them stay words alone, as they are in every other batch and in the pipeline.
             is_seen = [row["frames"] is not None or alone for row, alone in zip(rows, is_sound_alone)]
             batch["frame_mask"] *= torch.tensor(is_seen)[:, None]
-        sounds = [row["input_features"] for row in rows]
-        if any(sound is not None for sound in sounds):
-            batch.update(batch_sounds(self.processor.feature_extractor, sounds))
         if self._model_config is not None and "labels" in batch:
             batch["decoder_input_ids"] = decoder_inputs_of(batch["labels"], self._model_config)
         return batch

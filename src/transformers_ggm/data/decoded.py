@@ -4,6 +4,10 @@ The clips of one training run decoded once, for its processors: pixels and sound
 
 import json
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +15,14 @@ import numpy as np
 import torch
 from datasets import Dataset, Features, Value
 from datasets.arrow_writer import ArrowWriter
-from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers.utils import logging
 
 from ..errors import DatasetError, MediaError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.frame_geometry import frame_geometry, same_geometry
+from ..processing.media import DEFAULT_LIMITS
+from ..processing.media.decoding_workers import DecodingWorkers, in_order
 from ..processing.sound_features import sound_features
 from ..utils.files import write_json
 from .stamps import rows_stamp
@@ -24,7 +30,9 @@ from .stamps import rows_stamp
 logger = logging.get_logger(__name__)
 
 ARROW_BATCH = 64
-_FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds", "still_tolerance")
+# Clips under way for each worker.
+_AHEAD = 4
+_FRAME_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
 FRAME_FEATURES = Features(
     {
         "frames": Value("large_binary"),
@@ -73,22 +81,26 @@ class ClipDecoder(torch.utils.data.Dataset):
         self.processor = processor
         self.retriever_processor = retriever_processor
         self.blank_video = blank_video
-        self.same_frames = retriever_processor is None or (
-            _geometry(processor.video_processor) == _geometry(retriever_processor.video_processor)
+        self.same_frames = retriever_processor is None or same_geometry(
+            processor.video_processor, retriever_processor.video_processor
         )
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.dataset[index]
-        empty = _to_bytes("frames", None) | _to_bytes("retriever_frames", None) | _to_bytes("input_features", None)
+        row = self.undecoded(index)
         if row["video"] is None:
-            return {**row, **empty, "error": None}
+            return row
         try:
-            return {**row, **empty, **self._decode(row["video"]), "error": None}
+            return {**row, **self._decode(row["video"])}
         except MediaError as error:
-            return {**row, **empty, "error": str(error)}
+            return {**row, "error": str(error)}
+
+    def undecoded(self, index: int, error: MediaError | None = None) -> dict[str, Any]:
+        """The row without what a clip gives, and why it gives nothing."""
+        empty = _to_bytes("frames", None) | _to_bytes("retriever_frames", None) | _to_bytes("input_features", None)
+        return {**self.dataset[index], **empty, "error": None if error is None else str(error)}
 
     def _decode(self, video: str) -> dict[str, Any]:
         media = self.processor.decode_media(video, blank_video=self.blank_video)
@@ -104,10 +116,17 @@ class ClipDecoder(torch.utils.data.Dataset):
         return stored
 
 
-def _geometry(video_processor) -> tuple:
-    """What decides the pixels before normalisation, in a form that can be compared."""
-    names = ("do_resize", "size", "resample", "do_center_crop", "crop_size")
-    return tuple(str(getattr(video_processor, name)) for name in names)
+def decoded_rows(decoder: ClipDecoder, num_workers: int) -> Iterator[dict[str, Any]]:
+    """All rows of a decoder in order, made by so many processes, of which no clip can stop the others, or here."""
+    if not num_workers:
+        yield from map(decoder.__getitem__, range(len(decoder)))
+        return
+    with DecodingWorkers(decoder.__getitem__, num_workers, DEFAULT_LIMITS.max_wall_seconds) as workers:
+
+        def submit(index: int) -> Future:
+            return workers.submit(index, decoder.dataset[index]["video"], partial(decoder.undecoded, index))
+
+        yield from in_order(range(len(decoder)), submit, _AHEAD * num_workers)
 
 
 def decode_split(
@@ -156,13 +175,14 @@ def decode_split(
         logger.warning(f"{path} has other rows or clips, or is for other processors: decoding anew.")
     path.parent.mkdir(parents=True, exist_ok=True)
     decoder = ClipDecoder(dataset, processor, retriever_processor, blank_video)
-    loader = DataLoader(decoder, batch_size=None, num_workers=num_workers, collate_fn=_as_is)
     rejected: list[dict[str, str]] = []
     temporary = path.with_suffix(".partial")
-    with ArrowWriter(
-        path=str(temporary), features=Features({**dataset.features, **FRAME_FEATURES}), writer_batch_size=ARROW_BATCH
-    ) as writer:
-        for row in tqdm(loader, desc=f"Decoding {path.stem}", unit="clip"):
+    features = Features({**dataset.features, **FRAME_FEATURES})
+    with (
+        closing(decoded_rows(decoder, num_workers)) as rows,
+        ArrowWriter(path=str(temporary), features=features, writer_batch_size=ARROW_BATCH) as writer,
+    ):
+        for row in tqdm(rows, total=len(decoder), desc=f"Decoding {path.stem}", unit="clip"):
             error = row.pop("error")
             if error is None:
                 writer.write(row)
@@ -197,8 +217,8 @@ def _stamp(
     stamp = {
         "rows": rows_stamp(dataset),
         "blank_video": blank_video,
-        "frames": [rule, _geometry(processor.video_processor)],
-        "retriever_frames": retriever_processor and _geometry(retriever_processor.video_processor),
+        "frames": [rule, frame_geometry(processor.video_processor)],
+        "retriever_frames": retriever_processor and frame_geometry(retriever_processor.video_processor),
         "sound": sound and [sound, processor.max_audio_seconds],
     }
     return json.loads(json.dumps(stamp, default=str))
@@ -209,10 +229,6 @@ def _is_of(path: Path, stamp: dict[str, Any]) -> bool:
     file = path.with_suffix(".stamp.json")
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return all(part is None or found.get(name, part) == part for name, part in stamp.items())
-
-
-def _as_is(row: dict[str, Any]) -> dict[str, Any]:
-    return row
 
 
 class DecodedShorts(torch.utils.data.Dataset):

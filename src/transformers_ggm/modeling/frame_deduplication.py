@@ -58,7 +58,7 @@ class DistinctFrames:
     ) -> "DistinctFrames":
         """
         Leaves out padding and every frame that is bit for bit the one before it: stills with sound, slideshows, frozen
-        screens, and what `still_tolerance` of [`GGMVideoProcessor`] made alike.
+        screens.
 
         In training mode dropout makes two passes over one frame differ and batch normalisation counts every frame, and
         where a graph is captured (`torch.export`, `torch.compile`) its shapes must not hang on what is seen: then all

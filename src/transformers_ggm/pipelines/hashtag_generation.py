@@ -1,12 +1,14 @@
 """The pipeline: short videos in, hashtags with scores out."""
 
+import copy
 import difflib
 import itertools
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, overload
 
 import torch
@@ -25,13 +27,12 @@ from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from ..utils.checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder
-from .compiled import DECODING, as_written, compile_parts
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import check_savable, choose_type, unrounded
-from .inputs import ItemDecoder, encode_media
+from .inputs import load_item, read_fields
 from .items import Items, as_items, is_list, with_descriptions
 from .numbers import check_numbers
-from .prefetching import DecodedItems, Suggestions
+from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
 from .shared_vision import shares_vision
 
 logger = logging.get_logger(__name__)
@@ -39,7 +40,7 @@ logger = logging.get_logger(__name__)
 _ON_ERROR = ("raise", "skip")
 _OWN_ARGUMENTS = (
     "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool",
-    "return_guidance", "still_tolerance", "generate_kwargs",
+    "return_guidance", "generate_kwargs",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
@@ -98,8 +99,6 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
             `hashtag_pool` of that checkpoint.
-        compile (`bool`, defaults to `False`): Whether the encoders of frames and text and the decoder are compiled.
-            The hashtags are the same; the first calls take minutes. It is for many calls.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
@@ -111,7 +110,7 @@ class HashtagGenerationPipeline(Pipeline):
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
         `RetrieverMismatchError`: The pool was made by another retriever.
-        `InputError`: An argument is not known, or the model cannot be compiled or take eight bits here.
+        `InputError`: An argument is not known, or the model cannot take eight bits here.
     """
 
     # Loaded below: what transformers would take for an adapter is the processor of its base.
@@ -133,15 +132,10 @@ class HashtagGenerationPipeline(Pipeline):
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
-        compile: bool = False,
         int8: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
-        if int8 and compile:
-            raise InputError(
-                "PyTorch cannot compile what int8=True makes of a layer: choose between it and compile=True."
-            )
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
         if processor is None:
@@ -171,9 +165,6 @@ class HashtagGenerationPipeline(Pipeline):
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
         if int8:
             quantize_parts(self.model, self.retriever)
-        self._is_compiled = compile
-        if compile:
-            compile_parts(self.model, self.retriever)
 
     @property
     def hashtag_pool(self) -> HashtagPool | None:
@@ -226,8 +217,6 @@ class HashtagGenerationPipeline(Pipeline):
                 gets one black frame: the model hears through what it sees.
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
-            still_tolerance (`float`, defaults to 0.0): Up to which mean difference of pixels, from 0 to 255, a frame
-                counts as still the one before it and is not encoded again; the processors' own where that is more.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
             batch_size (`int`, defaults to 1): Items at a time.
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
@@ -264,7 +253,7 @@ class HashtagGenerationPipeline(Pipeline):
     def get_iterator(
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
-        """As in the base class, but a batch is a list of rows: videos of unequal length cannot be joined there."""
+        """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
         _check_top_k(forward_params, self.model.generation_config)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
@@ -273,21 +262,37 @@ class HashtagGenerationPipeline(Pipeline):
                 "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
                 " anew without num_guidance=0."
             )
-        preprocess_params = {**preprocess_params, "guided": num_guidance > 0}
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
-        postprocess_params = {**postprocess_params, "hashtag_pool": pool}
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
+        on_error = forward_params.pop("on_error", "raise")
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
-        skipped = self.skipped = []
-        forward_params |= {"positions": itertools.count(), "skipped": skipped}
-        decoder = self._item_decoder(**preprocess_params)
-        rows = DecodedItems(inputs, decoder, num_workers, batch_size)
+        skipped, positions = [], itertools.count()
+        self.skipped = skipped
+        is_dict = postprocess_params.get("return_guidance")
 
-        def answer(batch: list[dict[str, Any]]) -> Iterator:
-            outputs = self.forward({"rows": batch}, **forward_params)
-            return (self.postprocess({"rows": row}, **postprocess_params) for row in outputs["rows"])
+        def answer(batch: list[PreprocessedItem]) -> Iterator:
+            for item, position in zip(batch, positions):
+                if item.error is not None:
+                    _report(item, position, on_error, skipped)
+            readable = [item.inputs for item in batch if item.error is None]
+            outputs = _rows(self.forward(_as_lists(readable), **forward_params)) if readable else iter(())
+            for item in batch:
+                if item.error is None:
+                    yield self.postprocess(next(outputs), **postprocess_params)
+                else:
+                    yield {"hashtags": [], "guidance": []} if is_dict else []
 
-        return Suggestions(rows, answer, batch_size)
+        preprocessor = self._without_models() if num_workers else self
+        preprocess = partial(preprocessor.preprocess, **preprocess_params)
+        return Suggestions(PreprocessedItems(inputs, preprocess, num_workers, batch_size), answer, batch_size)
+
+    def _without_models(self) -> "HashtagGenerationPipeline":
+        """A copy to be sent to worker processes: of the models it has the configurations alone, and it has no pool."""
+        copied = copy.copy(self)
+        copied.model = SimpleNamespace(config=self.model.config)
+        copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
+        copied._hashtag_pool, copied._forward_params = None, {}
+        return copied
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -302,7 +307,6 @@ class HashtagGenerationPipeline(Pipeline):
         blank_video: bool | None = None,
         hashtag_pool: HashtagPool | None = None,
         return_guidance: bool | None = None,
-        still_tolerance: float | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
@@ -327,10 +331,12 @@ class HashtagGenerationPipeline(Pipeline):
         if max_hashtags is not None:
             limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
             decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
-        if still_tolerance is not None and not (isinstance(still_tolerance, (int, float)) and still_tolerance >= 0):
-            raise InputError(f"still_tolerance={still_tolerance!r}: pass a mean difference of pixels, 0 or more.")
         self._check_pool(hashtag_pool)
-        preprocess = {"description": description, "blank_video": blank_video, "still_tolerance": still_tolerance}
+        preprocess = {
+            "description": description,
+            "blank_video": blank_video,
+            "guided": None if num_guidance is None else num_guidance > 0,
+        }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
         postprocess = {"top_n": top_n, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
@@ -345,103 +351,110 @@ class HashtagGenerationPipeline(Pipeline):
         if self.retriever is not None and (own is None or pool.retriever_fingerprint != own.retriever_fingerprint):
             pool.check_retriever(self.retriever)
 
-    def preprocess(self, input_: Any, **preprocess_params) -> dict[str, Any]:
-        """Decodes an item: a row of [`ItemDecoder`]."""
-        return self._item_decoder(**preprocess_params)(input_)
+    def preprocess(
+        self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
+    ) -> dict[str, Any]:
+        """Decodes an item, once for both models.
 
-    def _item_decoder(
-        self, description: str = "", blank_video: bool = True, guided: bool = True, still_tolerance: float = 0.0
-    ) -> ItemDecoder:
-        sees = guided and self.retriever.config.query_reads_video
+        With `num_workers`, processes call it on copies of the pipeline that have no pool and of `model` and
+        `retriever` the configurations alone. A `MediaError` or `InputError` counts as an item that cannot be read, see
+        `on_error`; any other error is raised.
+
+        Returns:
+            `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8 and `input_features` (...) float32, each
+            `None` where there is none, and `description` (`str`).
+        """
+        sees = guided and self.retriever is not None and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        return ItemDecoder(self.processor, retriever_video_processor, description, blank_video, still_tolerance)
+        fields = read_fields(input_, description)
+        return load_item(fields, self.processor, retriever_video_processor, blank_video)
 
     def _forward(
         self,
-        model_inputs: dict[str, list[dict[str, Any]]],
-        num_guidance: int,
-        positions: Iterator[int],
-        skipped: list[tuple[str, str]],
+        model_inputs: dict[str, list],
+        num_guidance: int | None = None,
         hashtag_pool: HashtagPool | None = None,
-        on_error: str = "raise",
         **decoding,
-    ) -> dict[str, list[dict[str, Any] | None]]:
-        readable = []
-        for row in model_inputs["rows"]:
-            position = next(positions)
-            if row["error"] is None:
-                readable.append(row)
-            else:
-                _report(row, position, on_error, skipped)
-        outputs = iter(self._generate(readable, num_guidance, hashtag_pool, decoding) if readable else ())
-        return {"rows": [next(outputs) if row["error"] is None else None for row in model_inputs["rows"]]}
+    ) -> dict[str, list]:
+        """Suggests hashtags for a batch.
+
+        Args:
+            model_inputs (`dict[str, list]`): Of each field that `preprocess` gives a list with one entry per item.
+
+        Returns:
+            `dict[str, list]`: `sequences` (r, m) int64 and their `log_probs` (r, m) float32, `guidance` (`dict` from
+            the hashtags seen to their similarities) and the `hashtag_pool`, each with one entry per item, of which
+            `postprocess` gets one.
+        """
+        if num_guidance is None:
+            num_guidance = self.processor.num_guidance
+        if hashtag_pool is None:
+            hashtag_pool = self.hashtag_pool
+        outputs = self._generate(model_inputs, num_guidance, hashtag_pool, decoding)
+        return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
 
     def postprocess(
-        self,
-        model_outputs: dict[str, Any],
-        hashtag_pool: HashtagPool | None = None,
-        top_n: int | None = None,
-        return_guidance: bool = False,
+        self, model_outputs: dict[str, Any], top_n: int | None = None, return_guidance: bool = False
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
-        row = model_outputs["rows"]
-        hashtags, guidance = [], {}
-        if row is not None:
-            guidance = row["guidance"]
-            scores = hashtag_scores(self.processor, row["sequences"], row["log_probs"])
-            hashtags = [
-                {
-                    "hashtag": f"#{tag}",
-                    "score": score,
-                    "novel": None if hashtag_pool is None else tag not in hashtag_pool,
-                    "guided": tag in guidance,
-                }
-                for tag, score in itertools.islice(scores.items(), top_n)
-            ]
+        """Reads the hashtags of one item from what the model wrote."""
+        guidance, pool = model_outputs["guidance"], model_outputs["hashtag_pool"]
+        scores = hashtag_scores(self.processor, model_outputs["sequences"], model_outputs["log_probs"])
+        hashtags = [
+            {
+                "hashtag": f"#{tag}",
+                "score": score,
+                "novel": None if pool is None else tag not in pool,
+                "guided": tag in guidance,
+            }
+            for tag, score in itertools.islice(scores.items(), top_n)
+        ]
         if not return_guidance:
             return hashtags
         seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
         return {"hashtags": hashtags, "guidance": seen}
 
     def _generate(
-        self, rows: list[dict[str, Any]], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
-    ) -> list[dict]:
+        self, rows: dict[str, list], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
+    ) -> dict[str, list]:
         """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
-        media, guidance = self._encode_media(rows), [{} for _ in rows]
+        words = rows["description"]
+        media, guidance = self._encode_media(rows["frames"], rows["input_features"]), [{} for _ in words]
         if num_guidance:
-            guidance = self._find_guidance(rows, media, num_guidance, pool)
-        words = [row["description"] for row in rows]
+            guidance = self._find_guidance(rows["retriever_frames"], words, media, num_guidance, pool)
         shown = [list(of_row) for of_row in guidance]
         texts = self.processor(text=words, guidance=shown, allow_empty=True)
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        # The package's own searches go by keys and values that grow with every token, compiled parts by fixed ones.
         search = search_arguments(self.model, self.processor.tokenizer, shown, decoding)
         written = self.model.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-            **(DECODING if self._is_compiled else search) | _with_one_length(decoding),
+            **search | _with_one_length(decoding),
         )
         sequences = written if torch.is_tensor(written) else written.sequences
-        repeats = len(sequences) // len(rows)
+        repeats = len(sequences) // len(words)
         if isinstance(written, ScoredSequences):
             log_probs = written.log_probs
         else:
             mask = inputs["attention_mask"] if mask is None else mask
             states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-            with as_written() if self._is_compiled else nullcontext():
-                log_probs = token_log_probs(self.model, states, mask, sequences)
-        return [
-            {"sequences": ids, "log_probs": probs, "guidance": self._seen(tags, description)}
-            for ids, probs, tags, description in zip(
-                sequences.split(repeats), log_probs.split(repeats), guidance, words
-            )
-        ]
+            log_probs = token_log_probs(self.model, states, mask, sequences)
+        return {
+            "sequences": list(sequences.split(repeats)),
+            "log_probs": list(log_probs.split(repeats)),
+            "guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)],
+        }
 
     def _find_guidance(
-        self, rows: list[dict[str, Any]], media: dict[str, torch.Tensor], num_guidance: int, pool: HashtagPool
+        self,
+        frames: list[torch.Tensor | None],
+        descriptions: list[str],
+        media: dict[str, torch.Tensor],
+        num_guidance: int,
+        pool: HashtagPool,
     ) -> list[dict[str, float]]:
         """
         The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
@@ -452,20 +465,21 @@ class HashtagGenerationPipeline(Pipeline):
             seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
             video_embeds, media["video_states"] = seen.pooler_output, seen.last_hidden_state
         found = scored_nearest_hashtags(
-            [row["retriever_frames"] for row in rows],
-            [row["description"] for row in rows],
-            self.retriever,
-            self.retriever_processor,
-            pool,
-            num_guidance,
-            video_embeds,
+            frames, descriptions, self.retriever, self.retriever_processor, pool, num_guidance, video_embeds
         )
         return [dict(of_row) for of_row in found]
 
-    def _encode_media(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        """The tensors of frames and sounds; empty where no row has any."""
-        media = encode_media(rows, self.processor)
-        return {name: tensor.to(self.device) for name, tensor in media.items()}
+    def _encode_media(
+        self, frames: list[torch.Tensor | None], input_features: list[torch.Tensor | None]
+    ) -> dict[str, torch.Tensor]:
+        """The tensors of frames and sounds; empty where no row has frames, since the model hears through what it
+        sees."""
+        if all(video is None for video in frames):
+            return {}
+        as_they_are = {"do_resize": False, "do_center_crop": False}
+        batch = self.processor(videos=frames, input_features=input_features, allow_empty=True, **as_they_are)
+        texts = ("input_ids", "attention_mask")
+        return {name: tensor.to(self.device) for name, tensor in batch.items() if name not in texts}
 
     def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
@@ -554,9 +568,19 @@ class HashtagGenerationPipeline(Pipeline):
                 os.replace(file, target / file.name)
 
 
-def _report(row: dict[str, Any], position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:
-    """Raises the error of a row, or notes and warns that the row is left out."""
-    error, name = row["error"], row["name"] or f"item {position}"
+def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
+    """What `preprocess` gave for each item of a batch, as `_forward` takes it."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _rows(outputs: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
+    """What `_forward` gave for a batch, item by item."""
+    return (dict(zip(outputs, values)) for values in zip(*outputs.values()))
+
+
+def _report(item: PreprocessedItem, position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:
+    """Raises the error of an item, or notes and warns that the item is left out."""
+    error, name = item.error, item.name or f"item {position}"
     message = str(error) if name in str(error) else f"{name}: {error}"
     if on_error == "raise":
         raise type(error)(message) from error

@@ -1,7 +1,7 @@
 """One item of the pipeline's input, in any of its forms, as frames, sound and words."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from PIL import Image
 
 from ..errors import InputError, MediaError
 from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
+from ..processing.frame_geometry import same_frames
 from ..processing.media import is_media_source
 from ..processing.media.sources import path_of
-from ..processing.sound_features import batch_sounds, sound_features, sound_waveform
+from ..processing.sound_features import sound_features, sound_waveform
 from ..utils.file_names import whole_text
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
@@ -80,7 +81,6 @@ def load_item(
     processor: GGMProcessor,
     retriever_video_processor: GGMVideoProcessor | None,
     blank_video: bool = True,
-    still_tolerance: float = 0.0,
 ) -> dict[str, Any]:
     """Decodes an item once, and resizes its frames for the generator and, where it sees others, for the retriever.
 
@@ -90,7 +90,6 @@ def load_item(
         retriever_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the retriever; `None` where it is
             not to see the clip.
         blank_video (`bool`, defaults to `True`): Whether sound without picture gets one black frame.
-        still_tolerance (`float`, defaults to 0.0): The video processors' own, where it is to be more than that.
 
     Returns:
         `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None`
@@ -119,11 +118,11 @@ def load_item(
         waveform = sound_waveform(sound, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
     frames = retriever_frames = None
     if video is not None and not (isinstance(video, Media) and video.frames is None):
-        frames = retriever_frames = resized_frames(video, processor.video_processor, still_tolerance)
+        frames = retriever_frames = processor.video_processor.frames_of(video)
         if retriever_video_processor is None:
             retriever_frames = None
-        elif not same_geometry(processor.video_processor, retriever_video_processor):
-            retriever_frames = resized_frames(video, retriever_video_processor, still_tolerance)
+        elif not same_frames(processor.video_processor, retriever_video_processor):
+            retriever_frames = retriever_video_processor.frames_of(video)
     elif waveform is not None and blank_video:
         size = processor.video_processor.crop_size
         frames = torch.zeros(1, 3, size["height"], size["width"], dtype=torch.uint8)
@@ -138,76 +137,6 @@ def load_item(
         "input_features": None if waveform is None else sound_features(processor.feature_extractor, waveform),
         "description": fields.description,
     }
-
-
-@dataclass(frozen=True)
-class ItemDecoder:
-    """Decodes items of the pipeline: all that this takes, and no model, so that it can be sent to other processes.
-
-    Args:
-        processor ([`GGMProcessor`]), retriever_video_processor ([`GGMVideoProcessor`], *optional*), blank_video
-            (`bool`, defaults to `True`), still_tolerance (`float`, defaults to 0.0): As for [`load_item`].
-        description (`str`, defaults to `""`): For items without one.
-    """
-
-    processor: GGMProcessor
-    retriever_video_processor: GGMVideoProcessor | None
-    description: str = ""
-    blank_video: bool = True
-    still_tolerance: float = 0.0
-
-    def __call__(self, item: Any) -> dict[str, Any]:
-        """
-        What [`load_item`] makes of an item, its `name` ([`item_name`]) and `error`: what is wrong with it, or `None`.
-
-        Errors are handed on rather than raised, since it is the reader's choice whether one ends all.
-        """
-        name = item_name(item)
-        try:
-            row = load_item(
-                read_fields(item, self.description),
-                self.processor,
-                self.retriever_video_processor,
-                self.blank_video,
-                self.still_tolerance,
-            )
-        except (MediaError, InputError) as error:
-            return {"name": name, "error": error}
-        return {"name": name, "error": None, **row}
-
-
-def encode_media(rows: Sequence[Mapping[str, Any]], processor: GGMProcessor) -> dict[str, torch.Tensor]:
-    """The tensors of the frames and sounds of a batch of rows from [`load_item`]; empty where no row has any."""
-    frames = [row["frames"] for row in rows]
-    if all(video is None for video in frames):
-        # The model hears through what it sees.
-        return {}
-    media = dict(processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False))
-    sounds = [row["input_features"] for row in rows]
-    if all(sound is None for sound in sounds):
-        return media
-    return {**media, **batch_sounds(processor.feature_extractor, sounds)}
-
-
-def resized_frames(video: Any, video_processor: GGMVideoProcessor, still_tolerance: float = 0.0) -> torch.Tensor:
-    """The frames of a video in any form, resized, cropped and held while they are still, (f, 3, h, w) uint8."""
-    # The frames go through their processor once more, which must find nothing left to hold.
-    tolerance = max(still_tolerance, video_processor.still_tolerance)
-    return video_processor.frames_of(video, still_tolerance=tolerance)
-
-
-def same_geometry(first: GGMVideoProcessor, second: GGMVideoProcessor) -> bool:
-    """Tells whether two video processors make the same frames, up to normalisation."""
-    return _geometry(first) == _geometry(second)
-
-
-def _geometry(video_processor: GGMVideoProcessor) -> tuple:
-    sizes = tuple(
-        sorted((name, value) for name, value in dict(size or {}).items() if value is not None)
-        for size in (video_processor.size, video_processor.crop_size)
-    )
-    names = ("do_resize", "resample", "do_center_crop", "do_convert_rgb", "num_frames", "fps", "still_tolerance")
-    return (*sizes, *(getattr(video_processor, name) for name in names))
 
 
 def is_stored_file(value: Any) -> bool:

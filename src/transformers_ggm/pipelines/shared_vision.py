@@ -6,7 +6,7 @@ from transformers.utils import logging
 from ..modeling import GGMForHashtagGeneration, HashtagRetriever
 from ..modeling.backbones import tower_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from .inputs import same_geometry
+from ..processing.frame_geometry import same_frames
 
 logger = logging.get_logger(__name__)
 
@@ -29,7 +29,7 @@ def shares_vision(
     """
     if model.config.vision_source != "retriever" or retriever is None or not retriever.config.query_reads_video:
         return False
-    alike = same_frames(processor.video_processor, retriever_processor.video_processor) and same_weights(
+    alike = same_pixel_values(processor.video_processor, retriever_processor.video_processor) and same_weights(
         model.get_encoder("video"), tower_of(retriever, "vision")
     )
     if not alike:
@@ -40,10 +40,10 @@ def shares_vision(
     return alike
 
 
-def same_frames(first, second) -> bool:
+def same_pixel_values(first, second) -> bool:
     """Whether two video processors make the same tensors."""
     names = ("do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std")
-    return same_geometry(first, second) and all(_plain(first, name) == _plain(second, name) for name in names)
+    return same_frames(first, second) and all(_plain(first, name) == _plain(second, name) for name in names)
 
 
 def _plain(video_processor, name: str):

@@ -103,6 +103,7 @@ class GGMProcessor(ProcessorMixin):
         audio_from_video: bool | None = None,
         blank_video: bool | None = None,
         allow_empty: bool | None = None,
+        input_features: Sequence[torch.Tensor | None] | None = None,
         **kwargs: Unpack[GGMProcessorKwargs],
     ) -> BatchFeature:
         """Makes a batch of b rows. Each argument is one row's value or a list with one value per row.
@@ -121,6 +122,8 @@ class GGMProcessor(ProcessorMixin):
                 can be used: the model hears through what it sees. Clips may be files of sound alone then.
             allow_empty (`bool`, defaults to `False`): Lets a row through that gives the model no input, as an
                 empty text: for a model that is not shown all that its rows have.
+            input_features (`list[torch.Tensor]`): Instead of `audio`, for rows that were decoded before: what
+                [`~processing.sound_features.sound_features`] made of each row's sound, `None` for a silent row.
             sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
             max_length (`int`, *optional*): Tokens of description and guidance together, instead of `max_text_length`.
             truncation (`bool`, defaults to `True`): `False` leaves none of them out.
@@ -141,7 +144,8 @@ class GGMProcessor(ProcessorMixin):
             - `pixel_values_videos` (b, f, 3, h, w) float32 and `frame_mask` (b, f) int64, absent when no row has a
               video;
             - `input_features` as the audio backbone wants them and `audio_mask` (b,) int64, 1 where the row has sound;
-              absent without a feature extractor and where neither clips nor sounds are given;
+              absent without a feature extractor, where neither clips nor sounds are given, and where all that is
+              given as `input_features` is `None`;
             - `input_features_mask` (b, t) int64, 1 on what is no padding, where the features are as long as the sound
               (Wav2Vec2, HuBERT, WavLM, ...);
             - `labels` (b, m) int64 with -100 on padding, when `hashtags` are given.
@@ -151,13 +155,15 @@ class GGMProcessor(ProcessorMixin):
             has neither words nor a video (unless `blank_video` or `allow_empty`). `HashtagError`: A hashtag is not
             valid, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
-        rows = _Rows(videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags)
+        rows = _Rows(
+            videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags, input_features=input_features
+        )
         if not (blank_video or allow_empty):
             rows.check_usable()
         arguments = merged_arguments(self, kwargs)
         videos_kwargs = arguments["videos_kwargs"]
         options = TextArguments.of_call(arguments["text_kwargs"], self.max_text_length, self.tokenizer.padding_side)
-        with_sound = self.feature_extractor is not None and audio is None and audio_from_video is not False
+        with_sound = self.feature_extractor is not None and rows.has_no_sound and audio_from_video is not False
         blank_video = bool(blank_video)
         clips = [self._read(video, with_sound, blank_video, videos_kwargs) for video in rows.videos]
         data = self._encode_texts(rows.text, rows.guidance, options)
@@ -283,21 +289,22 @@ class GGMProcessor(ProcessorMixin):
         return torch.zeros(1, 3, size["height"], size["width"], dtype=torch.uint8)
 
     def _encode_sounds(self, rows: "_Rows", clips: list, with_sound: bool, sampling_rate: int | None) -> dict:
+        features = rows.input_features
         if with_sound:
             sounds = [clip if isinstance(clip, Media) else None for clip in clips]
             is_wanted = any(clip is not None for clip in clips)
         else:
-            sounds, is_wanted = rows.audio, rows.is_given("audio")
+            sounds = rows.audio
+            is_wanted = rows.is_given("audio") or any(sound is not None for sound in features)
         if not is_wanted or self.feature_extractor is None:
             return {}
-        waveforms = [
-            sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, index)
-            for index, sound in enumerate(sounds)
-        ]
-        extractor = self.feature_extractor
-        return batch_sounds(
-            extractor, [None if waveform is None else sound_features(extractor, waveform) for waveform in waveforms]
-        )
+        if not rows.is_given("input_features"):
+            features = [self._hear(sound, sampling_rate, row) for row, sound in enumerate(sounds)]
+        return batch_sounds(self.feature_extractor, features)
+
+    def _hear(self, sound, sampling_rate: int | None, row: int) -> torch.Tensor | None:
+        waveform = sound_waveform(sound, self.sampling_rate, sampling_rate, self.max_audio_seconds, row)
+        return None if waveform is None else sound_features(self.feature_extractor, waveform)
 
     def _encode_targets(self, rows: Sequence[Sequence[str]], options: TextArguments) -> torch.Tensor | list[list[int]]:
         encoded = [encode_targets(self.tokenizer, tags, self.max_target_length, row) for row, tags in enumerate(rows)]
@@ -353,12 +360,19 @@ class _Rows:
             raise InputError(f"`{first}` is an empty list: pass at least one row.")
         self.videos = self._column("videos")
         self.audio = self._column("audio")
+        self.input_features = self._column("input_features")
+        if self.is_given("audio") and self.is_given("input_features"):
+            raise InputError("`audio` and `input_features` are two forms of the same sounds: pass one of them.")
         self.text = [remove_hashtags(text or "") for text in self._column("text")]
         self.guidance = [tags or [] for tags in self._column("guidance")]
         self.hashtags = [tags or [] for tags in self._column("hashtags")]
 
     def is_given(self, name: str) -> bool:
         return name in self._given
+
+    @property
+    def has_no_sound(self) -> bool:
+        return not self._given.keys() & {"audio", "input_features"}
 
     def check_usable(self) -> None:
         """Raises when a row gives the model no input."""
@@ -396,6 +410,7 @@ def _list_hashtag_rows(rows) -> list:
 _LISTERS = {
     "videos": list_videos,
     "audio": list_sounds,
+    "input_features": list,
     "text": _list_texts,
     "guidance": _list_hashtag_rows,
     "hashtags": _list_hashtag_rows,

@@ -23,7 +23,6 @@ from .frame_inputs import frames_tensor, list_videos
 from .media import DEFAULT_LIMITS, Media, MediaLimits, decode_media, is_media_source
 from .media.frame_picking import nearest_times
 from .media.sources import source_name
-from .still_frames import hold_still
 from .video_metadata import list_metadata, metadata_of
 
 # The paper's rule for which frames are taken of a clip, and the one that takes its place.
@@ -44,13 +43,11 @@ class GGMVideoProcessorKwargs(VideosKwargs, total=False):
     Args:
         frames_per_second (`float`): How many frames are taken of each second of a short video.
         long_video_seconds (`float`): From this length on, a video gives `num_frames` frames.
-        still_tolerance (`float`): Up to which difference a frame counts as still the one before it.
         padding (`bool` or `str`): `True` or `"longest"` pads to the longest row, `"max_length"` to `num_frames`.
     """
 
     frames_per_second: float | None
     long_video_seconds: float | None
-    still_tolerance: float | None
     padding: bool | str | None
 
 
@@ -75,9 +72,6 @@ class GGMVideoProcessor(BaseVideoProcessor):
         frames_per_second (`float`, defaults to 2.0): Frames per second of a short video.
         num_frames (`int`, defaults to 15): Frames of a long video, and the most a row can have.
         long_video_seconds (`float`, defaults to 7.0): Length in seconds from which a video is long.
-        still_tolerance (`float`, defaults to 0.0): Frames that differ by at most so much from the one that a run of
-            like frames began with, in the mean over all pixels and from 0 to 255, become that one; the models do not
-            encode a frame again that repeats the one before it. 0 changes nothing.
         do_sample_frames (`bool`, *optional*): `False` takes all frames of a video that is given as such, instead of at
             most `num_frames`. Clips are always sampled.
         fps (`float`, *optional*): Frames per second of every clip, however long, in place of the paper's rule. Of
@@ -121,9 +115,11 @@ class GGMVideoProcessor(BaseVideoProcessor):
     frames_per_second = 2.0
     num_frames = 15
     long_video_seconds = 7.0
-    still_tolerance = 0.0
 
     def __init__(self, **kwargs):
+        kwargs.pop(
+            "still_tolerance", None
+        )  # which configurations of earlier versions have, and nothing reads any more
         super().__init__(**_with_fitting_sizes(without_other_code(kwargs), self.size))
 
     def __call__(self, videos, **kwargs) -> BatchFeature:
@@ -328,7 +324,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             **kwargs: Any argument of the constructor, instead of this processor's.
 
         Returns:
-            `torch.Tensor`: (f, 3, h, w) uint8, resized, cropped and held while they are still.
+            `torch.Tensor`: (f, 3, h, w) uint8, resized and cropped.
 
         Raises:
             `MediaError`: A clip cannot be read.
@@ -367,7 +363,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             frames = frames[list(taken)]
         if settings["device"] is not None:
             frames = frames.to(settings["device"])
-        return hold_still(self._resize_frames(frames, settings), settings["still_tolerance"]), metadata
+        return self._resize_frames(frames, settings), metadata
 
     def _taken(
         self, frames: torch.Tensor, media: Media | None, given: VideoMetadata | None, settings: dict
@@ -425,8 +421,6 @@ class GGMVideoProcessor(BaseVideoProcessor):
             raise InputError(f"num_frames is {settings['num_frames']}, but a video needs one frame at least.")
         if settings["fps"] is not None and not settings["fps"] > 0:
             raise InputError(f"fps is {settings['fps']}, but some frames are needed: pass a number above 0.")
-        if settings["still_tolerance"] < 0:
-            raise InputError(f"still_tolerance is {settings['still_tolerance']}, but a difference is 0 at least.")
         if settings["data_format"] not in (None, ChannelDimension.FIRST):
             raise InputError(
                 f"data_format={settings['data_format']!r}: the models take 'channels_first'; leave it out, and move"

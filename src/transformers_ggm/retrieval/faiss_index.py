@@ -1,8 +1,9 @@
 """
 FAISS's indexes: the exact one, for pools of which a second copy fits into memory, and one over codes, for larger ones.
 
-FAISS's own `IndexRefine` keeps the vectors that it refines with in memory, which are memory-mapped here; and its
-`IndexIDMap` has no use where rows keep their indices and are left out by a bit of each.
+FAISS's own `IndexRefineFlat` keeps float32 vectors to refine with in memory; those here are the pool's, float16 and
+memory-mapped (FAISS maps files of its own only, and cannot add to them). `IndexPQFastScan` takes no `IDSelector`, so
+removed rows are passed over here, and `IndexIDMap` has no use where rows keep their indices.
 """
 
 import importlib

@@ -5,7 +5,6 @@ import os
 import shutil
 from concurrent.futures import Future
 
-import pebble
 import pytest
 from data_samples import write_metadata
 from prepare_samples import files_of, prepare, read_lines
@@ -60,21 +59,22 @@ def mend(folder, good):
 class InThisProcess:
     """Decodes at once: starting processes takes longer than the clips of these tests."""
 
-    def schedule(self, work, args, timeout):
+    def __init__(self, work, *_):
+        self.work = work
+
+    def submit(self, task, *_):
         future = Future()
-        future.set_result(work(*args))
+        future.set_result(self.work(task))
         return future
 
-    def stop(self):
+    def __exit__(self, *_):
         pass
-
-    join = stop
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """The names of clips that are decoded, in order."""
-    monkeypatch.setattr(pebble, "ProcessPool", lambda **_: InThisProcess())
+    monkeypatch.setattr(workers, "DecodingWorkers", InThisProcess)
     names = []
     prepare_rows = workers.ClipWorkers.prepare
 

@@ -4,9 +4,9 @@ import os
 import time
 
 from transformers_ggm.data.prepare import ClipOptions
-from transformers_ggm.data.prepare import workers as module
 from transformers_ggm.data.prepare.workers import ClipWorkers
 from transformers_ggm.processing import MediaLimits
+from transformers_ggm.processing.media import decoding_workers
 
 
 def words(name):
@@ -33,7 +33,7 @@ class Stuck:
 
 def test_stuck_and_crashed_workers_cost_one_clip_each(monkeypatch):
     """Would fail if a decoder that hangs or crashes stopped the others, or its clip were not named."""
-    monkeypatch.setattr(module, "_GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(decoding_workers, "_GRACE_SECONDS", 0.5)
     rows = [
         words("first"),
         {**words("stuck.mp4"), "video": Stuck()},

@@ -275,7 +275,7 @@ class Preparation:
 
 def _check_packages() -> None:
     """Raises before hours of work instead of after them."""
-    missing = [name for name in ("pebble", "matplotlib", "wordninja") if find_spec(name) is None]
+    missing = [name for name in ("matplotlib", "wordninja") if find_spec(name) is None]
     if missing:
         raise ImportError(
             f"Preparing shorts needs {' and '.join(missing)}: pip install 'transformers-ggm[data]' (or, in a clone, "
