@@ -31,6 +31,13 @@ from .processing import (
     normalize_hashtag,
 )
 from .retrieval import HashtagPool
+from .training import (
+    GGMTrainer,
+    GGMTrainingArguments,
+    RetrieverTrainer,
+    RetrieverTrainingArguments,
+    add_guidance,
+)
 from .version import __version__ as __version__
 
 AutoConfig.register("ggm", GGMConfig)
@@ -60,6 +67,8 @@ __all__ = [
     "GGMForHashtagGeneration",
     "GGMModel",
     "GGMProcessor",
+    "GGMTrainer",
+    "GGMTrainingArguments",
     "GGMVideoProcessor",
     "HashtagClassifierConfig",
     "HashtagGenerationPipeline",
@@ -68,6 +77,9 @@ __all__ = [
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
     "MediaError",
+    "RetrieverTrainer",
+    "RetrieverTrainingArguments",
+    "add_guidance",
     "extract_hashtags",
     "is_valid_hashtag",
     "load_shorts",
