@@ -10,15 +10,30 @@
 # backbones instead: `HashtagRetriever.from_backbone_pretrained("openai/clip-vit-base-patch32")` and
 # `GGMForHashtagGeneration.from_backbones_pretrained()`.
 
-# %% Clips
+# %%
 import json
 from collections import Counter
 from pathlib import Path
 
 from datasets import Dataset
+from transformers import pipeline
 
+from transformers_ggm import (
+    GGMForHashtagGeneration,
+    GGMProcessor,
+    GGMTrainer,
+    GGMTrainingArguments,
+    HashtagPool,
+    HashtagRetriever,
+    HashtagRetrieverProcessor,
+    RetrieverTrainer,
+    RetrieverTrainingArguments,
+    add_guidance,
+)
 from transformers_ggm.data.rendered_shorts import render_shorts
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
+# %% Clips
 OUTPUT = Path("outputs/notebook")
 metadata = render_shorts(OUTPUT / "shorts", 40, 0, 0, seed=7, size=64, num_workers=1)["train"]
 lines = metadata.read_text(encoding="utf-8").splitlines()
@@ -37,16 +52,6 @@ posts = Dataset.from_list(
 print(posts)
 
 # %% The retriever learns which hashtags lie near a clip
-from transformers_ggm import (
-    HashtagPool,
-    HashtagRetriever,
-    HashtagRetrieverProcessor,
-    RetrieverTrainer,
-    RetrieverTrainingArguments,
-    add_guidance,
-)
-from transformers_ggm.pipelines import DEMO_CHECKPOINT
-
 retriever_processor = HashtagRetrieverProcessor.from_pretrained(f"{DEMO_CHECKPOINT}/retriever")
 retriever_trainer = RetrieverTrainer(
     HashtagRetriever.from_pretrained(f"{DEMO_CHECKPOINT}/retriever"),
@@ -71,8 +76,6 @@ guided = {split: add_guidance(rows, retriever, retriever_processor, pool, k=10) 
 print(guided["test"][0]["hashtags"], guided["test"][0]["guidance"])
 
 # %% The generator learns to write hashtags
-from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
-
 trainer = GGMTrainer(
     GGMForHashtagGeneration.from_pretrained(DEMO_CHECKPOINT),
     GGMTrainingArguments(
@@ -97,8 +100,6 @@ predictions = trainer.processing_class.decode_hashtags(trainer.predict(guided["t
 print(posts["test"][0]["hashtags"], predictions[0])
 
 # %% One checkpoint of all parts, which the pipeline reads
-from transformers import pipeline
-
 checkpoint = OUTPUT / "checkpoint"
 trainer.save_model(str(checkpoint))
 retriever_trainer.save_model(str(checkpoint / "retriever"))

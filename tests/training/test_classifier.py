@@ -86,7 +86,7 @@ def test_the_telling_word_is_learned(reader):
 
 def test_hashtags_of_training_by_frequency(reader):
     """Would fail if the logits stood for hashtags that training lacks, or for another order than the pool's."""
-    tags = [tag for tags in reader.shorts["train"]["hashtags"] for tag in tags]
+    tags = [tag for tags in reader.shorts.splits["train"]["hashtags"] for tag in tags]
     expected = sorted(set(tags), key=lambda tag: (-tags.count(tag), tag))
     assert load(reader)[0].config.hashtags == expected
     assert "neverseen" not in expected
@@ -201,7 +201,7 @@ def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, r
     """
     Would fail if a finished classifier were trained again unasked, or `overwrite_stages` went on from the old one.
     """
-    output_dir = shutil.copytree(reader.output_dir, tmp_path / "run")
+    output_dir = shutil.copytree(reader.folders.output, tmp_path / "run")
     settings = {"data_dir": words_dir, "scratch_config": reader_config}
     before = written_at(output_dir)
     train_miniature(output_dir, **settings)
@@ -275,7 +275,7 @@ def test_words_and_clips(looker):
     """Would fail if a classifier of both left one out."""
     model, collator = load(looker)
     assert (model.config.modality, model.config.objective) == ("video+text", "sigmoid")
-    shorts = looker.classifier_shorts("test")
+    shorts = looker.shorts.for_classifier("test")
     rows = [shorts[0], shorts[1]]
     batch = collator(rows)
     assert batch["pixel_values_videos"].shape[0] == batch["input_ids"].shape[0] == 2
@@ -364,7 +364,9 @@ LONGEST = {
 def test_long_descriptions_are_cut_to_what_the_backbone_takes(words_dir, reader, tmp_path, text, longest):
     """Would fail if a description could run past the last position that a text backbone has."""
     line = classifier_line(
-        data_dir=words_dir, output_dir=reader.output_dir, scratch_config=write_reader(tmp_path / "text.json", **text)
+        data_dir=words_dir,
+        output_dir=reader.folders.output,
+        scratch_config=write_reader(tmp_path / "text.json", **text),
     )
     run = parse_arguments(line)
     model = make_classifier(run).eval()
@@ -382,7 +384,7 @@ def test_text_backbone_that_reads_left_to_right(words_dir, reader, tmp_path):
     Would fail if a decoder, whose first token knows nothing, were trained for hours, or refused without a reason.
     """
     config = write_reader(tmp_path / "decoder.json", model_type="gpt2", n_embd=16, n_head=2, n_layer=1)
-    line = classifier_line(data_dir=words_dir, output_dir=reader.output_dir, scratch_config=config)
+    line = classifier_line(data_dir=words_dir, output_dir=reader.folders.output, scratch_config=config)
     with pytest.raises(InputError, match=r"decoder\.json: .*'gpt2' reads left to right"):
         make_classifier(parse_arguments(line))
 

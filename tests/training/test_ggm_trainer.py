@@ -18,7 +18,7 @@ from transformers_ggm import (
     GGMTrainer,
     GGMTrainingArguments,
 )
-from transformers_ggm.data import load_prepared
+from transformers_ggm.data import decode_split, load_prepared
 from transformers_ggm.data.prepare import ClipOptions, WorkOptions, prepare_shorts
 from transformers_ggm.errors import ArgumentError, DatasetError
 from transformers_ggm.evaluation import hashtag_metrics
@@ -167,23 +167,25 @@ def test_rows_without_hashtags_are_predicted(posts, validation, tmp_path):
     assert unknown.label_ids is None and (unknown.predictions == known).all()
 
 
-def test_prepared_clips_are_learnt_like_files(posts, shorts_dir, tmp_path):
-    """Would fail if clips that were decoded once could not be trained on, or guidance did not reach them."""
+def test_clips_that_were_decoded_once_are_learnt_like_files(posts, shorts_dir, tmp_path):
+    """Would fail if prepared or decoded clips could not be trained on, or guidance did not reach them."""
     clip = ClipOptions(lossless=True, frames_per_second=1.0, sampling_rate=8000)
     prepare_shorts(shorts_dir, tmp_path / "prepared", clip=clip, work=WorkOptions(num_workers=1))
-    rows = [
-        dataset.add_column("guidance", [GUIDANCE] * len(posts))
-        for dataset in (posts, load_prepared(tmp_path / "prepared")["train"])
-    ]
-    trainers = [
-        ggm_trainer(tmp_path / str(number), dataset, parts=make_models(posts)) for number, dataset in enumerate(rows)
-    ]
-    for trainer in trainers:
+    parts = make_models(posts)
+    forms = {
+        "files": posts,
+        "prepared": load_prepared(tmp_path / "prepared")["train"],
+        "decoded": decode_split(posts, tmp_path / "train.arrow", parts[1], parts[3]),
+    }
+    losses = {}
+    for form, rows in forms.items():
+        rows = rows.add_column("guidance", [GUIDANCE] * len(rows))
+        trainer = ggm_trainer(tmp_path / form, rows)
         trainer.train()
-    assert losses_of(trainers[0]) == losses_of(trainers[1]) and len(losses_of(trainers[0])) == 2
-    grouped = ggm_trainer(tmp_path, rows[1], parts=make_models(posts), train_sampling_strategy="group_by_length")
-    grouped.train()
-    assert len(losses_of(grouped)) == 2
+        losses[form] = losses_of(trainer)
+        if form != "files":
+            ggm_trainer(tmp_path / form, rows, train_sampling_strategy="group_by_length").train()
+    assert losses["files"] == losses["prepared"] == losses["decoded"] and len(losses["files"]) == 2
 
 
 def test_card_tells_what_the_trainer_knows(posts, validation, tmp_path):

@@ -17,7 +17,7 @@ from transformers_ggm import (
     RetrieverTrainingArguments,
     add_guidance,
 )
-from transformers_ggm.data import DataCollatorForHashtagRetrieval
+from transformers_ggm.data import DataCollatorForHashtagRetrieval, decode_split
 from transformers_ggm.data.collator import is_true_of
 from transformers_ggm.errors import ArgumentError, DatasetError, RetrieverMismatchError
 from transformers_ggm.modeling import hashtag_contrastive_loss
@@ -50,6 +50,19 @@ def test_forms_of_clips_and_further_columns(posts, tmp_path):
     for trainer in trainers:
         trainer.train()
     assert losses_of(trainers[0]) == losses_of(trainers[1]) and len(losses_of(trainers[0])) == 2
+
+
+def test_decoded_clips(posts, tmp_path):
+    """Would fail if clips that were decoded once gave another training, or other guidance."""
+    parts = make_models(posts)
+    decoded = decode_split(posts, tmp_path / "train.arrow", parts[1], parts[3])
+    trainers = [retriever_trainer(tmp_path / str(number), rows) for number, rows in enumerate((posts, decoded))]
+    for trainer in trainers:
+        trainer.train()
+    assert losses_of(trainers[0]) == losses_of(trainers[1])
+    pool = HashtagPool.build(["snow", "lake", "rain"], *parts[2:])
+    guided = [add_guidance(rows, *parts[2:], pool, k=2)["guidance"][:] for rows in (posts, decoded)]
+    assert guided[0] == guided[1] and len(guided[0]) == 16
 
 
 @pytest.mark.parametrize("query", ["text", "video+text"])

@@ -46,8 +46,8 @@ class ModelArguments:
     inputs: list[str] = field(
         default_factory=lambda: list(INPUTS),
         metadata={
-            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has no "
-            "audio backbone; without video it is its text backbone; without text descriptions are withheld."
+            "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has "
+            "no audio backbone; without video it is its text backbone; without text descriptions are withheld."
         },
     )
     vision_from_retriever: bool = field(

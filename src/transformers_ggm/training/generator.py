@@ -160,8 +160,8 @@ def check_kind_of_result(run: TrainingRun) -> None:
     other = next(name for name in CONFIGURATIONS if name != run.generator_result.name)
     if (run.folders.checkpoint / other).is_file():
         raise CheckpointError(
-            f"{run.folders.checkpoint} holds {other}: a whole model and an adapter do not go into one folder. Choose another "
-            "--output_dir."
+            f"{run.folders.checkpoint} holds {other}: a whole model and an adapter do not go into one folder. Choose "
+            "another --output_dir."
         )
 
 

@@ -100,7 +100,8 @@ def load_base(run: TrainingRun) -> GGMForHashtagGeneration:
     longest = model.generation_config.max_length
     if longest is not None and run.model.max_target_length > longest:
         raise CheckpointError(
-            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: lower it."
+            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: lower"
+            " it."
         )
     return model
 

@@ -42,8 +42,8 @@ def check_made_from(run: TrainingRun, stage: str) -> None:
     different = [name for name, stamp in _read(run).get(stage, {}).items() if now.get(name, stamp) != stamp]
     if different:
         raise DatasetError(
-            f"{run.outputs(stage)[0]} was made from another {' and another '.join(different)} than is there now: run the "
-            f"stage again (--overwrite_stages {stage}), or choose another --output_dir."
+            f"{run.outputs(stage)[0]} was made from another {' and another '.join(different)} than is there now: run "
+            f"the stage again (--overwrite_stages {stage}), or choose another --output_dir."
         )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 from transformers.utils import logging
 
-from ..data import PreparedShorts
+from ..data import DecodedShorts, PreparedShorts
 from ..errors import ArgumentError, DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtag_fields import read_hashtags
@@ -16,8 +16,9 @@ from .shorts_dataset import ShortsDataset
 logger = logging.get_logger(__name__)
 
 READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
-# Columns that only prepared rows have.
+# Columns that only rows of `load_prepared` have, and only those of `decode_split`.
 PREPARED = {"frames", "timestamps", "duration"}
+DECODED = {"frames", "frames_shape", "retriever_frames_shape"}
 
 
 def generator_rows(
@@ -27,8 +28,9 @@ def generator_rows(
     What the generator's collator reads of a dataset.
 
     Args:
-        dataset (`datasets.Dataset`): see [`ShortsDataset`]; or a split of
-            [`~transformers_ggm.data.load_prepared`]. Anything else is taken to have such rows already.
+        dataset (`datasets.Dataset`): see [`ShortsDataset`]; or one of clips that were decoded before: a split of
+            [`~transformers_ggm.data.load_prepared`], or what [`~transformers_ggm.data.decode_split`] gives. Anything
+            else is taken to have such rows already.
         processor ([`GGMProcessor`]): the generator's.
         inputs (`list[str]`): what it reads: some of `"text"`, `"video"`, `"audio"`.
         blank_video (`bool`, *optional*, defaults to `False`): see [`ShortsDataset`].
@@ -42,11 +44,13 @@ def generator_rows(
     if not _is_of_datasets(dataset):
         return dataset
     dataset = _checked(dataset, "video+text", name)
+    guidance = dataset["guidance"] if "guidance" in dataset.column_names else None
+    if set(dataset.column_names) >= DECODED:
+        return DecodedShorts(dataset, guidance)
     if "audio" not in inputs:
         processor = GGMProcessor(processor.video_processor, processor.tokenizer)
     reads_media = bool({"video", "audio"} & set(inputs))
     if set(dataset.column_names) >= PREPARED:
-        guidance = dataset["guidance"] if "guidance" in dataset.column_names else None
         return PreparedShorts(dataset, processor if reads_media else None, guidance=guidance)
     return ShortsDataset(dataset, processor, reads_media, blank_video)
 
@@ -67,6 +71,8 @@ def retriever_rows(dataset: Any, processor: HashtagRetrieverProcessor, query: st
     if not _is_of_datasets(dataset):
         return dataset
     dataset = _checked(dataset, query, name)
+    if set(dataset.column_names) >= DECODED:
+        return DecodedShorts(dataset)
     if set(dataset.column_names) >= PREPARED:
         return PreparedShorts(dataset, retriever_processor=processor)
     # It is deaf: of the sound nothing is decoded.
@@ -110,7 +116,8 @@ def _checked(dataset: Any, query: str, name: str | None) -> datasets.Dataset:
 def _small_columns(dataset: datasets.Dataset) -> Iterator[tuple[Any, bool | None, str]]:
     """Hashtags, whether there is a clip (`None` if not) and description of each row; no clip is read."""
     columns = set(dataset.column_names)
-    clip = next((name for name in ("duration" if columns >= PREPARED else "video",) if name in columns), None)
+    stored = "frames_shape" if columns >= DECODED else "duration" if columns >= PREPARED else "video"
+    clip = stored if stored in columns else None
     names = [name for name in ("hashtags", "description", clip) if name in columns]
     for table in dataset.select_columns(names).with_format("arrow").iter(1000):
         hashtags = table["hashtags"].to_pylist()
