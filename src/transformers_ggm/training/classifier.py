@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase,
 
 from ..data import DataCollatorForHashtagClassification
 from ..data.shorts import SPLITS
+from ..data.stored import clip_column
 from ..errors import CheckpointError, DatasetError, InputError
 from ..evaluation import best_threshold, hashtags_above, mean_figures
 from ..evaluation.metrics import exact_match_per_video
@@ -161,7 +162,8 @@ def train_classifier(run: TrainingRun) -> None:
     """
     if run.is_done("classifier", run.folders.classifier, run.folders.classifier_run):
         return
-    has_clips = any(clip is not None for clip in run.shorts.rows("train")[run.shorts.clip_column])
+    rows = run.shorts.rows("train")
+    has_clips = any(clip is not None for clip in rows[clip_column(rows)])
     if "video" in run.classifier.classifier_modalities and not has_clips:
         raise DatasetError(f"No training row of {run.data.data_dir} has a clip: use --classifier_modalities text.")
     model = make_classifier(run)

@@ -31,7 +31,7 @@ class GGMTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
         model ([`GGMForHashtagGeneration`]): the model, or one with an adapter of peft.
         args ([`GGMTrainingArguments`], *optional*): defaults to those with the output folder `"ggm"`.
         train_dataset (`datasets.Dataset`, *optional*): with the columns that [`ShortsDataset`] tells of; or a split of
-            [`~transformers_ggm.data.load_prepared`], or what [`~transformers_ggm.data.decode_split`] gives, whose clips
+            [`~transformers_ggm.data.load_prepared`] or what [`~transformers_ggm.data.decode_split`] gives, whose clips
             are decoded already.
         eval_dataset (`datasets.Dataset` or `dict[str, datasets.Dataset]`, *optional*): as `train_dataset`.
         processing_class ([`GGMProcessor`]): the model's processor, which is saved with it.

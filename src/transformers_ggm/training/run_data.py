@@ -13,6 +13,7 @@ from ..data import DecodedShorts, PreparedShorts, load_prepared
 from ..data.prepared import is_prepared, read_record
 from ..data.shorts import SPLITS, read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
+from ..data.stored import clip_column, stored_shorts
 from ..errors import DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtag_fields import DroppedHashtags
@@ -66,7 +67,7 @@ class RunData:
         read = {split: len(rows) for split, rows in splits.items()}
         splits = splits.filter(
             _is_usable,
-            input_columns=["hashtags", "description", self.clip_column],
+            input_columns=["hashtags", "description", clip_column(splits["train"])],
             desc="Leaving out rows without hashtags, and without a clip and words",
         )
         for split, rows in splits.items():
@@ -120,11 +121,6 @@ class RunData:
         """Whether the data folder holds clips that `transformers_ggm.data.prepare` decoded, instead of their files."""
         return is_prepared(self.data_dir)
 
-    @property
-    def clip_column(self) -> str:
-        """A small column that is `None` in rows without a clip."""
-        return "duration" if self.is_prepared_set else "video"
-
     def rows(self, split: str) -> Dataset:
         """A split's decoded clips and their fields, as they are stored."""
         if self.is_prepared_set:
@@ -154,32 +150,24 @@ class RunData:
         """A split as the generator reads it, with the guidance retrieved for it, or another one."""
         rows = self.rows(split)
         guidance = self.guidance(split) if guidance is None else guidance
-        if self.is_prepared_set:
-            looks = {"video", "audio"} & set(self.generator_inputs)
-            return PreparedShorts(rows, self.processor if looks else None, guidance=guidance)
-        return DecodedShorts(rows, guidance)
+        looks = {"video", "audio"} & set(self.generator_inputs)
+        return stored_shorts(rows, self.processor if looks else None, guidance=guidance)
 
     def for_retriever(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
         """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""
         rows = self.rows(split)
         if only_pairs:
-            clips = rows["duration" if self.is_prepared_set else "frames_shape"]  # a sound alone has no frames
-            columns = zip(rows["hashtags"], clips, rows["description"])
+            columns = zip(rows["hashtags"], rows[clip_column(rows)], rows["description"])
             kept = [i for i, row in enumerate(columns) if row[0] and has_query(self.retriever_query, *row[1:])]
             rows = rows.select(kept)
-        if self.is_prepared_set:
-            return PreparedShorts(rows, retriever_processor=self.retriever_processor)
-        return DecodedShorts(rows)
+        return stored_shorts(rows, retriever_processor=self.retriever_processor)
 
     def for_classifier(self, split: str) -> DecodedShorts | PreparedShorts:
         """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
-        rows = self.rows(split)
-        if not self.is_prepared_set:
-            return DecodedShorts(rows)
         if "video" not in self.classifier_modalities:
-            return PreparedShorts(rows)
+            return stored_shorts(self.rows(split))
         # Without a feature extractor, so that no sound is decoded.
-        return PreparedShorts(rows, GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
+        return stored_shorts(self.rows(split), GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
 
 
 def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 from transformers.utils import logging
 
-from ..data import DecodedShorts, PreparedShorts
+from ..data.stored import clip_column, stored_shorts
 from ..errors import ArgumentError, DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtag_fields import read_hashtags
@@ -16,9 +16,6 @@ from .shorts_dataset import ShortsDataset
 logger = logging.get_logger(__name__)
 
 READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
-# Columns that only rows of `load_prepared` have, and only those of `decode_split`.
-PREPARED = {"frames", "timestamps", "duration"}
-DECODED = {"frames", "frames_shape", "retriever_frames_shape"}
 
 
 def generator_rows(
@@ -44,15 +41,12 @@ def generator_rows(
     if not _is_of_datasets(dataset):
         return dataset
     dataset = _checked(dataset, "video+text", name)
-    guidance = dataset["guidance"] if "guidance" in dataset.column_names else None
-    if set(dataset.column_names) >= DECODED:
-        return DecodedShorts(dataset, guidance)
     if "audio" not in inputs:
         processor = GGMProcessor(processor.video_processor, processor.tokenizer)
     reads_media = bool({"video", "audio"} & set(inputs))
-    if set(dataset.column_names) >= PREPARED:
-        return PreparedShorts(dataset, processor if reads_media else None, guidance=guidance)
-    return ShortsDataset(dataset, processor, reads_media, blank_video)
+    guidance = dataset["guidance"] if "guidance" in dataset.column_names else None
+    stored = stored_shorts(dataset, processor if reads_media else None, guidance=guidance)
+    return ShortsDataset(dataset, processor, reads_media, blank_video) if stored is None else stored
 
 
 def retriever_rows(dataset: Any, processor: HashtagRetrieverProcessor, query: str, name: str | None = None) -> Any:
@@ -71,10 +65,9 @@ def retriever_rows(dataset: Any, processor: HashtagRetrieverProcessor, query: st
     if not _is_of_datasets(dataset):
         return dataset
     dataset = _checked(dataset, query, name)
-    if set(dataset.column_names) >= DECODED:
-        return DecodedShorts(dataset)
-    if set(dataset.column_names) >= PREPARED:
-        return PreparedShorts(dataset, retriever_processor=processor)
+    stored = stored_shorts(dataset, retriever_processor=processor)
+    if stored is not None:
+        return stored
     # It is deaf: of the sound nothing is decoded.
     return ShortsDataset(dataset, GGMProcessor(processor.video_processor, processor.tokenizer), "video" in query)
 
@@ -115,12 +108,10 @@ def _checked(dataset: Any, query: str, name: str | None) -> datasets.Dataset:
 
 def _small_columns(dataset: datasets.Dataset) -> Iterator[tuple[Any, bool | None, str]]:
     """Hashtags, whether there is a clip (`None` if not) and description of each row; no clip is read."""
-    columns = set(dataset.column_names)
-    stored = "frames_shape" if columns >= DECODED else "duration" if columns >= PREPARED else "video"
-    clip = stored if stored in columns else None
+    columns, clip = dataset.column_names, clip_column(dataset)
     names = [name for name in ("hashtags", "description", clip) if name in columns]
     for table in dataset.select_columns(names).with_format("arrow").iter(1000):
         hashtags = table["hashtags"].to_pylist()
         words = table["description"].to_pylist() if "description" in columns else [None] * len(hashtags)
-        clips = table[clip].is_valid().to_pylist() if clip else [False] * len(hashtags)
+        clips = table[clip].is_valid().to_pylist() if clip in columns else [False] * len(hashtags)
         yield from ((tags, has_clip or None, text or "") for tags, has_clip, text in zip(hashtags, clips, words))
