@@ -52,9 +52,10 @@ posts = Dataset.from_list(
 print(posts)
 
 # %% The retriever learns which hashtags lie near a clip
+retriever = HashtagRetriever.from_pretrained(f"{DEMO_CHECKPOINT}/retriever")
 retriever_processor = HashtagRetrieverProcessor.from_pretrained(f"{DEMO_CHECKPOINT}/retriever")
 retriever_trainer = RetrieverTrainer(
-    HashtagRetriever.from_pretrained(f"{DEMO_CHECKPOINT}/retriever"),
+    retriever,
     RetrieverTrainingArguments(
         str(OUTPUT / "retriever"),
         num_train_epochs=2,
@@ -68,7 +69,6 @@ retriever_trainer = RetrieverTrainer(
 retriever_trainer.train()
 
 # %% A pool of the training hashtags, and the nearest ones of every clip as guidance
-retriever = retriever_trainer.model
 pool = HashtagPool.build(
     Counter(tag for tags in posts["train"]["hashtags"] for tag in tags), retriever, retriever_processor
 )
@@ -76,6 +76,7 @@ guided = {split: add_guidance(rows, retriever, retriever_processor, pool, k=10) 
 print(guided["test"][0]["hashtags"], guided["test"][0]["guidance"])
 
 # %% The generator learns to write hashtags
+processor = GGMProcessor.from_pretrained(DEMO_CHECKPOINT)
 trainer = GGMTrainer(
     GGMForHashtagGeneration.from_pretrained(DEMO_CHECKPOINT),
     GGMTrainingArguments(
@@ -89,14 +90,14 @@ trainer = GGMTrainer(
     ),
     train_dataset=guided["train"],
     eval_dataset=guided["test"],
-    processing_class=GGMProcessor.from_pretrained(DEMO_CHECKPOINT),
+    processing_class=processor,
 )
 trainer.train()
 
 # %% Metrics and predictions
 metrics = trainer.evaluate()
 print({name: round(value, 1) for name, value in metrics.items()})
-predictions = trainer.processing_class.decode_hashtags(trainer.predict(guided["test"]).predictions)
+predictions = processor.decode_hashtags(trainer.predict(guided["test"]).predictions)
 print(posts["test"][0]["hashtags"], predictions[0])
 
 # %% One checkpoint of all parts, which the pipeline reads
