@@ -28,7 +28,7 @@ from transformers_ggm.data import DataCollatorForHashtagGeneration, DecodedShort
 from transformers_ggm.data.rendered_shorts import MOVEMENTS, NOISE, REVERSED_MOVEMENTS
 from transformers_ggm.evaluation import hashtag_metrics, recall_by_cause
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
-from transformers_ggm.training.pool_and_guidance import retrieve
+from transformers_ggm.training.guidance import retrieve
 
 NOT_COUNTED = {*MOVEMENTS, *NOISE}
 OPPOSITES = REVERSED_MOVEMENTS | {tag: reverse for reverse, tag in REVERSED_MOVEMENTS.items()}

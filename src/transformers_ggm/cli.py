@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,7 +24,6 @@ class _Command(TyperCommand):
 
     def invoke(self, ctx: typer.Context) -> None:
         try:
-            import_module("transformers_ggm.pipelines.registration")
             status = super().invoke(ctx)
             # Here, where a pipe that nobody reads any more is told.
             sys.stdout.flush()

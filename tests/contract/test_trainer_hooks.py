@@ -1,11 +1,15 @@
 """What transformers' `Trainer` asks of itself, and so of ours, which override it."""
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from transformers_ggm.training.shorts_trainer import ShortsTrainerMixin
 
 pytestmark = pytest.mark.contract
 # Those that trainers of this package override, and those of its base that they call.
@@ -150,6 +154,23 @@ def test_samplers_are_those_that_are_given(trainer, monkeypatch):
     monkeypatch.setattr(type(trainer), "_get_eval_sampler", lambda self, dataset: SequentialSampler(dataset))
     for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader(ROWS)):
         assert torch.cat([batch["x"] for batch in loader]).tolist() == [row["x"] for row in ROWS]
+
+
+def test_the_card_is_written_before_the_push(trainer, hub, tmp_path, monkeypatch):
+    """Would fail if a push sent the card of `Trainer` in the place of ours, or called ours without what it needs."""
+    written = {}
+
+    def create_model_card(self, model_name=None, license=None, **kwargs):
+        written.update(model_name=model_name, license=license, repository=self.hub_model_id, more=kwargs)
+        (tmp_path / "README.md").write_text("ours")
+
+    monkeypatch.setattr(type(trainer), "create_model_card", create_model_card)
+    trainer.args.hub_model_id = "someone/line"
+    trainer.push_to_hub(license="mit")
+    assert written == {"model_name": "line", "license": "mit", "repository": "someone/line", "more": {}}
+    assert hub.repositories["someone/line"].commit("main").files["README.md"] == b"ours"
+    ours, theirs = (inspect.signature(kind.create_model_card) for kind in (ShortsTrainerMixin, Trainer))
+    assert [*ours.parameters] == [*theirs.parameters]
 
 
 def test_the_course_is_told(trainer, tmp_path):

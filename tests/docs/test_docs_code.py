@@ -79,3 +79,11 @@ def test_pool_page_runs_as_written(desk, hub, monkeypatch):
 def test_model_page_runs_as_written(desk):
     """Would fail if a shape on the page were wrong, or the equations were not what the encoder computes."""
     run_blocks(ROOT / "docs" / "model.md", {})
+
+
+def test_training_in_a_notebook_runs_as_written(desk):
+    """Would fail if what the page on training shows for a notebook did not run, or gave clips no guidance."""
+    names = {"__name__": "notebook"}
+    run_blocks(ROOT / "docs" / "training.md", names, most=2)
+    assert len(names["tags"]) == 2 and names["trainer"].state.global_step == 1
+    assert all(set(tags) == {"snow", "winter", "lake", "sunset"} for tags in names["posts"]["guidance"])

@@ -104,7 +104,7 @@ def test_guidance_of_table_5_holds_unseen_hashtags(corpus, retriever, monkeypatc
     arguments = {**corpus, "num_guidance": 6}
     run = runs.make_run(tmp_path, arguments, 0, {"guidance": retriever[0]})
     runs.write_unseen(run, None, tmp_path / "unseen.json")
-    unseen = set(run.unseen_hashtags)
+    unseen = set(run.shorts.unseen_hashtags)
     without, with_them = seen
     assert not any(unseen & set(tags) for tags in without)
     assert all(len(tags) == 6 for tags in with_them)
@@ -112,7 +112,7 @@ def test_guidance_of_table_5_holds_unseen_hashtags(corpus, retriever, monkeypatc
     processor = HashtagRetrieverProcessor.from_pretrained(retriever[0] / "checkpoint" / "retriever")
     pool = HashtagPool.from_pretrained(retriever[0] / "checkpoint" / "hashtag_pool")
     pool.add(sorted(unseen), model, processor)
-    assert with_them == retrieve(run.retriever_shorts("unseen_test"), model, processor, pool, 6)
+    assert with_them == retrieve(run.shorts.for_retriever("unseen_test"), model, processor, pool, 6)
 
 
 def test_a_generator_guided_by_a_classifier_reads_its_ranking(corpus, tmp_path):
@@ -126,5 +126,5 @@ def test_a_generator_guided_by_a_classifier_reads_its_ranking(corpus, tmp_path):
     RUN_KIND["generator"](guided, {**corpus, "max_steps": 1}, 0, {"guidance": classifier})
     ranked = json.loads((classifier / "classifier" / "guidance" / "train.json").read_text())
     run = parse_arguments(argument_list({**corpus, "output_dir": str(guided)}))
-    assert run.guidance("train") == [tags[: run.model.num_guidance] for tags in ranked]
+    assert run.shorts.guidance("train") == [tags[: run.model.num_guidance] for tags in ranked]
     assert not (guided / "unseen.json").exists()  # which takes a pool

@@ -6,6 +6,8 @@ import shutil
 from itertools import combinations
 from pathlib import Path
 
+from transformers_ggm.training.run_records import TrainingRecord
+
 METRICS = {"rouge1": 41.237, "rouge2": 12.0, "precision": 30.5, "recall": 28.25, "f1": 29.3}
 MEAN = {"rouge1": 40.111, "rouge2": 11.5, "precision": 30.0, "recall": 27.0, "f1": 28.4}
 SUMMARY = {
@@ -45,12 +47,12 @@ PREDICTIONS = [
 
 def complete(run):
     """Leaves behind all that a training with evaluation leaves behind."""
-    for folder in (run.generator_run_dir, run.retriever_run_dir):
-        run.write_record(folder, **RECORDED)
-    run.evaluation_dir.mkdir(exist_ok=True)
+    for folder in (run.folders.generator_run, run.folders.retriever_run):
+        TrainingRecord(folder).write(**run.facts(), **RECORDED)
+    run.folders.evaluation.mkdir(exist_ok=True)
     lines = (json.dumps(row) for row in PREDICTIONS)
-    (run.evaluation_dir / "predictions.jsonl").write_text("\n".join(lines))
-    (run.checkpoint_dir / "training_curve.png").touch()
+    (run.folders.evaluation / "predictions.jsonl").write_text("\n".join(lines))
+    (run.folders.checkpoint / "training_curve.png").touch()
     (Path(run.data.data_dir) / "README.md").write_text(DATA_CARD.replace("tags:", "language:\n- en\ntags:"))
 
 
@@ -62,13 +64,17 @@ def holes(text):
 
 
 REMOVERS = {
-    "records": lambda run: [shutil.rmtree(folder) for folder in (run.generator_run_dir, run.retriever_run_dir)],
-    "retriever's record": lambda run: shutil.rmtree(run.retriever_run_dir, ignore_errors=True),
-    "course": lambda run: [run.write_record(folder) for folder in run.output_dir.glob("runs/*")],
-    "predictions": lambda run: (run.evaluation_dir / "predictions.jsonl").unlink(),
-    "empty predictions": lambda run: (run.evaluation_dir / "predictions.jsonl").write_text(""),
-    "curve": lambda run: (run.checkpoint_dir / "training_curve.png").unlink(),
-    "pool": lambda run: shutil.rmtree(run.pool_dir),
+    "records": lambda run: [
+        shutil.rmtree(folder) for folder in (run.folders.generator_run, run.folders.retriever_run)
+    ],
+    "retriever's record": lambda run: shutil.rmtree(run.folders.retriever_run, ignore_errors=True),
+    "course": lambda run: [
+        TrainingRecord(folder).write(**run.facts()) for folder in run.folders.output.glob("runs/*")
+    ],
+    "predictions": lambda run: (run.folders.evaluation / "predictions.jsonl").unlink(),
+    "empty predictions": lambda run: (run.folders.evaluation / "predictions.jsonl").write_text(""),
+    "curve": lambda run: (run.folders.checkpoint / "training_curve.png").unlink(),
+    "pool": lambda run: shutil.rmtree(run.folders.pool),
     "data card": lambda run: (Path(run.data.data_dir) / "README.md").unlink(),
 }
 # Each alone, any two, and all of them.

@@ -13,29 +13,29 @@ from transformers_ggm import HashtagPool
 from transformers_ggm.hub_cards import write_adapter_card
 from transformers_ggm.training.evaluate import trained_checkpoint
 from transformers_ggm.training.main import parse_arguments
-from transformers_ggm.training.run import TrainingRun
+from transformers_ggm.training.run_data import RunData
 
 
 @pytest.fixture
 def make_run(tmp_path, monkeypatch):
     """A training whose adapter is there, on splits of 5, 2 and 7 rows."""
     rows = {"train": range(5), "validation": range(2), "test": range(7)}
-    monkeypatch.setattr(TrainingRun, "rows", lambda self, split: rows[split])
+    monkeypatch.setattr(RunData, "rows", lambda self, split: rows[split])
 
     def make(*arguments, base="someone/ggm"):
         run = parse_arguments(
             ["--data_dir", str(tmp_path / "shorts"), "--output_dir", str(tmp_path / "out"), "--use_cpu", "True",
              "--use_lora", "True", "--base_checkpoint", base, *arguments]
         )  # fmt: skip
-        run.checkpoint_dir.mkdir(parents=True)
+        run.folders.checkpoint.mkdir(parents=True)
         (tmp_path / "shorts").mkdir()
         config = {
             "base_model_name_or_path": base, "r": 4, "lora_alpha": 8, "lora_dropout": 0.1,
             "target_modules": "a|b", "modules_to_save": None,
         }  # fmt: skip
-        (run.checkpoint_dir / "adapter_config.json").write_text(json.dumps(config))
-        save_file({"a": torch.zeros(40, 30)}, run.checkpoint_dir / "adapter_model.safetensors")
-        HashtagPool(["snow", "lake"], torch.eye(2), counts=[2, 9]).save_pretrained(run.pool_dir)
+        (run.folders.checkpoint / "adapter_config.json").write_text(json.dumps(config))
+        save_file({"a": torch.zeros(40, 30)}, run.folders.checkpoint / "adapter_model.safetensors")
+        HashtagPool(["snow", "lake"], torch.eye(2), counts=[2, 9]).save_pretrained(run.folders.pool)
         return run
 
     return make
@@ -43,7 +43,7 @@ def make_run(tmp_path, monkeypatch):
 
 def card_of(run, summary=SUMMARY):
     write_adapter_card(trained_checkpoint(run), summary)
-    return ModelCard.load(run.checkpoint_dir / "README.md")
+    return ModelCard.load(run.folders.checkpoint / "README.md")
 
 
 def test_metadata(make_run):

@@ -16,14 +16,15 @@ from transformers_ggm import HashtagPool
 from transformers_ggm.hub_cards import write_model_card
 from transformers_ggm.training.evaluate import trained_checkpoint
 from transformers_ggm.training.main import parse_arguments
-from transformers_ggm.training.run import TrainingRun
+from transformers_ggm.training.run_data import RunData
+from transformers_ggm.training.run_records import TrainingRecord
 
 
 @pytest.fixture(autouse=True)
 def prepared_rows(monkeypatch):
     """Splits of 5, 2 and 7 rows."""
     rows = {"train": range(5), "validation": range(2), "test": range(7)}
-    monkeypatch.setattr(TrainingRun, "rows", lambda self, split: rows[split])
+    monkeypatch.setattr(RunData, "rows", lambda self, split: rows[split])
 
 
 @pytest.fixture
@@ -52,10 +53,10 @@ def make_run(tmp_path):
 
 def write(run, summary=SUMMARY):
     """The card's metadata and text."""
-    for folder in (run.generator_run_dir, run.retriever_run_dir):
-        run.write_record(folder)
+    for folder in (run.folders.generator_run, run.folders.retriever_run):
+        TrainingRecord(folder).write(**run.facts())
     write_model_card(trained_checkpoint(run), summary)
-    content = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    content = (run.folders.checkpoint / "README.md").read_text(encoding="utf-8")
     _, header, text = content.split("---\n", 2)
     return yaml.safe_load(header), text
 
@@ -63,7 +64,7 @@ def write(run, summary=SUMMARY):
 def card_of(run, summary=SUMMARY):
     """The card as the Hub's own reader has it."""
     write_model_card(trained_checkpoint(run), summary)
-    return ModelCard.load(run.checkpoint_dir / "README.md")
+    return ModelCard.load(run.folders.checkpoint / "README.md")
 
 
 def table_value(text, name):
@@ -94,7 +95,7 @@ def test_card_is_one_that_the_hub_reads(make_run):
     """Would fail if the Hub's own reader found other metrics in the card, or none."""
     run = make_run()
     write(run)
-    card = ModelCard.load(run.checkpoint_dir / "README.md")
+    card = ModelCard.load(run.folders.checkpoint / "README.md")
     assert [result.metric_value for result in card.data.eval_results] == [41.24, 12.0, 30.5, 28.25, 29.3]
 
 
@@ -123,7 +124,7 @@ def test_sections(make_run):
         assert f"\n## {title}\n" in text
     assert "Biased or offensive hashtags" in text and "sections 7 and 8" in text and "yu-etal-2023-generating" in text
     assert not re.search(r"\{\{|\{%|\bNone\b|\bundefined\b|\n\n\n", text)
-    assert str(make_run().output_dir.parent) not in text
+    assert str(make_run().folders.output.parent) not in text
 
 
 def test_settings_are_those_of_the_training(make_run):
@@ -131,7 +132,7 @@ def test_settings_are_those_of_the_training(make_run):
     write(make_run("--learning_rate", "3e-4", "--retriever_learning_rate", "2e-4"))
     run = make_run("--scratch_config", "other.json")
     write_model_card(trained_checkpoint(run), SUMMARY)
-    text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    text = (run.folders.checkpoint / "README.md").read_text(encoding="utf-8")
     assert table_value(text, "learning_rate") == "0.0003" and table_value(text, "retriever_learning_rate") == "0.0002"
     assert "from scratch" not in text and "facebook/bart-base" in text
 
@@ -140,7 +141,7 @@ def test_unknown_settings_are_left_out(make_run):
     """Would fail if the card of a training that left no record of its arguments made some up."""
     run = make_run()
     write_model_card(trained_checkpoint(run), SUMMARY)
-    text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8")
+    text = (run.folders.checkpoint / "README.md").read_text(encoding="utf-8")
     assert "learning_rate" not in text and "| torch |" not in text
     assert "\n\n\n" not in text
 
@@ -208,13 +209,13 @@ def test_what_the_generator_goes_by(make_run):
 def test_card_without_guidance(make_run):
     """Would fail if the card spoke of a retriever and a pool that the checkpoint does not have."""
     run = make_run("--num_guidance", "0", "--inputs", "text")
-    for folder in (run.retriever_dir, run.pool_dir):
+    for folder in (run.folders.retriever, run.folders.pool):
         shutil.rmtree(folder)
-    run.write_record(run.generator_run_dir)
+    TrainingRecord(run.folders.generator_run).write(**run.facts())
     write_model_card(
         trained_checkpoint(run), {name: value for name, value in SUMMARY.items() if name != "retrieval_recall_at_k"}
     )
-    _, header, text = (run.checkpoint_dir / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+    _, header, text = (run.folders.checkpoint / "README.md").read_text(encoding="utf-8").split("---\n", 2)
     assert yaml.safe_load(header)["base_model"] == ["google/vit-base-patch16-224-in21k", "facebook/bart-base"]
     assert not re.search(r"\bretriever\b|\bpool\b|\bnearest\b", text.split("## Intended use")[0])
     assert "The generator reads the description;\nit writes hashtags." in text
@@ -248,7 +249,7 @@ def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
     """Would fail if a failure cost the card that was there, or left half a one."""
     run = make_run()
     write(run)
-    before = (run.checkpoint_dir / "README.md").read_bytes()
+    before = (run.folders.checkpoint / "README.md").read_bytes()
 
     def fail(*args):
         raise OSError("no")
@@ -256,11 +257,11 @@ def test_card_is_written_whole_or_not_at_all(make_run, monkeypatch):
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no"):
         write_model_card(trained_checkpoint(run), {**SUMMARY, "test_videos": 8})
-    assert (run.checkpoint_dir / "README.md").read_bytes() == before
-    assert not list(run.checkpoint_dir.glob(".*partial*"))
+    assert (run.folders.checkpoint / "README.md").read_bytes() == before
+    assert not list(run.folders.checkpoint.glob(".*partial*"))
     with pytest.raises(KeyError):
         write_model_card(trained_checkpoint(run), {})
-    assert (run.checkpoint_dir / "README.md").read_bytes() == before
+    assert (run.folders.checkpoint / "README.md").read_bytes() == before
 
 
 def test_model_index_is_that_of_the_metrics(make_run):
@@ -351,10 +352,12 @@ def test_one_part_was_not_recorded(make_run):
     """Would fail if what is known of one training were taken for the other's, or it were left out for both."""
     run = make_run()
     complete(run)
-    run.write_record(run.retriever_run_dir)
+    TrainingRecord(run.folders.retriever_run).write(**run.facts())
     text = card_of(run).text
     assert "| | generator |\n" in text and "| steps | 2,820 |\n" in text
-    run.write_record(run.retriever_run_dir, outcome={"steps": 7, "seconds": None, "loss": None, "epochs": 1.0})
+    TrainingRecord(run.folders.retriever_run).write(
+        **run.facts(), outcome={"steps": 7, "seconds": None, "loss": None, "epochs": 1.0}
+    )
     text = card_of(run).text
     assert "| steps | 7 | 2,820 |\n" in text and "| duration | - | 1 h 07 min |\n" in text
 
@@ -383,7 +386,7 @@ def test_switches(make_run):
 def test_pool_with_hashtags_that_training_lacked(make_run):
     """Would fail if hashtags of no training row were told to be those of the training split."""
     run = make_run()
-    HashtagPool(["snow", "lake"], torch.eye(2), counts=[2, 0]).save_pretrained(run.pool_dir)
+    HashtagPool(["snow", "lake"], torch.eye(2), counts=[2, 0]).save_pretrained(run.folders.pool)
     _, text = write(run)
     assert "2 hashtags, those of the training split and 1 that it does not have." in text
     assert "#snow (2)." in text and "#lake" not in text
@@ -400,7 +403,7 @@ def test_missing_facts_leave_no_holes(make_run, missing):
     text = card_of(run, summary).text
     assert not holes(text), holes(text)
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert all((run.checkpoint_dir / picture).exists() for picture in pictures)
+    assert all((run.folders.checkpoint / picture).exists() for picture in pictures)
     assert len(pictures) == ("curve" not in missing)
     headings = {"predictions": "Examples", "empty predictions": "Examples", "pool": "Hashtag pool"}
     for name, heading in headings.items():

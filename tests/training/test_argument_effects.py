@@ -2,16 +2,17 @@
 
 import json
 import shutil
+from functools import partial
 
 import pytest
 from plain_trainer_samples import Rows, make_parts, plain_trainer
 from training_samples import command_line, losses
 
-from transformers_ggm import DataCollatorForHashtagGeneration
+from transformers_ggm import DataCollatorForHashtagGeneration, GGMTrainer
 from transformers_ggm.errors import ArgumentError
 from transformers_ggm.training import callbacks, main
 from transformers_ggm.training.classifier import classifier_training_arguments
-from transformers_ggm.training.generator import HashtagGenerationTrainer, generator_training_arguments
+from transformers_ggm.training.generator import generator_training_arguments
 from transformers_ggm.training.main import parse_arguments
 from transformers_ggm.training.retriever import retriever_training_arguments
 
@@ -33,10 +34,8 @@ def generation_trainer(output_dir, **arguments):
     """The generator's trainer on eight rows."""
     model, processor, _ = make_parts()
     collator = DataCollatorForHashtagGeneration(processor, training=False, model=model)
-    return plain_trainer(
-        output_dir, model, collator, Rows(8),
-        lambda *args, **kwargs: HashtagGenerationTrainer(*args, **kwargs, eval_data_collator=collator), **arguments,
-    )  # fmt: skip
+    trainer_class = partial(GGMTrainer, processing_class=processor)
+    return plain_trainer(output_dir, model, collator, Rows(8), trainer_class, **arguments)
 
 
 def test_incomplete_batches_are_left_out_in_training_alone(tmp_path):
@@ -75,7 +74,7 @@ def test_batch_size_is_found(tmp_path, monkeypatch):
     """
     Would fail if a training did not begin anew with smaller batches when the memory does not hold the first ones.
     """
-    step = HashtagGenerationTrainer.training_step
+    step = GGMTrainer.training_step
     tried = []
 
     def training_step(self, model, inputs, num_items_in_batch=None):
@@ -84,7 +83,7 @@ def test_batch_size_is_found(tmp_path, monkeypatch):
             raise RuntimeError("CUDA out of memory.")
         return step(self, model, inputs, num_items_in_batch)
 
-    monkeypatch.setattr(HashtagGenerationTrainer, "training_step", training_step)
+    monkeypatch.setattr(GGMTrainer, "training_step", training_step)
     generation_trainer(tmp_path, auto_find_batch_size=True, per_device_train_batch_size=5).train()
     assert tried == [5, 4, 4]
 

@@ -60,7 +60,7 @@ def looker(shorts_dir, scratch_config, tmp_path_factory):
 
 def load(run):
     """Model and collator of a finished classifier, from its folder alone."""
-    folder = run.classifier_dir
+    folder = run.folders.classifier
     model = GGMForHashtagClassification.from_pretrained(folder).eval()
     tokenizer = None if model.text_encoder is None else AutoTokenizer.from_pretrained(folder)
     video_processor = None if model.vision_encoder is None else GGMVideoProcessor.from_pretrained(folder)
@@ -68,7 +68,7 @@ def load(run):
 
 
 def predictions_of(run):
-    lines = (run.evaluation_dir / "classifier_test_predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (run.folders.evaluation / "classifier_test_predictions.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 
 
@@ -76,7 +76,7 @@ def test_the_telling_word_is_learned(reader):
     """
     Would fail if labels, words or threshold were mixed up, or an unknown hashtag in validation broke the training.
     """
-    summary = read_json(reader.evaluation_dir / "classifier_test.json")
+    summary = read_json(reader.folders.evaluation / "classifier_test.json")
     assert summary["best_checkpoint"]["f1"] == 100.0
     assert (summary["modality"], summary["objective"], summary["test_videos"]) == ("text", "softmax", 12)
     for row in predictions_of(reader):
@@ -86,7 +86,7 @@ def test_the_telling_word_is_learned(reader):
 
 def test_hashtags_of_training_by_frequency(reader):
     """Would fail if the logits stood for hashtags that training lacks, or for another order than the pool's."""
-    tags = [tag for tags in reader.shorts["train"]["hashtags"] for tag in tags]
+    tags = [tag for tags in reader.shorts.splits["train"]["hashtags"] for tag in tags]
     expected = sorted(set(tags), key=lambda tag: (-tags.count(tag), tag))
     assert load(reader)[0].config.hashtags == expected
     assert "neverseen" not in expected
@@ -99,27 +99,27 @@ def test_folder_gives_the_same_predictions(name, request):
     """
     run = request.getfixturevalue(name)
     model, collator = load(run)
-    ranking = classify(run.classifier_shorts("test"), model, collator, batch_size=3)
+    ranking = classify(run.shorts.for_classifier("test"), model, collator, batch_size=3)
     expected = [row["predicted"] for row in predictions_of(run)]
     assert hashtags_above(*ranking, model.config.threshold) == expected
-    summary = read_json(run.evaluation_dir / "classifier_test.json")
+    summary = read_json(run.folders.evaluation / "classifier_test.json")
     assert summary["threshold"] == model.config.threshold
-    metrics = hashtag_metrics(expected, run.rows("test")["hashtags"][:])
-    assert {name: summary["best_checkpoint"][name] for name in metrics} == pytest.approx(metrics)
+    figures = hashtag_metrics(expected, run.shorts.rows("test")["hashtags"][:])
+    assert {name: summary["best_checkpoint"][name] for name in figures} == pytest.approx(figures)
     assert summary["best_checkpoint"] == summary["mean_of_best_1"]
 
 
 def test_weights_are_the_best_of_validation(reader):
-    """Would fail if the last checkpoint were taken, or another metric decided."""
-    newest = callbacks.last_checkpoint(reader.classifier_run_dir)
+    """Would fail if the last checkpoint were taken, or another figure decided."""
+    newest = callbacks.last_checkpoint(reader.folders.classifier_run)
     history = read_json(newest / "trainer_state.json")["log_history"]
-    metrics = {entry["step"]: entry["eval_f1"] for entry in history if "eval_f1" in entry}
-    best = max(metrics, key=lambda step: (metrics[step], -step))
-    found = best_checkpoints(reader.classifier_run_dir, "f1", 1)
-    assert found == [reader.classifier_run_dir / f"checkpoint-{best}"]
-    expected, published = weights(found[0]), weights(reader.classifier_dir)
+    figures = {entry["step"]: entry["eval_f1"] for entry in history if "eval_f1" in entry}
+    best = max(figures, key=lambda step: (figures[step], -step))
+    found = best_checkpoints(reader.folders.classifier_run, "f1", 1)
+    assert found == [reader.folders.classifier_run / f"checkpoint-{best}"]
+    expected, published = weights(found[0]), weights(reader.folders.classifier)
     assert all(torch.equal(expected[name], published[name]) for name in expected)
-    assert sorted(reader.classifier_run_dir.glob("checkpoint-*")) == sorted({found[0], newest})
+    assert sorted(reader.folders.classifier_run.glob("checkpoint-*")) == sorted({found[0], newest})
 
 
 @pytest.mark.parametrize("name", ["reader", "looker"])
@@ -128,11 +128,11 @@ def test_guidance_is_ranked_as_the_logits(name, request):
     run = request.getfixturevalue(name)
     model, collator = load(run)
     for split in ("train", "validation", "test"):
-        shorts = run.classifier_shorts(split)
+        shorts = run.shorts.for_classifier(split)
         rows = [shorts[i] for i in range(len(shorts))]
         with torch.inference_mode():
             logits = torch.cat([model(**collator([row])).logits for row in rows])
-        guidance = read_json(run.classifier_dir / "guidance" / f"{split}.json")
+        guidance = read_json(run.folders.classifier / "guidance" / f"{split}.json")
         assert [len(tags) for tags in guidance] == [min(100, len(model.config.hashtags))] * len(rows)
         places = {tag: place for place, tag in enumerate(model.config.hashtags)}
         for row, tags in zip(logits, guidance):
@@ -141,7 +141,8 @@ def test_guidance_is_ranked_as_the_logits(name, request):
             assert (ranked.diff() <= 1e-6).all()  # one row at a time sums in another order than a batch
             assert ranked.max() == row.max()
         recall = {
-            int(k): metric for k, metric in read_json(run.classifier_dir / "guidance" / f"{split}_recall.json").items()
+            int(k): figure
+            for k, figure in read_json(run.folders.classifier / "guidance" / f"{split}_recall.json").items()
         }
         assert recall == pytest.approx(recall_at_k(guidance, shorts.dataset["hashtags"][:], (1, 5, 10, 25, 50, 100)))
 
@@ -161,7 +162,7 @@ def test_best_columns_against_numpy(objective):
 def test_same_seed_gives_the_same_classifier(reader, words_dir, reader_config, tmp_path):
     """Would fail if a training could not be repeated."""
     again = train_miniature(tmp_path, data_dir=words_dir, scratch_config=reader_config)
-    first, second = weights(reader.classifier_dir), weights(again.classifier_dir)
+    first, second = weights(reader.folders.classifier), weights(again.folders.classifier)
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -189,8 +190,8 @@ def test_resumed_training_ends_like_an_uninterrupted_one(words_dir, tmp_path, mo
     assert callbacks.last_checkpoint(tmp_path / "killed" / "runs" / "classifier").name == "checkpoint-8"
     assert not (tmp_path / "killed" / "classifier").exists()
     resumed = train_miniature(tmp_path / "killed", **settings)
-    assert losses(resumed.classifier_run_dir) == losses(whole.classifier_run_dir)
-    first, second = weights(whole.classifier_dir), weights(resumed.classifier_dir)
+    assert losses(resumed.folders.classifier_run) == losses(whole.folders.classifier_run)
+    first, second = weights(whole.folders.classifier), weights(resumed.folders.classifier)
     assert all(torch.equal(first[name], second[name]) for name in first)
     for name in ("classifier/guidance/test.json", "classifier/config.json", "evaluation/classifier_test.json"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
@@ -200,7 +201,7 @@ def test_finished_stage_is_skipped_and_runs_again_on_demand(reader, words_dir, r
     """
     Would fail if a finished classifier were trained again unasked, or `overwrite_stages` went on from the old one.
     """
-    output_dir = shutil.copytree(reader.output_dir, tmp_path / "run")
+    output_dir = shutil.copytree(reader.folders.output, tmp_path / "run")
     settings = {"data_dir": words_dir, "scratch_config": reader_config}
     before = written_at(output_dir)
     train_miniature(output_dir, **settings)
@@ -227,11 +228,11 @@ def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
     line = classifier_line(output_dir=tmp_path / "two", **settings, classifier_per_device_train_batch_size=3)
     train_in_two_processes(line)
     two = parse_arguments(line)
-    newest = callbacks.last_checkpoint(two.classifier_run_dir)
+    newest = callbacks.last_checkpoint(two.folders.classifier_run)
     assert (newest / "rng_state_1.pth").is_file(), "there was one process only"
-    assert losses(two.classifier_run_dir) == pytest.approx(losses(one.classifier_run_dir), rel=1e-4)
+    assert losses(two.folders.classifier_run) == pytest.approx(losses(one.folders.classifier_run), rel=1e-4)
     metrics = [
-        [entry["eval_f1"] for entry in history(run.classifier_run_dir) if "eval_f1" in entry] for run in (one, two)
+        [entry["eval_f1"] for entry in history(run.folders.classifier_run) if "eval_f1" in entry] for run in (one, two)
     ]
     assert metrics[0] == pytest.approx(metrics[1])
     assert predictions_of(one) == predictions_of(two)
@@ -240,14 +241,14 @@ def test_two_processes_train_as_one(words_dir, reader_config, tmp_path):
 def test_half_precision_is_what_is_evaluated(words_dir, reader_config, reader, tmp_path):
     """Would fail if the threshold or the metrics were those of other weights than the stored ones."""
     run = train_miniature(tmp_path, data_dir=words_dir, scratch_config=reader_config, weights_dtype="bfloat16")
-    stored = weights(run.classifier_dir)
+    stored = weights(run.folders.classifier)
     assert {values.dtype for values in stored.values()} == {torch.bfloat16}
     model, collator = load(run)
-    assert model.dtype == torch.float32 and os.path.getsize(run.classifier_dir / "model.safetensors") < (
-        0.7 * os.path.getsize(reader.classifier_dir / "model.safetensors")
+    assert model.dtype == torch.float32 and os.path.getsize(run.folders.classifier / "model.safetensors") < (
+        0.7 * os.path.getsize(reader.folders.classifier / "model.safetensors")
     )
-    ranking = classify(run.classifier_shorts("test"), model, collator)
-    assert ranking.hashtags.tolist() == read_json(run.classifier_dir / "guidance" / "test.json")
+    ranking = classify(run.shorts.for_classifier("test"), model, collator)
+    assert ranking.hashtags.tolist() == read_json(run.folders.classifier / "guidance" / "test.json")
 
 
 def test_video_alone_starts_from_the_frozen_vision_of_the_retriever(shorts_dir, scratch_config, tmp_path):
@@ -262,8 +263,8 @@ def test_video_alone_starts_from_the_frozen_vision_of_the_retriever(shorts_dir, 
     run = train_miniature(tmp_path, **settings, stages=["prepare", "retriever", "classifier"])
     model, collator = load(run)
     assert model.config.modality == "video" and collator.tokenizer is None
-    assert not (run.classifier_dir / "tokenizer.json").exists()
-    retriever = HashtagRetriever.from_pretrained(run.retriever_dir).backbone.vision_model.state_dict()
+    assert not (run.folders.classifier / "tokenizer.json").exists()
+    retriever = HashtagRetriever.from_pretrained(run.folders.retriever).backbone.vision_model.state_dict()
     tower = model.vision_encoder.state_dict()
     assert tower
     for name, values in tower.items():
@@ -274,7 +275,7 @@ def test_words_and_clips(looker):
     """Would fail if a classifier of both left one out."""
     model, collator = load(looker)
     assert (model.config.modality, model.config.objective) == ("video+text", "sigmoid")
-    shorts = looker.classifier_shorts("test")
+    shorts = looker.shorts.for_classifier("test")
     rows = [shorts[0], shorts[1]]
     batch = collator(rows)
     assert batch["pixel_values_videos"].shape[0] == batch["input_ids"].shape[0] == 2
@@ -296,7 +297,7 @@ def test_prepared_set_trains_as_its_folder_does(looker, shorts_dir, scratch_conf
     run = train_miniature(
         tmp_path / "run", data_dir=tmp_path / "set", classifier_modalities=["text", "video"], **settings
     )
-    first, second = weights(looker.classifier_dir), weights(run.classifier_dir)
+    first, second = weights(looker.folders.classifier), weights(run.folders.classifier)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert [row["predicted"] for row in predictions_of(run)] == [row["predicted"] for row in predictions_of(looker)]
 
@@ -363,13 +364,15 @@ LONGEST = {
 def test_long_descriptions_are_cut_to_what_the_backbone_takes(words_dir, reader, tmp_path, text, longest):
     """Would fail if a description could run past the last position that a text backbone has."""
     line = classifier_line(
-        data_dir=words_dir, output_dir=reader.output_dir, scratch_config=write_reader(tmp_path / "text.json", **text)
+        data_dir=words_dir,
+        output_dir=reader.folders.output,
+        scratch_config=write_reader(tmp_path / "text.json", **text),
     )
     run = parse_arguments(line)
     model = make_classifier(run).eval()
     tokenizer = make_tokenizer(run, model)
     assert tokenizer.model_max_length == longest
-    assert run.processor.tokenizer.model_max_length == 512
+    assert run.shorts.processor.tokenizer.model_max_length == 512
     collator = DataCollatorForHashtagClassification(model.config.hashtags, tokenizer)
     batch = collator([{"description": "snow " * 100, "hashtags": ["cold"]}])
     assert batch["input_ids"].shape == (1, longest)
@@ -381,7 +384,7 @@ def test_text_backbone_that_reads_left_to_right(words_dir, reader, tmp_path):
     Would fail if a decoder, whose first token knows nothing, were trained for hours, or refused without a reason.
     """
     config = write_reader(tmp_path / "decoder.json", model_type="gpt2", n_embd=16, n_head=2, n_layer=1)
-    line = classifier_line(data_dir=words_dir, output_dir=reader.output_dir, scratch_config=config)
+    line = classifier_line(data_dir=words_dir, output_dir=reader.folders.output, scratch_config=config)
     with pytest.raises(InputError, match=r"decoder\.json: .*'gpt2' reads left to right"):
         make_classifier(parse_arguments(line))
 

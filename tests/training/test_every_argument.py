@@ -136,7 +136,7 @@ def trained(shorts_dir, scratch_config, tmp_path_factory):
             begin = ModelCardCallback.on_train_begin
 
             def on_train_begin(self, args, state, control, **kwargs):
-                seen[self.run_dir.name] = args
+                seen[os.path.basename(args.output_dir)] = args
                 begin(self, args, state, control, **kwargs)
 
             with pytest.MonkeyPatch.context() as patched, process_as_it_was():

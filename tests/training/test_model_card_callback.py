@@ -19,26 +19,11 @@ from transformers_ggm.training.model_card_callback import (
     note_published,
     seconds_until,
 )
+from transformers_ggm.training.run_records import TrainingRecord
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
-
-
-class Records:
-    """The part of a run that the callback writes to, kept in memory."""
-
-    def __init__(self):
-        self.content = None
-
-    def write_record(self, run_dir, **facts):
-        self.content = facts
-
-    def add_to_record(self, run_dir, **facts):
-        self.content |= facts
-
-    def read_record(self, run_dir):
-        return self.content
 
 
 @pytest.fixture
@@ -58,9 +43,9 @@ def at(step, log=(), main=True):
     return TrainerState(global_step=step, epoch=step / 10, log_history=list(log), is_world_process_zero=main)
 
 
-def session(records, arguments, clock, first, saves, end=None):
+def session(arguments, clock, first, saves, end=None):
     """One process of a training: begins at a step, saves after so many seconds at others, ends or is killed."""
-    callback, control = ModelCardCallback(records, arguments.output_dir), TrainerControl()
+    callback, control = ModelCardCallback(), TrainerControl()
     callback.on_train_begin(arguments, at(first), control)
     for step, seconds in saves.items():
         clock.now += seconds
@@ -73,44 +58,45 @@ def session(records, arguments, clock, first, saves, end=None):
 
 def test_duration_goes_on_after_a_kill(arguments, clock):
     """Would fail if a resumed training counted its last process alone, the time between, or steps that were lost."""
-    records = Records()
-    session(records, arguments, clock, 0, {10: 7, 20: 5})
-    session(records, arguments, clock, 20, {30: 4})
-    session(records, arguments, clock, 30, {40: 2}, end=40)
-    assert records.content["outcome"] == {"steps": 40, "epochs": 4.0, "seconds": 7 + 5 + 4 + 2 + 1, "loss": 2.0}
+    session(arguments, clock, 0, {10: 7, 20: 5})
+    session(arguments, clock, 20, {30: 4})
+    session(arguments, clock, 30, {40: 2}, end=40)
+    assert TrainingRecord(arguments.output_dir).read()["outcome"] == {
+        "steps": 40,
+        "epochs": 4.0,
+        "seconds": 7 + 5 + 4 + 2 + 1,
+        "loss": 2.0,
+    }
 
 
 def test_duration_that_is_not_known_is_not_told(arguments, clock):
     """Would fail if time before a checkpoint of which there is no record were guessed."""
-    records = Records()
-    session(records, arguments, clock, 0, {10: 7})
-    session(records, arguments, clock, 20, {30: 4}, end=30)  # from a checkpoint that the record does not have
-    assert records.content["outcome"]["seconds"] is None
-    session(records, arguments, clock, 0, {10: 7}, end=10)
-    assert records.content["outcome"]["seconds"] == 8
+    session(arguments, clock, 0, {10: 7})
+    session(arguments, clock, 20, {30: 4}, end=30)  # from a checkpoint that the record does not have
+    assert TrainingRecord(arguments.output_dir).read()["outcome"]["seconds"] is None
+    session(arguments, clock, 0, {10: 7}, end=10)
+    assert TrainingRecord(arguments.output_dir).read()["outcome"]["seconds"] == 8
     assert seconds_until(None, 10) is None and seconds_until({"progress": {"step": 10, "seconds": 3.5}}, 10) == 3.5
 
 
 def test_other_processes_write_nothing(arguments):
     """Would fail if two processes wrote the same record."""
-    records, control = Records(), TrainerControl()
-    callback = ModelCardCallback(records, arguments.output_dir)
+    callback, control = ModelCardCallback(), TrainerControl()
     for event in ("on_train_begin", "on_save", "on_train_end"):
         getattr(callback, event)(arguments, at(10, main=False), control)
-    assert records.content is None
+    assert TrainingRecord(arguments.output_dir).read() is None
 
 
-def test_metrics_of_the_published_step():
+def test_figures_of_the_published_step(tmp_path):
     """Would fail if the card told the validation of another step, or how fast it went."""
-    records = Records()
-    records.content = {}
+    record = TrainingRecord(tmp_path)
     log = [
         {"step": 4, "eval_rouge1": 1.0},
         {"step": 8, "loss": 9.0, "epoch": 2.0},
         {"step": 8, "eval_rouge1": 2.0, "eval_loss": 3.0, "eval_runtime": 5.0, "eval_samples_per_second": 1.0},
     ]
-    note_published(records, None, log, 8)
-    assert records.content == {"published": {"step": 8, "validation": {"rouge1": 2.0, "loss": 3.0}}}
+    note_published(record, log, 8)
+    assert record.read() == {"published": {"step": 8, "validation": {"rouge1": 2.0, "loss": 3.0}}}
 
 
 def test_hardware(arguments, tmp_path, monkeypatch):

@@ -144,7 +144,8 @@ def test_page_runs_as_written(finished, shorts_dir, tmp_path, monkeypatch):
     (tmp_path / "shorts").symlink_to(shorts_dir)
     monkeypatch.chdir(tmp_path)
     page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    section = page.split("\n## In a trainer of your own\n")[1]
+    (code,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     names = {}
     exec(compile(code, "training.md", "exec"), names)
     before = weights(finished / "checkpoint")

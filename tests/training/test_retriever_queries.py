@@ -95,10 +95,10 @@ def test_rows_that_make_pairs(shorts_dir, train, tmp_path):
     output_dir = train(data_dir=data_dir, stages=["prepare"])
     for query, missing in {"video": {16, 17}, "text": {0}, "video+text": set()}.items():
         run = parse_arguments(command_line(data_dir=data_dir, output_dir=output_dir, retriever_query=query))
-        pairs = run.retriever_shorts("train", only_pairs=True)
+        pairs = run.shorts.for_retriever("train", only_pairs=True)
         expected = [row["hashtags"] for i, row in enumerate(load_shorts(data_dir)["train"]) if i not in missing]
         assert [pairs[i]["hashtags"] for i in range(len(pairs))] == expected
-        assert len(run.retriever_shorts("train")) == 18
+        assert len(run.shorts.for_retriever("train")) == 18
 
 
 def test_words_are_needed_for_a_query_of_words(shorts_dir, train, tmp_path):
@@ -128,9 +128,9 @@ def test_guidance_is_kept_whole_and_cut_where_it_is_read(finished, shorts_dir):
     for number in (0, 4, 6):
         arguments = command_line(data_dir=shorts_dir, output_dir=finished, num_guidance=number)
         run = parse_arguments(arguments)
-        assert run.guidance("test") == [tags[:number] for tags in stored]
-        shorts = run.generator_shorts("test")
-        assert [shorts[i]["guidance"] for i in range(len(shorts))] == run.guidance("test")
+        assert run.shorts.guidance("test") == [tags[:number] for tags in stored]
+        shorts = run.shorts.for_generator("test")
+        assert [shorts[i]["guidance"] for i in range(len(shorts))] == run.shorts.guidance("test")
 
 
 def test_unknown_query_is_refused(shorts_dir, tmp_path):

@@ -77,7 +77,7 @@ def run_of(output_dir, scratch_config, **arguments):
 def test_bart_never_sees_a_frame(unguided, scratch_config):
     """Would fail if the model that is trained on words alone were another one than BART, or its frames were used."""
     run = run_of(unguided(**SYSTEMS["BART"]), scratch_config, **SYSTEMS["BART"])
-    model = GGMForHashtagGeneration.from_pretrained(run.checkpoint_dir).eval()
+    model = GGMForHashtagGeneration.from_pretrained(run.folders.checkpoint).eval()
     bart = BartForConditionalGeneration(model.config.text_config).eval()
     bart.model.shared.load_state_dict(model.model.shared.state_dict())
     bart.model.encoder.load_state_dict(model.model.encoder.text_encoder.state_dict())
@@ -121,7 +121,7 @@ def test_frozen_vision_stays(unguided, scratch_config):
     """Would fail if VG-BART's vision encoder learnt, or what looks at its frames did not."""
     run = run_of(unguided(**SYSTEMS["VG-BART"]), scratch_config, **SYSTEMS["VG-BART"])
     start = make_generator(run).get_encoder()
-    trained = GGMForHashtagGeneration.from_pretrained(run.checkpoint_dir).get_encoder()
+    trained = GGMForHashtagGeneration.from_pretrained(run.folders.checkpoint).get_encoder()
     assert same_tensors(start.vision_encoder, trained.vision_encoder)
     assert not same_tensors(start.video_grounding, trained.video_grounding)
 
@@ -146,7 +146,7 @@ def test_clips_are_decoded_anew_for_a_retriever(shorts_dir, tmp_path):
     for stages in (["prepare"], ["prepare", "retriever"], ["prepare"]):
         run = parse_arguments(command_line(**settings, stages=stages))
         main(command_line(**settings, stages=stages[:1] if stages == ["prepare"] else stages))
-        shapes.append(run.rows("test")["retriever_frames_shape"][0])
+        shapes.append(run.shorts.rows("test")["retriever_frames_shape"][0])
     assert shapes[0] is None and shapes[1][1:] == shapes[2][1:] == [3, 32, 32]
 
 
@@ -158,10 +158,10 @@ def test_guidance_is_cut_on_reading(finished, shorts_dir, scratch_config):
     stored = json.loads((finished / "guidance" / "test.json").read_text())
     for count in (4, 2, 1):
         run = parse_arguments(command_line(**{**settings, "num_guidance": count}))
-        assert run.guidance("test") == [tags[:count] for tags in stored]
-        assert [row["guidance"] for row in run.generator_shorts("test")] == run.guidance("test")
+        assert run.shorts.guidance("test") == [tags[:count] for tags in stored]
+        assert [row["guidance"] for row in run.shorts.for_generator("test")] == run.shorts.guidance("test")
     run = parse_arguments(command_line(**{**settings, "num_guidance": 0}))
-    assert run.guidance("test") == [[]] * 4
+    assert run.shorts.guidance("test") == [[]] * 4
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,10 @@ from ..retrieval import HashtagPool
 from ..training.classifier import make_collator, train_classifier
 from ..training.classifier_ranking import NUM_RANKED, classify
 from ..training.decode_clips import prepare
-from ..training.generator import freeze_parts, make_eval_collator, train_generator
+from ..training.generator import freeze_parts, generator_collator, train_generator
+from ..training.guidance import retrieve
 from ..training.main import argument_list, parse_arguments
-from ..training.pool_and_guidance import build_pool, load_retriever, retrieve, retrieve_guidance, write_guidance
+from ..training.pool_and_guidance import build_pool, load_retriever, retrieve_guidance, write_guidance
 from ..training.retriever import train_retriever
 from ..training.run import TrainingRun
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
@@ -43,13 +44,13 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
     run = parse_arguments(argument_list({**arguments, "output_dir": str(folder), "seed": seed}))
     if "data" in needs:
         for pattern in ("*.arrow", "*.stamp.json"):
-            _link(needs["data"] / "prepared", run.prepared_dir, pattern)
+            _link(needs["data"] / "prepared", run.folders.prepared, pattern)
     for part in ("retriever", "guidance"):
         if part in needs and (needs[part] / "checkpoint" / RETRIEVER_FOLDER).is_dir():
             for name in (RETRIEVER_FOLDER, POOL_FOLDER):
-                _link(needs[part] / "checkpoint" / name, run.checkpoint_dir / name)
+                _link(needs[part] / "checkpoint" / name, run.folders.checkpoint / name)
     if "guidance" in needs:
-        _link(guidance_folder(needs["guidance"]), run.guidance_dir)
+        _link(guidance_folder(needs["guidance"]), run.folders.guidance)
     prepare(run)
     return run
 
@@ -64,7 +65,7 @@ def _link(source: Path, target: Path, pattern: str = "*") -> None:
 
 def write_predictions(run: TrainingRun, path: Path, predictions: Sequence[Sequence[str]]) -> None:
     """Writes the test split's rows with their predictions, one JSON object a line."""
-    rows = run.rows("test")
+    rows = run.shorts.rows("test")
     names = [name for name in ("id", "file_name", "video", "description", "hashtags") if name in rows.column_names]
     lines = zip(rows.select_columns(names), predictions, strict=True)
     write_lines(path, (json.dumps({**row, "predicted": tags}, ensure_ascii=False) for row, tags in lines))
@@ -75,7 +76,7 @@ def decode_clips(folder: Path, arguments: Mapping[str, Any], seed: int, needs: N
     costs: dict[str, float] = {}
     with timed(costs, "decoding_seconds"):
         run = make_run(folder, arguments, seed, needs)
-    counts = Counter(tag for tags in run.rows("train")["hashtags"] for tag in tags)
+    counts = Counter(tag for tags in run.shorts.rows("train")["hashtags"] for tag in tags)
     write_json(folder / HASHTAG_COUNTS, dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
     return {"costs": costs}
 
@@ -89,17 +90,17 @@ def run_retriever(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
     build_pool(run)
     retrieve_guidance(run)
     retriever = load_retriever(run)
-    pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
-    test = run.retriever_shorts("test")
+    pool = HashtagPool.from_pretrained(run.folders.pool, retriever=retriever)
+    test = run.shorts.for_retriever("test")
     with timed(costs, "inference_seconds"):
-        found = retrieve(test, retriever, run.retriever_processor, pool, NUM_RANKED)
-    k = best_k(_guidance(run, "validation"), run.rows("validation")["hashtags"])
+        found = retrieve(test, retriever, run.shorts.retriever_processor, pool, NUM_RANKED)
+    k = best_k(_guidance(run, "validation"), run.shorts.rows("validation")["hashtags"])
     write_predictions(run, folder / PREDICTIONS, [tags[:k] for tags in found])
     return {"costs": costs | parameter_counts(retriever), "choices": {"k": k}}
 
 
 def _guidance(run: TrainingRun, split: str) -> list[list[str]]:
-    return json.loads((run.guidance_dir / f"{split}.json").read_text(encoding="utf-8"))
+    return json.loads((run.folders.guidance / f"{split}.json").read_text(encoding="utf-8"))
 
 
 def run_classifier(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs) -> dict[str, Any]:
@@ -108,10 +109,10 @@ def run_classifier(folder: Path, arguments: Mapping[str, Any], seed: int, needs:
     costs: dict[str, float] = {}
     with timed(costs, "train_seconds"):
         train_classifier(run)
-    model = GGMForHashtagClassification.from_pretrained(run.classifier_dir).to(run.process.device).eval()
+    model = GGMForHashtagClassification.from_pretrained(run.folders.classifier).to(run.process.device).eval()
     if run.model.freeze_vision and model.vision_encoder is not None:
         model.vision_encoder.requires_grad_(False)
-    collator, test = make_collator(run, model), run.classifier_shorts("test")
+    collator, test = make_collator(run, model), run.shorts.for_classifier("test")
     with timed(costs, "inference_seconds"):
         ranking = classify(test, model, collator, batch_size=run.training.per_device_eval_batch_size)
     write_predictions(run, folder / PREDICTIONS, hashtags_above(*ranking, model.config.threshold))
@@ -124,13 +125,13 @@ def run_generator(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
     costs: dict[str, float] = {}
     with timed(costs, "train_seconds"):
         train_generator(run)
-    model = GGMForHashtagGeneration.from_pretrained(run.checkpoint_dir).to(run.process.device).eval()
+    model = GGMForHashtagGeneration.from_pretrained(run.folders.checkpoint).to(run.process.device).eval()
     costs |= _generator_parameters(run, model)
-    test = run.generator_shorts("test")
+    test = run.shorts.for_generator("test")
     with timed(costs, "inference_seconds"):
         predictions = generate_hashtags(run, model, test)
     write_predictions(run, folder / PREDICTIONS, predictions)
-    if run.pool_dir.is_dir() and run.model.num_guidance:
+    if run.folders.pool.is_dir() and run.model.num_guidance:
         write_unseen(run, model, folder / UNSEEN)
     return {"costs": costs}
 
@@ -146,11 +147,12 @@ def _generator_parameters(run: TrainingRun, model: GGMForHashtagGeneration) -> d
 @torch.inference_mode()
 def generate_hashtags(run: TrainingRun, model: GGMForHashtagGeneration, shorts: Sequence) -> list[list[str]]:
     """What the model writes for rows of shorts, with its own decoding settings."""
-    loader = DataLoader(shorts, batch_size=run.training.per_device_eval_batch_size, collate_fn=make_eval_collator(run))
+    collator = generator_collator(run, training=False)
+    loader = DataLoader(shorts, batch_size=run.training.per_device_eval_batch_size, collate_fn=collator)
     predictions = []
     for batch in tqdm(loader, desc="Generating", unit="batch"):
         batch.pop("labels", None)
-        predictions += run.processor.decode_hashtags(model.generate(**batch.to(model.device)))
+        predictions += run.shorts.processor.decode_hashtags(model.generate(**batch.to(model.device)))
     return predictions
 
 
@@ -161,32 +163,32 @@ def write_unseen(run: TrainingRun, model: GGMForHashtagGeneration, path: Path) -
     split.
     """
     split, unseen = _unseen_hashtags(run)
-    truth = run.rows(split)["hashtags"][:]
+    truth = run.shorts.rows(split)["hashtags"][:]
     rows = [index for index, tags in enumerate(truth) if not set(unseen).isdisjoint(tags)]
     if not rows:
         return
     content: dict[str, Any] = {"unseen": unseen, "references": [truth[index] for index in rows]}
     retriever = load_retriever(run)
-    pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
-    clips = Subset(run.retriever_shorts(split), rows)
+    pool = HashtagPool.from_pretrained(run.folders.pool, retriever=retriever)
+    clips = Subset(run.shorts.for_retriever(split), rows)
     for name in ("pool_without", "pool_with"):
         if name == "pool_with":
-            pool.add(unseen, retriever, run.retriever_processor)
+            pool.add(unseen, retriever, run.shorts.retriever_processor)
         guidance = [[] for _ in truth]
         for index, tags in zip(
-            rows, retrieve(clips, retriever, run.retriever_processor, pool, run.model.num_guidance)
+            rows, retrieve(clips, retriever, run.shorts.retriever_processor, pool, run.model.num_guidance)
         ):
             guidance[index] = tags
-        content[name] = generate_hashtags(run, model, Subset(run.generator_shorts(split, guidance), rows))
+        content[name] = generate_hashtags(run, model, Subset(run.shorts.for_generator(split, guidance), rows))
     write_json(path, content)
 
 
 def _unseen_hashtags(run: TrainingRun) -> tuple[str, list[str]]:
     """The split that has hashtags that training lacks, and these."""
-    if "unseen_test" in run.shorts:
-        return "unseen_test", run.unseen_hashtags
-    used = {tag for tags in run.rows("test")["hashtags"] for tag in tags}
-    return "test", sorted(used - set(run.hashtag_counts))
+    if "unseen_test" in run.shorts.splits:
+        return "unseen_test", run.shorts.unseen_hashtags
+    used = {tag for tags in run.shorts.rows("test")["hashtags"] for tag in tags}
+    return "test", sorted(used - set(run.shorts.hashtag_counts))
 
 
 def run_text_baseline(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs) -> dict[str, Any]:
@@ -204,14 +206,14 @@ def run_text_baseline(folder: Path, arguments: Mapping[str, Any], seed: int, nee
     if hasattr(method, "rank"):
         ranked = {split: method.rank(splits[split][0], NUM_RANKED) for split in ("validation", "test")}
         ranked["train"] = method.rank_training(NUM_RANKED)
-        with atomic_folder(run.guidance_dir) as guidance:
+        with atomic_folder(run.folders.guidance) as guidance:
             for split in SPLITS:
                 write_guidance(guidance, split, ranked[split], splits[split][1])
     return {"costs": costs}
 
 
 def _texts(run: TrainingRun, split: str) -> tuple[list[str], list[list[str]]]:
-    rows = run.rows(split)
+    rows = run.shorts.rows(split)
     return [remove_hashtags(description) for description in rows["description"]], rows["hashtags"]
 
 
@@ -222,9 +224,9 @@ def run_prompted(folder: Path, arguments: Mapping[str, Any], seed: int, needs: N
     arguments = dict(arguments)
     prompting = arguments.pop("prompting", {})
     run = make_run(folder, arguments, seed, needs)
-    lengths = [len(tags) for tags in run.rows("train")["hashtags"]]
+    lengths = [len(tags) for tags in run.shorts.rows("train")["hashtags"]]
     model = VisionLanguagePrompting(**{"num_hashtags": round(sum(lengths) / len(lengths)), **prompting})
-    test = run.generator_shorts("test")
+    test = run.shorts.for_generator("test")
     costs: dict[str, float] = {"train_seconds": 0.0}
     with timed(costs, "inference_seconds"):
         predictions = model.predict(test)

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from transformers import Seq2SeqTrainingArguments
 from transformers.utils import is_peft_available
 
 from ..errors import ArgumentError
-from ..hub_cards.results import METRICS
 from ..modeling.configuration_ggm import FUSIONS
 from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
@@ -14,6 +12,7 @@ from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
 from ..modeling.peft_versions import peft_mismatch
 from ..processing.modalities import INPUTS, check_inputs
 from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
+from .training_arguments import GGMTrainingArguments
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -320,9 +319,10 @@ class StageArguments:
 
 
 @dataclass
-class GGMTrainingArguments(Seq2SeqTrainingArguments):
+class GeneratorArguments(GGMTrainingArguments):
     """
-    `Seq2SeqTrainingArguments` with the defaults of the released research code.
+    Training of the generator, and what all trainings share: [`GGMTrainingArguments`] that always validate and save, so
+    that there are best checkpoints.
 
     Attributes:
         given (`list[str]`): names of the arguments that have another value than their default.
@@ -331,26 +331,10 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
         ArgumentError: an argument cannot be used; see `check_arguments.py`.
     """
 
-    learning_rate: float = field(default=5e-5, metadata={"help": "Peak learning rate of the generator."})
-    num_train_epochs: float = field(default=30.0, metadata={"help": "Epochs of the generator."})
-    per_device_train_batch_size: int = field(default=32, metadata={"help": "Clips per process."})
-    per_device_eval_batch_size: int = field(default=8, metadata={"help": "Clips per process in evaluation."})
-    warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
     eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate: 'epoch' or 'steps'."})
     save_strategy: str = field(
         default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best', when the metric has risen."}
     )
-    predict_with_generate: bool = field(
-        default=True, metadata={"help": "Generate hashtags in validation, not only compute the loss."}
-    )
-    metric_for_best_model: str = field(
-        default="rouge1", metadata={"help": f"Validation metric that decides: {', '.join(METRICS)}, or loss."}
-    )
-    include_num_input_tokens_seen: str = field(
-        default="no", metadata={"help": "Which text tokens of the generator are counted: all, non_padding or no."}
-    )
-    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
-    report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
     ddp_timeout: int = field(default=36_000, metadata={"help": "Seconds that processes wait for the one that writes."})
 
     def __post_init__(self):
@@ -363,7 +347,7 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
         check_together(self)
 
 
-def set_scheduler_mode(arguments: GGMTrainingArguments) -> None:
+def set_scheduler_mode(arguments: GeneratorArguments) -> None:
     """Lets schedules that follow the validation metric know whether more of it is better, which they do not ask."""
     if arguments.lr_scheduler_type in ("reduce_lr_on_plateau", "greedy"):
         mode = "max" if arguments.greater_is_better else "min"

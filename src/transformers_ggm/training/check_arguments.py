@@ -5,26 +5,30 @@ be run with, and arguments that this package's trainings would pass over in sile
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from ..errors import ArgumentError
 from ..hub_cards.results import METRICS
 
-# Any other value than the default is refused, with these words on what to do instead.
-REFUSED = {
-    # What decides which rows, columns and outputs there are, which collators and metrics rely on.
+# What decides which rows, columns and outputs there are, which collators and figures rely on: any other value than the
+# default is refused, with these words on what to do instead.
+REFUSED_BY_TRAINERS = {
     "remove_unused_columns": "the collators read every column: leave it out",
     "label_names": "the labels are `labels`: leave it out",
     "include_for_metrics": "metrics need predictions and labels alone: leave it out",
     "batch_eval_metrics": "metrics are those of a whole split: leave it out",
     "eval_do_concat_batches": "metrics are those of a whole split: leave it out",
     "eval_use_gather_object": "all outputs are tensors: leave it out",
+    "length_column_name": "`group_by_length` goes by the number of a clip's frames: leave it out",
+    "sortish_sampler": "transformers does not read it any more: use `train_sampling_strategy` `group_by_length`",
+}
+# What `train.py` refuses in the same way.
+REFUSED = {
+    **REFUSED_BY_TRAINERS,
     "accelerator_config": "rows are dealt out to processes and ordered by `seed` as going on from a checkpoint needs"
     " it: leave it out",
-    "length_column_name": "`group_by_length` goes by the number of a clip's frames: leave it out",
-    "sortish_sampler": "transformers does not read it any more: use --train_sampling_strategy group_by_length",
     # What the stages decide.
     "do_train": "say by --stages what is to run",
     "do_predict": "say by --stages what is to run",
@@ -112,19 +116,27 @@ def check_numbers(arguments: Any) -> None:
                 raise ArgumentError(f"`{name}` is {value}, but must be {words}.")
 
 
+def check_refused(arguments: Any, refused: Mapping[str, str]) -> None:
+    """
+    Raises:
+        ArgumentError: one of some arguments has another value than its default.
+    """
+    for name in given_arguments(arguments):
+        if name in refused:
+            raise ArgumentError(f"`{name}` cannot be set: {refused[name]}.")
+
+
 def check_values(arguments: Any) -> None:
     """
     Checks each of the inherited arguments by itself, before transformers makes anything of them.
 
     Args:
-        arguments ([`GGMTrainingArguments`]): as they were given.
+        arguments ([`GeneratorArguments`]): as they were given.
 
     Raises:
         ArgumentError: one is refused whatever its value, or has one that is.
     """
-    for name in given_arguments(arguments):
-        if name in REFUSED:
-            raise ArgumentError(f"`{name}` cannot be set: {REFUSED[name]}.")
+    check_refused(arguments, REFUSED)
     for name, choices in CHOICES.items():
         if getattr(arguments, name) not in choices:
             raise ArgumentError(f"`{name}` is {str(getattr(arguments, name))!r}; choose from {_listed(choices)}.")
@@ -157,7 +169,7 @@ def check_together(arguments: Any) -> None:
     Checks what the arguments say together.
 
     Args:
-        arguments ([`GGMTrainingArguments`]): after transformers has filled them up.
+        arguments ([`GeneratorArguments`]): after transformers has filled them up.
 
     Raises:
         ArgumentError: there would be no best checkpoint, or an argument would go unheeded.
@@ -209,7 +221,7 @@ def generates(arguments: Any) -> bool:
 def check_drop_last(arguments: Any, num_rows: int) -> None:
     """
     Args:
-        arguments ([`GGMTrainingArguments`]): of a stage.
+        arguments (`TrainingArguments`): of a training.
         num_rows (`int`): of the training split.
 
     Raises:

@@ -11,20 +11,20 @@ from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase,
 
 from ..data import DataCollatorForHashtagClassification
 from ..data.shorts import SPLITS
+from ..data.stored import clip_column
 from ..errors import CheckpointError, DatasetError, InputError
 from ..evaluation import best_threshold, hashtags_above, mean_metrics
 from ..evaluation.metrics import exact_match_per_video
 from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
 from ..utils.files import atomic_folder, write_json
-from .arguments import GGMTrainingArguments, set_scheduler_mode
+from .arguments import GeneratorArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
 from .classifier_ranking import NUM_RANKED, best_columns, classify
-from .evaluate import figures_of, summary_of, write_predictions
-from .model_card_callback import ModelCardCallback
+from .evaluate import metrics_of, summary_of, write_predictions
 from .pool_and_guidance import write_guidance
 from .run import TrainingRun
-from .trainers import ShortsTrainerMixin
+from .shorts_trainer import ShortsTrainerMixin
 from .weights import save_weights
 
 # The validation metric that decides which checkpoint is the best.
@@ -45,8 +45,8 @@ class HashtagClassificationTrainer(ShortsTrainerMixin, Trainer):
 def make_classifier(run: TrainingRun) -> GGMForHashtagClassification:
     """The classifier before training, with the training hashtags by their frequency."""
     set_seed(run.training.seed)
-    arguments, retriever = run.classifier, run.retriever_dir
-    modalities, hashtags = arguments.classifier_modalities, list(run.hashtag_counts)
+    arguments, retriever = run.classifier, run.folders.retriever
+    modalities, hashtags = arguments.classifier_modalities, list(run.shorts.hashtag_counts)
     overrides = {"objective": arguments.classifier_objective, "dropout": arguments.classifier_dropout}
     from_retriever = run.model.vision_from_retriever and "video" in modalities
     if from_retriever and not retriever.is_dir():
@@ -54,7 +54,7 @@ def make_classifier(run: TrainingRun) -> GGMForHashtagClassification:
     if run.scratch_config is not None:
         try:
             model = GGMForHashtagClassification(
-                run.scratch_config.classifier_config(run.processor.tokenizer, hashtags, modalities, **overrides)
+                run.scratch_config.classifier_config(run.shorts.processor.tokenizer, hashtags, modalities, **overrides)
             )
         except ValueError as error:
             raise InputError(f"No classifier can be made of {run.model.scratch_config}: {error}") from error
@@ -76,7 +76,7 @@ def make_classifier(run: TrainingRun) -> GGMForHashtagClassification:
 def make_tokenizer(run: TrainingRun, model: GGMForHashtagClassification) -> PreTrainedTokenizerBase:
     """The tokenizer of the classifier's text encoder, which pads on the right and cuts off what that cannot take."""
     if run.model.scratch_config is not None:
-        tokenizer = copy.deepcopy(run.processor.tokenizer)
+        tokenizer = copy.deepcopy(run.shorts.processor.tokenizer)
     else:
         tokenizer = AutoTokenizer.from_pretrained(run.classifier.classifier_text)
     lengths = [tokenizer.model_max_length, run.model.max_text_length]
@@ -101,14 +101,14 @@ def make_collator(run: TrainingRun, model: GGMForHashtagClassification) -> DataC
     return DataCollatorForHashtagClassification(
         model.config.hashtags,
         tokenizer=None if model.text_encoder is None else make_tokenizer(run, model),
-        video_processor=None if model.vision_encoder is None else run.processor.video_processor,
+        video_processor=None if model.vision_encoder is None else run.shorts.processor.video_processor,
     )
 
 
-def classifier_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
+def classifier_training_arguments(run: TrainingRun) -> GeneratorArguments:
     """The generator's training arguments with what is the classifier's own."""
     arguments = copy.copy(run.training)
-    arguments.output_dir = str(run.classifier_run_dir)
+    arguments.output_dir = str(run.folders.classifier_run)
     arguments.learning_rate = run.classifier.classifier_learning_rate
     arguments.num_train_epochs = run.classifier.classifier_num_train_epochs
     arguments.max_steps = -1
@@ -131,7 +131,7 @@ def make_trainer(
     run: TrainingRun, model: GGMForHashtagClassification, collator: DataCollatorForHashtagClassification
 ) -> HashtagClassificationTrainer:
     """A trainer on the prepared training and validation splits."""
-    validation = run.classifier_shorts("validation")
+    validation = run.shorts.for_classifier("validation")
     references = validation.dataset["hashtags"][:]
     hashtags = np.array(model.config.hashtags, dtype=object)
 
@@ -141,20 +141,18 @@ def make_trainer(
         predictions = hashtags_above(scores, hashtags[columns], threshold)
         return {**mean_metrics(exact_match_per_video(predictions, references)), "threshold": threshold}
 
-    return HashtagClassificationTrainer(
+    trainer = HashtagClassificationTrainer(
         model,
         classifier_training_arguments(run),
-        train_dataset=run.classifier_shorts("train"),
+        train_dataset=run.shorts.for_classifier("train"),
         eval_dataset=validation,
         data_collator=collator,
         eval_data_collator=collator,
         compute_metrics=compute_metrics,
-        callbacks=[
-            EvaluateLastStep(),
-            KeepBestCheckpoints(1, METRIC),
-            ModelCardCallback(run, run.classifier_run_dir),
-        ],
+        callbacks=[EvaluateLastStep(), KeepBestCheckpoints(1, METRIC)],
     )
+    trainer.model_card_callback.facts = run.facts()
+    return trainer
 
 
 def train_classifier(run: TrainingRun) -> None:
@@ -162,15 +160,16 @@ def train_classifier(run: TrainingRun) -> None:
     Writes the best model by the validation F1, with its tokenizer and video processor, and the hashtags it ranks first
     for every row, into `classifier/`; and its metrics on the test split beside the generator's.
     """
-    if run.is_done("classifier", run.classifier_dir, run.classifier_run_dir):
+    if run.is_done("classifier", run.folders.classifier, run.folders.classifier_run):
         return
-    has_clips = any(clip is not None for clip in run.rows("train")[run.clip_column])
+    rows = run.shorts.rows("train")
+    has_clips = any(clip is not None for clip in rows[clip_column(rows)])
     if "video" in run.classifier.classifier_modalities and not has_clips:
         raise DatasetError(f"No training row of {run.data.data_dir} has a clip: use --classifier_modalities text.")
     model = make_classifier(run)
     collator = make_collator(run, model)
     trainer = make_trainer(run, model, collator)
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.classifier_run_dir))
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.classifier_run))
     if run.process.is_main_process:
         write_classifier(run, collator)
     run.process.wait_for_everyone()
@@ -180,12 +179,12 @@ def write_classifier(run: TrainingRun, collator: DataCollatorForHashtagClassific
     """
     Writes `classifier/` from the best checkpoint, and the metrics; the folder, which says that all is there, last.
     """
-    best = best_checkpoints(run.classifier_run_dir, METRIC, 1)[0]
-    with atomic_folder(run.classifier_dir) as folder:
+    best = best_checkpoints(run.folders.classifier_run, METRIC, 1)[0]
+    with atomic_folder(run.folders.classifier) as folder:
         save_weights(GGMForHashtagClassification.from_pretrained(best), folder, run.stage.weights_dtype)
         # As it was stored, so that the metrics are those of the folder.
         model = GGMForHashtagClassification.from_pretrained(folder).to(run.process.device).eval()
-        shorts = {split: run.classifier_shorts(split) for split in SPLITS}
+        shorts = {split: run.shorts.for_classifier(split) for split in SPLITS}
         rankings = {
             split: classify(
                 rows, model, collator, batch_size=run.training.per_device_eval_batch_size,
@@ -207,9 +206,9 @@ def write_classifier(run: TrainingRun, collator: DataCollatorForHashtagClassific
         predictions = hashtags_above(*rankings["test"], model.config.threshold)
         write_predictions(run, "classifier_test_predictions.jsonl", shorts["test"].dataset, predictions)
         summary = {
-            **summary_of([figures_of(predictions, shorts["test"].dataset)], recalls["test"], len(predictions)),
+            **summary_of([metrics_of(predictions, shorts["test"].dataset)], recalls["test"], len(predictions)),
             "modality": model.config.modality,
             "objective": model.config.objective,
             "threshold": model.config.threshold,
         }
-        write_json(run.evaluation_dir / "classifier_test.json", summary)
+        write_json(run.folders.evaluation / "classifier_test.json", summary)

@@ -22,7 +22,7 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         "max_target_length": arguments.max_target_length,
     }
     if run.scratch_config is not None:
-        train = run.shorts["train"]
+        train = run.shorts.splits["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
         return run.scratch_config.processors(train["description"], hashtags, **lengths)
     if run.lora.starts_from_trained:
@@ -48,10 +48,12 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
 
 def note_rejected(run: TrainingRun, split: str) -> None:
     """Has the clips that could not be read told with what else is left out."""
-    rejected = run.prepared_dir / f"{split}.rejected.jsonl"
+    rejected = run.folders.prepared / f"{split}.rejected.jsonl"
     count = len(rejected.read_text(encoding="utf-8").splitlines()) if rejected.is_file() else 0
     if count:
-        run.left_out.append(f"{count} clips of the split '{split}' cannot be read and were left out (see {rejected})")
+        run.shorts.left_out.append(
+            f"{count} clips of the split '{split}' cannot be read and were left out (see {rejected})"
+        )
 
 
 def prepare(run: TrainingRun) -> None:
@@ -61,23 +63,23 @@ def prepare(run: TrainingRun) -> None:
     """
     if run.process.is_main_process:
         if "prepare" in run.stage.overwrite_stages:
-            remove(run.prepared_dir)
+            remove(run.folders.prepared)
         needed = ("processor", "retriever_processor") if run.needs_retriever else ("processor",)
-        is_there = [(run.prepared_dir / name).is_dir() for name in needed]
+        is_there = [(run.folders.prepared / name).is_dir() for name in needed]
         if is_there == [True, False]:
-            remove(run.prepared_dir)  # clips that were decoded without a retriever lack frames of its size
+            remove(run.folders.prepared)  # clips that were decoded without a retriever lack frames of its size
         if not all(is_there):
             for name, processor in zip(("retriever_processor", "processor"), reversed(make_processors(run))):
                 if processor is not None:
-                    with atomic_folder(run.prepared_dir / name) as folder:
+                    with atomic_folder(run.folders.prepared / name) as folder:
                         processor.save_pretrained(folder)
-        has_retriever = (run.prepared_dir / "retriever_processor").is_dir()
-        for split in () if run.is_prepared_set else SPLITS:
+        has_retriever = (run.folders.prepared / "retriever_processor").is_dir()
+        for split in () if run.shorts.is_prepared_set else SPLITS:
             decode_split(
-                run.shorts[split],
-                run.prepared_dir / f"{split}.arrow",
-                run.processor,
-                run.retriever_processor if has_retriever else None,
+                run.shorts.splits[split],
+                run.folders.prepared / f"{split}.arrow",
+                run.shorts.processor,
+                run.shorts.retriever_processor if has_retriever else None,
                 num_workers=run.data.decoding_workers,
                 on_error=run.data.on_error,
                 blank_video=run.data.blank_video,

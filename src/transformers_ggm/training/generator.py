@@ -1,54 +1,28 @@
 """Stage 5: the generator learns to write hashtags (section 3.3)."""
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from transformers import Seq2SeqTrainer, set_seed
+from transformers import set_seed
 
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
-from ..evaluation import hashtag_metrics
 from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
-from ..processing import GGMProcessor
 from ..utils.checkpoint_layout import CONFIGURATIONS
 from ..utils.files import atomic_folder
-from .arguments import GGMTrainingArguments, ModelArguments, set_scheduler_mode
-from .callbacks import EpochCallback, EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
-from .check_arguments import generates
+from .arguments import GeneratorArguments, ModelArguments, set_scheduler_mode
+from .callbacks import EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
+from .ggm_trainer import GGMTrainer
 from .lora import make_adapter, save_adapter
-from .model_card_callback import ModelCardCallback, note_published
+from .model_card_callback import note_published
 from .run import TrainingRun, remove
-from .trainers import ShortsTrainerMixin
+from .run_records import TrainingRecord
 from .weights import save_weights
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-
-class HashtagGenerationTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
-    """`Seq2SeqTrainer` for shorts, with metrics of every row just once."""
-
-    def evaluation_loop(self, *args, **kwargs):
-        # Seq2SeqTrainer keeps the rows that fill up the last batch of several processes: they would count twice.
-        self.gather_function = self.accelerator.gather_for_metrics
-        return super().evaluation_loop(*args, **kwargs)
-
-    def train(self, resume_from_checkpoint=None, **kwargs):
-        """As in transformers; a model that FSDP is to cut up goes on from whole weights."""
-        if resume_from_checkpoint is not None and self._is_cut_later():
-            self.model.load_state_dict(type(self.model).from_pretrained(resume_from_checkpoint).state_dict())
-        return super().train(resume_from_checkpoint, **kwargs)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
-        # PyTorch cannot load one module that has several names, as the word embeddings do, into its shards.
-        if not self._is_cut_later():
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-    def _is_cut_later(self) -> bool:
-        return self.is_fsdp_enabled and isinstance(self.model, GGMForHashtagGeneration)
 
 
 def make_generator(run: TrainingRun) -> "GGMForHashtagGeneration | PeftModel":
@@ -62,10 +36,10 @@ def make_generator(run: TrainingRun) -> "GGMForHashtagGeneration | PeftModel":
 
 def write_base(run: TrainingRun) -> None:
     """Writes `base/`, the new-made model that an adapter changes, but in a training that goes on."""
-    if last_checkpoint(run.generator_run_dir) is None and run.process.is_main_process:
-        with atomic_folder(run.base_dir) as folder:
+    if last_checkpoint(run.folders.generator_run) is None and run.process.is_main_process:
+        with atomic_folder(run.folders.base) as folder:
             compose_generator(run).save_pretrained(folder)
-            run.processor.save_pretrained(folder)
+            run.shorts.processor.save_pretrained(folder)
     run.process.wait_for_everyone()
 
 
@@ -80,13 +54,13 @@ def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration:
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
     }
-    retriever = str(run.retriever_dir)
+    retriever = str(run.folders.retriever)
     from_retriever = arguments.vision_from_retriever and "video" in arguments.inputs
     if from_retriever and arguments.freeze_vision:
         overrides["vision_source"] = "retriever"
     if run.scratch_config is not None:
         model = GGMForHashtagGeneration(
-            run.scratch_config.generator_config(run.processor.tokenizer, fusion_init="normal", **overrides)
+            run.scratch_config.generator_config(run.shorts.processor.tokenizer, fusion_init="normal", **overrides)
         )
         if from_retriever:
             load_tower_weights(model.get_encoder("video"), retriever, "vision")
@@ -107,33 +81,26 @@ def freeze_parts(model: GGMForHashtagGeneration, arguments: ModelArguments) -> N
             parameter.requires_grad_(name.startswith("text_encoder."))
 
 
-def decode_hashtags(processor: GGMProcessor, ids: np.ndarray) -> list[list[str]]:
-    """Hashtags of a padded array of token ids, in which the Trainer marks padding with -100."""
-    return processor.decode_hashtags(np.where(ids == -100, processor.tokenizer.pad_token_id, ids))
+def generator_collator(run: TrainingRun, training: bool = True) -> DataCollatorForHashtagGeneration:
+    """The collator of training, or with `training=False` of inference, where nothing is drawn."""
+    return DataCollatorForHashtagGeneration(
+        run.shorts.processor,
+        training=training,
+        target_order=run.data.target_order,
+        guidance_dropout=run.data.guidance_dropout,
+        frame_dropout=run.data.frame_dropout,
+        audio_dropout=run.data.audio_dropout,
+        description_dropout=run.data.description_dropout,
+        inputs=run.model.inputs,
+        blank_video=run.data.blank_video,
+        seed=run.training.seed,
+    )
 
 
-def make_eval_collator(
-    run: TrainingRun, model: GGMForHashtagGeneration | None = None
-) -> DataCollatorForHashtagGeneration:
-    """
-    The collator of evaluation and inference, where nothing is drawn, shuffled or dropped.
-
-    Args:
-        run ([`TrainingRun`]).
-        model ([`GGMForHashtagGeneration`], *optional*): see [`DataCollatorForHashtagGeneration`].
-    """
-    return DataCollatorForHashtagGeneration(run.processor, training=False, model=model, **shown_inputs(run))
-
-
-def shown_inputs(run: TrainingRun) -> dict[str, Any]:
-    """What collators show to the generator, in training and after it."""
-    return {"inputs": run.model.inputs, "blank_video": run.data.blank_video}
-
-
-def generator_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
+def generator_training_arguments(run: TrainingRun) -> GeneratorArguments:
     """The training arguments with what the stage does in another way."""
     arguments = copy.copy(run.training)
-    arguments.output_dir = str(run.generator_run_dir)
+    arguments.output_dir = str(run.folders.generator_run)
     arguments.load_best_model_at_end = False  # the best checkpoints are chosen below, of which there are several
     arguments.push_to_hub = False  # the finished checkpoint is pushed as a whole, see publish.py
     set_scheduler_mode(arguments)
@@ -141,70 +108,47 @@ def generator_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
 
 
 def make_trainer(
-    run: TrainingRun, model: GGMForHashtagGeneration, arguments: GGMTrainingArguments
-) -> HashtagGenerationTrainer:
+    run: TrainingRun, model: "GGMForHashtagGeneration | PeftModel", arguments: GeneratorArguments
+) -> GGMTrainer:
     """A trainer on the prepared training and validation splits with their guidance."""
-    processor = run.processor
-    # Trainer keeps labels that it smooths from the model, which makes its decoder's inputs of them otherwise.
-    of_labels = model if arguments.label_smoothing_factor else None
-    collator = DataCollatorForHashtagGeneration(
-        processor,
-        target_order=run.data.target_order,
-        guidance_dropout=run.data.guidance_dropout,
-        frame_dropout=run.data.frame_dropout,
-        audio_dropout=run.data.audio_dropout,
-        description_dropout=run.data.description_dropout,
-        seed=run.training.seed,
-        model=of_labels,
-        **shown_inputs(run),
+    keep_best = KeepBestCheckpoints(
+        run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
     )
-
-    def compute_metrics(prediction) -> dict[str, float]:
-        return hashtag_metrics(
-            decode_hashtags(processor, prediction.predictions), decode_hashtags(processor, prediction.label_ids)
-        )
-
-    return HashtagGenerationTrainer(
+    trainer = GGMTrainer(
         model,
         arguments,
-        train_dataset=run.generator_shorts("train"),
-        eval_dataset=run.generator_shorts("validation"),
-        data_collator=collator,
-        eval_data_collator=make_eval_collator(run, of_labels),
-        compute_metrics=compute_metrics if generates(arguments) else None,
-        callbacks=[
-            EpochCallback(collator),
-            EvaluateLastStep(),
-            KeepBestCheckpoints(
-                run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
-            ),
-            ModelCardCallback(run, run.generator_run_dir),
-        ],
+        train_dataset=run.shorts.for_generator("train"),
+        eval_dataset=run.shorts.for_generator("validation"),
+        processing_class=run.shorts.processor,
+        data_collator=generator_collator(run),
+        callbacks=[EvaluateLastStep(), keep_best],
     )
+    trainer.model_card_callback.facts = run.facts()
+    return trainer
 
 
 def train_generator(run: TrainingRun) -> None:
     """Writes the best model or adapter by the validation metric, and its processor, into `checkpoint/`."""
     check_kind_of_result(run)
-    if run.is_done("generator", run.generator_result, run.generator_run_dir):
+    if run.is_done("generator", run.generator_result, run.folders.generator_run):
         return
     model = make_generator(run)
     trainer = make_trainer(run, model, generator_training_arguments(run))
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.generator_run_dir))
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.generator_run))
     if run.process.is_main_process:
         best = run.best_generators()[0]
-        with atomic_folder(run.output_dir / "runs" / "best") as folder:
+        with atomic_folder(run.folders.best) as folder:
             if run.lora.use_lora:
                 save_adapter(best, folder, run.stage.weights_dtype)
             else:
                 save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
-            run.processor.save_pretrained(folder)
+            run.shorts.processor.save_pretrained(folder)
             history, step = trainer.state.log_history, step_of(best)
             write_training_curve(history, folder, run.training.metric_for_best_model, step)
-        note_published(run, run.generator_run_dir, history, step)
+        note_published(TrainingRecord(run.folders.generator_run), history, step)
         # Not that of an earlier training beside these weights.
-        remove(run.checkpoint_dir / TRAINING_CURVE)
-        publish_files(run.output_dir / "runs" / "best", run.checkpoint_dir)
+        remove(run.folders.checkpoint / TRAINING_CURVE)
+        publish_files(run.folders.best, run.folders.checkpoint)
     run.process.wait_for_everyone()
 
 
@@ -214,9 +158,9 @@ def check_kind_of_result(run: TrainingRun) -> None:
         CheckpointError: the output folder holds a whole model where an adapter is to be trained, or the reverse.
     """
     other = next(name for name in CONFIGURATIONS if name != run.generator_result.name)
-    if (run.checkpoint_dir / other).is_file():
+    if (run.folders.checkpoint / other).is_file():
         raise CheckpointError(
-            f"{run.checkpoint_dir} holds {other}: a whole model and an adapter do not go into one folder. Choose "
+            f"{run.folders.checkpoint} holds {other}: a whole model and an adapter do not go into one folder. Choose "
             "another --output_dir."
         )
 

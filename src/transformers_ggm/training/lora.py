@@ -16,12 +16,11 @@ from ..modeling import GGMForHashtagGeneration, make_lora_config
 from ..processing import GGMProcessor
 from ..utils.checkpoint_layout import RETRIEVER_FOLDER, read_configuration
 from .arguments import unreached
+from .run import TrainingRun
 from .weights import WEIGHTS_DTYPES
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-    from .run import TrainingRun
 
 
 def base_of_adapter(name: str) -> str:
@@ -40,15 +39,15 @@ def base_of_adapter(name: str) -> str:
     return base
 
 
-def base_checkpoint(run: "TrainingRun") -> str:
+def base_checkpoint(run: TrainingRun) -> str:
     """Folder or Hub id of the whole checkpoint that a run adapts."""
     if run.lora.lora_adapter is not None:
         return base_of_adapter(run.lora.lora_adapter)
-    return str(run.base_dir) if run.lora.base_checkpoint is None else run.lora.base_checkpoint
+    return str(run.folders.base) if run.lora.base_checkpoint is None else run.lora.base_checkpoint
 
 
-def base_processor(run: "TrainingRun", lengths: dict[str, int]) -> GGMProcessor:
-    """The processor of the base checkpoint, with a run's own lengths; without sound where the run has none."""
+def base_processor(run: TrainingRun, lengths: dict[str, int]) -> GGMProcessor:
+    """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(
         processor.video_processor,
@@ -59,7 +58,7 @@ def base_processor(run: "TrainingRun", lengths: dict[str, int]) -> GGMProcessor:
     )
 
 
-def base_retriever(run: "TrainingRun") -> Path:
+def base_retriever(run: TrainingRun) -> Path:
     """
     The retriever of the base checkpoint, or that of the adapter that training goes on with, which may have its own.
 
@@ -86,7 +85,7 @@ def _fetched(name: str, patterns: Sequence[str]) -> Path:
         raise CheckpointError(f"{name} cannot be fetched from the Hub: {error}") from error
 
 
-def load_base(run: "TrainingRun") -> GGMForHashtagGeneration:
+def load_base(run: TrainingRun) -> GGMForHashtagGeneration:
     """
     The base in the type that training computes with.
 
@@ -101,13 +100,13 @@ def load_base(run: "TrainingRun") -> GGMForHashtagGeneration:
     longest = model.generation_config.max_length
     if longest is not None and run.model.max_target_length > longest:
         raise CheckpointError(
-            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: "
-            "lower it."
+            f"{name} writes {longest} tokens at most, but `max_target_length` is {run.model.max_target_length}: lower"
+            " it."
         )
     return model
 
 
-def make_adapter(run: "TrainingRun") -> "PeftModel":
+def make_adapter(run: TrainingRun) -> "PeftModel":
     """The base with a new adapter, or with the one that training goes on with."""
     from peft import PeftModel, get_peft_model
 

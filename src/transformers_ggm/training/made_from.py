@@ -4,18 +4,15 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
 from ..utils.files import write_json
-
-if TYPE_CHECKING:
-    from .run import TrainingRun
+from .run import TrainingRun
 
 RECORD = "made_from.json"
 
 
-def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
+def check_data(run: TrainingRun, stages: Sequence[str]) -> None:
     """
     Raises:
         DatasetError: stages would be skipped, or resumed, although their output was made from other data.
@@ -24,7 +21,7 @@ def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
     old = [
         stage
         for stage in stages
-        if _would_be_used(run, stage) and record.get(stage, {}).get("data", run.data_stamp) != run.data_stamp
+        if _would_be_used(run, stage) and record.get(stage, {}).get("data", run.shorts.stamp) != run.shorts.stamp
     ]
     if old:
         raise DatasetError(
@@ -33,7 +30,7 @@ def check_data(run: "TrainingRun", stages: Sequence[str]) -> None:
         )
 
 
-def check_made_from(run: "TrainingRun", stage: str) -> None:
+def check_made_from(run: TrainingRun, stage: str) -> None:
     """
     Raises:
         DatasetError: the stage would be skipped, or resumed, although its output was made from that of another
@@ -50,33 +47,33 @@ def check_made_from(run: "TrainingRun", stage: str) -> None:
         )
 
 
-def _would_be_used(run: "TrainingRun", stage: str) -> bool:
+def _would_be_used(run: TrainingRun, stage: str) -> bool:
     return stage not in run.stage.overwrite_stages and any(path.exists() for path in run.outputs(stage))
 
 
-def note_made_from(run: "TrainingRun", stage: str) -> None:
+def note_made_from(run: TrainingRun, stage: str) -> None:
     """Writes down what the output of a stage is going to be made from, unless it is there already."""
     if run.process.is_main_process and not (_would_be_used(run, stage) and stage in _read(run)):
         record = {**_read(run), stage: inputs_of(run, stage)}
         if record != _read(run):
-            write_json(run.output_dir / RECORD, record)
+            write_json(run.folders.output / RECORD, record)
 
 
-def inputs_of(run: "TrainingRun", stage: str) -> dict[str, str]:
+def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     """Stamps of the data and of the outputs of other stages that a stage reads, as far as they are there."""
     parts: dict[str, list[Path]] = {}
     if stage == "pool":
-        parts["retriever"] = _weights(run.retriever_dir)
+        parts["retriever"] = _weights(run.folders.retriever)
     elif stage == "guidance":
-        parts["hashtag pool"] = [run.pool_dir / "pool.json"]
+        parts["hashtag pool"] = [run.folders.pool / "pool.json"]
     elif stage == "generator" and run.model.num_guidance:
-        parts["guidance"] = [run.guidance_dir / f"{split}.json" for split in ("train", "validation")]
+        parts["guidance"] = [run.folders.guidance / f"{split}.json" for split in ("train", "validation")]
     elif stage == "evaluate":
-        parts["generator"] = _weights(run.checkpoint_dir)
+        parts["generator"] = _weights(run.folders.checkpoint)
         if run.model.num_guidance:
-            parts["guidance"] = [run.guidance_dir / "test.json"]
+            parts["guidance"] = [run.folders.guidance / "test.json"]
     there = {name: files for name, files in parts.items() if files and all(file.is_file() for file in files)}
-    return {"data": run.data_stamp, **{name: _stamp(files) for name, files in there.items()}}
+    return {"data": run.shorts.stamp, **{name: _stamp(files) for name, files in there.items()}}
 
 
 def _weights(folder: Path) -> list[Path]:
@@ -92,6 +89,6 @@ def _stamp(files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read(run: "TrainingRun") -> dict[str, dict[str, str]]:
-    file = run.output_dir / RECORD
+def _read(run: TrainingRun) -> dict[str, dict[str, str]]:
+    file = run.folders.output / RECORD
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}

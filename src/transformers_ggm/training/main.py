@@ -13,7 +13,7 @@ from ..utils.files import check_output_folder
 from .arguments import (
     ClassifierArguments,
     DataArguments,
-    GGMTrainingArguments,
+    GeneratorArguments,
     LoraArguments,
     ModelArguments,
     RetrieverArguments,
@@ -58,7 +58,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
             DataArguments,
             RetrieverArguments,
             ClassifierArguments,
-            GGMTrainingArguments,
+            GeneratorArguments,
             StageArguments,
             LoraArguments,
         )
@@ -98,7 +98,7 @@ def check_training(run: TrainingRun) -> None:
     makers = {"classifier": classifier_training_arguments, "generator": generator_training_arguments}
     if run.training.dataloader_drop_last:
         for stage in makers.keys() & set(run.stage.stages):
-            check_drop_last(makers[stage](run), len(run.shorts["train"]))
+            check_drop_last(makers[stage](run), len(run.shorts.splits["train"]))
     try_arguments(run.training)
 
 
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
     check_training(run)
-    check_output_folder(run.output_dir)
+    check_output_folder(run.folders.output)
     stages = [name for name in RUN_STAGE if name in run.stage.stages]
     check_data(run, stages)
     for name in stages:
@@ -121,4 +121,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         RUN_STAGE[name](run)
     if run.training.push_to_hub:
         publish(run)
-    run.tell_left_out()
+    run.shorts.tell_left_out()

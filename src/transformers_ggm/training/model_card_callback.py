@@ -4,24 +4,23 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object
 from transformers import TrainerCallback, TrainingArguments
 
-if TYPE_CHECKING:
-    from .run import TrainingRun
+from .run_records import TrainingRecord, package_versions
 
 _SPEEDS = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time")
 
 
 class ModelCardCallback(TrainerCallback):
     """
-    Writes what a training is run with and how it goes into the record beside its checkpoints, from which the card of
-    the result is filled (see [`~transformers_ggm.training.run.TrainingRun.write_record`]).
+    Writes what a training is run with and how it goes into the record beside its checkpoints, in `args.output_dir`,
+    from which the card of the result is filled (see [`~transformers_ggm.training.run_records.TrainingRecord`]).
 
-    To arguments and versions it adds
+    To the training arguments and versions it adds
 
     - `hardware` (`list[str]`): the device of each process;
     - `progress`: `step` and `seconds` up to the last checkpoint, from which a training that was killed goes on;
@@ -30,26 +29,32 @@ class ModelCardCallback(TrainerCallback):
       that was logged (`None` where none was).
 
     Args:
-        run ([`~transformers_ggm.training.run.TrainingRun`]): the training.
-        run_dir (`Path`): the folder of its checkpoints.
+        facts (`dict`, *optional*): what else the record is to have, ready for JSON; in the place of the callback's own
+            of the same name.
     """
 
-    def __init__(self, run: "TrainingRun", run_dir: Path):
-        self.run = run
-        self.run_dir = run_dir
+    def __init__(self, facts: Mapping[str, Any] | None = None):
+        self.facts = dict(facts or {})
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
         hardware = gather_object(device_names(args))
         if not state.is_world_process_zero:
             return
-        self.seconds_before = seconds_until(self.run.read_record(self.run_dir), state.global_step)
+        record = TrainingRecord(args.output_dir)
+        self.seconds_before = seconds_until(record.read(), state.global_step)
         self.began = time.monotonic()
+        own = {
+            "training": args.to_sanitized_dict(),
+            "num_processes": args.world_size,
+            "versions": package_versions(with_peft=hasattr(model, "peft_config")),
+        }
         progress = {"step": state.global_step, "seconds": self.seconds_before}
-        self.run.write_record(self.run_dir, hardware=hardware, progress=progress)
+        record.write(**{**own, **self.facts, "hardware": hardware, "progress": progress})
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:
-            self.run.add_to_record(self.run_dir, progress={"step": state.global_step, "seconds": self._seconds()})
+            progress = {"step": state.global_step, "seconds": self._seconds()}
+            TrainingRecord(args.output_dir).add(progress=progress)
 
     def on_train_end(self, args, state, control, **kwargs):
         if not state.is_world_process_zero:
@@ -61,7 +66,7 @@ class ModelCardCallback(TrainerCallback):
             "seconds": self._seconds(),
             "loss": losses[-1] if losses else None,
         }
-        self.run.add_to_record(self.run_dir, outcome=outcome)
+        TrainingRecord(args.output_dir).add(outcome=outcome)
 
     def _seconds(self) -> float | None:
         if self.seconds_before is None:
@@ -83,12 +88,12 @@ def seconds_until(record: Mapping[str, Any] | None, step: int) -> float | None:
     return progress.get("seconds") if progress.get("step") == step else None
 
 
-def note_published(run: "TrainingRun", run_dir: Path, log_history: Sequence[Mapping[str, Any]], step: int) -> None:
+def note_published(record: TrainingRecord, log_history: Sequence[Mapping[str, Any]], step: int) -> None:
     """
-    Adds to the record which step's weights were published, and the metrics of its validation by name.
+    Adds to a record which step's weights were published, and the metrics of its validation by name.
 
     Args:
-        run ([`~transformers_ggm.training.run.TrainingRun`]), run_dir (`Path`): as in [`ModelCardCallback`].
+        record ([`~transformers_ggm.training.run_records.TrainingRecord`]): that of the training.
         log_history (`list[dict]`): of the Trainer's state.
         step (`int`): the step.
     """
@@ -99,7 +104,7 @@ def note_published(run: "TrainingRun", run_dir: Path, log_history: Sequence[Mapp
         for name, value in entry.items()
         if name.startswith("eval_") and name not in _SPEEDS
     }
-    run.add_to_record(run_dir, published={"step": step, "validation": figures})
+    record.add(published={"step": step, "validation": figures})
 
 
 def device_names(args: TrainingArguments) -> list[str]:

@@ -1,21 +1,15 @@
 """Stages 3 and 4: the pool of training hashtags, and the hashtags retrieved from it for every clip."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
-
-from ..data import DecodedShorts, PreparedShorts
 from ..data.shorts import SPLITS
 from ..evaluation import recall_at_k
 from ..modeling import HashtagRetriever
-from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
-from ..retrieval.nearest import nearest_hashtags
 from ..utils.files import atomic_folder
+from .guidance import retrieve
 from .run import TrainingRun
 
 # The k of Table 4.
@@ -24,7 +18,7 @@ RECALL_KS = (1, 5, 10, 25, 50, 100)
 
 def load_retriever(run: TrainingRun) -> HashtagRetriever:
     """The trained retriever, on this process's device."""
-    return HashtagRetriever.from_pretrained(run.retriever_dir).to(run.process.device).eval()
+    return HashtagRetriever.from_pretrained(run.folders.retriever).to(run.process.device).eval()
 
 
 def build_pool(run: TrainingRun) -> None:
@@ -32,63 +26,30 @@ def build_pool(run: TrainingRun) -> None:
     Writes `checkpoint/hashtag_pool`: every hashtag of the training split with its count, and on demand the unseen ones
     of a prepared corpus, with a count of 0.
     """
-    if run.is_done("pool", run.pool_dir):
+    if run.is_done("pool", run.folders.pool):
         return
     if run.process.is_main_process:
-        hashtags = run.hashtag_counts
+        hashtags = run.shorts.hashtag_counts
         if run.data.unseen_hashtags_in_pool:
-            hashtags = {**dict.fromkeys(run.unseen_hashtags, 0), **hashtags}
-        pool = HashtagPool.build(hashtags, load_retriever(run), run.retriever_processor)
-        pool.save_pretrained(run.pool_dir, create_model_card=False)  # the checkpoint's own card tells of it
+            hashtags = {**dict.fromkeys(run.shorts.unseen_hashtags, 0), **hashtags}
+        pool = HashtagPool.build(hashtags, load_retriever(run), run.shorts.retriever_processor)
+        pool.save_pretrained(run.folders.pool, create_model_card=False)  # the checkpoint's own card tells of it
     run.process.wait_for_everyone()
-
-
-def retrieve(
-    shorts: DecodedShorts | PreparedShorts | Sequence[Mapping[str, Any]],
-    retriever: HashtagRetriever,
-    processor: HashtagRetrieverProcessor,
-    pool: HashtagPool,
-    k: int,
-    batch_size: int = 32,
-    description: str = "Retrieving guidance",
-) -> list[list[str]]:
-    """
-    The pool's hashtags nearest to each clip, to its description or to both, as the retriever's query has it.
-
-    Args:
-        shorts ([`DecodedShorts`], [`PreparedShorts`] or a list of their rows): clips as the retriever reads them.
-        retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]), pool ([`HashtagPool`]).
-        k (`int`): how many; as many as there are where the pool has fewer.
-        batch_size (`int`, *optional*, defaults to 32): clips per pass.
-
-    Returns:
-        `list[list[str]]`: nearest first; empty for a row without anything that the query is made of.
-    """
-    found: list[list[str]] = []
-    loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list)
-    for rows in tqdm(loader, desc=description, unit="batch"):
-        # Stored frames are decoded where they are read.
-        reads_video = retriever.config.query_reads_video
-        frames = [row["retriever_frames"] if reads_video else None for row in rows]
-        videos = [None if clip is None else clip[:] for clip in frames]
-        descriptions = [row["description"] for row in rows]
-        found += nearest_hashtags(videos, descriptions, retriever, processor, pool, k)
-    return found
 
 
 def retrieve_guidance(run: TrainingRun) -> None:
     """Writes `guidance/<split>.json`: for each row of the prepared split, its hashtags; and the recall@k reached."""
-    if run.is_done("guidance", run.guidance_dir):
+    if run.is_done("guidance", run.folders.guidance):
         return
     if run.process.is_main_process:
         retriever = load_retriever(run)
-        pool = HashtagPool.from_pretrained(run.pool_dir, retriever=retriever)
-        with atomic_folder(run.guidance_dir) as folder:
+        pool = HashtagPool.from_pretrained(run.folders.pool, retriever=retriever)
+        with atomic_folder(run.folders.guidance) as folder:
             for split in SPLITS:
-                shorts = run.retriever_shorts(split)
+                shorts = run.shorts.for_retriever(split)
                 # So many that neither Table 3 nor Table 4 needs a second retrieval.
                 found = retrieve(
-                    shorts, retriever, run.retriever_processor, pool, k=max(*RECALL_KS, run.model.num_guidance),
+                    shorts, retriever, run.shorts.retriever_processor, pool, k=max(*RECALL_KS, run.model.num_guidance),
                     description=f"Retrieving guidance ({split})",
                 )  # fmt: skip
                 write_guidance(folder, split, found, shorts.dataset["hashtags"])

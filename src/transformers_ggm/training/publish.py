@@ -44,8 +44,8 @@ def publish(run: TrainingRun) -> None:
     if run.process.is_main_process:
         arguments = run.training
         commit = push_checkpoint_to_hub(
-            run.checkpoint_dir,
-            arguments.hub_model_id or run.output_dir.resolve().name,
+            run.folders.checkpoint,
+            arguments.hub_model_id or run.folders.output.resolve().name,
             private=arguments.hub_private_repo,
             revision=arguments.hub_revision,
             commit_message="Upload trained GGM checkpoint",

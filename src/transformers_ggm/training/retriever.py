@@ -5,71 +5,21 @@ import shutil
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from transformers import Trainer, set_seed
+from transformers import set_seed
 
 from ..data import DataCollatorForHashtagRetrieval
-from ..data.collator import is_true_of
 from ..errors import DatasetError
-from ..modeling import HashtagRetriever, hashtag_contrastive_loss
+from ..modeling import HashtagRetriever
 from ..utils.files import atomic_folder
-from .arguments import GGMTrainingArguments, set_scheduler_mode
-from .callbacks import EpochCallback, EvaluateLastStep, last_checkpoint
+from .arguments import GeneratorArguments, set_scheduler_mode
+from .callbacks import EvaluateLastStep, last_checkpoint
 from .lora import base_retriever
-from .model_card_callback import ModelCardCallback, note_published
+from .model_card_callback import note_published
+from .retriever_trainer import RetrieverTrainer
 from .run import TrainingRun
-from .trainers import ShortsTrainerMixin, changed
+from .run_records import TrainingRecord
+from .trainer_datasets import READ_BY
 from .weights import save_weights
-
-READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
-
-
-class HashtagRetrieverTrainer(ShortsTrainerMixin, Trainer):
-    """
-    Trains with the contrastive loss over the batches of all processes, so that the loss depends on the global batch
-    and not on how many processes share it.
-    """
-
-    def get_train_dataloader(self):
-        # Processes exchange their vectors, which takes batches of one size.
-        with changed(self.args, dataloader_drop_last=True):
-            return super().get_train_dataloader()
-
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
-        outputs = model(**inputs)
-        video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
-        if model.training and self.args.world_size > 1:
-            video_embeds = gather_with_gradients(video_embeds, self.accelerator)
-            hashtag_embeds = gather_with_gradients(hashtag_embeds, self.accelerator)
-            hashtag_ids = self.accelerator.gather(hashtag_ids)
-            true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
-        is_true = is_true_of(hashtag_ids, true_hashtag_ids)
-        loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, outputs.logit_scale, is_true)
-        return (loss, outputs) if return_outputs else loss
-
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        with torch.no_grad():
-            loss = self.compute_loss(model, self._prepare_inputs(inputs))
-        return loss.detach(), None, None
-
-
-def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
-    """
-    The vectors of all processes, each of which holds the loss of the whole batch. Gradients flow into those of this
-    process, as many times as there are processes: of what the processes have, the mean is taken.
-
-    Args:
-        vectors (`torch.Tensor` of shape `(batch, dim)`): of this process, as many as of every other.
-        accelerator (`Accelerator`): the trainer's.
-
-    Returns:
-        `torch.Tensor` of shape `(processes * batch, dim)`.
-    """
-    everyone = accelerator.gather(vectors.detach())
-    start = accelerator.process_index * len(vectors)
-    own = vectors + (accelerator.num_processes - 1) * (vectors - vectors.detach())
-    return torch.cat([everyone[:start], own, everyone[start + len(vectors) :]])
 
 
 def make_retriever(run: TrainingRun) -> HashtagRetriever:
@@ -79,7 +29,7 @@ def make_retriever(run: TrainingRun) -> HashtagRetriever:
     if run.lora.starts_from_trained:
         return HashtagRetriever.from_pretrained(base_retriever(run), dtype=torch.float32)
     if run.scratch_config is not None:
-        config = run.scratch_config.retriever_config(run.retriever_processor.tokenizer, query=query)
+        config = run.scratch_config.retriever_config(run.shorts.retriever_processor.tokenizer, query=query)
         return HashtagRetriever(config)
     return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
 
@@ -100,15 +50,15 @@ def check_query(run: TrainingRun, folder: Path) -> None:
 def keep_retriever(run: TrainingRun) -> None:
     """Writes the retriever of the base checkpoint into `checkpoint/retriever` as it is."""
     if run.process.is_main_process:
-        with atomic_folder(run.retriever_dir) as folder:
+        with atomic_folder(run.folders.retriever) as folder:
             shutil.copytree(base_retriever(run), folder, dirs_exist_ok=True)
     run.process.wait_for_everyone()
 
 
-def retriever_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
+def retriever_training_arguments(run: TrainingRun) -> GeneratorArguments:
     """The generator's training arguments with what is the retriever's own."""
     arguments = copy.copy(run.training)
-    arguments.output_dir = str(run.retriever_run_dir)
+    arguments.output_dir = str(run.folders.retriever_run)
     arguments.learning_rate = run.retriever.retriever_learning_rate
     arguments.num_train_epochs = run.retriever.retriever_num_train_epochs
     arguments.max_steps = -1
@@ -132,7 +82,7 @@ def retriever_training_arguments(run: TrainingRun) -> GGMTrainingArguments:
 
 def train_retriever(run: TrainingRun) -> None:
     """Writes `checkpoint/retriever`."""
-    if run.is_done("retriever", run.retriever_dir, run.retriever_run_dir):
+    if run.is_done("retriever", run.folders.retriever, run.folders.retriever_run):
         return
     if run.lora.starts_from_trained:
         check_query(run, base_retriever(run))
@@ -142,7 +92,7 @@ def train_retriever(run: TrainingRun) -> None:
     model = make_retriever(run)
     splits = {}
     for split in ("train", "validation"):
-        splits[split] = run.retriever_shorts(split, only_pairs=True)
+        splits[split] = run.shorts.for_retriever(split, only_pairs=True)
         if len(splits[split]) < run.process.num_processes:
             raise DatasetError(
                 f"The split '{split}' has {len(splits[split])} rows with a hashtag and {READ_BY[model.config.query]}: "
@@ -151,30 +101,30 @@ def train_retriever(run: TrainingRun) -> None:
     arguments = retriever_training_arguments(run)
     global_batch = len(splits["train"]) // run.process.num_processes
     arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
-    settings = {
-        "processor": run.retriever_processor,
-        "query": model.config.query,
-        "counts": run.hashtag_counts,
-        "rare_hashtag_power": run.retriever.retriever_rare_hashtag_power,
-        "seed": run.training.seed,
-    }
-    collator = DataCollatorForHashtagRetrieval(**settings, frames_per_clip=run.retriever.retriever_frames_per_clip)
-    eval_collator = DataCollatorForHashtagRetrieval(**settings)
-    eval_collator.set_epoch(0)  # the same pairs in every validation, so that the losses can be compared
-    trainer = HashtagRetrieverTrainer(
+    processor = run.shorts.retriever_processor
+    trainer = RetrieverTrainer(
         model,
         arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["validation"],
-        data_collator=collator,
-        eval_data_collator=eval_collator,
-        callbacks=[EpochCallback(collator), EvaluateLastStep(), ModelCardCallback(run, run.retriever_run_dir)],
+        processing_class=processor,
+        data_collator=DataCollatorForHashtagRetrieval(
+            processor,
+            query=model.config.query,
+            counts=run.shorts.hashtag_counts,
+            rare_hashtag_power=run.retriever.retriever_rare_hashtag_power,
+            frames_per_clip=run.retriever.retriever_frames_per_clip,
+            seed=run.training.seed,
+        ),
+        callbacks=[EvaluateLastStep()],
     )
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.retriever_run_dir))
-    if trainer.state.best_global_step is not None:
-        note_published(run, run.retriever_run_dir, trainer.state.log_history, trainer.state.best_global_step)
+    trainer.model_card_callback.facts = run.facts()
+    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.retriever_run))
+    best_step = trainer.state.best_global_step
+    if best_step is not None and run.process.is_main_process:
+        note_published(TrainingRecord(run.folders.retriever_run), trainer.state.log_history, best_step)
     if run.process.is_main_process:
-        with atomic_folder(run.retriever_dir) as folder:
+        with atomic_folder(run.folders.retriever) as folder:
             save_weights(trainer.accelerator.unwrap_model(model), folder, run.stage.weights_dtype)
-            run.retriever_processor.save_pretrained(folder)
+            processor.save_pretrained(folder)
     run.process.wait_for_everyone()

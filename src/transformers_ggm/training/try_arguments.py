@@ -10,7 +10,7 @@ from accelerate.utils import DistributedType
 from transformers import BertConfig, BertForSequenceClassification, PrinterCallback, ProgressCallback, Trainer
 from transformers.integrations import get_reporting_integration_callbacks
 
-from .arguments import GGMTrainingArguments
+from .arguments import GeneratorArguments
 from .check_arguments import explained
 
 LOADING = {
@@ -27,13 +27,13 @@ STEPPING = {
 SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 
 
-def try_arguments(arguments: GGMTrainingArguments) -> None:
+def try_arguments(arguments: GeneratorArguments) -> None:
     """
     Makes data loaders as the training will, compiles a function, and trains a tiny model for one step, each if an
     argument that it shows was given. Nothing is kept, written or told to anybody.
 
     Args:
-        arguments ([`GGMTrainingArguments`]): of a stage.
+        arguments ([`GeneratorArguments`]): of a stage.
 
     Raises:
         ArgumentError: the training would end in an error by these arguments.
@@ -61,7 +61,7 @@ def _naming(names: Iterable[str]) -> Iterator[None]:
         raise explained(sorted(names), error) from error
 
 
-def _make_loader(arguments: GGMTrainingArguments) -> None:
+def _make_loader(arguments: GeneratorArguments) -> None:
     torch.utils.data.DataLoader(
         [0],
         num_workers=arguments.dataloader_num_workers,
@@ -71,7 +71,7 @@ def _make_loader(arguments: GGMTrainingArguments) -> None:
     )
 
 
-def _train_one_step(arguments: GGMTrainingArguments) -> None:
+def _train_one_step(arguments: GeneratorArguments) -> None:
     size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     model = BertForSequenceClassification(BertConfig(vocab_size=8, max_position_embeddings=8, **size))
     rows = [{"input_ids": torch.tensor([1, 2]), "labels": torch.tensor(0)}] * arguments.world_size

@@ -1,0 +1,143 @@
+"""The retriever's trainer: a dataset of shorts in, a model that knows which hashtags lie near a clip out."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from transformers import Trainer, TrainingArguments
+
+from ..data import DataCollatorForHashtagRetrieval
+from ..data.collator import is_true_of
+from ..errors import ArgumentError
+from ..modeling import HashtagRetriever, hashtag_contrastive_loss
+from ..processing import HashtagRetrieverProcessor
+from .shorts_trainer import ShortsTrainerMixin, changed
+from .trainer_datasets import retriever_rows
+from .training_arguments import RetrieverTrainingArguments
+
+
+class RetrieverTrainer(ShortsTrainerMixin, Trainer):
+    r"""
+    `Trainer` for [`HashtagRetriever`]: contrastive learning of pairs of a query (the video, as published) and one of
+    its hashtags, drawn anew in every epoch. The loss is that of the global batch, however many processes share it; a
+    hashtag that is true of another row's clip is not that row's negative. Clips are decoded by the data loader's
+    workers (`dataloader_num_workers`), anew in every epoch.
+
+    Args:
+        model ([`HashtagRetriever`]): the model.
+        args ([`RetrieverTrainingArguments`], *optional*): defaults to those with the output folder `"retriever"`.
+        train_dataset (`datasets.Dataset`, *optional*): with the columns that [`ShortsDataset`] tells of; or a split
+            of [`~transformers_ggm.data.load_prepared`] or what [`~transformers_ggm.data.decode_split`] gives. Rows with
+            no hashtag, or without what the model's query is made of, are left out with a warning.
+        eval_dataset (`datasets.Dataset` or `dict[str, datasets.Dataset]`, *optional*): as `train_dataset`. Of each row
+            the same hashtag is taken in every validation.
+        processing_class ([`HashtagRetrieverProcessor`]): the model's processor, which is saved with it.
+        data_collator ([`DataCollatorForHashtagRetrieval`], *optional*): another one than that with the defaults, the
+            model's query and the arguments' `seed`: it says how hashtags and frames are drawn.
+        **kwargs: as for `Trainer`.
+
+    Raises:
+        ArgumentError: there is no `processing_class`, the arguments have `remove_unused_columns`, a dataset is a
+            stream, or there are fewer rows than a batch takes.
+        DatasetError: a dataset has no column `hashtags`, or neither `video` nor `description`, or no row to learn
+            from.
+
+    Example:
+
+    ```python
+    from datasets import Dataset
+    from transformers_ggm import HashtagRetriever, HashtagRetrieverProcessor
+    from transformers_ggm import RetrieverTrainer, RetrieverTrainingArguments
+
+    clip = "openai/clip-vit-base-patch32"
+    posts = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "hashtags": [["snow", "toronto"], ["lake"]]})
+    trainer = RetrieverTrainer(
+        HashtagRetriever.from_backbone_pretrained(clip),
+        RetrieverTrainingArguments("outputs/retriever", per_device_train_batch_size=2),
+        train_dataset=posts,
+        processing_class=HashtagRetrieverProcessor.from_backbone_pretrained(clip),
+    )
+    trainer.train()
+    ```
+    """
+
+    part = "retriever"
+
+    def __init__(
+        self,
+        model: HashtagRetriever,
+        args: TrainingArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: HashtagRetrieverProcessor | None = None,
+        data_collator: DataCollatorForHashtagRetrieval | None = None,
+        **kwargs,
+    ):
+        args = RetrieverTrainingArguments("retriever") if args is None else args
+        if processing_class is None:
+            raise ArgumentError("`processing_class` is missing: give the model's `HashtagRetrieverProcessor`.")
+        if data_collator is None:
+            data_collator = DataCollatorForHashtagRetrieval(processing_class, query=model.config.query, seed=args.seed)
+        eval_data_collator = replace(data_collator, frames_per_clip=0)
+        eval_data_collator.set_epoch(0)  # the same pairs in every validation, so that the losses can be compared
+        super().__init__(
+            model,
+            args,
+            data_collator=data_collator,
+            eval_data_collator=eval_data_collator,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+
+    def rows_of(self, dataset: Any, name: str | None) -> Any:
+        return retriever_rows(dataset, self.data_collator.processor, self.data_collator.query, name)
+
+    def get_train_dataloader(self):
+        num_rows, batch_size = len(self.train_dataset), self.args.train_batch_size * self.args.world_size
+        if num_rows < batch_size:
+            raise ArgumentError(
+                f"`per_device_train_batch_size` is {self.args.per_device_train_batch_size}, but there are {num_rows}"
+                f" rows to learn from, fewer than one batch of {batch_size}: make it smaller."
+            )
+        # Processes exchange their vectors, which takes batches of one size.
+        with changed(self.args, dataloader_drop_last=True):
+            return super().get_train_dataloader()
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
+        outputs = model(**inputs)
+        video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
+        if model.training and self.args.world_size > 1:
+            video_embeds = gather_with_gradients(video_embeds, self.accelerator)
+            hashtag_embeds = gather_with_gradients(hashtag_embeds, self.accelerator)
+            hashtag_ids = self.accelerator.gather(hashtag_ids)
+            true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
+        is_true = is_true_of(hashtag_ids, true_hashtag_ids)
+        loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, outputs.logit_scale, is_true)
+        return (loss, outputs) if return_outputs else loss
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        with torch.no_grad():
+            loss = self.compute_loss(model, self._prepare_inputs(inputs))
+        return loss.detach(), None, None
+
+
+def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """
+    The vectors of all processes, each of which holds the loss of the whole batch. Gradients flow into those of this
+    process, as many times as there are processes: of what the processes have, the mean is taken.
+
+    Args:
+        vectors (`torch.Tensor` of shape `(batch, dim)`): of this process, as many as of every other.
+        accelerator (`Accelerator`): the trainer's.
+
+    Returns:
+        `torch.Tensor` of shape `(processes * batch, dim)`.
+    """
+    everyone = accelerator.gather(vectors.detach())
+    start = accelerator.process_index * len(vectors)
+    own = vectors + (accelerator.num_processes - 1) * (vectors - vectors.detach())
+    return torch.cat([everyone[:start], own, everyone[start + len(vectors) :]])

@@ -1,0 +1,181 @@
+"""The data of one training: the rows of its folder, and what the stages before left of them."""
+
+import json
+from collections import Counter
+from functools import cached_property
+from pathlib import Path
+
+from accelerate import PartialState
+from datasets import Dataset, DatasetDict
+from transformers.utils import logging
+
+from ..data import DecodedShorts, PreparedShorts, load_prepared
+from ..data.prepared import is_prepared, read_record
+from ..data.shorts import SPLITS, read_shorts
+from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
+from ..data.stored import clip_column, stored_shorts
+from ..errors import DatasetError
+from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.hashtag_fields import DroppedHashtags
+from ..retrieval.nearest import has_query
+from .arguments import ClassifierArguments, DataArguments, ModelArguments, RetrieverArguments
+from .run_folders import RunFolders
+
+logger = logging.get_logger(__name__)
+
+
+class RunData:
+    """
+    Reads a data folder, and the processors, decoded clips and guidance that earlier stages made of it.
+
+    Args:
+        folders ([`~transformers_ggm.training.run_folders.RunFolders`]): where the stages write.
+        data ([`DataArguments`]): name the data folder.
+        model ([`ModelArguments`]), retriever ([`RetrieverArguments`]), classifier ([`ClassifierArguments`]): say what
+            each model reads.
+
+    Attributes:
+        data_dir (`str`): a folder of shorts, or a prepared set.
+        left_out (`list[str]`): sentences on what of the data is not trained on.
+    """
+
+    def __init__(
+        self,
+        folders: RunFolders,
+        data: DataArguments,
+        model: ModelArguments,
+        retriever: RetrieverArguments,
+        classifier: ClassifierArguments,
+    ):
+        self.folders = folders
+        self.data_dir = data.data_dir
+        self.num_guidance = model.num_guidance
+        self.generator_inputs = model.inputs
+        self.retriever_query = retriever.retriever_query
+        self.classifier_modalities = classifier.classifier_modalities
+        self.left_out: list[str] = []
+
+    @cached_property
+    def splits(self) -> DatasetDict:
+        """The rows of the data folder that can be learnt from, in all three splits; their clips are not read."""
+        splits, dropped = self._read()
+        if dropped:
+            self.left_out.append(str(dropped))
+        missing = set(SPLITS) - set(splits)
+        if missing:
+            raise DatasetError(f"{self.data_dir} lacks the split folders {sorted(missing)}.")
+        read = {split: len(rows) for split, rows in splits.items()}
+        splits = splits.filter(
+            _is_usable,
+            input_columns=["hashtags", "description", clip_column(splits["train"])],
+            desc="Leaving out rows without hashtags, and without a clip and words",
+        )
+        for split, rows in splits.items():
+            if not len(rows):
+                raise DatasetError(f"No row of {self.data_dir}/{split} has hashtags, and a clip or a description.")
+            if unusable := read[split] - len(rows):
+                self.left_out.append(
+                    f"{unusable} of {read[split]} rows of the split '{split}' have no hashtags, or neither a clip nor"
+                    " words, and were left out"
+                )
+        self.tell_left_out()
+        return splits
+
+    def _read(self) -> tuple[DatasetDict, DroppedHashtags]:
+        """The data, and the entries that were no hashtags."""
+        if not self.is_prepared_set:
+            return read_shorts(self.data_dir)
+        dropped = read_record(self.data_dir).get("dropped_hashtags")
+        return load_prepared(self.data_dir), DroppedHashtags.from_dict(dropped) if dropped else DroppedHashtags()
+
+    def tell_left_out(self) -> None:
+        """Logs what of the data is not trained on: while it is read, and again at the end, where it is seen."""
+        for what in self.left_out if PartialState().is_main_process else ():
+            logger.warning(f"{self.data_dir}: {what}.")
+
+    @cached_property
+    def stamp(self) -> str:
+        """Another one when the data change."""
+        if self.is_prepared_set:
+            return prepared_stamp(self.data_dir)
+        return joined_stamp({split: rows_stamp(rows) for split, rows in self.splits.items()})
+
+    @cached_property
+    def hashtag_counts(self) -> Counter:
+        """How often each hashtag occurs in the training split, most frequent first."""
+        counts = Counter(tag for tags in self.splits["train"]["hashtags"] for tag in tags)
+        return Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+    @cached_property
+    def unseen_hashtags(self) -> list[str]:
+        """The hashtags that a prepared corpus keeps away from training."""
+        if not self.is_prepared_set or not read_record(self.data_dir)["unseen_hashtags"]:
+            raise DatasetError(
+                f"{self.data_dir} has no unseen hashtags to put into the pool: prepare it as a corpus "
+                "(--build_corpus true), or leave --unseen_hashtags_in_pool out."
+            )
+        return read_record(self.data_dir)["unseen_hashtags"]
+
+    @cached_property
+    def is_prepared_set(self) -> bool:
+        """Whether the data folder holds clips that `transformers_ggm.data.prepare` decoded, instead of their files."""
+        return is_prepared(self.data_dir)
+
+    def rows(self, split: str) -> Dataset:
+        """A split's decoded clips and their fields, as they are stored."""
+        if self.is_prepared_set:
+            return self.splits[split]
+        return Dataset.from_file(str(_needed(self.folders.prepared_file(split))))
+
+    @cached_property
+    def processor(self) -> GGMProcessor:
+        """The generator's."""
+        return GGMProcessor.from_pretrained(_needed(self.folders.prepared / "processor"))
+
+    @cached_property
+    def retriever_processor(self) -> HashtagRetrieverProcessor:
+        """The retriever's."""
+        return HashtagRetrieverProcessor.from_pretrained(_needed(self.folders.prepared / "retriever_processor"))
+
+    def guidance(self, split: str) -> list[list[str]]:
+        """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""
+        if self.num_guidance == 0:
+            return [[] for _ in range(len(self.rows(split)))]
+        path = self.folders.guidance / f"{split}.json"
+        if not path.is_file():
+            raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
+        return [tags[: self.num_guidance] for tags in json.loads(path.read_text())]
+
+    def for_generator(self, split: str, guidance: list[list[str]] | None = None) -> DecodedShorts | PreparedShorts:
+        """A split as the generator reads it, with the guidance retrieved for it, or another one."""
+        rows = self.rows(split)
+        guidance = self.guidance(split) if guidance is None else guidance
+        looks = {"video", "audio"} & set(self.generator_inputs)
+        return stored_shorts(rows, self.processor if looks else None, guidance=guidance)
+
+    def for_retriever(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
+        """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""
+        rows = self.rows(split)
+        if only_pairs:
+            columns = zip(rows["hashtags"], rows[clip_column(rows)], rows["description"])
+            kept = [i for i, row in enumerate(columns) if row[0] and has_query(self.retriever_query, *row[1:])]
+            rows = rows.select(kept)
+        return stored_shorts(rows, retriever_processor=self.retriever_processor)
+
+    def for_classifier(self, split: str) -> DecodedShorts | PreparedShorts:
+        """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
+        if "video" not in self.classifier_modalities:
+            return stored_shorts(self.rows(split))
+        # Without a feature extractor, so that no sound is decoded.
+        return stored_shorts(self.rows(split), GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
+
+
+def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:
+    """Whether a row has hashtags to learn, and anything that they could be learnt from."""
+    return bool(hashtags) and has_query("video+text", clip, description)
+
+
+def _needed(path: Path) -> Path:
+    if not path.exists():
+        raise DatasetError(f"{path} is missing: run the stage 'prepare' first.")
+    return path
