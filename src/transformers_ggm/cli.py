@@ -1,6 +1,6 @@
 """
 The command `ggm`, which `python -m transformers_ggm` is too. What its commands do is in the folders that they belong
-to, which are imported when a command runs and not before: they need PyTorch and transformers.
+to, which are imported when a command runs.
 """
 
 import logging

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...utils.files import check_output_folder, write_json, write_text
-from .figures import rating_report, rating_table
+from .metrics import rating_report, rating_table
 from .ratings import read_key, read_ratings
 from .sheet import KEY_FILE, RATINGS_FILE, read_pool_hashtags, read_predictions, write_rating_sheet
 
