@@ -82,8 +82,8 @@ def with_descriptions(items: Any, descriptions: Iterable) -> list[dict[str, Any]
     """
     if not (isinstance(items, list) or (isinstance(items, Items) and items.is_sequence)):
         raise InputError(
-            "`description` is a list, but what it is for is not: pass one string for one item or for all of a stream or"
-            ' data set, or items of the form {"video": ..., "description": ...}.'
+            "`description` is a list, but what it is for is not: pass one string for one item or for all of a stream"
+            ' or data set, or items of the form {"video": ..., "description": ...}.'
         )
     words = list(descriptions)
     if len(words) != len(items):
