@@ -171,7 +171,6 @@ def test_prepared_shorts_are_rendered_and_prepared(tmp_path, capsys):
     line = ["prepare", "--data_dir", str(tmp_path / "shorts"), "--output_dir", str(tmp_path / "prepared")]
     assert main([*line, "--num_workers", "1"]) == 0
     assert f"Next: ggm train --data_dir {tmp_path / 'prepared'}" in capsys.readouterr().out
-    assert main(["pool", "show", DEMO_CHECKPOINT]) == 0
 
 
 def test_training_gets_its_arguments(monkeypatch):
