@@ -28,8 +28,8 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
         model ([`HashtagRetriever`]): the model.
         args ([`RetrieverTrainingArguments`], *optional*): defaults to those with the output folder `"retriever"`.
         train_dataset (`datasets.Dataset`, *optional*): with the columns that [`ShortsDataset`] tells of; or a split of
-            [`~transformers_ggm.data.load_prepared`] or what [`~transformers_ggm.data.decode_split`] gives. Rows with no
-            hashtag, or without what the model's query is made of, are left out with a warning.
+            [`~transformers_ggm.data.load_prepared`] or what [`~transformers_ggm.data.decode_split`] gives. Rows that
+            have no hashtag, or nothing of what the model's query is made of, are left out with a warning.
         eval_dataset (`datasets.Dataset` or `dict[str, datasets.Dataset]`, *optional*): as `train_dataset`. Of each row
             the same hashtag is taken in every validation.
         processing_class ([`HashtagRetrieverProcessor`]): the model's processor, which is saved with it.
