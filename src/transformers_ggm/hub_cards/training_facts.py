@@ -66,7 +66,7 @@ def shown_settings(record: dict[str, Any] | None, names: dict[str, Sequence[str]
     What a part was trained with; empty where nothing was recorded.
 
     Args:
-        record (`dict`, *optional*): see [`~transformers_ggm.training.TrainingRun.write_record`].
+        record (`dict`, *optional*): see [`~transformers_ggm.training.model_card_callback.ModelCardCallback`].
         names (`dict[str, tuple[str]]`): arguments to show, by dataclass.
         is_scratch (`bool`): whether the backbones' names mean nothing, since training started from random weights.
     """

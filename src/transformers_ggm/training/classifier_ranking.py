@@ -61,7 +61,7 @@ def classify(
     Ranks the classifier's hashtags for every row.
 
     Args:
-        shorts ([`DecodedShorts`] or [`PreparedShorts`]): rows; see [`TrainingRun.classifier_shorts`].
+        shorts ([`DecodedShorts`] or [`PreparedShorts`]): rows; see `RunData.for_classifier`.
         model ([`GGMForHashtagClassification`]): in evaluation mode.
         collator ([`DataCollatorForHashtagClassification`]): of the model's hashtags, tokenizer and video processor.
         k (`int`, *optional*, defaults to 100): hashtags of each row; as many as there are where the model has fewer.

@@ -15,6 +15,8 @@ from .shorts_dataset import ShortsDataset
 
 logger = logging.get_logger(__name__)
 
+# Few, as rows can hold whole clips, which a dataset with an index mapping copies.
+_BATCH_ROWS = 16
 READ_BY = {"video": "a video", "text": "a description", "video+text": "a video or a description"}
 
 
@@ -110,7 +112,7 @@ def _small_columns(dataset: datasets.Dataset) -> Iterator[tuple[Any, bool | None
     """Hashtags, whether there is a clip (`None` if not) and description of each row; no clip is read."""
     columns, clip = dataset.column_names, clip_column(dataset)
     names = [name for name in ("hashtags", "description", clip) if name in columns]
-    for table in dataset.select_columns(names).with_format("arrow").iter(1000):
+    for table in dataset.select_columns(names).with_format("arrow").iter(_BATCH_ROWS):
         hashtags = table["hashtags"].to_pylist()
         words = table["description"].to_pylist() if "description" in columns else [None] * len(hashtags)
         clips = table[clip].is_valid().to_pylist() if clip in columns else [False] * len(hashtags)
