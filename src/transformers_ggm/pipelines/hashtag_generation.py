@@ -1,7 +1,6 @@
 """The pipeline: short videos in, hashtags with scores out."""
 
 import copy
-import difflib
 import itertools
 import os
 import tempfile
@@ -12,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, overload
 
 import torch
-from transformers import GenerationConfig, Pipeline, PreTrainedModel
+from transformers import Pipeline, PreTrainedModel
 from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError
@@ -29,6 +28,7 @@ from ..utils.checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOL
 from ..utils.files import atomic_folder
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import check_savable, choose_type, unrounded
+from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known, check_top_k, with_one_length
 from .inputs import load_item, read_fields
 from .items import Items, as_items, is_list, with_descriptions
 from .numbers import check_numbers
@@ -38,15 +38,6 @@ from .shared_vision import shares_vision
 logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
-_OWN_ARGUMENTS = (
-    "description", "top_n", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool",
-    "return_guidance", "generate_kwargs",
-)  # fmt: skip
-_DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
-# What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.
-_MODEL_ARGUMENTS = ("dtype", "torch_dtype", "device_map", "attn_implementation", "quantization_config")
-# What the pipeline itself hands to `generate`.
-_RESERVED = frozenset({"inputs", "input_ids", "attention_mask", "encoder_outputs"})
 
 
 class HashtagGenerationPipeline(Pipeline):
@@ -149,7 +140,7 @@ class HashtagGenerationPipeline(Pipeline):
         super().__init__(model, processor=processor, **kwargs)
         self._is_rounded = choose_type(self.model, self.device, dtype)
         self.model.eval()
-        for name in _MODEL_ARGUMENTS:
+        for name in MODEL_ARGUMENTS:
             self.processor.tokenizer.init_kwargs.pop(name, None)
         parts = GuidanceParts(
             self.model,
@@ -254,7 +245,7 @@ class HashtagGenerationPipeline(Pipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
-        _check_top_k(forward_params, self.model.generation_config)
+        check_top_k(forward_params, self.model.generation_config)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
         if num_guidance and (self.retriever is None or pool is None):
@@ -310,9 +301,9 @@ class HashtagGenerationPipeline(Pipeline):
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
-        _check_known(decoding)
+        check_known(decoding)
         decoding = {**(generate_kwargs or {}), **decoding}
-        if reserved := sorted(_RESERVED & set(decoding)):
+        if reserved := sorted(RESERVED & set(decoding)):
             raise InputError(f"{', '.join(reserved)}: the pipeline makes these from the items itself; leave them out.")
         if description is not None and not isinstance(description, str):
             raise InputError(
@@ -432,7 +423,7 @@ class HashtagGenerationPipeline(Pipeline):
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
             encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
-            **search | _with_one_length(decoding),
+            **search | with_one_length(decoding),
         )
         sequences = written if torch.is_tensor(written) else written.sequences
         repeats = len(sequences) // len(words)
@@ -590,32 +581,3 @@ def _report(item: PreprocessedItem, position: int, on_error: str, skipped: list[
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _check_known(decoding: dict[str, Any]) -> None:
-    known = [*_OWN_ARGUMENTS, *_DECODING_ARGUMENTS, "generation_config"]
-    for name in decoding:
-        if name in _MODEL_ARGUMENTS:
-            raise InputError(f"{name} is an argument of the model: pass model_kwargs={{{name!r}: ...}} to `pipeline`.")
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "arguments of `generate` go into generate_kwargs={...}."
-            raise InputError(f"{name} is not an argument of the hashtag-generation pipeline: {hint}")
-
-
-def _check_top_k(decoding: Mapping[str, Any], defaults: GenerationConfig) -> None:
-    """`top_k` asks other pipelines for so many answers; `generate` only warns where there is nothing to draw from."""
-    settings = decoding.get("generation_config", defaults)
-    if decoding.get("top_k") is not None and not decoding.get("do_sample", settings.do_sample):
-        raise InputError(
-            f"top_k={decoding['top_k']!r} is for sampling: pass top_n={decoding['top_k']!r} for so many hashtags, or"
-            " do_sample=True beside it."
-        )
-
-
-def _with_one_length(decoding: Mapping[str, Any]) -> dict[str, Any]:
-    """`max_new_tokens` as `max_length`: the checkpoint has one, and `generate` warns where it sees both."""
-    decoding = dict(decoding)
-    if "max_new_tokens" in decoding and not {"max_length", "generation_config"} & set(decoding):
-        decoding["max_length"] = decoding.pop("max_new_tokens") + 1
-    return decoding

@@ -66,7 +66,10 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):
         arguments = yaml_arguments(arguments[0]) + arguments[1:]
-    return TrainingRun(*parser.parse_args_into_dataclasses(arguments))
+    *parsed, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return TrainingRun(*parsed)
 
 
 def yaml_arguments(path: str) -> list[str]:
