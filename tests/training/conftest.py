@@ -2,6 +2,7 @@
 
 import pytest
 from backbone_folders import write_backbones
+from trainer_samples import posts_of
 from training_samples import command_line, write_scratch_config
 
 from transformers_ggm.data.rendered_shorts import render_shorts
@@ -48,3 +49,14 @@ def train(shorts_dir, scratch_config, tmp_path):
         return output_dir
 
     return run
+
+
+@pytest.fixture(scope="module")
+def posts(shorts_dir):
+    """Clips as a notebook has them: a plain dataset."""
+    return posts_of(shorts_dir)
+
+
+@pytest.fixture(scope="module")
+def validation(shorts_dir):
+    return posts_of(shorts_dir, "validation")

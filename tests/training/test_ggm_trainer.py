@@ -7,7 +7,7 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from huggingface_hub import ModelCard
-from trainer_samples import FORMS, ggm_trainer, make_models, posts_of
+from trainer_samples import FORMS, Killed, ggm_trainer, losses_of, make_models
 from training_samples import weights
 from transformers import Seq2SeqTrainingArguments
 
@@ -26,24 +26,6 @@ from transformers_ggm.training import callbacks
 from transformers_ggm.training.run_records import TrainingRecord
 
 GUIDANCE = ["snow", "lake", "dog", "winter"]
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-@pytest.fixture(scope="module")
-def posts(shorts_dir):
-    return posts_of(shorts_dir)
-
-
-@pytest.fixture(scope="module")
-def validation(shorts_dir):
-    return posts_of(shorts_dir, "validation")
-
-
-def losses_of(trainer):
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
 def test_every_form_of_a_clip_is_learnt_alike(posts, tmp_path):

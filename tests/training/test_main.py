@@ -76,10 +76,11 @@ def test_missing_yaml_file():
         parse_arguments(["missing.yaml"])
 
 
-def test_unknown_argument(config):
+def test_unknown_argument(config, capsys):
     """Would fail if a misspelt argument were passed over."""
-    with pytest.raises(ValueError, match="learning_rates"):
+    with pytest.raises(SystemExit) as ended:
         parse_arguments([config("data_dir: a\noutput_dir: b\nlearning_rates: 1\n")])
+    assert ended.value.code == 2 and "--learning_rates" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["stages", "overwrite_stages"])

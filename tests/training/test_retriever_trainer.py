@@ -6,7 +6,7 @@ import pytest
 import torch
 from datasets import Dataset, Video
 from huggingface_hub import ModelCard
-from trainer_samples import make_models, posts_of, retriever_trainer
+from trainer_samples import Killed, losses_of, make_models, retriever_trainer
 from training_samples import weights
 
 from transformers_ggm import (
@@ -23,24 +23,6 @@ from transformers_ggm.errors import ArgumentError, DatasetError, RetrieverMismat
 from transformers_ggm.modeling import hashtag_contrastive_loss
 from transformers_ggm.processing import remove_hashtags
 from transformers_ggm.training import callbacks
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
-
-
-@pytest.fixture(scope="module")
-def posts(shorts_dir):
-    return posts_of(shorts_dir)
-
-
-@pytest.fixture(scope="module")
-def validation(shorts_dir):
-    return posts_of(shorts_dir, "validation")
-
-
-def losses_of(trainer):
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
 
 
 def test_forms_of_clips_and_further_columns(posts, tmp_path):

@@ -54,7 +54,12 @@ class TrainerFacts:
 
 
 def write_trainer_card(facts: TrainerFacts) -> None:
-    """Writes `README.md`, whole or not at all."""
+    """
+    Writes `README.md`, whole or not at all.
+
+    Args:
+        facts ([`TrainerFacts`]): what the trainer knows.
+    """
     facts.folder.mkdir(parents=True, exist_ok=True)
     write_text(facts.folder / "README.md", f"{make_trainer_card(facts)}\n")
 

@@ -50,18 +50,20 @@ class GGMTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
     Example:
 
     ```python
-    from datasets import Dataset
-    from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
+    >>> from datasets import Dataset
+    >>> from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    posts = Dataset.from_dict({"video": ["clip.mp4"], "description": ["first snow"], "hashtags": [["snow", "winter"]]})
-    trainer = GGMTrainer(
-        GGMForHashtagGeneration.from_pretrained("ggm"),
-        GGMTrainingArguments("outputs/ggm", num_train_epochs=3),
-        train_dataset=posts,
-        processing_class=GGMProcessor.from_pretrained("ggm"),
-    )
-    trainer.train()
-    trainer.save_model()
+    >>> posts = {"video": ["clip.mp4"], "description": ["first snow"], "hashtags": [["snow", "winter"]]}
+    >>> trainer = GGMTrainer(
+    ...     GGMForHashtagGeneration.from_pretrained(DEMO_CHECKPOINT),
+    ...     GGMTrainingArguments("outputs/ggm", num_train_epochs=3, use_cpu=True),
+    ...     train_dataset=Dataset.from_dict(posts),
+    ...     processing_class=GGMProcessor.from_pretrained(DEMO_CHECKPOINT),
+    ... )
+    >>> trainer.train()  # doctest: +SKIP
+    >>> trainer.save_model()  # doctest: +SKIP
+
     ```
     """
 
@@ -101,7 +103,7 @@ class GGMTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
             **kwargs,
         )
 
-    def rows_of(self, dataset: Any, name: str | None) -> Any:
+    def _rows_of(self, dataset: Any, name: str | None) -> Any:
         collator = self.data_collator
         return generator_rows(dataset, collator.processor, collator.inputs, collator.blank_video, name)
 

@@ -46,12 +46,19 @@ def add_guidance(
     Example:
 
     ```python
-    from collections import Counter
-    from transformers_ggm import HashtagPool, add_guidance
+    >>> import torch
+    >>> from datasets import Dataset
+    >>> from transformers_ggm import HashtagPool, HashtagRetriever, HashtagRetrieverProcessor, add_guidance
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    pool = HashtagPool.build(Counter(tag for tags in posts["hashtags"] for tag in tags), retriever, processor)
-    posts = add_guidance(posts, retriever, processor, pool)
-    posts[0]["guidance"]  # ["snow", "winter", ...]
+    >>> retriever = HashtagRetriever.from_pretrained(f"{DEMO_CHECKPOINT}/retriever")
+    >>> processor = HashtagRetrieverProcessor.from_pretrained(f"{DEMO_CHECKPOINT}/retriever")
+    >>> pool = HashtagPool.build(["snow", "lake", "winter"], retriever, processor, progress_bar=False)
+    >>> frames = torch.zeros(2, 32, 32, 3, dtype=torch.uint8).numpy()
+    >>> posts = add_guidance(Dataset.from_dict({"video": [frames]}), retriever, processor, pool, k=2)
+    >>> len(posts[0]["guidance"])
+    2
+
     ```
     """
     pool.check_retriever(retriever)

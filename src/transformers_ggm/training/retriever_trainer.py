@@ -46,19 +46,20 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
     Example:
 
     ```python
-    from datasets import Dataset
-    from transformers_ggm import HashtagRetriever, HashtagRetrieverProcessor
-    from transformers_ggm import RetrieverTrainer, RetrieverTrainingArguments
+    >>> from datasets import Dataset
+    >>> from transformers_ggm import HashtagRetriever, HashtagRetrieverProcessor
+    >>> from transformers_ggm import RetrieverTrainer, RetrieverTrainingArguments
+    >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
-    clip = "openai/clip-vit-base-patch32"
-    posts = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "hashtags": [["snow", "toronto"], ["lake"]]})
-    trainer = RetrieverTrainer(
-        HashtagRetriever.from_backbone_pretrained(clip),
-        RetrieverTrainingArguments("outputs/retriever", per_device_train_batch_size=2),
-        train_dataset=posts,
-        processing_class=HashtagRetrieverProcessor.from_backbone_pretrained(clip),
-    )
-    trainer.train()
+    >>> posts = {"video": ["a.mp4", "b.mp4"], "hashtags": [["snow", "toronto"], ["lake"]]}
+    >>> trainer = RetrieverTrainer(
+    ...     HashtagRetriever.from_pretrained(f"{DEMO_CHECKPOINT}/retriever"),
+    ...     RetrieverTrainingArguments("outputs/retriever", per_device_train_batch_size=2, use_cpu=True),
+    ...     train_dataset=Dataset.from_dict(posts),
+    ...     processing_class=HashtagRetrieverProcessor.from_pretrained(f"{DEMO_CHECKPOINT}/retriever"),
+    ... )
+    >>> trainer.train()  # doctest: +SKIP
+
     ```
     """
 
@@ -92,7 +93,7 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
             **kwargs,
         )
 
-    def rows_of(self, dataset: Any, name: str | None) -> Any:
+    def _rows_of(self, dataset: Any, name: str | None) -> Any:
         return retriever_rows(dataset, self.data_collator.processor, self.data_collator.query, name)
 
     def get_train_dataloader(self):

@@ -48,7 +48,7 @@ class ShortsTrainerMixin:
         model (`PreTrainedModel`), args (`TrainingArguments`), data_collator, **kwargs: as for `Trainer`.
         eval_data_collator: the collator of evaluation and prediction.
         train_dataset (`datasets.Dataset`, *optional*), eval_dataset (`datasets.Dataset` or `dict`, *optional*):
-            subclasses say by `rows_of` what they make of them.
+            subclasses say by `_rows_of` what they make of them.
     """
 
     # What the card calls a part of a checkpoint: "generator" or "retriever".
@@ -71,7 +71,7 @@ class ShortsTrainerMixin:
             model,
             args,
             data_collator=data_collator,
-            train_dataset=None if train_dataset is None else self.rows_of(train_dataset, "train_dataset"),
+            train_dataset=None if train_dataset is None else self._rows_of(train_dataset, "train_dataset"),
             eval_dataset=self._eval_rows(eval_dataset),
             **kwargs,
         )
@@ -80,7 +80,7 @@ class ShortsTrainerMixin:
         if hasattr(data_collator, "set_epoch"):
             self.add_callback(EpochCallback(data_collator))
 
-    def rows_of(self, dataset: Any, name: str | None) -> Any:
+    def _rows_of(self, dataset: Any, name: str | None) -> Any:
         """
         The rows that the collators read.
 
@@ -93,8 +93,8 @@ class ShortsTrainerMixin:
 
     def _eval_rows(self, dataset: Any) -> Any:
         if isinstance(dataset, Mapping):
-            return {name: self.rows_of(rows, f"eval_dataset[{name!r}]") for name, rows in dataset.items()}
-        return dataset if dataset is None or isinstance(dataset, str) else self.rows_of(dataset, "eval_dataset")
+            return {name: self._rows_of(rows, f"eval_dataset[{name!r}]") for name, rows in dataset.items()}
+        return dataset if dataset is None or isinstance(dataset, str) else self._rows_of(dataset, "eval_dataset")
 
     @contextmanager
     def _as_evaluated(self):
@@ -113,7 +113,7 @@ class ShortsTrainerMixin:
 
     def get_test_dataloader(self, test_dataset):
         with self._as_evaluated():
-            return super().get_test_dataloader(self.rows_of(test_dataset, None))
+            return super().get_test_dataloader(self._rows_of(test_dataset, None))
 
     def _get_train_sampler(self, train_dataset=None):
         if self.args.train_sampling_strategy != "group_by_length":

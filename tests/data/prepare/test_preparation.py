@@ -214,7 +214,7 @@ def test_killed_process_goes_on(shorts_dir, prepared_dir, tmp_path):
     with server.running():
         rows[21]["file_name"] = f"{server.url}/held.mp4"
         write_metadata(tmp_path / "many", rows)
-        command = [sys.executable, "-m", "transformers_ggm.data.prepare", "--data_dir", str(tmp_path / "many"),
+        command = [sys.executable, "-m", "transformers_ggm", "prepare", "--data_dir", str(tmp_path / "many"),
                    "--output_dir", str(tmp_path / "out"), "--clips_per_shard", "4", "--num_workers", "1",
                    "--build_corpus", "false", "--max_wall_seconds", "100000"]  # fmt: skip
         process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)

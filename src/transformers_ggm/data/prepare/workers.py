@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import MediaError
 from ...processing import MediaLimits
 from ...processing.media import source_name
-from ...processing.media.decoding_workers import DecodingWorkers, in_order
+from ...processing.media.decoding_workers import DecodingWorkers, clean_start, in_order
 from .clips import NO_CLIP, prepare_clip
 from .options import ClipOptions
 
@@ -33,7 +33,7 @@ class ClipWorkers(AbstractContextManager):
     def __init__(self, num_workers: int, options: ClipOptions, limits: MediaLimits):
         self.num_ahead = _AHEAD * num_workers
         work = partial(_prepare_whatever_it_is, options=options, limits=limits)
-        self._workers = DecodingWorkers(work, num_workers, limits.max_wall_seconds)
+        self._workers = DecodingWorkers(work, num_workers, limits.max_wall_seconds, clean_start())
 
     def __exit__(self, *_):
         self._workers.__exit__()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ _GRACE_SECONDS = 5.0
 
 class DecodingWorkers(AbstractContextManager):
     """
-    Processes that do one kind of work, started as `multiprocessing` is set to; leaving the context ends them.
+    Processes that do one kind of work; leaving the context ends them.
 
     All are started at once: forking in the middle of what threads of this process do could copy a lock that is held.
     Answers come back through a pipe of each process, not through shared memory, of which containers often have little.
@@ -41,6 +42,8 @@ class DecodingWorkers(AbstractContextManager):
         count (`int`): How many processes.
         max_seconds (`float`, *optional*): After this time at one task, and a short grace, a process is ended and
             replaced.
+        context (`multiprocessing.context.BaseContext`, *optional*): How processes are started. Defaults to what
+            `multiprocessing` is set to.
 
     Raises:
         `InputError`: Processes do not start as copies of this one, and `work` cannot be sent to them.
@@ -57,8 +60,15 @@ class DecodingWorkers(AbstractContextManager):
     ```
     """
 
-    def __init__(self, work: Callable[[Any], Any], count: int, max_seconds: float | None = None):
+    def __init__(
+        self,
+        work: Callable[[Any], Any],
+        count: int,
+        max_seconds: float | None = None,
+        context: BaseContext | None = None,
+    ):
         self._work = work
+        self._context = multiprocessing.get_context() if context is None else context
         self._max_seconds = max_seconds
         self._has_ended = False
         self._replacing = threading.Lock()
@@ -102,7 +112,7 @@ class DecodingWorkers(AbstractContextManager):
         return self._threads.submit(self._work, task)
 
     def _start(self) -> None:
-        process = _Process(self._work)
+        process = _Process(self._work, self._context)
         self._processes.append(process)
         self._idle.put(process)
 
@@ -130,6 +140,15 @@ class DecodingWorkers(AbstractContextManager):
             process.close()
             self._processes.remove(process)
             self._start()
+
+
+def clean_start() -> BaseContext:
+    """A way to start processes that does not copy this one's threads and locks, as forking would."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # imports PyTorch once, not once a process
+    return context
 
 
 def in_order(tasks: Iterable, submit: Callable[[Any], Future], num_ahead: int) -> Iterator:
@@ -177,8 +196,7 @@ def _read(tasks: Iterable, submit: Callable[[Any], Future], futures: queue.Queue
 class _Process:
     """A process, and the line to it."""
 
-    def __init__(self, work: Callable):
-        context = multiprocessing.get_context()
+    def __init__(self, work: Callable, context: BaseContext):
         self._connection, its_connection = context.Pipe()
         self._process = context.Process(target=_serve, args=(its_connection, self._connection, work), daemon=True)
         try:
