@@ -30,7 +30,7 @@ from .processing import (
     is_valid_hashtag,
     normalize_hashtag,
 )
-from .retrieval import HashtagPool
+from .retrieval import HashtagPool, PostIndex
 from .version import __version__ as __version__
 
 AutoConfig.register("ggm", GGMConfig)
@@ -68,6 +68,7 @@ __all__ = [
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
     "MediaError",
+    "PostIndex",
     "extract_hashtags",
     "is_valid_hashtag",
     "load_shorts",
