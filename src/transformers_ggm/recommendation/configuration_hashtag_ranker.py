@@ -20,8 +20,8 @@ class HashtagRankerConfig(PreTrainedConfig):
             regression on rows that the fit did not see.
         missing_hashtags (`float`, *optional*, defaults to 0.0): How many true hashtags of a row no source proposes, on
             average.
-        calibration_error (`float`, *optional*): Expected calibration error of each row's best five, on rows that the fit
-            did not see.
+        calibration_error (`float`, *optional*): Expected calibration error of each row's best five, on rows that the
+            fit did not see.
 
     Raises:
         RankerError: Features of one name, a monotone hidden layer, or a calibration that does not ascend.

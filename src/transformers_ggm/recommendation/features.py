@@ -115,7 +115,7 @@ def _add_common(hashtag, line, num_by, num_sources, num_candidates, said, counts
 
 
 def _add_row_wide(sources, table, columns) -> None:
-    """What is true of the whole row, so that a hashtag that a source lacks is told from one of a row it is silent on."""
+    """What is true of the whole row: so a hashtag that a source lacks differs from one of a row it is silent on."""
     for source in sources:
         score, best = columns[f"{source.name}.score"], columns[f"{source.name}.best_score"]
         highest = max((line[score] for line in table.values()), default=0.0)

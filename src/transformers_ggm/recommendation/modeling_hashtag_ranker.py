@@ -74,7 +74,7 @@ class HashtagRanker(PreTrainedModel):
         return self._logits(self.standardized(features))
 
     def standardized(self, features: torch.Tensor) -> torch.Tensor:
-        """The forms of the features, `(n, 3 * len(config.features))`, with mean 0 and deviation 1 where it was fitted."""
+        """The forms of the features, `(n, 3 * len(config.features))`, of mean 0 and deviation 1 as it was fitted."""
         return (feature_forms(features.float()) - self.mean) * self.scale
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -111,7 +111,7 @@ class HashtagRanker(PreTrainedModel):
 
 
 def calibrated(logits: torch.Tensor, at: list[float], probabilities: list[float]) -> torch.Tensor:
-    """Straight lines between some probabilities; beyond the first and last logit they stay. The sigmoid without any."""
+    """Straight lines between some probabilities, which stay beyond the last logits; without any, the sigmoid."""
     if not at:
         return logits.sigmoid()
     known = torch.tensor(at, dtype=torch.float64)

@@ -139,11 +139,30 @@ class Recommender:
             RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
             SourceError: A source failed.
         """
+        return self.rank(self.features(rows, on_error), top_n=top_n, min_score=min_score, explain=explain)
+
+    def rank(
+        self,
+        features: CandidateFeatures,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        explain: bool = False,
+    ) -> list[list[Recommendation]]:
+        """
+        What [`~Recommender.recommend`] makes of candidates that are known already.
+
+        Args:
+            features ([`CandidateFeatures`]): As [`~Recommender.features`] gives them.
+            top_n, min_score, explain: As of [`~Recommender.recommend`].
+
+        Raises:
+            RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
+        """
         if self.ranker is None:
             raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")
         if (top_n is not None and top_n < 1) or (min_score is not None and not 0 <= min_score <= 1):
             raise InputError(f"top_n={top_n}, min_score={min_score}: show 1 or more, from 0 to 1 likely.")
-        features = self.features(rows, on_error)
         logits = self.ranker(features.values).detach()
         found = []
         parts = zip(

@@ -268,6 +268,8 @@ class PostIndex:
         posts = self._posts
         if k < 1:
             raise PostIndexError(f"k={k}: ask for at least one post.")
+        if not len(vectors if texts is None else texts):
+            return []
         limits = [None if time is None else microseconds(parse_time(time)) for time in before] if before else None
         if by == "dense":
             found = self._search_dense(posts, texts, vectors, k, limits, max_similarity)

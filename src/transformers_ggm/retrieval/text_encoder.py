@@ -72,7 +72,7 @@ class TextEncoder:
         self.pooling, self.normalized, self.lower_case, self.prompt = pooling, normalized, lower_case, prompt
         positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
         self.max_length = min(max_length or tokenizer.model_max_length, positions)
-        self._fingerprint: str | None = None
+        self._known_fingerprint: str | None = None
 
     @classmethod
     def from_pretrained(cls, path_or_hub_id: str | os.PathLike, **hub: Any) -> "TextEncoder":
@@ -136,7 +136,7 @@ class TextEncoder:
 
     def fingerprint(self) -> str:
         """Hexadecimal SHA-256 of the weights (as float16) and settings, by which an index knows its encoder."""
-        if self._fingerprint is None:
+        if self._known_fingerprint is None:
             settings = [self.pooling, self.normalized, self.max_length, self.lower_case, self.prompt]
             digest = hashlib.sha256(json.dumps(settings).encode())
             for name, tensor in sorted(self.model.state_dict().items()):
@@ -144,8 +144,8 @@ class TextEncoder:
                 digest.update(
                     tensor.detach().to("cpu", torch.float16).contiguous().view(torch.uint8).numpy().tobytes()
                 )
-            self._fingerprint = digest.hexdigest()
-        return self._fingerprint
+            self._known_fingerprint = digest.hexdigest()
+        return self._known_fingerprint
 
 
 def _pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:

@@ -42,7 +42,8 @@ class ClassifierSource(CandidateSource):
         inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items() if name != "labels"}
         logits = self.model(**inputs).logits.float()
         softmax = self.model.config.objective == "softmax"
-        values, places = (logits.softmax(-1) if softmax else logits.sigmoid()).sort(-1, descending=True, stable=True)
+        probabilities = logits.softmax(dim=-1) if softmax else logits.sigmoid()
+        values, places = probabilities.sort(dim=-1, descending=True, stable=True)
         hashtags = self.model.config.hashtags
         return [
             [Candidate(hashtags[place], value) for place, value in zip(of_row[:k], of_values[:k])]

@@ -49,15 +49,15 @@ class GeneratorSource(CandidateSource):
 
     @torch.inference_mode()
     def _write_batch(self, rows: list[Clues], k: int, training: bool) -> list[list[Candidate]]:
+        sound = {}
+        if self.processor.feature_extractor is not None:
+            sound = {"audio": [row.sound for row in rows], "sampling_rate": self.processor.sampling_rate}
         batch = self.processor(
             videos=[row.frames for row in rows],
             text=[row.description for row in rows],
             guidance=self._guidance_of(rows, training),
-            audio=[row.sound for row in rows] if self.processor.feature_extractor is not None else None,
-            **(
-                {"sampling_rate": self.processor.sampling_rate} if self.processor.feature_extractor is not None else {}
-            ),
             do_sample_frames=False,
+            **sound,
         ).to(self.model.device)
         sequences = self.model.generate(**batch, **self.generate_kwargs)
         encoded = self.model.get_encoder()(**{name: value for name, value in batch.items() if name != "labels"})

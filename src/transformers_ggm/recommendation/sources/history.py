@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 
 from ..candidates import Candidate, CandidateSource, best_candidates, register_source
 from ..clues import Clues, EarlierPost
@@ -17,9 +18,9 @@ class HistorySource(CandidateSource):
     The author's own hashtags, those of newer posts first: each post counts 0.8 of the one after it, and half as much
     for every 180 days between it and the row, where times are known. It costs microseconds a row.
 
-    Evidence: `share`, of the earlier posts that have the hashtag; `last`, whether the newest has it; `recent`, how many
-    of the three newest; `posts`, how many there are; `constancy`, how alike neighbouring posts are (mean Jaccard index
-    of their hashtags); `size`, the mean number of hashtags of a post.
+    Evidence: `share`, of the earlier posts that have the hashtag; `last`, whether the newest has it; `recent`, how
+    many of the three newest; `posts`, how many there are; `constancy`, how alike neighbouring posts are (mean Jaccard
+    index of their hashtags); `size`, the mean number of hashtags of a post.
 
     Args:
         posts (`int`, defaults to 20): Earlier posts that are looked at.
@@ -74,6 +75,6 @@ def _aged(row: Clues, post: EarlierPost) -> float:
 
 
 def _constancy(posts: Sequence[EarlierPost]) -> float:
-    pairs = [(set(one.hashtags), set(other.hashtags)) for one, other in zip(posts, posts[1:])]
+    pairs = [(set(one.hashtags), set(other.hashtags)) for one, other in pairwise(posts)]
     shares = [len(one & other) / len(one | other) for one, other in pairs if one | other]
     return sum(shares) / len(shares) if shares else 0.0

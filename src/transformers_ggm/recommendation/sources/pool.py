@@ -1,11 +1,12 @@
 """The hashtags of the pool that are nearest to the clip."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...retrieval.hashtag_pool import HashtagPool
 from ...retrieval.nearest import scored_nearest_hashtags
 from ...retrieval.text_encoder import TextEncoder
+from ...utils.word_splitter import WordSplitter, get_word_splitter
 from ..candidates import Candidate, CandidateSource, register_source
 from ..clues import Clues
 
@@ -29,6 +30,26 @@ class PoolSource(CandidateSource):
     def __init__(self, pool: HashtagPool, retriever: Any, processor: Any | None = None):
         pool.check_retriever(retriever)
         self.pool, self.retriever, self.processor = pool, retriever, processor
+
+    @classmethod
+    def of_words(
+        cls,
+        counts: Mapping[str, int],
+        encoder: TextEncoder,
+        word_splitter: str | WordSplitter = "wordninja",
+    ) -> "PoolSource":
+        """
+        A pool of hashtags by the vectors of their words, which needs no training.
+
+        Args:
+            counts (`Mapping[str, int]`): How often each hashtag was used.
+            encoder ([`TextEncoder`]): Encodes hashtags and rows.
+            word_splitter (`str` or callable, defaults to `"wordninja"`): How hashtags become words, see
+                [`~evaluation.get_word_splitter`].
+        """
+        split = get_word_splitter(word_splitter)
+        vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts])
+        return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         if isinstance(self.retriever, TextEncoder):

@@ -18,8 +18,8 @@ PRIOR_USES, PRIOR_TEXTS = 0.2, 1.0
 class WordsSource(CandidateSource):
     """
     Known hashtags whose words stand in the description, transcript or screen text (of scripts without spaces, whose
-    characters do), scored by keyphraseness (Mihalcea and Csomai, CIKM 2007): how often those who wrote these words used
-    them as a hashtag. It costs well under a millisecond a row.
+    characters do), scored by keyphraseness (Mihalcea and Csomai, CIKM 2007): how often those who wrote these words
+    used them as a hashtag. It costs well under a millisecond a row.
 
     Evidence: `texts`, in how many texts the words stood; `length`, letters of the hashtag; `first`, whether the text
     begins with it; `uses`, how often it was used, wherever.
@@ -36,7 +36,7 @@ class WordsSource(CandidateSource):
     ```python
     >>> from transformers_ggm.recommendation import Clues, WordsSource
 
-    >>> posts = [{"description": "new york in snow", "hashtags": ["newyork"]}, {"description": "snow", "hashtags": ["ski"]}]
+    >>> posts = [{"description": "new york in snow", "hashtags": ["newyork", "ski"]}]
     >>> source = WordsSource.build(posts)
     >>> [candidate.hashtag for candidate in source.candidates([Clues("back in New York")], k=5)[0]]
     ['newyork']
