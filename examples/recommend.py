@@ -30,7 +30,11 @@ from transformers_ggm.evaluation import (
     plot_reliability,
     recall_at_k,
 )
+from transformers_ggm.experiments.baselines import TfidfLogisticRegression
 from transformers_ggm.recommendation import (
+    Candidate,
+    CandidateSource,
+    Clues,
     FrequentSource,
     HistorySource,
     PoolSource,
@@ -43,10 +47,28 @@ from transformers_ggm.recommendation import (
     gather_candidates,
     learn_fusion_weights,
     reciprocal_rank_fusion,
+    register_source,
 )
 from transformers_ggm.retrieval import TextEncoder
 
 SPLITS = ("train", "validation", "test")
+
+
+@register_source("classes")
+class ClassesSource(CandidateSource):
+    """One logistic regression per hashtag: for few hashtags, each of them common. A source made for this script."""
+
+    def __init__(self, rows: list[dict]):
+        data = ([row["description"] for row in rows], [row["hashtags"] for row in rows])
+        self.baseline = TfidfLogisticRegression().fit(data, data)
+
+    def candidates(self, rows: list[Clues], k: int) -> list[list[Candidate]]:
+        scores = self.baseline.scores(self.baseline.vectorizer_.transform([row.description for row in rows]))
+        best = scores.argsort(axis=1)[:, ::-1][:, :k]
+        return [
+            [Candidate(self.baseline.hashtags_[column], float(of_row[column])) for column in columns]
+            for of_row, columns in zip(scores, best)
+        ]
 
 
 def main() -> None:
@@ -62,9 +84,9 @@ def main() -> None:
     found = gather_candidates(sources, clues["validation"], options.k)
     counts = index.hashtag_counts()
     features = candidate_features(sources, found, clues["validation"], counts)
-    ranker = fit_ranker(features, hashtags["validation"], hidden_size=options.hidden_size, l2=options.l2)
+    ranker = fit_ranker(features, hashtags["validation"], hidden_size=options.hidden_size)
     weights = learn_fusion_weights(found, hashtags["validation"])
-    cuts = {name: best_k(ranked(rows), hashtags["validation"]) for name, rows in found.items()}
+    cuts = {name: best_k(ranked(rows), hashtags["validation"]) if any(rows) else 1 for name, rows in found.items()}
     fused_cut = best_k(ranked(reciprocal_rank_fusion(found, options.k, weights)), hashtags["validation"])
 
     index.add(splits["validation"])
@@ -88,7 +110,7 @@ def main() -> None:
     for left_out in sources if options.ablation else ():
         fewer = [source for source in sources if source is not left_out]
         part = candidate_features(fewer, found, clues["validation"], counts)
-        fitted = fit_ranker(part, hashtags["validation"], hidden_size=options.hidden_size, l2=options.l2)
+        fitted = fit_ranker(part, hashtags["validation"], hidden_size=options.hidden_size)
         kept = [source for source in learned if source.name != left_out.name]
         without = Recommender(kept, fitted, index.hashtag_counts(), options.k)
         print(ranker_row(f"without {left_out.name}", without, tested, clues["test"], truth), flush=True)
@@ -106,7 +128,6 @@ def parse_options() -> Namespace:
     parser.add_argument("--neighbours", type=int, default=20, help="similar posts that are looked at")
     parser.add_argument("--k", type=int, default=50, help="candidates of each source")
     parser.add_argument("--hidden_size", type=int, default=0, help="of the ranker; 0 for a logistic regression")
-    parser.add_argument("--l2", type=float, default=1.0, help="regularisation of the ranker")
     parser.add_argument("--no_ablation", dest="ablation", action="store_false", help="no rankers without a source")
     parser.add_argument("--output_dir", help="where ranker and index of posts are saved")
     parser.add_argument("--plot", help="where the reliability plot is saved, a PNG file")
@@ -122,6 +143,7 @@ def make_sources(options: Namespace, index: PostIndex, rows: list[dict], encoder
     counts = index.hashtag_counts()
     made = {
         "posts": lambda: [PostsSource(index, by, options.neighbours) for by in index.searches],
+        "classes": lambda: [ClassesSource(rows)],
         "words": lambda: [WordsSource.build(rows)],
         "history": lambda: [HistorySource()],
         "frequent": lambda: [FrequentSource(counts)],

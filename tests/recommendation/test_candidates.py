@@ -4,7 +4,6 @@ import pytest
 
 from transformers_ggm.errors import SourceError
 from transformers_ggm.recommendation import (
-    SOURCES,
     Candidate,
     CandidateSource,
     Clues,
@@ -13,6 +12,7 @@ from transformers_ggm.recommendation import (
     register_source,
     source_class,
 )
+from transformers_ggm.recommendation.candidates import SOURCES
 
 
 class Fixed(CandidateSource):

@@ -1,7 +1,6 @@
 """From all that is known of a clip to hashtags: sources of candidates, their fusion to guidance, and a ranker."""
 
 from .candidates import (
-    SOURCES,
     Candidate,
     CandidateSource,
     gather_candidates,
@@ -26,7 +25,6 @@ from .sources import (
 )
 
 __all__ = [
-    "SOURCES",
     "Candidate",
     "CandidateFeatures",
     "CandidateSource",

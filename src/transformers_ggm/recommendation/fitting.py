@@ -13,6 +13,8 @@ from .modeling_hashtag_ranker import HashtagRanker, calibrated, feature_forms
 
 FEWEST_ROWS = 50
 NUM_FOLDS = 5
+# Strengths of the regularisation that are tried.
+STRENGTHS = (1.0, 10.0, 100.0)
 _ITERATIONS = {"logistic": 100, "hidden": 150}
 # Of the isotonic regression: fewer candidates than this in a step say little of a probability.
 _FEWEST_IN_STEP = 20
@@ -24,7 +26,7 @@ def fit_ranker(
     *,
     hidden_size: int = 0,
     monotone: bool = False,
-    l2: float = 1.0,
+    l2: float | None = None,
     seed: int = 0,
 ) -> HashtagRanker:
     r"""
@@ -38,7 +40,8 @@ def fit_ranker(
         features ([`CandidateFeatures`]): Of the rows' candidates.
         hashtags (`list[list[str]]`): The true ones of each row, normalised.
         hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
-        l2 (`float`, defaults to 1.0): Strength of the regularisation, as in the sum of all candidates' losses.
+        l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
+            that of 1, 10 and 100 with which the parts left out are the most likely.
         seed (`int`, defaults to 0): Of the parts, and of a hidden layer's first weights.
 
     Raises:
@@ -59,19 +62,33 @@ def fit_ranker(
     row_of = torch.repeat_interleave(
         torch.arange(len(hashtags)), torch.tensor([len(row) for row in features.hashtags])
     )
-    logits = torch.empty(len(truth))
     fold_of = _folds(len(hashtags), seed)[row_of]
-    for fold in range(NUM_FOLDS):
-        kept = fold_of != fold
-        if (~kept).any():
-            part = _fitted(config, features.values[kept], truth[kept], l2, seed)
-            with torch.inference_mode():
-                logits[~kept] = part(features.values[~kept])
+    tried = {
+        strength: _left_out_logits(config, features.values, truth, fold_of, strength, seed)
+        for strength in ((l2,) if l2 is not None else STRENGTHS)
+    }
+    losses = {
+        strength: torch.nn.functional.binary_cross_entropy_with_logits(tried[strength], truth) for strength in tried
+    }
+    l2 = min(losses, key=losses.get)
+    logits = tried[l2]
     ranker = _fitted(config, features.values, truth, l2, seed)
     ranker.config.calibration_logits, ranker.config.calibration_probabilities = _calibration(logits, truth)
     ranker.config.calibration_error = _calibration_error(features, logits, truth, fold_of)
     ranker.config.missing_hashtags = _missing(features.hashtags, hashtags)
     return ranker
+
+
+def _left_out_logits(config, values, truth, fold_of, l2, seed) -> torch.Tensor:
+    """Of each candidate the logit `(n,)` by a ranker of the other parts."""
+    logits = torch.empty(len(truth))
+    for fold in range(NUM_FOLDS):
+        kept = fold_of != fold
+        if (~kept).any():
+            part = _fitted(config, values[kept], truth[kept], l2, seed)
+            with torch.inference_mode():
+                logits[~kept] = part(values[~kept])
+    return logits
 
 
 def _folds(size: int, seed: int) -> torch.Tensor:
@@ -99,6 +116,10 @@ def _fitted(
     return ranker.eval()
 
 
+def _loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+
+
 def _own(config: HashtagRankerConfig) -> dict:
     return {name: getattr(config, name) for name in ("features", "hidden_size", "monotone")}
 
@@ -111,8 +132,9 @@ def _descend(ranker: HashtagRanker, inputs: torch.Tensor, truth: torch.Tensor, l
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
-        value = torch.nn.functional.binary_cross_entropy_with_logits(ranker._logits(inputs), truth)
-        value = value + l2 / len(truth) * sum(weight.square().sum() for weight in weights)
+        value = _loss(ranker._logits(inputs), truth) + l2 / len(truth) * sum(
+            weight.square().sum() for weight in weights
+        )
         value.backward()
         return value
 
