@@ -30,14 +30,17 @@ from .processing import (
     is_valid_hashtag,
     normalize_hashtag,
 )
+from .recommendation import Candidate, CandidateSource, HashtagRanker, HashtagRankerConfig
 from .retrieval import HashtagPool, PostIndex
 from .version import __version__ as __version__
 
 AutoConfig.register("ggm", GGMConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
+AutoConfig.register("hashtag_ranker", HashtagRankerConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
 AutoModel.register(GGMConfig, GGMModel)
 AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
+AutoModel.register(HashtagRankerConfig, HashtagRanker)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
@@ -54,6 +57,8 @@ PIPELINE_REGISTRY.register_pipeline(
 accept_demo_checkpoint()
 
 __all__ = [
+    "Candidate",
+    "CandidateSource",
     "DataCollatorForHashtagGeneration",
     "GGMConfig",
     "GGMForHashtagClassification",
@@ -64,6 +69,8 @@ __all__ = [
     "HashtagClassifierConfig",
     "HashtagGenerationPipeline",
     "HashtagPool",
+    "HashtagRanker",
+    "HashtagRankerConfig",
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
