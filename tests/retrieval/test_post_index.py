@@ -203,6 +203,7 @@ def test_other_encoders_are_refused(index, tmp_path):
     [
         ({"posts": []}, "there are no posts"),
         ({"posts": POSTS, "sparse": False}, "nothing to search by"),
+        ({"posts": [*POSTS, POSTS[0]]}, "more than one post of each of these ids: 'a'"),
         ({"posts": [{"description": "x", "hashtags": "snow"}]}, "give each post a list"),
     ],
 )

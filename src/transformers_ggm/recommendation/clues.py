@@ -33,7 +33,8 @@ class EarlierPost:
     time: datetime | None = None
 
     def __post_init__(self):
-        given = (self.hashtags,) if isinstance(self.hashtags, str) else tuple(self.hashtags)
+        is_one = isinstance(self.hashtags, str) or not isinstance(self.hashtags, Iterable)
+        given = (self.hashtags,) if is_one else tuple(self.hashtags)
         bad = [hashtag for hashtag in given if not is_valid_hashtag(hashtag)]
         if bad:
             raise InputError(

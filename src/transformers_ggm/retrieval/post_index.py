@@ -166,8 +166,8 @@ class PostIndex:
             index (`str`, defaults to `"auto"`): How vectors are searched, see [`HashtagPool`].
 
         Raises:
-            PostIndexError: There are no posts, one has no list of hashtags, or neither `encoder` nor `sparse` is
-                given. HashtagError: Some are no hashtags. InputError: A time without zone.
+            PostIndexError: There are no posts, one has no list of hashtags, two have one id, or neither `encoder`
+                nor `sparse` is given. HashtagError: Some are no hashtags. InputError: A time without zone.
         """
         if encoder is None and not sparse:
             raise PostIndexError("an index without encoder and with sparse=False has nothing to search by: give one.")
@@ -175,8 +175,10 @@ class PostIndex:
         tables, vectors, terms = _read_batches(posts, encoder, sparse, store_text, vocabulary, 0)
         if not tables:
             raise PostIndexError("there are no posts: an index needs at least one.")
+        table = pa.concat_tables(tables)
+        _check_ids(table)
         contents = PostContents(
-            table=pa.concat_tables(tables),
+            table=table,
             hashtags=vocabulary.hashtags,
             vectors=None if vectors is None else vectors.blocks,
             dim=0 if vectors is None else vectors.dim,
@@ -508,7 +510,9 @@ def _check_ids(table: pa.Table) -> None:
     repeated = pc.value_counts(table["id"].combine_chunks())
     twice = [entry["values"] for entry in repeated.to_pylist() if entry["counts"] > 1]
     if twice:
-        raise PostIndexError(f"the index of posts has these already: {named(twice)}. Remove them first.")
+        raise PostIndexError(
+            f"there is more than one post of each of these ids: {named(twice)}. Give each one its own."
+        )
 
 
 def _allowed(posts, rows, similarities, limit, max_similarity) -> np.ndarray:

@@ -35,8 +35,8 @@ class SparseIndex:
 
     >>> index = SparseIndex.of_texts(["snow on a hill", "a lake"])
     >>> similarities = index.similarities(["the lake"])
-    >>> similarities.indices.tolist(), similarities.data.round(2).tolist()
-    ([1], [0.58])
+    >>> similarities.indices.tolist(), round(float(similarities.data[0]), 2)
+    ([1], 0.27)
 
     ```
     """
