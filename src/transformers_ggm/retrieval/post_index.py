@@ -141,6 +141,7 @@ class PostIndex:
         grown_from: SearchIndex | None = None,
     ) -> None:
         dense = None if vectors is None else make_index(self._index_name, vectors, grown_from)
+        table = table.combine_chunks()
         self._posts = _Posts(table, *hashtag_numbers(table), times_of(table), vectors, dense, sparse)
 
     @classmethod
