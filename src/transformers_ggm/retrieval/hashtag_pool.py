@@ -211,7 +211,7 @@ class HashtagPool:
         >>> import torch
         >>> from transformers_ggm.retrieval import HashtagPool
 
-        >>> batches = ((["a", "b"], torch.eye(2)) if first else (["c"], torch.ones(1, 2), [7]) for first in (True, False))
+        >>> batches = [(["a", "b"], torch.eye(2)), (["c"], torch.ones(1, 2), [7])]
         >>> pool = HashtagPool.from_batches(batches)
         >>> pool.hashtags, pool.counts
         (['a', 'b', 'c'], [1, 1, 7])
@@ -493,8 +493,8 @@ class HashtagPool:
                 names, counts, vectors = _merged(names, counts, vectors, first)
                 logger.warning(
                     f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
-                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to those."
-                    " Save the pool to keep it so."
+                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to"
+                    " those. Save the pool to keep it so."
                 )
             pool._fill(names, counts, vectors, contents.retriever_fingerprint, index="exact")
         except (HashtagError, PoolError) as error:
