@@ -23,7 +23,8 @@ from .processing import (
     is_valid_hashtag,
     normalize_hashtag,
 )
-from .retrieval import HashtagPool
+from .recommendation import Candidate, CandidateSource, HashtagRanker, HashtagRankerConfig
+from .retrieval import HashtagPool, PostIndex
 from .training import (
     GGMTrainer,
     GGMTrainingArguments,
@@ -34,6 +35,8 @@ from .training import (
 from .version import __version__ as __version__
 
 __all__ = [
+    "Candidate",
+    "CandidateSource",
     "DataCollatorForHashtagGeneration",
     "GGMConfig",
     "GGMForHashtagClassification",
@@ -46,10 +49,13 @@ __all__ = [
     "HashtagClassifierConfig",
     "HashtagGenerationPipeline",
     "HashtagPool",
+    "HashtagRanker",
+    "HashtagRankerConfig",
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
     "MediaError",
+    "PostIndex",
     "RetrieverTrainer",
     "RetrieverTrainingArguments",
     "add_guidance",

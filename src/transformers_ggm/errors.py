@@ -36,6 +36,22 @@ class RetrieverMismatchError(PoolError):
     """A hashtag pool was made by another retriever than the one it is used with."""
 
 
+class PostIndexError(ValueError):
+    """An index of tagged posts cannot do what was asked: nothing to search by, vectors of another width, no posts."""
+
+
+class EncoderMismatchError(PostIndexError):
+    """An index of tagged posts was made by another text encoder than the one it is used with."""
+
+
+class SourceError(ValueError):
+    """A source of candidates failed, is not known, or answered what is no list of candidates for each row."""
+
+
+class RankerError(ValueError):
+    """A ranker cannot be fitted on what is given, or its features are not those of the sources."""
+
+
 class DatasetError(OSError):
     """A data folder is not in the Hub's folder convention: no `metadata.jsonl`, a row without its file or field."""
 

@@ -76,6 +76,12 @@ def test_pool_page_runs_as_written(desk, hub, monkeypatch):
     assert set(names["evergreen"]) < set(names["suggest"].hashtag_pool)
 
 
+def test_recommendation_page_runs_as_written(capsys):
+    """Would fail if the example did not run, or did not recommend what posts, words and history all point to."""
+    run_blocks(ROOT / "docs" / "recommendation.md", {})
+    assert capsys.readouterr().out.startswith("#lake 0.")
+
+
 def test_model_page_runs_as_written(desk):
     """Would fail if a shape on the page were wrong, or the equations were not what the encoder computes."""
     run_blocks(ROOT / "docs" / "model.md", {})

@@ -38,7 +38,17 @@ def test_only_public_names_are_documented():
 def test_names_of_folders_are_documented():
     """Would fail if a class or function that a folder exports had no entry, under its own or the package's name."""
     entries = {path.rpartition(".")[2] for path in documented()}
-    folders = ("modeling", "processing", "evaluation", "hub_cards", "retrieval", "data", "hub", "training")
+    folders = (
+        "modeling",
+        "processing",
+        "evaluation",
+        "hub_cards",
+        "retrieval",
+        "data",
+        "recommendation",
+        "hub",
+        "training",
+    )
     for folder in (*folders, "experiments.baselines", "experiments.human_rating"):
         module = importlib.import_module(f"transformers_ggm.{folder}")
         assert set(module.__all__) <= entries, folder

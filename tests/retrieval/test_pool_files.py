@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from retrieval_stand_ins import StandInProcessor, StandInRetriever
 
 from transformers_ggm.errors import CheckpointError, PoolError, RetrieverMismatchError
-from transformers_ggm.retrieval import HashtagPool, pool_files
+from transformers_ggm.retrieval import HashtagPool, hub_folders, vector_files
 from transformers_ggm.retrieval.pool_files import POOL_FILES
 
 HASHTAGS = {"snow": 9, "ski": 4, "toronto": 0, "café": 2, "東京": 1}
@@ -41,7 +41,7 @@ def state(pool):
 def sign(folder: Path) -> None:
     """Makes `pool.json` agree with the files beside it, as someone who changes a pool on purpose would."""
     description = json.loads((folder / "pool.json").read_text())
-    description["sha256"] = {name: pool_files._sha256(folder / name) for name in description["sha256"]}
+    description["sha256"] = {name: vector_files.sha256_of(folder / name) for name in description["sha256"]}
     (folder / "pool.json").write_text(json.dumps(description))
 
 
@@ -169,7 +169,7 @@ def test_interrupted_save_leaves_the_old_pool(pool, saved, monkeypatch, step, ex
         shutil.rmtree(saved)
     pool.remove(["snow"])
     if step == "embeddings":
-        monkeypatch.setattr(pool_files, "_bytes_of", failing)
+        monkeypatch.setattr(vector_files, "_bytes_of", failing)
     elif step == "hashtags":
         monkeypatch.setattr(pq, "write_table", failing)
     elif step == "description":
@@ -357,7 +357,7 @@ def test_repository_that_is_not_there(monkeypatch, tmp_path):
     def not_found(*arguments, **options):
         raise RepositoryNotFoundError("404 Client Error", response=Response())
 
-    monkeypatch.setattr(pool_files, "snapshot_download", not_found)
+    monkeypatch.setattr(hub_folders, "snapshot_download", not_found)
     with pytest.raises(CheckpointError, match="check the name, `revision` and `token`"):
         HashtagPool.from_pretrained("nobody/private", cache_dir=tmp_path)
 
@@ -372,7 +372,7 @@ def test_fetches_the_pool_and_nothing_else(pool, tmp_path, monkeypatch, subfolde
         asked.update(options, repo_id=repo_id)
         return str(tmp_path / "snapshot")
 
-    monkeypatch.setattr(pool_files, "snapshot_download", download)
+    monkeypatch.setattr(hub_folders, "snapshot_download", download)
     loaded = HashtagPool.from_pretrained(
         "someone/checkpoint", subfolder=subfolder, revision="v1", token="t", cache_dir="c", local_files_only=True
     )

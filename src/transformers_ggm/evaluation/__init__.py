@@ -6,6 +6,7 @@ The folder `evaluate_hashtags` beside this file loads with `evaluate.load(folder
 
 from ..utils.word_splitter import get_word_splitter, split_words, word_splitter_name
 from .bertscore import BertScorer, bert_score_per_video
+from .calibration import best_of_rows, calibration_bins, expected_calibration_error, plot_reliability
 from .cutoff import best_k, best_threshold, hashtags_above
 from .frequency import f1_by_frequency, frequency_buckets
 from .intervals import Interval, bootstrap_intervals
@@ -23,8 +24,11 @@ __all__ = [
     "UnpairedTest",
     "bert_score_per_video",
     "best_k",
+    "best_of_rows",
     "best_threshold",
     "bootstrap_intervals",
+    "calibration_bins",
+    "expected_calibration_error",
     "f1_by_frequency",
     "frequency_buckets",
     "get_word_splitter",
@@ -37,6 +41,7 @@ __all__ = [
     "novelty_metrics",
     "order_hashtags",
     "paired_test",
+    "plot_reliability",
     "recall_at_k",
     "recall_at_k_per_video",
     "recall_by_cause",

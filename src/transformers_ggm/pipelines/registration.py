@@ -22,14 +22,17 @@ from ..modeling import (
     HashtagRetrieverConfig,
 )
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..recommendation import HashtagRanker, HashtagRankerConfig
 from .demo_checkpoint import DEMO_CHECKPOINT, accept_demo_checkpoint
 from .hashtag_generation import HashtagGenerationPipeline
 
 AutoConfig.register("ggm", GGMConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
+AutoConfig.register("hashtag_ranker", HashtagRankerConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
 AutoModel.register(GGMConfig, GGMModel)
 AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
+AutoModel.register(HashtagRankerConfig, HashtagRanker)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)

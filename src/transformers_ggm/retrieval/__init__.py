@@ -1,5 +1,7 @@
-"""The hashtag pool: known hashtags with their vectors, searched by the vector of a video."""
+"""What is known, with its vectors: the hashtag pool, and the index of tagged posts."""
 
 from .hashtag_pool import HashtagPool
+from .post_index import PostIndex, SimilarPost
+from .text_encoder import TextEncoder
 
-__all__ = ["HashtagPool"]
+__all__ = ["HashtagPool", "PostIndex", "SimilarPost", "TextEncoder"]

@@ -31,8 +31,9 @@ from .hashtag_table import (
     normalized_hashtags,
     pool_key,
 )
+from .hub_folders import fetch_folder
 from .indexes import SearchIndex, make_index
-from .pool_files import CARD_FILE, POOL_FILES, PoolContents, fetch_pool, read_pool, write_pool
+from .pool_files import CARD_FILE, POOL_FILES, PoolContents, read_pool, write_pool
 from .pool_vectors import PoolVectors
 
 logger = logging.get_logger(__name__)
@@ -482,8 +483,10 @@ class HashtagPool:
             RetrieverMismatchError: The pool was made by another retriever than `retriever`.
             PoolError: The index is not known or not installed.
         """
-        folder = fetch_pool(
+        folder = fetch_folder(
             path_or_hub_id,
+            POOL_FILES,
+            "hashtag pool",
             subfolder=subfolder,
             revision=revision,
             token=token,

@@ -1,11 +1,8 @@
 """The files of a hashtag pool: written whole or not at all, and refused where they do not belong together."""
 
-import hashlib
-import itertools
 import json
 import os
 import shutil
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HTTPError
 
 from ..errors import CheckpointError
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import atomic_folder
 from ..version import __version__
 from .pool_vectors import MAPPED_FROM
+from .vector_files import VECTORS_KEY, sha256_of, write_vectors
 
 POOL_FILE = "pool.json"
 HASHTAGS_FILE = "hashtags.parquet"
@@ -32,7 +28,6 @@ POOL_FILES = (POOL_FILE, HASHTAGS_FILE, EMBEDDINGS_FILE)
 CARD_FILE = "README.md"
 COMPANION_FILES = (CARD_FILE, ".gitattributes")
 FORMAT_VERSION = 1
-_EMBEDDINGS_KEY = "embeddings"
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ def _companions(target: Path) -> list[Path]:
 
 def _write_files(folder: Path, contents: PoolContents) -> None:
     size = len(contents.hashtags)
-    embeddings_digest = _write_embeddings(folder / EMBEDDINGS_FILE, contents.embeddings, (size, contents.dim))
+    embeddings_digest = write_vectors(folder / EMBEDDINGS_FILE, contents.embeddings, (size, contents.dim))
     table = pa.table({"hashtag": contents.hashtags, "count": pa.array(contents.counts, pa.int64())})
     pq.write_table(table, folder / HASHTAGS_FILE)
     description = _PoolDescription(
@@ -123,67 +118,9 @@ def _write_files(folder: Path, contents: PoolContents) -> None:
         retriever_fingerprint=contents.retriever_fingerprint,
         size=size,
         dim=contents.dim,
-        sha256={HASHTAGS_FILE: _sha256(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest},
+        sha256={HASHTAGS_FILE: sha256_of(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest},
     )
     (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
-
-
-def _write_embeddings(file: Path, blocks: Iterable[torch.Tensor], shape: tuple[int, int]) -> str:
-    """
-    Writes a safetensors file block by block, where the library's own function wants the whole tensor at once, and
-    gives its SHA-256. See https://huggingface.co/docs/safetensors for the format.
-    """
-    entry = {"dtype": "F16", "shape": shape, "data_offsets": [0, 2 * shape[0] * shape[1]]}
-    header = json.dumps({"__metadata__": {"format": "pt"}, _EMBEDDINGS_KEY: entry}).encode()
-    header += b" " * (-len(header) % 8)  # aligned, so that they can be mapped
-    digest = hashlib.sha256()
-    with file.open("wb") as stream:
-        for part in itertools.chain([struct.pack("<Q", len(header)), header], map(_bytes_of, blocks)):
-            stream.write(part)
-            digest.update(part)
-    return digest.hexdigest()
-
-
-def _bytes_of(block: torch.Tensor) -> np.ndarray:
-    return block.contiguous().view(torch.uint8).numpy()
-
-
-def fetch_pool(
-    path_or_hub_id: str | os.PathLike,
-    *,
-    subfolder: str = "",
-    revision: str | None = None,
-    token: str | bool | None = None,
-    cache_dir: str | os.PathLike | None = None,
-    local_files_only: bool = False,
-) -> Path:
-    """
-    Gives the local folder of a pool, downloading its three files (and nothing else) where it is on the Hub.
-
-    Raises:
-        CheckpointError: Neither a folder nor a repository that can be read.
-    """
-    name = os.fspath(path_or_hub_id)
-    if os.path.isdir(name):
-        return Path(name) / subfolder
-    prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    try:
-        snapshot = snapshot_download(
-            name,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            allow_patterns=[prefix + file for file in POOL_FILES],
-        )
-    except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
-            f"{name!r} is not a local folder, and no hashtag pool could be fetched from the Hub under that name"
-            f"{'' if revision is None else f' at {revision!r}'}: "
-            f"check the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
-        ) from error
-    return Path(snapshot) / prefix
 
 
 def read_pool(folder: Path) -> PoolContents:
@@ -230,29 +167,21 @@ def _read_description(folder: Path) -> _PoolDescription:
 
 
 def _check_digest(file: Path, description: _PoolDescription) -> None:
-    if _sha256(file) != description.sha256.get(file.name):
+    if sha256_of(file) != description.sha256.get(file.name):
         raise CheckpointError(
             f"{file} is not the file that {POOL_FILE} was saved with (its SHA-256 differs): it was changed, cut short "
             "or taken from another pool. Save or download the pool again."
         )
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _read_embeddings(file: Path, description: _PoolDescription) -> torch.Tensor:
     """Memory-mapped when large, so that they need not fit into memory; else read, so that the file is free again."""
     try:
-        embeddings = safetensors.torch.load_file(file).get(_EMBEDDINGS_KEY)
+        embeddings = safetensors.torch.load_file(file).get(VECTORS_KEY)
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{file} is not a safetensors file: save or download the pool again.") from error
     if embeddings is None:
-        raise CheckpointError(f"{file} has no tensor {_EMBEDDINGS_KEY!r}: save or download the pool again.")
+        raise CheckpointError(f"{file} has no tensor {VECTORS_KEY!r}: save or download the pool again.")
     if embeddings.dtype != torch.float16 or tuple(embeddings.shape) != (description.size, description.dim):
         raise CheckpointError(
             f"{file} holds {embeddings.dtype} of shape {tuple(embeddings.shape)}, while {POOL_FILE} speaks of "

@@ -1,0 +1,93 @@
+"""Whether probabilities are what they say: expected calibration error and the reliability plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..utils.plotting import new_figure, save_figure
+
+NUM_BINS = 10
+BEST_OF_ROW = 5
+
+
+def calibration_bins(probabilities: np.ndarray, truth: np.ndarray, bins: int = NUM_BINS) -> np.ndarray:
+    """
+    Bins of equal mass: sorted by probability and cut into parts of (almost) one size.
+
+    Args:
+        probabilities (`np.ndarray` of shape `(n,)`), truth (`np.ndarray` of shape `(n,)`): whether each came true.
+        bins (`int`, *optional*, defaults to 10): fewer where there are fewer probabilities.
+
+    Returns:
+        `np.ndarray` of shape `(bins, 3)`: mean probability, share that came true, and how many.
+
+    Raises:
+        ValueError: there are none, or other numbers of the two.
+    """
+    probabilities, truth = np.asarray(probabilities, np.float64), np.asarray(truth, np.float64)
+    if not len(probabilities) or probabilities.shape != truth.shape:
+        raise ValueError(f"there are probabilities of shape {probabilities.shape} and truth of shape {truth.shape}.")
+    order = np.argsort(probabilities, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    return np.array([(probabilities[part].mean(), truth[part].mean(), len(part)) for part in parts])
+
+
+def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = NUM_BINS) -> float:
+    """
+    The mean distance between what probabilities say and how often it came true, over bins of equal mass (Nixon et al.,
+    2019). Arguments and errors are those of [`calibration_bins`].
+
+    Returns:
+        `float` from 0 to 1.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from transformers_ggm.evaluation import expected_calibration_error
+    >>> round(expected_calibration_error(np.full(10, 0.5), np.array([1, 0] * 5)), 3)
+    0.5
+    >>> expected_calibration_error(np.full(10, 0.5), np.array([1, 0] * 5), bins=1)
+    0.0
+
+    ```
+    """
+    found = calibration_bins(probabilities, truth, bins)
+    return float((found[:, 2] * np.abs(found[:, 0] - found[:, 1])).sum() / found[:, 2].sum())
+
+
+def best_of_rows(
+    probabilities: Sequence[np.ndarray], truth: Sequence[np.ndarray], best: int = BEST_OF_ROW
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    The `best` (5) largest probabilities of each row, and whether they came true: what a user sees.
+
+    Args:
+        probabilities, truth (`list[np.ndarray]`): of each row `(n,)`.
+
+    Returns:
+        `tuple[np.ndarray, np.ndarray]`, each `(m,)`.
+    """
+    orders = [np.argsort(-row, kind="stable")[:best] for row in probabilities]
+    taken = [np.concatenate([row[order] for row, order in zip(rows, orders)]) for rows in (probabilities, truth)]
+    return taken[0], taken[1]
+
+
+def plot_reliability(path: str | Path, bins: np.ndarray) -> None:
+    """
+    Writes a reliability plot as PNG: how often what was said came true, by how likely it was said to be.
+
+    Args:
+        path (`str` or `Path`): of the picture.
+        bins (`np.ndarray` of shape `(bins, 3)`): from [`calibration_bins`].
+
+    Raises:
+        ImportError: the `eval` extra is not installed.
+    """
+    figure = new_figure(4.0, 4.0)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot(bins[:, 0], bins[:, 1], marker="o", linewidth=1.5)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability", ylabel="share that is true")
+    save_figure(figure, path, 150)

@@ -1,0 +1,189 @@
+"""Candidates for the hashtags of a clip, and what gives them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from transformers.utils import logging
+
+from ..errors import SourceError
+from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
+from .clues import Clues
+
+logger = logging.get_logger(__name__)
+
+ON_ERROR = ("raise", "skip")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    A hashtag that a source proposes.
+
+    Attributes:
+        hashtag (`str`): normalised, without `#`.
+        score (`float`): the source's own: more is better, 0 is as good as not proposed.
+        evidence (`Mapping[str, float]`): further scores by the names that the source's `evidence` lists.
+    """
+
+    hashtag: str
+    score: float
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+
+class CandidateSource(ABC):
+    """
+    Proposes hashtags. Batched: one call for many rows. A source sees neither the hashtags of the row itself nor
+    anything that is later than its `time`.
+
+    One of your own is a class with `candidates`; [`register_source`] gives it a name:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Candidate, CandidateSource, Clues, register_source
+
+    >>> @register_source("question")
+    ... class QuestionSource(CandidateSource):
+    ...     def candidates(self, rows, k):
+    ...         return [[Candidate("question", 1.0)][:k] if "?" in row.text else [] for row in rows]
+
+    >>> QuestionSource().candidates([Clues("snow?"), Clues("snow")], k=5)
+    [[Candidate(hashtag='question', score=1.0, evidence={})], []]
+
+    ```
+
+    Attributes:
+        name (`str`): by which its scores are known to a ranker.
+        evidence (`tuple[str, ...]`): the names of further scores that its candidates have.
+    """
+
+    name: str = ""
+    evidence: tuple[str, ...] = ()
+
+    @abstractmethod
+    def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        """
+        Args:
+            rows (`Sequence[Clues]`): Clips.
+            k (`int`): How many at most.
+
+        Returns:
+            `list[list[Candidate]]`: For each row its candidates, best first, each hashtag once; fewer, or none, where
+            the source knows of no more.
+        """
+
+    def training_candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        """
+        [`~CandidateSource.candidates`] of rows that the source learned from itself: as if it had not, so that a model
+        that learns from them finds them as good, and as bad, as those of new rows. By default the same.
+        """
+        return self.candidates(rows, k)
+
+
+SOURCES: dict[str, type[CandidateSource]] = {}
+
+
+def register_source(name: str) -> Callable[[type[CandidateSource]], type[CandidateSource]]:
+    """
+    Gives a source its name, by which [`source_class`] finds it.
+
+    Args:
+        name (`str`): One that no source has yet.
+
+    Raises:
+        SourceError: Another source has the name.
+    """
+
+    def register(source: type[CandidateSource]) -> type[CandidateSource]:
+        known = SOURCES.setdefault(name, source)
+        if (known.__module__, known.__qualname__) != (source.__module__, source.__qualname__):
+            raise SourceError(f"there is a source {name!r} already ({known.__qualname__}): give another name.")
+        SOURCES[name] = source
+        source.name = name
+        return source
+
+    return register
+
+
+def source_class(name: str) -> type[CandidateSource]:
+    """
+    The source that was registered under a name.
+
+    Raises:
+        SourceError: There is none.
+    """
+    if name not in SOURCES:
+        raise SourceError(f"there is no source {name!r}: use one of {', '.join(map(repr, sorted(SOURCES)))}.")
+    return SOURCES[name]
+
+
+Found = dict[str, list[list[Candidate]]]
+
+
+def gather_candidates(
+    sources: Sequence[CandidateSource],
+    rows: Sequence[Clues],
+    k: int = 50,
+    *,
+    on_error: str = "raise",
+    training: bool = False,
+) -> Found:
+    """
+    The candidates of several sources.
+
+    Args:
+        sources (`Sequence[CandidateSource]`): Of different names.
+        rows (`Sequence[Clues]`): Clips.
+        k (`int`, defaults to 50): How many candidates of each source for each row.
+        on_error (`str`, defaults to `"raise"`): `"skip"` goes on without a source that fails, and warns.
+        training (`bool`, defaults to `False`): Whether the sources learned from these very rows.
+
+    Returns:
+        `dict[str, list[list[Candidate]]]`: By the source's name; each hashtag of a row once, normalised.
+
+    Raises:
+        SourceError: A source failed; the message names it. Two have one name.
+    """
+    names = [source.name for source in sources]
+    if "" in names or len(set(names)) < len(names):
+        raise SourceError(f"the sources are called {names}: give each one a name of its own.")
+    if on_error not in ON_ERROR:
+        raise SourceError(f"on_error={on_error!r}: use one of {', '.join(map(repr, ON_ERROR))}.")
+    found = {}
+    for source in sources:
+        propose = source.training_candidates if training else source.candidates
+        try:
+            found[source.name] = _checked(propose(rows, k), len(rows), k)
+        except Exception as error:
+            message = f"the source {source.name!r} failed ({type(error).__name__}: {error})"
+            if on_error == "raise":
+                raise SourceError(f"{message}: mend it, leave it out, or pass on_error='skip'.") from error
+            logger.warning(f"{message}; the others go on.")
+            found[source.name] = [[] for _ in rows]
+    return found
+
+
+def _checked(rows: list[list[Candidate]], size: int, k: int) -> list[list[Candidate]]:
+    if len(rows) != size:
+        raise SourceError(f"it answered {len(rows)} lists of candidates for {size} rows")
+    return [_each_once(row)[:k] for row in rows]
+
+
+def _each_once(row: list[Candidate]) -> list[Candidate]:
+    best: dict[str, Candidate] = {}
+    for candidate in row:
+        if not is_valid_hashtag(candidate.hashtag):
+            raise SourceError(f"it proposed {candidate.hashtag!r}, which is no hashtag")
+        hashtag = normalize_hashtag(candidate.hashtag)
+        if hashtag not in best:
+            same = hashtag == candidate.hashtag
+            best[hashtag] = candidate if same else Candidate(hashtag, candidate.score, candidate.evidence)
+    return list(best.values())
+
+
+def best_candidates(
+    scored: Mapping[str, float], k: int, evidence: Mapping[str, dict] | None = None
+) -> list[Candidate]:
+    """The `k` candidates with the best scores above 0; of equal ones the first in alphabetical order."""
+    evidence = evidence or {}
+    best = sorted((item for item in scored.items() if item[1] > 0), key=lambda item: (-item[1], item[0]))[:k]
+    return [Candidate(hashtag, float(score), evidence.get(hashtag, {})) for hashtag, score in best]

@@ -1,0 +1,158 @@
+"""What is known of a clip that hashtags are sought for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
+from ..retrieval.times import microseconds, parse_time
+
+# Of an author's earlier posts, so many are looked at.
+MOST_POSTS = 50
+
+
+@dataclass(frozen=True)
+class EarlierPost:
+    """
+    A post that its author made before.
+
+    Attributes:
+        hashtags (`tuple[str, ...]`): with or without `#`; kept normalised.
+        time (`datetime`, *optional*): with its zone.
+
+    Raises:
+        InputError: A string is no hashtag, or the time has no zone.
+    """
+
+    hashtags: tuple[str, ...]
+    time: datetime | None = None
+
+    def __post_init__(self):
+        is_one = isinstance(self.hashtags, str) or not isinstance(self.hashtags, Iterable)
+        given = (self.hashtags,) if is_one else tuple(self.hashtags)
+        bad = [hashtag for hashtag in given if not is_valid_hashtag(hashtag)]
+        if bad:
+            raise InputError(
+                f"the history holds {bad[0]!r}, which is no hashtag: give the hashtags of earlier posts, newest first."
+            )
+        object.__setattr__(self, "hashtags", tuple(dict.fromkeys(map(normalize_hashtag, given))))
+        object.__setattr__(self, "time", parse_time(self.time))
+
+
+@dataclass(frozen=True)
+class Clues:
+    """
+    What is known of one clip; all of it may be missing.
+
+    Attributes:
+        description, transcript, screen_text (`str`, defaults to `""`): the author's words, what is spoken, what is
+            written in the picture. Hashtags in the description are taken out: they are what is sought.
+        history (sequence of [`EarlierPost`], `str` or lists of `str`): the author's earlier posts, newest first; a
+            string is a post of one hashtag. Those at or after `time` are left out.
+        time (`datetime` or `str`, *optional*): when the clip is posted, ISO 8601 with its zone. Nothing later is used.
+        language (`str`, defaults to `""`): a code such as `"en"`.
+        frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
+            classifier takes.
+        sound (`torch.Tensor` of shape `(samples,)`, *optional*): float32, mono, at the processor's sampling rate.
+
+    Raises:
+        InputError: A string of the history is no hashtag, a time has no zone.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Clues
+
+    >>> clues = Clues("first snow #fyp", history=["#Toronto", ["cats", "toronto"]])
+    >>> clues.description, [post.hashtags for post in clues.history]
+    ('first snow', [('toronto',), ('cats', 'toronto')])
+
+    ```
+    """
+
+    description: str = ""
+    transcript: str = ""
+    screen_text: str = ""
+    history: Sequence[EarlierPost | str | Sequence[str]] = ()
+    time: datetime | None = None
+    language: str = ""
+    frames: torch.Tensor | None = None
+    sound: torch.Tensor | None = None
+
+    def __post_init__(self):
+        if isinstance(self.history, str):
+            raise InputError(f"the history is one string, {self.history!r}: give a list, newest first.")
+        time = parse_time(self.time)
+        posts = [post if isinstance(post, EarlierPost) else EarlierPost(post) for post in self.history]
+        earlier = [post for post in posts if time is None or post.time is None or post.time < time]
+        object.__setattr__(self, "description", remove_hashtags(self.description or ""))
+        object.__setattr__(self, "time", time)
+        object.__setattr__(self, "history", tuple(earlier[:MOST_POSTS]))
+
+    @property
+    def texts(self) -> list[str]:
+        """Description, transcript and screen text, as far as there are any."""
+        return [text for text in (self.description, self.transcript, self.screen_text) if text]
+
+    @property
+    def text(self) -> str:
+        """All words, one text a line: as an index of posts has them."""
+        return "\n".join(self.texts)
+
+
+_FIELDS = ("description", "transcript", "screen_text", "time", "language")
+
+
+def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:
+    """
+    The clues of data rows, without their own hashtags. Where rows have `user` and `time`, the history comes from the
+    same user's earlier rows, of these and of all `others`.
+
+    Args:
+        rows (iterable of `dict`): With `description`, `transcript`, `screen_text`, `time` (ISO 8601 with zone),
+            `language`, `user` and `hashtags` where there are any.
+        others (iterables of `dict`): The rows of the other splits.
+
+    Raises:
+        InputError: A time has no zone.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import clues_of
+
+    >>> old = [{"user": "a", "time": "2026-01-01T00:00:00Z", "hashtags": ["cats"]}]
+    >>> new = [{"user": "a", "time": "2026-01-02T00:00:00Z", "hashtags": ["dogs"], "description": "look"}]
+    >>> clues_of(new, old)[0].history[0].hashtags
+    ('cats',)
+
+    ```
+    """
+    rows = list(rows)
+    posts = _posts_by_user([*rows, *(row for other in others for row in other)])
+    clues = []
+    for row in rows:
+        fields = {field: row[field] for field in _FIELDS if row.get(field)}
+        time = parse_time(row.get("time"))
+        earlier = []
+        if time is not None and row.get("user"):
+            limit = microseconds(time)
+            earlier = [post for when, post in posts[row["user"]] if when < limit][-MOST_POSTS:][::-1]
+        clues.append(Clues(**fields, history=earlier))
+    return clues
+
+
+def _posts_by_user(rows: Iterable[Mapping[str, Any]]) -> dict[Any, list[tuple[int, EarlierPost]]]:
+    """The posts of every user, oldest first, with their times."""
+    posts = defaultdict(list)
+    for row in rows:
+        if row.get("user") and (time := parse_time(row.get("time"))) is not None:
+            posts[row["user"]].append((microseconds(time), EarlierPost(tuple(row.get("hashtags") or ()), time)))
+    for of_user in posts.values():
+        of_user.sort(key=lambda post: post[0])
+    return posts

@@ -1,0 +1,63 @@
+"""Configuration of the ranker of candidates."""
+
+from transformers import PreTrainedConfig
+
+from ..errors import RankerError
+
+
+class HashtagRankerConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`HashtagRanker`].
+
+    Args:
+        features (`list[str]`, *optional*): The names of its features, in order; see
+            [`~recommendation.features.feature_names`].
+        hidden_size (`int`, *optional*, defaults to 0): Units of a hidden layer; 0 for a logistic regression.
+        monotone (`bool`, *optional*, defaults to `False`): Whether a larger feature never makes a hashtag less likely;
+            of a logistic regression only.
+        calibration_logits, calibration_probabilities (`list[float]`, *optional*): The probability at each of some
+            logits, ascending both, with straight lines between them; without them the sigmoid. Found by isotonic
+            regression on rows that the fit did not see.
+        missing_hashtags (`float`, *optional*, defaults to 0.0): How many true hashtags of a row no source proposes, on
+            average.
+        calibration_error (`float`, *optional*): Expected calibration error of each row's best five, on rows that the
+            fit did not see.
+
+    Raises:
+        RankerError: Features of one name, a monotone hidden layer, or a calibration that does not ascend.
+    """
+
+    model_type = "hashtag_ranker"
+
+    def __init__(
+        self,
+        features=None,
+        hidden_size=0,
+        monotone=False,
+        calibration_logits=None,
+        calibration_probabilities=None,
+        missing_hashtags=0.0,
+        calibration_error=None,
+        **kwargs,
+    ):
+        self.features = list(features or ())
+        self.hidden_size = hidden_size
+        self.monotone = monotone
+        self.calibration_logits = list(calibration_logits or ())
+        self.calibration_probabilities = list(calibration_probabilities or ())
+        self.missing_hashtags = missing_hashtags
+        self.calibration_error = calibration_error
+        self._check()
+        super().__init__(**kwargs)
+
+    def _check(self):
+        if len(set(self.features)) < len(self.features):
+            raise RankerError("`features` has a name twice: give each feature a name of its own.")
+        if self.monotone and self.hidden_size:
+            raise RankerError("`monotone` needs `hidden_size=0`: a logistic regression.")
+        pairs = (self.calibration_logits, self.calibration_probabilities)
+        if len(pairs[0]) != len(pairs[1]) or any(sorted(numbers) != numbers for numbers in pairs):
+            raise RankerError("the calibration must have as many probabilities as logits, both ascending.")
+
+
+__all__ = ["HashtagRankerConfig"]

@@ -1,0 +1,123 @@
+"""What a ranker knows of each candidate: named numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..retrieval.text_terms import joined_words
+from .candidates import CandidateSource, Found
+from .clues import Clues
+
+# Of every candidate, whatever proposed it.
+COMMON = ("sources", "mean_reciprocal_rank", "count", "novel", "letters", "in_text", "candidates")
+# Of every source: its score and one over its rank (0 where it did not propose the hashtag), the best score that it
+# gave in the row, and how near to that this one is.
+OF_SOURCE = ("score", "reciprocal_rank", "best_score", "relative_score")
+
+
+def feature_names(sources: Sequence[CandidateSource]) -> list[str]:
+    """
+    The names of the features that candidates of some sources have.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import HistorySource
+    >>> from transformers_ggm.recommendation.features import feature_names
+    >>> feature_names([HistorySource()])[-2:]
+    ['history.constancy', 'history.size']
+
+    ```
+    """
+    of_sources = [f"{source.name}.{name}" for source in sources for name in (*OF_SOURCE, *source.evidence)]
+    return [*COMMON, *of_sources]
+
+
+@dataclass(frozen=True)
+class CandidateFeatures:
+    """
+    The candidates of some rows, each hashtag of a row once.
+
+    Attributes:
+        names (`list[str]`): of the features.
+        values (`torch.Tensor` of shape `(n, len(names))`): float32, of the candidates of one row after the other.
+        hashtags (`list[list[str]]`): of each row.
+        sources (`list[list[list[str]]]`): which sources proposed each of them.
+    """
+
+    names: list[str]
+    values: torch.Tensor
+    hashtags: list[list[str]]
+    sources: list[list[list[str]]]
+
+    def by_row(self, numbers: torch.Tensor) -> list[torch.Tensor]:
+        """Numbers of the candidates `(n, ...)`, cut into those of each row."""
+        return list(numbers.split([len(row) for row in self.hashtags]))
+
+    def truth(self, hashtags: Sequence[Sequence[str]]) -> torch.Tensor:
+        """1 for candidates that are among the true hashtags of their row, else 0: `(n,)` float32."""
+        true = [set(row) for row in hashtags]
+        return torch.tensor(
+            [float(hashtag in of_row) for row, of_row in zip(self.hashtags, true) for hashtag in row],
+        )
+
+
+def candidate_features(
+    sources: Sequence[CandidateSource], found: Found, rows: Sequence[Clues], counts: Mapping[str, int]
+) -> CandidateFeatures:
+    """
+    Joins the candidates of several sources and tells what is known of each.
+
+    Args:
+        sources (`Sequence[CandidateSource]`): Those that were asked, in the order of the features.
+        found (`dict[str, list[list[Candidate]]]`): As [`gather_candidates`] gives it.
+        rows (`Sequence[Clues]`): The clips.
+        counts (`Mapping[str, int]`): How often each known hashtag was used; others are novel.
+    """
+    names = feature_names(sources)
+    columns = {name: number for number, name in enumerate(names)}
+    values, hashtags, proposed = [], [], []
+    for number, row in enumerate(rows):
+        table: dict[str, list[float]] = {}
+        by: dict[str, list[str]] = {}
+        for source in sources:
+            _add_source(source, found[source.name][number], columns, table, by)
+        said = joined_words(row.texts) if table else set()
+        for hashtag, line in table.items():
+            _add_common(hashtag, line, len(by[hashtag]), len(sources), len(table), said, counts)
+        _add_row_wide(sources, table, columns)
+        values += table.values()
+        hashtags.append(list(table))
+        proposed.append(list(by.values()))
+    tensor = torch.tensor(values) if values else torch.zeros(0, len(names))
+    return CandidateFeatures(names, tensor, hashtags, proposed)
+
+
+def _add_source(source, candidates, columns, table, by) -> None:
+    score, rank, _, relative = (columns[f"{source.name}.{name}"] for name in OF_SOURCE)
+    best = max((candidate.score for candidate in candidates), default=0.0)
+    for place, candidate in enumerate(candidates, start=1):
+        line = table.setdefault(candidate.hashtag, [0.0] * len(columns))
+        by.setdefault(candidate.hashtag, []).append(source.name)
+        line[score], line[rank] = candidate.score, 1 / place
+        line[relative] = candidate.score / best if best > 0 else 0.0
+        line[1] += 1 / place
+        for name in source.evidence:
+            line[columns[f"{source.name}.{name}"]] = float(candidate.evidence.get(name, 0.0))
+
+
+def _add_common(hashtag, line, num_by, num_sources, num_candidates, said, counts) -> None:
+    count = counts.get(hashtag, 0)
+    common = (num_by, line[1] / num_sources, math.log1p(count), float(not count), len(hashtag), float(hashtag in said))
+    line[: len(COMMON)] = [*map(float, common), math.log1p(num_candidates)]
+
+
+def _add_row_wide(sources, table, columns) -> None:
+    """What is true of the whole row: so a hashtag that a source lacks differs from one of a row it is silent on."""
+    for source in sources:
+        score, best = columns[f"{source.name}.score"], columns[f"{source.name}.best_score"]
+        highest = max((line[score] for line in table.values()), default=0.0)
+        for line in table.values():
+            line[best] = highest

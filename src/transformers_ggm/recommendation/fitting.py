@@ -1,0 +1,194 @@
+"""Fitting a ranker: cross-fitted, calibrated, deterministic."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from ..errors import RankerError
+from ..evaluation.calibration import best_of_rows, expected_calibration_error
+from .configuration_hashtag_ranker import HashtagRankerConfig
+from .features import CandidateFeatures
+from .modeling_hashtag_ranker import HashtagRanker, calibrated, feature_forms
+
+FEWEST_ROWS = 50
+NUM_FOLDS = 5
+# Strengths of the regularisation that are tried.
+STRENGTHS = (1.0, 10.0, 100.0)
+_ITERATIONS = {"logistic": 100, "hidden": 150}
+# Of the isotonic regression: fewer candidates than this in a step say little of a probability.
+_FEWEST_IN_STEP = 20
+
+
+def fit_ranker(
+    features: CandidateFeatures,
+    hashtags: Sequence[Sequence[str]],
+    *,
+    hidden_size: int = 0,
+    monotone: bool = False,
+    l2: float | None = None,
+    seed: int = 0,
+) -> HashtagRanker:
+    r"""
+    Fits a ranker on rows that no source learned from, such as the validation split.
+
+    Five parts of the rows are each scored by a ranker of the other four: from these scores the probabilities are
+    calibrated (isotonic regression) and the calibration error is estimated. The ranker itself is fitted on all rows.
+    Deterministic on one machine.
+
+    Args:
+        features ([`CandidateFeatures`]): Of the rows' candidates.
+        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
+        l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
+            that of 1, 10 and 100 with which the parts left out are the most likely.
+        seed (`int`, defaults to 0): Of the parts, and of a hidden layer's first weights.
+
+    Raises:
+        RankerError: There are fewer than 50 rows, no candidate is a true hashtag, or all are; scikit-learn is not
+            installed.
+    """
+    if len(hashtags) < FEWEST_ROWS:
+        raise RankerError(
+            f"a ranker cannot be fitted on {len(hashtags)} rows: give {FEWEST_ROWS} or more that no source learned"
+            " from, for instance by a larger validation split, or go without a ranker (reciprocal_rank_fusion)."
+        )
+    if len(hashtags) != len(features.hashtags):
+        raise RankerError(f"there are features of {len(features.hashtags)} rows, but hashtags of {len(hashtags)}.")
+    truth = features.truth(hashtags)
+    if not 0 < truth.sum() < len(truth):
+        raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
+    config = HashtagRankerConfig(features=features.names, hidden_size=hidden_size, monotone=monotone)
+    row_of = torch.repeat_interleave(
+        torch.arange(len(hashtags)), torch.tensor([len(row) for row in features.hashtags])
+    )
+    fold_of = _folds(len(hashtags), seed)[row_of]
+    tried = {
+        strength: _left_out_logits(config, features.values, truth, fold_of, strength, seed)
+        for strength in ((l2,) if l2 is not None else STRENGTHS)
+    }
+    losses = {
+        strength: torch.nn.functional.binary_cross_entropy_with_logits(tried[strength], truth) for strength in tried
+    }
+    l2 = min(losses, key=losses.get)
+    logits = tried[l2]
+    ranker = _fitted(config, features.values, truth, l2, seed)
+    ranker.config.calibration_logits, ranker.config.calibration_probabilities = _calibration(logits, truth)
+    ranker.config.calibration_error = _calibration_error(features, logits, truth, fold_of)
+    ranker.config.missing_hashtags = _missing(features.hashtags, hashtags)
+    return ranker
+
+
+def _left_out_logits(config, values, truth, fold_of, l2, seed) -> torch.Tensor:
+    """Of each candidate the logit `(n,)` by a ranker of the other parts."""
+    logits = torch.empty(len(truth))
+    for fold in range(NUM_FOLDS):
+        kept = fold_of != fold
+        if (~kept).any():
+            part = _fitted(config, values[kept], truth[kept], l2, seed)
+            with torch.inference_mode():
+                logits[~kept] = part(values[~kept])
+    return logits
+
+
+def _folds(size: int, seed: int) -> torch.Tensor:
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    folds = torch.empty(size, dtype=torch.int64)
+    folds[order] = torch.arange(size) % NUM_FOLDS
+    return folds
+
+
+def _fitted(
+    config: HashtagRankerConfig, values: torch.Tensor, truth: torch.Tensor, l2: float, seed: int
+) -> HashtagRanker:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        ranker = HashtagRanker(HashtagRankerConfig(**_own(config)))
+    forms = feature_forms(values)
+    deviation = forms.std(dim=0)
+    ranker.mean.copy_(forms.mean(dim=0))
+    ranker.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
+    with torch.no_grad():
+        ranker.output.bias.fill_(torch.logit(truth.mean()).item())
+        if config.monotone:
+            ranker.output.weight.fill_(0.1)  # the root of a weight does not move from 0
+    _descend(ranker, (forms - ranker.mean) * ranker.scale, truth, l2)
+    return ranker.eval()
+
+
+def _loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+
+
+def _own(config: HashtagRankerConfig) -> dict:
+    return {name: getattr(config, name) for name in ("features", "hidden_size", "monotone")}
+
+
+def _descend(ranker: HashtagRanker, inputs: torch.Tensor, truth: torch.Tensor, l2: float) -> None:
+    parameters = list(ranker.parameters())
+    weights = [parameter for name, parameter in ranker.named_parameters() if name.endswith("weight")]
+    steps = _ITERATIONS["hidden" if ranker.config.hidden_size else "logistic"]
+    optimizer = torch.optim.LBFGS(parameters, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = _loss(ranker._logits(inputs), truth) + l2 / len(truth) * sum(
+            weight.square().sum() for weight in weights
+        )
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    ranker.zero_grad(set_to_none=True)
+
+
+def _calibration(logits: torch.Tensor, truth: torch.Tensor) -> tuple[list[float], list[float]]:
+    """Logits, ascending, with the probability at each: the middles of the steps of an isotonic regression."""
+    try:
+        from sklearn.isotonic import IsotonicRegression
+    except ImportError as error:
+        raise RankerError("fitting a ranker needs scikit-learn: `pip install transformers-ggm[recommend]`.") from error
+    order = logits.argsort(stable=True)
+    logits, truth = logits[order].double().numpy(), truth[order].double().numpy()
+    steps = IsotonicRegression(out_of_bounds="clip").fit_transform(logits, truth)
+    points = [_middle(logits[part], truth[part]) for part in _joined_steps(steps)]
+    at, probabilities = map(list, zip(*points))
+    # Two steps may meet in one logit.
+    return [float(number) for number in np.maximum.accumulate(at)], _ascending(probabilities)
+
+
+def _joined_steps(steps: np.ndarray) -> Iterator[slice]:
+    """The steps of an isotonic regression, small ones joined with the next."""
+    ends = np.append(np.flatnonzero(np.diff(steps)) + 1, len(steps))
+    start = 0
+    for end in ends.tolist():
+        if end - start >= _FEWEST_IN_STEP or (end == len(steps) and end > start):
+            yield slice(start, end)
+            start = end
+
+
+def _middle(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    # As if it had been true once and false once more: no step is certain.
+    return float(logits.mean()), float((truth.sum() + 0.5) / (len(truth) + 1))
+
+
+def _ascending(numbers: Sequence[float]) -> list[float]:
+    return [float(number) for number in np.maximum.accumulate(numbers)]
+
+
+def _calibration_error(
+    features: CandidateFeatures, logits: torch.Tensor, truth: torch.Tensor, fold_of: torch.Tensor
+) -> float:
+    """Of each row's best five, where the calibration did not see them."""
+    probabilities = torch.empty(len(truth))
+    for fold in range(NUM_FOLDS):
+        kept = fold_of != fold
+        if (~kept).any():
+            probabilities[~kept] = calibrated(logits[~kept], *_calibration(logits[kept], truth[kept]))
+    rows = [[part.numpy() for part in features.by_row(numbers) if len(part)] for numbers in (probabilities, truth)]
+    return expected_calibration_error(*best_of_rows(*rows))
+
+
+def _missing(candidates: Sequence[Sequence[str]], hashtags: Sequence[Sequence[str]]) -> float:
+    """How many true hashtags of a row are not among its candidates, on average."""
+    return float(np.mean([len(set(true) - set(row)) for row, true in zip(candidates, hashtags)]))

@@ -1,0 +1,137 @@
+"""One list of several: what the retrieving sources found, as guidance for a generator."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from ..errors import RankerError, SourceError
+from .candidates import Candidate, CandidateSource, Found, best_candidates, gather_candidates, register_source
+from .clues import Clues
+
+# Cormack, Clarke and Buettcher (SIGIR 2009) found it good over many collections.
+RANK_CONSTANT = 60
+
+
+def reciprocal_rank_fusion(
+    found: Found, k: int, weights: Mapping[str, float] | None = None, constant: int = RANK_CONSTANT
+) -> list[list[Candidate]]:
+    r"""
+    Joins the lists of several sources: a hashtag scores the sum of `weight / (constant + rank)` over the sources that
+    have it (Cormack et al., SIGIR 2009).
+
+    Args:
+        found (`dict[str, list[list[Candidate]]]`): As [`gather_candidates`] gives it.
+        k (`int`): How many hashtags for each row.
+        weights (`Mapping[str, float]`, *optional*): Of the sources, as [`learn_fusion_weights`] finds them; 1 each by
+            default, 0 for those that it lacks.
+        constant (`int`, defaults to 60): The larger, the less the first places count.
+
+    Returns:
+        `list[list[Candidate]]`: For each row its hashtags, each once, best first.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Candidate, reciprocal_rank_fusion
+
+    >>> found = {"a": [[Candidate("snow", 9.0), Candidate("ski", 8.0)]], "b": [[Candidate("ski", 0.2)]]}
+    >>> [candidate.hashtag for candidate in reciprocal_rank_fusion(found, k=5)[0]]
+    ['ski', 'snow']
+
+    ```
+    """
+    fused = []
+    for lists in zip(*found.values()):
+        scores: dict[str, float] = {}
+        for name, candidates in zip(found, lists):
+            weight = 1.0 if weights is None else weights.get(name, 0.0)
+            for rank, candidate in enumerate(candidates, start=1):
+                scores[candidate.hashtag] = scores.get(candidate.hashtag, 0.0) + weight / (constant + rank)
+        fused.append(best_candidates(scores, k))
+    return fused
+
+
+def learn_fusion_weights(
+    found: Found, hashtags: Sequence[Sequence[str]], constant: int = RANK_CONSTANT
+) -> dict[str, float]:
+    """
+    Weights of the sources for [`reciprocal_rank_fusion`]: those of a logistic regression, none below 0, that tells the
+    true hashtags among the candidates by their reciprocal ranks. Deterministic.
+
+    Args:
+        found (`dict[str, list[list[Candidate]]]`): Of rows that the sources did not learn from, or those of
+            `training_candidates`.
+        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        constant (`int`, defaults to 60): As for the fusion.
+
+    Returns:
+        `dict[str, float]`: By source; the largest is 1.
+
+    Raises:
+        RankerError: No candidate is true.
+    """
+    names = list(found)
+    ranks, truth = [], []
+    for true, *lists in zip(hashtags, *found.values()):
+        places: dict[str, list[float]] = {}
+        for column, candidates in enumerate(lists):
+            for rank, candidate in enumerate(candidates, start=1):
+                places.setdefault(candidate.hashtag, [0.0] * len(names))[column] = (constant + 1) / (constant + rank)
+        ranks += places.values()
+        truth += [hashtag in set(true) for hashtag in places]
+    if not any(truth):
+        raise RankerError("no candidate is a true hashtag: there is nothing to learn weights from.")
+    weights = _positive_regression(torch.tensor(ranks), torch.tensor(truth, dtype=torch.float32))
+    largest = max(weights.max().item(), 1e-9)
+    return {name: weight / largest for name, weight in zip(names, weights.tolist())}
+
+
+def _positive_regression(inputs: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    roots, bias = torch.ones(inputs.shape[1], requires_grad=True), torch.tensor(-3.0, requires_grad=True)
+    optimizer = torch.optim.LBFGS([roots, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        value = torch.nn.functional.binary_cross_entropy_with_logits(inputs @ roots.square() + bias, truth)
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return roots.detach().square()
+
+
+@register_source("fused")
+class FusedSource(CandidateSource):
+    """
+    Several sources as one, by [`reciprocal_rank_fusion`]: the guidance of a generator. It costs what they cost.
+
+    Args:
+        sources (`Sequence[CandidateSource]`): The retrieving ones.
+        weights (`Mapping[str, float]`, *optional*): By source, as [`learn_fusion_weights`] finds them.
+        k (`int`, defaults to 50): How many candidates of each source are joined.
+        on_error (`str`, defaults to `"raise"`): See [`gather_candidates`].
+
+    Raises:
+        SourceError: There are weights of other sources.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[CandidateSource],
+        weights: Mapping[str, float] | None = None,
+        k: int = 50,
+        on_error: str = "raise",
+    ):
+        unknown = sorted(set(weights or ()) - {source.name for source in sources})
+        if unknown:
+            raise SourceError(f"there are weights for {unknown}, but no such sources.")
+        self.sources, self.weights, self.k, self.on_error = list(sources), weights, k, on_error
+
+    def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        found = gather_candidates(self.sources, rows, self.k, on_error=self.on_error)
+        return reciprocal_rank_fusion(found, k, self.weights)
+
+    def training_candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        """Each source's own `training_candidates`, joined."""
+        found = gather_candidates(self.sources, rows, self.k, on_error=self.on_error, training=True)
+        return reciprocal_rank_fusion(found, k, self.weights)

@@ -1,0 +1,205 @@
+"""From clues to hashtags with probabilities: sources, then the ranker."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from ..errors import InputError, RankerError
+from .candidates import CandidateSource, gather_candidates
+from .clues import Clues
+from .configuration_hashtag_ranker import HashtagRankerConfig
+from .expected_f1 import best_number
+from .features import CandidateFeatures, candidate_features, feature_names
+from .fitting import fit_ranker
+from .modeling_hashtag_ranker import HashtagRanker
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """
+    A hashtag that is recommended.
+
+    Attributes:
+        hashtag (`str`): normalised, without `#`.
+        score (`float`): the probability that the author would use it.
+        sources (`tuple[str, ...]`): what proposed it.
+        novel (`bool`): whether nobody is known to have used it.
+        explanation (`Mapping[str, tuple[float, float]]`, *optional*): of each feature its value, and what it added to
+            the logit above an average candidate.
+    """
+
+    hashtag: str
+    score: float
+    sources: tuple[str, ...]
+    novel: bool
+    explanation: Mapping[str, tuple[float, float]] | None = field(default=None, repr=False)
+
+
+class Recommender:
+    """
+    Asks several sources for candidates and ranks them all. It costs what the sources cost, and about a millisecond a
+    row.
+
+    Args:
+        sources (`Sequence[CandidateSource]`): Of different names.
+        ranker ([`HashtagRanker`], *optional*): Fitted with the same sources, or by [`~Recommender.fit`].
+        counts (`Mapping[str, int]`, *optional*): How often each known hashtag was used, as
+            [`PostIndex.hashtag_counts`] tells.
+        k (`int`, defaults to 50): How many candidates of each source are looked at.
+
+    Raises:
+        RankerError: The ranker's features are not those of the sources.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Clues, FrequentSource, HistorySource, Recommender
+
+    >>> counts = {"snow": 9, "cats": 4, "lake": 1}
+    >>> recommender = Recommender([HistorySource(), FrequentSource(counts)], counts=counts)
+    >>> rows = [Clues(history=["cats"]) if number % 2 else Clues() for number in range(60)]
+    >>> recommender.fit(rows, [["cats"] if number % 2 else ["snow"] for number in range(60)]).features[:2]
+    ['sources', 'mean_reciprocal_rank']
+    >>> [(found.hashtag, found.sources) for found in recommender.recommend([Clues(history=["cats"])])[0]]
+    [('cats', ('history', 'frequent'))]
+
+    ```
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[CandidateSource],
+        ranker: HashtagRanker | None = None,
+        counts: Mapping[str, int] | None = None,
+        k: int = 50,
+    ):
+        self.sources, self.counts, self.k = list(sources), counts or {}, k
+        self.ranker = ranker
+        if ranker is not None:
+            self._check_features(ranker)
+
+    def _check_features(self, ranker: HashtagRanker) -> None:
+        expected, given = feature_names(self.sources), ranker.config.features
+        if expected != given:
+            missing = [name for name in given if name not in expected]
+            new = [name for name in expected if name not in given]
+            raise RankerError(
+                "the ranker was fitted with other sources: "
+                + (f"it needs the features {missing[:5]}, " if missing else "")
+                + (f"it does not know {new[:5]}, " if new else "")
+                + ("they come in another order, " if not missing and not new else "")
+                + "give it the sources that it was fitted with, or fit one anew with Recommender.fit(...)."
+            )
+
+    def features(self, rows: Sequence[Clues], on_error: str = "raise") -> CandidateFeatures:
+        """The candidates of all sources, and what a ranker knows of them. Errors as of [`gather_candidates`]."""
+        found = gather_candidates(self.sources, rows, self.k, on_error=on_error)
+        return candidate_features(self.sources, found, rows, self.counts)
+
+    def fit(self, rows: Sequence[Clues], hashtags: Sequence[Sequence[str]], **options) -> HashtagRankerConfig:
+        """
+        Fits the ranker on rows that no source learned from.
+
+        Args:
+            rows (`Sequence[Clues]`): 50 or more.
+            hashtags (`list[list[str]]`): Their true hashtags, normalised.
+            options: As of [`fit_ranker`].
+
+        Returns:
+            [`HashtagRankerConfig`]: Of the new ranker, with its calibration error.
+
+        Raises:
+            RankerError: As [`fit_ranker`]; a ranker that was there before stays.
+        """
+        self.ranker = fit_ranker(self.features(rows), hashtags, **options)
+        return self.ranker.config
+
+    def recommend(
+        self,
+        rows: Sequence[Clues],
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        explain: bool = False,
+        on_error: str = "raise",
+    ) -> list[list[Recommendation]]:
+        """
+        Hashtags for each row, the most likely first.
+
+        Args:
+            rows (`Sequence[Clues]`): Clips.
+            top_n (`int`, *optional*): How many are shown at most. Without it and `min_score`, as many as make the
+                expected F1 largest.
+            min_score (`float`, *optional*): Only those at least so likely.
+            explain (`bool`, defaults to `False`): Whether to tell each feature's value and what it added.
+            on_error (`str`, defaults to `"raise"`): `"skip"` goes on without a source that fails, and warns.
+
+        Raises:
+            RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
+            SourceError: A source failed.
+        """
+        return self.rank(self.features(rows, on_error), top_n=top_n, min_score=min_score, explain=explain)
+
+    def rank(
+        self,
+        features: CandidateFeatures,
+        *,
+        top_n: int | None = None,
+        min_score: float | None = None,
+        explain: bool = False,
+    ) -> list[list[Recommendation]]:
+        """
+        What [`~Recommender.recommend`] makes of candidates that are known already.
+
+        Args:
+            features ([`CandidateFeatures`]): As [`~Recommender.features`] gives them.
+            top_n, min_score, explain: As of [`~Recommender.recommend`].
+
+        Raises:
+            RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
+        """
+        if self.ranker is None:
+            raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")
+        if (top_n is not None and top_n < 1) or (min_score is not None and not 0 <= min_score <= 1):
+            raise InputError(f"top_n={top_n}, min_score={min_score}: show 1 or more, from 0 to 1 likely.")
+        logits = self.ranker(features.values).detach()
+        found = []
+        parts = zip(
+            features.by_row(features.values),
+            features.by_row(logits),
+            features.by_row(self.ranker.probabilities(features.values)),
+            features.hashtags,
+            features.sources,
+        )
+        for values, of_logits, probabilities, hashtags, sources in parts:
+            # By logit, which tells apart what the calibration makes equal.
+            order = of_logits.argsort(descending=True, stable=True)
+            order = order[: self._number(probabilities[order], top_n, min_score)]
+            explanations = self._explanations(values[order]) if explain else [None] * len(order)
+            found.append(
+                [
+                    Recommendation(
+                        hashtags[place],
+                        probabilities[place].item(),
+                        tuple(sources[place]),
+                        not self.counts.get(hashtags[place]),
+                        explanation,
+                    )
+                    for place, explanation in zip(order.tolist(), explanations)
+                ]
+            )
+        return found
+
+    def _number(self, probabilities: torch.Tensor, top_n: int | None, min_score: float | None) -> int:
+        if top_n is None and min_score is None:
+            return best_number(probabilities.double().numpy(), self.ranker.config.missing_hashtags)
+        likely = len(probabilities) if min_score is None else int((probabilities >= min_score).sum())
+        return likely if top_n is None else min(top_n, likely)
+
+    def _explanations(self, values: torch.Tensor) -> list[dict[str, tuple[float, float]]]:
+        names = self.ranker.config.features
+        return [
+            dict(zip(names, zip(of_one, added)))
+            for of_one, added in zip(values.tolist(), self.ranker.explain(values).tolist())
+        ]

@@ -1,0 +1,34 @@
+"""The hashtags that are used most."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..clues import Clues
+
+
+@register_source("frequent")
+class FrequentSource(CandidateSource):
+    """
+    The same hashtags for every row: those that are used most. It costs nothing, and is what the others have to beat.
+
+    Args:
+        counts (`Mapping[str, int]`): How often each hashtag was used.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Clues, FrequentSource
+
+    >>> source = FrequentSource({"snow": 3, "lake": 1})
+    >>> [candidate.hashtag for candidate in source.candidates([Clues()], k=1)[0]]
+    ['snow']
+
+    ```
+    """
+
+    def __init__(self, counts: Mapping[str, int]):
+        self._best = best_candidates({hashtag: math.log1p(count) for hashtag, count in counts.items()}, len(counts))
+
+    def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        return [self._best[:k] for _ in rows]

@@ -1,0 +1,215 @@
+"""Vectors of texts by any sentence encoder in the format of sentence-transformers, with transformers alone."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HTTPError
+from torch.nn.functional import normalize
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ..errors import CheckpointError
+from ..utils.checkpoint_layout import read_configuration
+
+POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "lasttoken")
+_OLD_FLAGS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_MODULES = ("Transformer", "Pooling", "Normalize")
+_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
+
+
+class TextEncoder:
+    """
+    A text encoder with its own pooling and normalisation. It costs one pass of the model for every batch of texts.
+
+    Args:
+        model (`PreTrainedModel`): Gives `last_hidden_state` of tokens.
+        tokenizer (`PreTrainedTokenizerBase`): The model's.
+        pooling (`str`, defaults to `"mean"`): `"mean"`, `"cls"`, `"max"`, `"mean_sqrt_len_tokens"` or `"lasttoken"`.
+        normalized (`bool`, defaults to `True`): Whether vectors get length 1.
+        max_length (`int`, *optional*): Tokens that are read; by default as many as the tokenizer says.
+        lower_case (`bool`, defaults to `False`): Whether texts are lower-cased first.
+        prompt (`str`, defaults to `""`): What is put before each text.
+
+    Raises:
+        CheckpointError: There is no such pooling.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.retrieval import TextEncoder
+
+    >>> encoder = TextEncoder.from_pretrained("sentence-transformers/all-MiniLM-L6-v2")  # doctest: +SKIP
+    >>> encoder.encode(["first snow", "a lake"]).shape  # doctest: +SKIP
+    torch.Size([2, 384])
+
+    ```
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        pooling: str = "mean",
+        normalized: bool = True,
+        max_length: int | None = None,
+        lower_case: bool = False,
+        prompt: str = "",
+    ):
+        if pooling not in POOLINGS:
+            raise CheckpointError(f"the pooling {pooling!r} is not known: use an encoder with one of {POOLINGS}.")
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.pooling, self.normalized, self.lower_case, self.prompt = pooling, normalized, lower_case, prompt
+        positions = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
+        self.max_length = min(max_length or tokenizer.model_max_length, positions)
+        self._known_fingerprint: str | None = None
+
+    @classmethod
+    def from_pretrained(cls, path_or_hub_id: str | os.PathLike, **hub: Any) -> "TextEncoder":
+        """
+        Loads an encoder as its `modules.json`, `1_Pooling/config.json` and `sentence_bert_config.json` say; a plain
+        checkpoint without them gets the mean over its tokens, as sentence-transformers gives it.
+
+        Args:
+            path_or_hub_id (`str` or `os.PathLike`): A folder, or the id of a repository on the Hub.
+            hub: `revision`, `token`, `cache_dir`, `local_files_only`, as in `huggingface_hub.snapshot_download`.
+
+        Raises:
+            CheckpointError: It cannot be read, or has a module or pooling that is not known here.
+        """
+        folder = _local_folder(path_or_hub_id, hub)
+        pooling, normalized = _pooling_of(folder)
+        options = _read_if_there(folder / "sentence_bert_config.json")
+        try:
+            model = AutoModel.from_pretrained(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise CheckpointError(f"{path_or_hub_id} is no text encoder that can be loaded: {reason}") from error
+        return cls(
+            model,
+            tokenizer,
+            pooling=pooling,
+            normalized=normalized,
+            max_length=options.get("max_seq_length"),
+            lower_case=bool(options.get("do_lower_case")),
+            prompt=_default_prompt(_read_if_there(folder / "config_sentence_transformers.json")),
+        )
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> torch.Tensor:
+        """
+        Vectors of texts.
+
+        Args:
+            texts (`Sequence[str]`): Any texts, empty ones too.
+            batch_size (`int`, defaults to 64): Texts encoded at a time; those of like length go together.
+
+        Returns:
+            `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
+        """
+        texts = [self.prompt + (text.lower() if self.lower_case else text) for text in texts]
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+        vectors = torch.empty(len(texts), self.model.config.hidden_size)
+        for start in range(0, len(texts), batch_size):
+            rows = order[start : start + batch_size]
+            vectors[rows] = self._encode_batch([texts[row] for row in rows]).to("cpu", torch.float32)
+        return vectors
+
+    def _encode_batch(self, texts: list[str]) -> torch.Tensor:
+        inputs = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+        ).to(self.model.device)
+        states = self.model(**inputs).last_hidden_state
+        vectors = _pool(states, inputs["attention_mask"], self.pooling)
+        return normalize(vectors, dim=-1) if self.normalized else vectors
+
+    def fingerprint(self) -> str:
+        """Hexadecimal SHA-256 of the weights (as float16) and settings, by which an index knows its encoder."""
+        if self._known_fingerprint is None:
+            settings = [self.pooling, self.normalized, self.max_length, self.lower_case, self.prompt]
+            digest = hashlib.sha256(json.dumps(settings).encode())
+            for name, tensor in sorted(self.model.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(
+                    tensor.detach().to("cpu", torch.float16).contiguous().view(torch.uint8).numpy().tobytes()
+                )
+            self._known_fingerprint = digest.hexdigest()
+        return self._known_fingerprint
+
+
+def _pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """One vector `(b, d)` of the states `(b, n, d)` of each text, padding aside."""
+    if pooling == "cls":
+        first = mask.argmax(dim=1)
+        return states[torch.arange(len(states)), first]
+    if pooling == "lasttoken":
+        last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
+        return states[torch.arange(len(states)), last]
+    mask = mask[..., None].to(states.dtype)
+    if pooling == "max":
+        return states.masked_fill(mask == 0, -torch.inf).amax(dim=1)
+    count = mask.sum(dim=1).clamp(min=1e-9)
+    return (states * mask).sum(dim=1) / (count if pooling == "mean" else count.sqrt())
+
+
+def _local_folder(path_or_hub_id: str | os.PathLike, hub: dict[str, Any]) -> Path:
+    name = os.fspath(path_or_hub_id)
+    if os.path.isdir(name):
+        return Path(name)
+    try:
+        return Path(snapshot_download(name, allow_patterns=_FILES, **hub))
+    except (OSError, ValueError, HTTPError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(
+            f"{name!r} is not a local folder, and no text encoder could be fetched from the Hub under that name: check"
+            f" the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
+        ) from error
+
+
+def _pooling_of(folder: Path) -> tuple[str, bool]:
+    """The pooling of an encoder, and whether it normalises."""
+    file = folder / "modules.json"
+    if not file.is_file():
+        return "mean", False
+    try:
+        modules = json.loads(file.read_text(encoding="utf-8"))
+        kinds = {str(module["type"]).rpartition(".")[2]: module["path"] for module in modules}
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{file} is no list of modules: save or download the encoder again.") from error
+    unknown = sorted(set(kinds) - set(_MODULES))
+    if unknown or kinds.get("Transformer", "") != "":
+        raise CheckpointError(
+            f"{file} has modules that are not read here ({', '.join(unknown) or 'a Transformer in a folder'}): use an"
+            f" encoder of {', '.join(_MODULES)} alone."
+        )
+    pooling = _read_if_there(folder / kinds["Pooling"] / "config.json") if "Pooling" in kinds else {}
+    return _pooling_mode(pooling, folder), "Normalize" in kinds
+
+
+def _pooling_mode(config: dict[str, Any], folder: Path) -> str:
+    named = config.get("pooling_mode")
+    modes = [named] if isinstance(named, str) else [mode for flag, mode in _OLD_FLAGS.items() if config.get(flag)]
+    others = [flag for flag in config if flag.startswith("pooling_mode_") and config[flag] and flag not in _OLD_FLAGS]
+    if others or len(modes) > 1 or (modes and modes[0] not in POOLINGS):
+        raise CheckpointError(f"{folder} pools by {[*modes, *others]}: use an encoder with one of {POOLINGS}.")
+    return modes[0] if modes else "mean"
+
+
+def _default_prompt(config: dict[str, Any]) -> str:
+    prompts = config.get("prompts") or {}
+    return prompts.get(config.get("default_prompt_name")) or ""
+
+
+def _read_if_there(file: Path) -> dict[str, Any]:
+    return read_configuration(file, "save or download the encoder again") if file.is_file() else {}
