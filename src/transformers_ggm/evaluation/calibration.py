@@ -36,10 +36,18 @@ def calibration_bins(probabilities: np.ndarray, truth: np.ndarray, bins: int = N
 def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray, bins: int = NUM_BINS) -> float:
     """
     The mean distance between what probabilities say and how often it came true, over bins of equal mass (Nixon et al.,
-    2019). Arguments and errors are those of [`calibration_bins`].
+    2019).
+
+    Args:
+        probabilities (`np.ndarray` of shape `(n,)`): from 0 to 1.
+        truth (`np.ndarray` of shape `(n,)`): whether each came true, bool or 0 and 1.
+        bins (`int`, *optional*, defaults to 10): fewer where there are fewer probabilities.
 
     Returns:
         `float` from 0 to 1.
+
+    Raises:
+        ValueError: there are none, or other numbers of the two.
 
     Example:
 
@@ -61,13 +69,29 @@ def best_of_rows(
     probabilities: Sequence[np.ndarray], truth: Sequence[np.ndarray], best: int = BEST_OF_ROW
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    The `best` (5) largest probabilities of each row, and whether they came true: what a user sees.
+    The largest probabilities of each row, and whether they came true: what a user sees.
 
     Args:
-        probabilities, truth (`list[np.ndarray]`): of each row `(n,)`.
+        probabilities (`list[np.ndarray]`): of each row `(n,)`, where `n` may be another one in each row. There must be
+            one row at least.
+        truth (`list[np.ndarray]`): whether each came true, of the same shapes.
+        best (`int`, *optional*, defaults to 5): how many of each row; all of a row that has fewer.
 
     Returns:
-        `tuple[np.ndarray, np.ndarray]`, each `(m,)`.
+        `tuple[np.ndarray, np.ndarray]`: probabilities and truth, each `(m,)`: of one row after the other, the largest
+        probability of a row first.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from transformers_ggm.evaluation import best_of_rows
+    >>> rows, truth = [np.array([0.1, 0.9, 0.5]), np.array([0.2])], [np.array([0, 1, 0]), np.array([1])]
+    >>> probabilities, came_true = best_of_rows(rows, truth, best=2)
+    >>> probabilities.tolist(), came_true.tolist()
+    ([0.9, 0.5, 0.2], [1, 0, 1])
+
+    ```
     """
     orders = [np.argsort(-row, kind="stable")[:best] for row in probabilities]
     taken = [np.concatenate([row[order] for row, order in zip(rows, orders)]) for rows in (probabilities, truth)]

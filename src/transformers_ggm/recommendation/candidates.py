@@ -23,7 +23,18 @@ class Candidate:
     Attributes:
         hashtag (`str`): normalised, without `#`.
         score (`float`): the source's own: more is better, 0 is as good as not proposed.
-        evidence (`Mapping[str, float]`): further scores by the names that the source's `evidence` lists.
+        evidence (`Mapping[str, float]`, defaults to `{}`): further scores by the names that the source's `evidence`
+            lists; a ranker takes 0 for those that it lacks.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import Candidate
+
+    >>> Candidate("snow", 0.5, {"posts": 3.0})
+    Candidate(hashtag='snow', score=0.5, evidence={'posts': 3.0})
+
+    ```
     """
 
     hashtag: str
@@ -75,6 +86,13 @@ class CandidateSource(ABC):
         """
         [`~CandidateSource.candidates`] of rows that the source learned from itself: as if it had not, so that a model
         that learns from them finds them as good, and as bad, as those of new rows. By default the same.
+
+        Args:
+            rows (`Sequence[Clues]`): Clips that the source learned from.
+            k (`int`): How many at most.
+
+        Returns:
+            `list[list[Candidate]]`: As [`~CandidateSource.candidates`].
         """
         return self.candidates(rows, k)
 
@@ -87,10 +105,15 @@ def register_source(name: str) -> Callable[[type[CandidateSource]], type[Candida
     Gives a source its name, by which [`source_class`] finds it.
 
     Args:
-        name (`str`): One that no source has yet.
+        name (`str`): One that no source has yet. A class of the same module and qualified name replaces the one before
+            it, so that a cell of a notebook can run again.
+
+    Returns:
+        `Callable[[type[CandidateSource]], type[CandidateSource]]`: A decorator of the class, which it gives back with
+        its `name` set.
 
     Raises:
-        SourceError: Another source has the name.
+        SourceError: Another source has the name; raised when the class is decorated.
     """
 
     def register(source: type[CandidateSource]) -> type[CandidateSource]:
@@ -108,8 +131,24 @@ def source_class(name: str) -> type[CandidateSource]:
     """
     The source that was registered under a name.
 
+    Args:
+        name (`str`): As given to [`register_source`], such as `"history"`. Those of this package are registered.
+
+    Returns:
+        `type[CandidateSource]`: The class, to be made with its own arguments.
+
     Raises:
-        SourceError: There is none.
+        SourceError: There is none; the message lists those that there are.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import source_class
+
+    >>> source_class("history")
+    <class 'transformers_ggm.recommendation.sources.history.HistorySource'>
+
+    ```
     """
     if name not in SOURCES:
         raise SourceError(f"there is no source {name!r}: use one of {', '.join(map(repr, sorted(SOURCES)))}.")
@@ -141,7 +180,19 @@ def gather_candidates(
         `dict[str, list[list[Candidate]]]`: By the source's name; each hashtag of a row once, normalised.
 
     Raises:
-        SourceError: A source failed; the message names it. Two have one name.
+        SourceError: Two sources have one name, or one has none; `on_error` is neither `"raise"` nor `"skip"`; a source
+            failed, gave lists for another number of rows, or proposed what is no hashtag, and the message names it.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Clues, FrequentSource, gather_candidates
+
+    >>> found = gather_candidates([FrequentSource({"snow": 3, "lake": 1})], [Clues("a walk")], k=1)
+    >>> [candidate.hashtag for candidate in found["frequent"][0]]
+    ['snow']
+
+    ```
     """
     names = [source.name for source in sources]
     if "" in names or len(set(names)) < len(names):

@@ -111,15 +111,20 @@ _FIELDS = ("description", "transcript", "screen_text", "time", "language")
 def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:
     """
     The clues of data rows, without their own hashtags. Where rows have `user` and `time`, the history comes from the
-    same user's earlier rows, of these and of all `others`.
+    same user's earlier rows, of these and of all `others`: the newest 50 of them. Frames and sound are not among them;
+    `dataclasses.replace(clues, frames=...)` adds them.
 
     Args:
         rows (iterable of `dict`): With `description`, `transcript`, `screen_text`, `time` (ISO 8601 with zone),
-            `language`, `user` and `hashtags` where there are any.
+            `language`, `user` and `hashtags` where there are any. Gone through once.
         others (iterables of `dict`): The rows of the other splits.
 
+    Returns:
+        `list[Clues]`: One for each of `rows`, in their order.
+
     Raises:
-        InputError: A time has no zone.
+        InputError: A time is not ISO 8601 or has no zone, or a row with `user` and `time` has a string among its
+            `hashtags` that is no hashtag.
 
     Example:
 

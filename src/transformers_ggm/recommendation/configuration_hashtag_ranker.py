@@ -10,8 +10,8 @@ class HashtagRankerConfig(PreTrainedConfig):
     Configuration of a [`HashtagRanker`].
 
     Args:
-        features (`list[str]`, *optional*): The names of its features, in order; see
-            [`~recommendation.features.feature_names`].
+        features (`list[str]`, *optional*): The names of its features, in order; see [`feature_names`]. None by
+            default, which only a ranker that is yet to be fitted can do with.
         hidden_size (`int`, *optional*, defaults to 0): Units of a hidden layer; 0 for a logistic regression.
         monotone (`bool`, *optional*, defaults to `False`): Whether a larger feature never makes a hashtag less likely;
             of a logistic regression only.
@@ -20,11 +20,23 @@ class HashtagRankerConfig(PreTrainedConfig):
             regression on rows that the fit did not see.
         missing_hashtags (`float`, *optional*, defaults to 0.0): How many true hashtags of a row no source proposes, on
             average.
-        calibration_error (`float`, *optional*): Expected calibration error of each row's best five, on rows that the
-            fit did not see.
+        calibration_error (`float`, *optional*): Expected calibration error of each row's best five, from 0 to 1, on
+            rows that the fit did not see; `None` of a ranker that was not fitted.
 
     Raises:
-        RankerError: Features of one name, a monotone hidden layer, or a calibration that does not ascend.
+        RankerError: Features of one name, a monotone hidden layer, or a calibration that does not ascend or has not as
+            many probabilities as logits.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm import HashtagRanker, HashtagRankerConfig
+
+    >>> config = HashtagRankerConfig(features=["sources", "count"], hidden_size=8)
+    >>> HashtagRanker(config).hidden
+    Linear(in_features=6, out_features=8, bias=True)
+
+    ```
     """
 
     model_type = "hashtag_ranker"

@@ -19,13 +19,20 @@ OF_SOURCE = ("score", "reciprocal_rank", "best_score", "relative_score")
 
 def feature_names(sources: Sequence[CandidateSource]) -> list[str]:
     """
-    The names of the features that candidates of some sources have.
+    The names of the features that candidates of some sources have: first those that tell of all sources together, then
+    of each source `"{source.name}.{feature}"`, its own evidence last.
+
+    Args:
+        sources (`Sequence[CandidateSource]`): Of different names; their order is that of the features.
+
+    Returns:
+        `list[str]`: 7 names, and for each source 4 and those of its `evidence`.
 
     Example:
 
     ```python
-    >>> from transformers_ggm.recommendation import HistorySource
-    >>> from transformers_ggm.recommendation.features import feature_names
+    >>> from transformers_ggm.recommendation import HistorySource, feature_names
+
     >>> feature_names([HistorySource()])[-2:]
     ['history.constancy', 'history.size']
 
@@ -72,9 +79,29 @@ def candidate_features(
 
     Args:
         sources (`Sequence[CandidateSource]`): Those that were asked, in the order of the features.
-        found (`dict[str, list[list[Candidate]]]`): As [`gather_candidates`] gives it.
+        found (`dict[str, list[list[Candidate]]]`): As [`gather_candidates`] gives it for these rows; of more sources
+            those that are not among `sources` are left out.
         rows (`Sequence[Clues]`): The clips.
         counts (`Mapping[str, int]`): How often each known hashtag was used; others are novel.
+
+    Returns:
+        [`CandidateFeatures`]: Its names are those of [`feature_names`]. A row's hashtags come in the order in which
+        the sources first proposed them.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Clues, FrequentSource, candidate_features, gather_candidates
+
+    >>> counts = {"snow": 3, "lake": 1}
+    >>> sources, rows = [FrequentSource(counts)], [Clues("snow again")]
+    >>> features = candidate_features(sources, gather_candidates(sources, rows), rows, counts)
+    >>> features.hashtags, features.values.shape
+    ([['snow', 'lake']], torch.Size([2, 11]))
+    >>> features.values[:, features.names.index("in_text")].tolist()
+    [1.0, 0.0]
+
+    ```
     """
     names = feature_names(sources)
     columns = {name: number for number, name in enumerate(names)}

@@ -44,9 +44,29 @@ def fit_ranker(
             that of 1, 10 and 100 with which the parts left out are the most likely.
         seed (`int`, defaults to 0): Of the parts, and of a hidden layer's first weights.
 
+    Returns:
+        [`HashtagRanker`]: In evaluation mode, on the CPU. Its config has the calibration, `calibration_error` and
+        `missing_hashtags`.
+
     Raises:
-        RankerError: There are fewer than 50 rows, no candidate is a true hashtag, or all are; scikit-learn is not
-            installed.
+        RankerError: There are fewer than 50 rows, or features of another number of rows; no candidate is a true
+            hashtag, or all are; `monotone` with a hidden layer; scikit-learn is not installed.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import (
+    ...     Clues, FrequentSource, candidate_features, fit_ranker, gather_candidates
+    ... )
+
+    >>> counts = {"snow": 9, "lake": 1}
+    >>> sources, rows = [FrequentSource(counts)], [Clues(f"day {day}") for day in range(60)]
+    >>> features = candidate_features(sources, gather_candidates(sources, rows), rows, counts)
+    >>> ranker = fit_ranker(features, [["snow"] if day % 3 else ["ski"] for day in range(60)])
+    >>> ranker.probabilities(features.values[:2]).argmax().item(), round(ranker.config.missing_hashtags, 2)
+    (0, 0.33)
+
+    ```
     """
     if len(hashtags) < FEWEST_ROWS:
         raise RankerError(

@@ -69,6 +69,18 @@ def learn_fusion_weights(
 
     Raises:
         RankerError: No candidate is true.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Candidate, learn_fusion_weights
+
+    >>> found = {"good": [[Candidate("snow", 1.0)]] * 9, "bad": [[Candidate("lake", 1.0)]] * 9}
+    >>> weights = learn_fusion_weights(found, [["snow"]] * 9)
+    >>> weights["good"], weights["bad"] < 0.1
+    (1.0, True)
+
+    ```
     """
     names = list(found)
     ranks, truth = [], []

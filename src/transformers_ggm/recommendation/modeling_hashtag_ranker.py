@@ -22,7 +22,11 @@ def feature_forms(features: torch.Tensor) -> torch.Tensor:
 class HashtagRanker(PreTrainedModel):
     r"""
     The probability that a candidate is one of the author's hashtags: a logistic regression over standardised forms of
-    named features, or with `config.hidden_size` a net of one hidden layer. [`fit_ranker`] makes it.
+    named features, or with `config.hidden_size` a net of one hidden layer. [`fit_ranker`] makes it; one that was not
+    fitted is equally unsure of all candidates.
+
+    Args:
+        config ([`HashtagRankerConfig`]): Its features, its shape and its calibration.
 
     Example:
 
@@ -66,15 +70,26 @@ class HashtagRanker(PreTrainedModel):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """
         Args:
-            features (`torch.Tensor` of shape `(n, len(config.features))`): float32.
+            features (`torch.Tensor` of shape `(n, len(config.features))`): Of `n` candidates, in the order of
+                `config.features`; computed with in float32.
 
         Returns:
-            `torch.Tensor` of shape `(n,)`: logits, before calibration.
+            `torch.Tensor` of shape `(n,)`: float32 logits, before calibration.
         """
         return self._logits(self.standardized(features))
 
     def standardized(self, features: torch.Tensor) -> torch.Tensor:
-        """The forms of the features, `(n, 3 * len(config.features))`, of mean 0 and deviation 1 as it was fitted."""
+        """
+        Three forms of the features: as they are, their square roots and their logarithms, each with mean 0 and
+        standard deviation 1 over the rows of the fit, or 0 throughout where it did not vary there.
+
+        Args:
+            features (`torch.Tensor` of shape `(n, len(config.features))`): As for the forward pass.
+
+        Returns:
+            `torch.Tensor` of shape `(n, 3 * len(config.features))`: float32; first all features as they are, then all
+            roots, then all logarithms.
+        """
         return (feature_forms(features.float()) - self.mean) * self.scale
 
     def _logits(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -85,14 +100,29 @@ class HashtagRanker(PreTrainedModel):
 
     @torch.inference_mode()
     def probabilities(self, features: torch.Tensor) -> torch.Tensor:
-        """Calibrated probabilities `(n,)` of candidates with these features."""
+        """
+        Calibrated probabilities that candidates with these features are true; without a calibration in the config the
+        sigmoid of the logits.
+
+        Args:
+            features (`torch.Tensor` of shape `(n, len(config.features))`): As for the forward pass.
+
+        Returns:
+            `torch.Tensor` of shape `(n,)`: float32, from 0 to 1, without gradients.
+        """
         return calibrated(self(features), self.config.calibration_logits, self.config.calibration_probabilities)
 
     def explain(self, features: torch.Tensor) -> torch.Tensor:
         """
-        What each feature adds to the logit of each candidate, above that of a candidate with average features:
-        `(n, len(config.features))`. Of a logistic regression these add up to the logit, less that of the average; of a
-        hidden layer they are integrated gradients (Sundararajan et al., ICML 2017), which do so nearly.
+        What each feature adds to the logit of each candidate, above that of a candidate with average features. Of a
+        logistic regression these add up to the logit, less that of the average; of a hidden layer they are integrated
+        gradients (Sundararajan et al., ICML 2017), which do so nearly.
+
+        Args:
+            features (`torch.Tensor` of shape `(n, len(config.features))`): As for the forward pass.
+
+        Returns:
+            `torch.Tensor` of shape `(n, len(config.features))`: float32, in units of the logit, without gradients.
         """
         inputs = self.standardized(features)
         if self.hidden is None:

@@ -24,7 +24,7 @@ class Recommendation:
         hashtag (`str`): normalised, without `#`.
         score (`float`): the probability that the author would use it.
         sources (`tuple[str, ...]`): what proposed it.
-        novel (`bool`): whether nobody is known to have used it.
+        novel (`bool`): whether nobody is known to have used it, by the recommender's `counts`.
         explanation (`Mapping[str, tuple[float, float]]`, *optional*): of each feature its value, and what it added to
             the logit above an average candidate.
     """
@@ -93,7 +93,19 @@ class Recommender:
             )
 
     def features(self, rows: Sequence[Clues], on_error: str = "raise") -> CandidateFeatures:
-        """The candidates of all sources, and what a ranker knows of them. Errors as of [`gather_candidates`]."""
+        """
+        The candidates of all sources, and what a ranker knows of them.
+
+        Args:
+            rows (`Sequence[Clues]`): Clips.
+            on_error (`str`, defaults to `"raise"`): See [`gather_candidates`].
+
+        Returns:
+            [`CandidateFeatures`]: Of all candidates.
+
+        Raises:
+            SourceError: As [`gather_candidates`].
+        """
         found = gather_candidates(self.sources, rows, self.k, on_error=on_error)
         return candidate_features(self.sources, found, rows, self.counts)
 
@@ -135,8 +147,13 @@ class Recommender:
             explain (`bool`, defaults to `False`): Whether to tell each feature's value and what it added.
             on_error (`str`, defaults to `"raise"`): `"skip"` goes on without a source that fails, and warns.
 
+        Returns:
+            `list[list[Recommendation]]`: For each row its hashtags; none where no source proposes any, or none is as
+            likely as `min_score`.
+
         Raises:
-            RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
+            RankerError: There is no ranker yet.
+            InputError: `top_n` is below 1, or `min_score` is not from 0 to 1.
             SourceError: A source failed.
         """
         return self.rank(self.features(rows, on_error), top_n=top_n, min_score=min_score, explain=explain)
@@ -154,10 +171,14 @@ class Recommender:
 
         Args:
             features ([`CandidateFeatures`]): As [`~Recommender.features`] gives them.
-            top_n, min_score, explain: As of [`~Recommender.recommend`].
+            top_n, min_score, explain: As in [`~Recommender.recommend`].
+
+        Returns:
+            `list[list[Recommendation]]`: As [`~Recommender.recommend`].
 
         Raises:
-            RankerError: There is no ranker yet. InputError: `top_n` or `min_score` is out of range.
+            RankerError: There is no ranker yet.
+            InputError: `top_n` is below 1, or `min_score` is not from 0 to 1.
         """
         if self.ranker is None:
             raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")

@@ -95,6 +95,15 @@ class PostIndex:
 
     Made by [`~PostIndex.build`] and [`~PostIndex.from_pretrained`].
 
+    Args:
+        contents (`PostContents`): Its posts, their hashtags, vectors and terms, as its files hold them.
+        encoder ([`TextEncoder`], *optional*): The one that made the vectors; needed for dense search by texts, and for
+            adding to an index with vectors.
+        index (`str`, defaults to `"auto"`): How vectors are searched, see [`HashtagPool`].
+
+    Raises:
+        EncoderMismatchError: The vectors were made by another encoder, or there are none.
+
     Example:
 
     ```python
@@ -168,7 +177,9 @@ class PostIndex:
 
         Raises:
             PostIndexError: There are no posts, one has no list of hashtags, two have one id, or neither `encoder`
-                nor `sparse` is given. HashtagError: Some are no hashtags. InputError: A time without zone.
+                nor `sparse` is given.
+            HashtagError: Some are no hashtags.
+            InputError: A time is not ISO 8601, or has no zone.
         """
         if encoder is None and not sparse:
             raise PostIndexError("an index without encoder and with sparse=False has nothing to search by: give one.")
@@ -219,7 +230,10 @@ class PostIndex:
 
     def remove(self, ids: Iterable[str]) -> None:
         """
-        Removes posts.
+        Removes posts; the next search does not find them.
+
+        Args:
+            ids (iterable of `str`): Of the posts, as [`~PostIndex.ids`] tells them; an id given twice counts once.
 
         Raises:
             PostIndexError: Some ids are not there, or no post would be left; nothing is removed.
@@ -252,13 +266,14 @@ class PostIndex:
         The posts most similar to each text, for the whole batch at once.
 
         Args:
-            texts (`Sequence[str]`): What is searched by; nothing is found for an empty text.
+            texts (`Sequence[str]`, *optional*): The queries; nothing is found for an empty one. Needed without
+                `vectors`, and for a sparse search.
             k (`int`, defaults to 20): How many posts at most.
             by (`str`, defaults to `"dense"`): Or `"sparse"`.
             vectors (`torch.Tensor` of shape `(q, d)`, *optional*): For a dense search in the place of `texts`, where
-                the encoder gave them before.
-            before (`Sequence[datetime]`, *optional*): For each text the time before which a post must have been made;
-                posts without a time count as earlier.
+                the encoder gave them before; of any length above 0 and any floating-point type.
+            before (`Sequence[datetime]`, *optional*): For each text the time, with its zone, before which a post must
+                have been made, or `None` for any time; posts without a time count as earlier.
             max_similarity (`float`, *optional*): Posts more similar than this are left out: those that are the same.
 
         Returns:
@@ -266,7 +281,9 @@ class PostIndex:
             for `index="faiss"`).
 
         Raises:
-            PostIndexError: The index was built without what `by` needs, `k` is below 1, or vectors have another width.
+            PostIndexError: The index was built without what the search needs, or loaded without the encoder; `by` is
+                neither of the two, `k` is below 1, or vectors have another width.
+            InputError: A time of `before` has no zone.
         """
         posts = self._posts
         if k < 1:
@@ -358,6 +375,9 @@ class PostIndex:
         """
         Saves the index (Parquet, safetensors and JSON) with a card. The folder is replaced as a whole: if saving
         fails, what was there is still there.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): A folder of its own, made where there is none.
 
         Raises:
             CheckpointError: `save_directory` is a file, or holds files that are not an index's.
