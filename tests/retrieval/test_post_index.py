@@ -219,12 +219,15 @@ def test_what_cannot_be_built(arguments, message):
         ({"k": 0}, "at least one"),
         ({"by": "both"}, "'dense' or 'sparse'"),
         ({"vectors": torch.ones(1, 3)}, r"give \(q"),
+        ({"texts": None}, "`texts` is missing"),
+        ({"texts": None, "vectors": torch.ones(1, 3), "by": "sparse"}, "`texts` is missing"),
+        ({"before": []}, "0 times for 1 queries"),
     ],
 )
 def test_searches_that_mean_nothing(index, options, message):
     """Would fail if a search that cannot be done ended in an error of a library."""
     with pytest.raises(PostIndexError, match=message):
-        index.search(["snow"], **options)
+        index.search(**{"texts": ["snow"], **options})
 
 
 @pytest.mark.parametrize("name", [name for name in POST_FILES if name != "posts.json"])

@@ -282,13 +282,23 @@ class PostIndex:
 
         Raises:
             PostIndexError: The index was built without what the search needs, or loaded without the encoder; `by` is
-                neither of the two, `k` is below 1, or vectors have another width.
+                neither of the two, `k` is below 1, there is no query, vectors have another width, or `before` is not
+                one for each query.
             InputError: A time of `before` has no zone.
         """
         posts = self._posts
         if k < 1:
             raise PostIndexError(f"k={k}: ask for at least one post.")
-        if not len(vectors if texts is None else texts):
+        if texts is None and (vectors is None or by == "sparse"):
+            raise PostIndexError(
+                f"`texts` is missing, which a {by} search needs{' without `vectors`' * (by == 'dense')}."
+            )
+        count = len(vectors if texts is None else texts)
+        if before is not None and len(before) != count:
+            raise PostIndexError(
+                f"`before` has {len(before)} times for {count} queries: give one, or `None`, for each."
+            )
+        if not count:
             return []
         limits = [None if time is None else microseconds(parse_time(time)) for time in before] if before else None
         if by == "dense":
