@@ -366,6 +366,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_with_two_workers(folder, tmp_path):
     """Wrong: the clips depend on how many processes rendered them."""
     render_shorts(tmp_path / "two", num_workers=2, **COUNTS)

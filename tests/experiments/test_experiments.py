@@ -32,6 +32,7 @@ def posts(tmp_path):
     return tmp_path / "posts"
 
 
+@pytest.mark.slow
 def test_text_baselines_run_and_are_found_again(posts, tmp_path):
     """The command would not run, give other metrics than the baseline itself, or run twice what has finished."""
     config = tmp_path / "grid.yaml"

@@ -10,7 +10,7 @@ import pytest
 from clip_samples import write_sounding_video, write_video
 from fuzz_clips import OUTCOMES, PAYLOAD, damaged, leaks, payloads, run
 
-MUTATIONS = int(os.environ.get("GGM_FUZZ_MUTATIONS", "600"))
+MUTATIONS = int(os.environ.get("GGM_FUZZ_MUTATIONS", "300"))
 SEED = int(os.environ.get("GGM_FUZZ_SEED", "0"))
 
 

@@ -144,6 +144,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 @pytest.mark.skipif(int(av.__version__.split(".")[0]) < 18, reason="this PyAV decodes frames of any size at opening")
 def test_absurd_sizes_cost_no_memory(tmp_path):
