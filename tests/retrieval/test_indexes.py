@@ -38,7 +38,7 @@ def searches(draw):
     return rows, queries, draw(st.integers(1, n))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(searches(), st.integers(1, 40), st.integers(1, 9), st.integers(1, 5))
 def test_exact_index_equals_brute_force(search, scores_at_a_time, numbers_at_a_time, blocks):
     """

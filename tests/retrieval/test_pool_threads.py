@@ -71,7 +71,7 @@ def test_searches_beside_changes_answer_as_before_or_after(pool, hurried, monkey
     with ThreadPoolExecutor(SEARCHERS) as threads:
         searching = [threads.submit(search) for _ in range(SEARCHERS)]
         try:
-            change(pool, 10)
+            change(pool, 4)
         finally:
             done.set()
         for future in searching:
