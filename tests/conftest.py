@@ -6,6 +6,7 @@ import os
 # Before anything imports huggingface_hub, which reads it once: no test may wait for a network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import gc
 import random
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+def pytest_collection_finish():
+    """What is imported and collected stays to the end: the garbage collector need not go through it time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
