@@ -66,7 +66,7 @@ class ClassesSource(CandidateSource):
         scores = self.baseline.scores(self.baseline.vectorizer_.transform([row.description for row in rows]))
         best = scores.argsort(axis=1)[:, ::-1][:, :k]
         return [
-            [Candidate(self.baseline.hashtags_[column], float(of_row[column])) for column in columns]
+            [Candidate(str(self.baseline.hashtags_[column]), float(of_row[column])) for column in columns]
             for of_row, columns in zip(scores, best)
         ]
 
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def parse_options() -> Namespace:
-    parser = ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = ArgumentParser(description="Recommends hashtags from all that is known of posts, and measures it.")
     parser.add_argument("config", type=Path, help="YAML file with any of the options below")
     parser.add_argument("--data_dir", type=Path, help="folder with train, validation and test")
     parser.add_argument("--encoder", help="sentence encoder, a folder or Hub id; none for sparse search alone")
@@ -139,6 +139,12 @@ def read_rows(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
+def needed(encoder: TextEncoder | None) -> TextEncoder:
+    if encoder is None:
+        raise SystemExit("--encoder is missing, which the source 'pool' needs.")
+    return encoder
+
+
 def make_sources(options: Namespace, index: PostIndex, rows: list[dict], encoder: TextEncoder | None) -> list:
     counts = index.hashtag_counts()
     made = {
@@ -147,7 +153,7 @@ def make_sources(options: Namespace, index: PostIndex, rows: list[dict], encoder
         "words": lambda: [WordsSource.build(rows)],
         "history": lambda: [HistorySource()],
         "frequent": lambda: [FrequentSource(counts)],
-        "pool": lambda: [PoolSource.of_words(counts, encoder)],
+        "pool": lambda: [PoolSource.of_words(counts, needed(encoder))],
     }
     return [source for name in options.sources for source in made[name]()]
 
@@ -175,7 +181,7 @@ def ranker_row(name, recommender, found, rows, truth, plot=None) -> str:
     intervals = bootstrap_intervals({figure: metrics[figure] for figure in ("f1", "rouge1", "rouge2")})
     probabilities = features.by_row(recommender.ranker.probabilities(features.values))
     pairs = [(p.numpy(), t.numpy()) for p, t in zip(probabilities, features.by_row(features.truth(truth))) if len(p)]
-    best = best_of_rows(*zip(*pairs))
+    best = best_of_rows([p for p, _ in pairs], [t for _, t in pairs])
     if plot:
         plot_reliability(plot, calibration_bins(*best))
     figures = [f"{interval.mean:.1f} ({interval.low:.1f} to {interval.high:.1f})" for interval in intervals.values()]

@@ -97,7 +97,9 @@ trainer.train()
 # %% Metrics and predictions
 metrics = trainer.evaluate()
 print({name: round(value, 1) for name, value in metrics.items()})
-predictions = processor.decode_hashtags(trainer.predict(guided["test"]).predictions)
+# transformers annotates `predict` for datasets of PyTorch alone, and `pipeline` below for its own tasks.
+found = trainer.predict(guided["test"])  # pyright: ignore[reportArgumentType]
+predictions = processor.decode_hashtags(found.predictions)
 print(posts["test"][0]["hashtags"], predictions[0])
 
 # %% One checkpoint of all parts, which the pipeline reads
@@ -106,7 +108,10 @@ trainer.save_model(str(checkpoint))
 retriever_trainer.save_model(str(checkpoint / "retriever"))
 pool.save_pretrained(checkpoint / "hashtag_pool")
 
-suggest = pipeline("hashtag-generation", model=str(checkpoint))
+suggest = pipeline(  # pyright: ignore[reportCallIssue]
+    "hashtag-generation",  # pyright: ignore[reportArgumentType]
+    model=str(checkpoint),
+)
 suggestions = suggest(posts["test"][0]["video"], description=posts["test"][0]["description"])
 print([suggestion["hashtag"] for suggestion in suggestions])
 

@@ -1,5 +1,6 @@
 """What the built wheel holds, and how the package's types look from outside."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,6 @@ def test_type_checkers_find_nothing_in_the_examples():
     """Would fail if the annotations of the public API were wrong for who uses it as the examples do."""
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if "nodeenv" in found.stderr and "errors," not in found.stdout:
-        pytest.skip(f"pyright found no Node.js and could not fetch it: {found.stderr[-200:]}")
+    if not re.search(r"^\d+ errors?, ", found.stdout, re.MULTILINE):
+        pytest.skip(f"pyright could not start, as without Node.js: {found.stderr[-200:]}")
     assert found.returncode == 0, found.stdout

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from transformers.utils import logging
 
@@ -100,7 +101,10 @@ class CandidateSource(ABC):
 SOURCES: dict[str, type[CandidateSource]] = {}
 
 
-def register_source(name: str) -> Callable[[type[CandidateSource]], type[CandidateSource]]:
+_Source = TypeVar("_Source", bound=CandidateSource)
+
+
+def register_source(name: str) -> Callable[[type[_Source]], type[_Source]]:
     """
     Gives a source its name, by which [`source_class`] finds it.
 
@@ -116,7 +120,7 @@ def register_source(name: str) -> Callable[[type[CandidateSource]], type[Candida
         SourceError: Another source has the name; raised when the class is decorated.
     """
 
-    def register(source: type[CandidateSource]) -> type[CandidateSource]:
+    def register(source: type[_Source]) -> type[_Source]:
         known = SOURCES.setdefault(name, source)
         if (known.__module__, known.__qualname__) != (source.__module__, source.__qualname__):
             raise SourceError(f"there is a source {name!r} already ({known.__qualname__}): give another name.")
