@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from retrieval_stand_ins import StandInProcessor, StandInRetriever
 
 from transformers_ggm.errors import CheckpointError, PoolError, RetrieverMismatchError
-from transformers_ggm.retrieval import HashtagPool, hub_folders, vector_files
+from transformers_ggm.retrieval import HashtagPool, vector_files
 from transformers_ggm.retrieval.pool_files import POOL_FILES
+from transformers_ggm.utils import hub_snapshots
 
 HASHTAGS = {"snow": 9, "ski": 4, "toronto": 0, "café": 2, "東京": 1}
 
@@ -357,7 +358,7 @@ def test_repository_that_is_not_there(monkeypatch, tmp_path):
     def not_found(*arguments, **options):
         raise RepositoryNotFoundError("404 Client Error", response=Response())
 
-    monkeypatch.setattr(hub_folders, "snapshot_download", not_found)
+    monkeypatch.setattr(hub_snapshots, "snapshot_download", not_found)
     with pytest.raises(CheckpointError, match="check the name, `revision` and `token`"):
         HashtagPool.from_pretrained("nobody/private", cache_dir=tmp_path)
 
@@ -372,7 +373,7 @@ def test_fetches_the_pool_and_nothing_else(pool, tmp_path, monkeypatch, subfolde
         asked.update(options, repo_id=repo_id)
         return str(tmp_path / "snapshot")
 
-    monkeypatch.setattr(hub_folders, "snapshot_download", download)
+    monkeypatch.setattr(hub_snapshots, "snapshot_download", download)
     loaded = HashtagPool.from_pretrained(
         "someone/checkpoint", subfolder=subfolder, revision="v1", token="t", cache_dir="c", local_files_only=True
     )

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import is_offline_mode, snapshot_download
+from huggingface_hub import is_offline_mode
 from huggingface_hub.constants import DEFAULT_REVISION
-from huggingface_hub.errors import EntryNotFoundError, HTTPError
 from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import PROCESSOR_NAME
@@ -20,6 +19,7 @@ from ..modeling.modeling_utils import source_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.hub_snapshots import local_folder
 
 _PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 
@@ -87,17 +87,11 @@ class Checkpoint:
         return found if self.base is None else found | self.base.folders(missing)
 
     def _folder(self, patterns: Sequence[str]) -> Path:
-        if os.path.isdir(self.name):
-            return Path(self.name)
-        try:
-            return Path(snapshot_download(self.name, allow_patterns=list(patterns), **self.hub))
-        except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise CheckpointError(
-                f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be"
-                f" fetched ({type(error).__name__}: {reason}): check the name and your connection, or pass parts that"
-                " you have as retriever= and hashtag_pool=."
-            ) from error
+        failure = (
+            f"{' and '.join(pattern.removesuffix('*') for pattern in patterns)} of {self.name!r} could not be fetched:"
+            " check the name and your connection, or pass parts that you have as retriever= and hashtag_pool=."
+        )
+        return local_folder(self.name, patterns, failure, **self.hub)
 
 
 WITHOUT_GUIDANCE = "or go without guidance: pipeline(..., num_guidance=0)"

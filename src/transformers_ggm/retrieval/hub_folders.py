@@ -1,13 +1,10 @@
-"""Folders that lie here or on the Hub."""
+"""What a pool or an index of posts was saved as: a folder here, or a part of a repository on the Hub."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HTTPError
-
-from ..errors import CheckpointError
+from ..utils.hub_snapshots import local_folder
 
 
 def fetch_folder(
@@ -35,23 +32,16 @@ def fetch_folder(
         CheckpointError: Neither a folder nor a repository that can be read.
     """
     name = os.fspath(path_or_hub_id)
-    if os.path.isdir(name):
-        return Path(name) / subfolder
     prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    try:
-        snapshot = snapshot_download(
-            name,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            allow_patterns=[prefix + file for file in files],
-        )
-    except (OSError, ValueError, EntryNotFoundError, HTTPError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
-            f"{name!r} is not a local folder, and no {what} could be fetched from the Hub under that name"
-            f"{'' if revision is None else f' at {revision!r}'}: "
-            f"check the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
-        ) from error
-    return Path(snapshot) / prefix
+    folder = local_folder(
+        name,
+        [prefix + file for file in files],
+        f"{name!r} is not a local folder, and no {what} could be fetched from the Hub under that name"
+        f"{'' if revision is None else f' at {revision!r}'}: check the name, `revision` and `token`, and your"
+        " connection.",
+        revision=revision,
+        token=token,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+    )
+    return folder / prefix

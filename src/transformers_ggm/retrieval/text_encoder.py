@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HTTPError
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import CheckpointError
 from ..utils.checkpoint_layout import read_configuration
+from .hub_folders import fetch_folder
 
 POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "lasttoken")
 _OLD_FLAGS = {
@@ -87,7 +86,7 @@ class TextEncoder:
         Raises:
             CheckpointError: It cannot be read, or has a module or pooling that is not known here.
         """
-        folder = _local_folder(path_or_hub_id, hub)
+        folder = fetch_folder(path_or_hub_id, _FILES, "text encoder", **hub)
         pooling, normalized = _pooling_of(folder)
         options = _read_if_there(folder / "sentence_bert_config.json")
         try:
@@ -161,20 +160,6 @@ def _pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tenso
         return states.masked_fill(mask == 0, -torch.inf).amax(dim=1)
     count = mask.sum(dim=1).clamp(min=1e-9)
     return (states * mask).sum(dim=1) / (count if pooling == "mean" else count.sqrt())
-
-
-def _local_folder(path_or_hub_id: str | os.PathLike, hub: dict[str, Any]) -> Path:
-    name = os.fspath(path_or_hub_id)
-    if os.path.isdir(name):
-        return Path(name)
-    try:
-        return Path(snapshot_download(name, allow_patterns=_FILES, **hub))
-    except (OSError, ValueError, HTTPError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(
-            f"{name!r} is not a local folder, and no text encoder could be fetched from the Hub under that name: check"
-            f" the name, `revision` and `token`, and your connection. ({type(error).__name__}: {reason})"
-        ) from error
 
 
 def _pooling_of(folder: Path) -> tuple[str, bool]:

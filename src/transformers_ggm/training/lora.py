@@ -1,12 +1,10 @@
 """Training a low-rank adapter (LoRA) instead of the whole generator: the base it changes, and the files it leaves."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from huggingface_hub import snapshot_download
 from safetensors.torch import load_file, save_file
 from transformers import set_seed
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, find_adapter_config_file
@@ -15,6 +13,7 @@ from ..errors import CheckpointError
 from ..modeling import GGMForHashtagGeneration, make_lora_config
 from ..processing import GGMProcessor
 from ..utils.checkpoint_layout import RETRIEVER_FOLDER, read_configuration
+from ..utils.hub_snapshots import local_folder
 from .arguments import unreached
 from .run import TrainingRun
 from .weights import WEIGHTS_DTYPES
@@ -67,22 +66,14 @@ def base_retriever(run: TrainingRun) -> Path:
     """
     sources = [name for name in (run.lora.lora_adapter, base_checkpoint(run)) if name is not None]
     for source in sources:
-        folder = _fetched(source, [f"{RETRIEVER_FOLDER}/*"]) / RETRIEVER_FOLDER
+        failure = f"{source} cannot be fetched from the Hub: check the name and your connection."
+        folder = local_folder(source, [f"{RETRIEVER_FOLDER}/*"], failure) / RETRIEVER_FOLDER
         if folder.is_dir():
             return folder
     raise CheckpointError(
         f"{' and '.join(sources)} has no {RETRIEVER_FOLDER}/: take a checkpoint with one, or go without guidance "
         "(--num_guidance 0 --stages prepare generator evaluate)."
     )
-
-
-def _fetched(name: str, patterns: Sequence[str]) -> Path:
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(patterns)))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{name} cannot be fetched from the Hub: {error}") from error
 
 
 def load_base(run: TrainingRun) -> GGMForHashtagGeneration:
