@@ -8,6 +8,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import gc
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,15 @@ def seeds():
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def hurried():
+    """Threads take turns after every few instructions, so that what they share is caught half-way."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def pytest_collection_finish():

@@ -1,6 +1,5 @@
 """One pipeline that several threads call at once."""
 
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +11,6 @@ from transformers_ggm.pipelines import hashtag_generation
 
 THREADS = 4
 ROUNDS = 10
-
-
-@pytest.fixture
-def hurried():
-    """Threads take turns after every few instructions, so that what they share is caught half-way."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,15 +17,6 @@ from transformers_ggm.retrieval.nearest import nearest_hashtags
 SEARCHERS = 3
 KEPT = [f"kept{number}" for number in range(40)]
 PASSING = [f"passing{number}" for number in range(20)]
-
-
-@pytest.fixture
-def hurried():
-    """Threads take turns after every few instructions, so that what they share is caught half-way."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
 
 
 def vector_of(hashtag):

@@ -4,9 +4,8 @@ import functools
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -14,7 +13,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ...errors import DatasetError, InputError, MediaError
-from ...utils.files import check_output_folder
+from ...utils.files import check_output_folder, replacing
 from .card import dataset_card
 from .pictures import draw_frames
 from .recipes import FRAMES_PER_SECOND, SPLITS, ClipRecipe, sample_recipes
@@ -58,7 +57,7 @@ def render_clip(recipe: ClipRecipe, path: str | os.PathLike, size: int = 96) -> 
     samples = None
     if recipe.sound is not None:
         samples = synthesize(recipe.sound, round(recipe.duration * SAMPLING_RATE), recipe.seed)
-    with _replacing(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         try:
             _encode(frames, samples, temporary)
         except av.error.FFmpegError as error:
@@ -123,7 +122,7 @@ def render_shorts(
             written[split] = _render_split(
                 recipes[split], output_dir / split, size, num_workers, overwrite, progress_bar
             )
-    with _replacing(output_dir / "README.md") as temporary:
+    with replacing(output_dir / "README.md") as temporary:
         temporary.write_text(dataset_card(counts, seed, size), encoding="utf-8")
     return written
 
@@ -149,7 +148,7 @@ def _render_split(
         with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
             for _ in bar(pool.map(render, recipes, chunksize=_CHUNK)):
                 pass
-    with _replacing(metadata_file) as temporary:
+    with replacing(metadata_file) as temporary:
         temporary.write_text(rows, encoding="utf-8")
     return metadata_file
 
@@ -178,17 +177,6 @@ def _remove_others(folder: Path, recipes: Sequence[ClipRecipe]) -> None:
     for clip in folder.glob(f"{folder.name}-*.mp4"):
         if clip.name not in wanted:
             clip.unlink()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary name beside `path`, which takes the place of `path` when all went well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _encode(frames: np.ndarray, samples: np.ndarray | None, path: Path) -> None:
