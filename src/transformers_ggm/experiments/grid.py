@@ -11,9 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..data.stamps import data_stamp
+from ..utils.yaml_files import read_yaml_mapping
 from ..version import __version__
 from .systems import RETRIEVER, SYSTEMS, System, parse_system
 
@@ -197,7 +196,7 @@ def read_grid(path: str | Path) -> Grid:
         ValueError: the file cannot be read, or has missing or unknown keys; names file and key.
         DatasetError: a corpus cannot be read.
     """
-    content = _read_mapping(path)
+    content = read_yaml_mapping(path, "names to values, one a line")
     _check_keys(content, GRID_KEYS, {"corpora"}, str(path))
     corpora = []
     for name, entry in content["corpora"].items():
@@ -205,7 +204,7 @@ def read_grid(path: str | Path) -> Grid:
         if not re.fullmatch(r"[\w-]+", str(name)):
             raise ValueError(f"{place}: the name is a folder's too, so give it letters, digits, '_' and '-' only.")
         _check_keys(entry, CORPUS_KEYS, {"data_dir"}, place)
-        arguments = _read_mapping(entry["config"]) if "config" in entry else {}
+        arguments = read_yaml_mapping(entry["config"], "names to values, one a line") if "config" in entry else {}
         arguments |= {"data_dir": str(entry["data_dir"]), **entry.get("arguments", {})}
         if not Path(arguments["data_dir"]).is_dir():
             raise ValueError(f"{place}: `data_dir` {arguments['data_dir']} is no folder.")
@@ -216,16 +215,6 @@ def read_grid(path: str | Path) -> Grid:
         seeds, sizes = merged.get("seeds", [0]), merged.get("guidance_sizes", [])
         corpora.append(Corpus(name, arguments, systems, seeds, sizes, data_stamp(arguments["data_dir"])))
     return Grid(corpora, content.get("bert_score"))
-
-
-def _read_mapping(path: str | Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"The configuration {path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must map names to values, one a line.")
-    return content
 
 
 def _check_keys(content: Any, known: set[str], needed: set[str], place: str) -> None:

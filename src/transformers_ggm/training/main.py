@@ -3,13 +3,12 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import yaml
 from transformers import HfArgumentParser
 
 from ..utils.files import check_output_folder
+from ..utils.yaml_files import read_yaml_mapping
 from .arguments import (
     ClassifierArguments,
     DataArguments,
@@ -74,13 +73,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
 
 def yaml_arguments(path: str) -> list[str]:
     """The contents of a YAML file as command-line arguments."""
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"The configuration {path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must map argument names to values, one a line, such as `data_dir: shorts`.")
-    return argument_list(content)
+    return argument_list(read_yaml_mapping(path, "argument names to values, one a line, such as `data_dir: shorts`"))
 
 
 def argument_list(values: Mapping[str, Any]) -> list[str]:
