@@ -392,7 +392,9 @@ class PostIndex:
         Raises:
             CheckpointError: `save_directory` is a file, or holds files that are not an index's.
         """
-        write_posts(save_directory, self._contents(), self._card())
+        # A copy, which other threads do not change between the files and the card.
+        index = self.copy()
+        write_posts(save_directory, index._contents(), index._card())
 
     def _contents(self) -> PostContents:
         posts = self._posts
@@ -481,9 +483,10 @@ class PostIndex:
             subfolder (`str`, defaults to `""`): Where in the repository; `"posts"` beside a model.
             commit_message, private, token, revision, create_pr: As in `transformers`' `push_to_hub`.
         """
+        index = self.copy()
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "posts"
-            write_posts(folder, self._contents(), self._card(repo_id, subfolder))
+            write_posts(folder, index._contents(), index._card(repo_id, subfolder))
             files = {
                 str(PurePosixPath(subfolder, name)): folder / name
                 for name in (*POST_FILES, CARD_FILE)
