@@ -57,7 +57,7 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
     for part in ("retriever", "guidance"):
         for name in SHARED_PARTS if part in needs else ():
             if (needs[part] / "checkpoint" / name).is_dir():
-                _link(needs[part] / "checkpoint" / name, run.folders.checkpoint / name)
+                _link(needs[part] / "checkpoint" / name, run.folders.checkpoint / name, "**/*")
     if "guidance" in needs:
         _link(guidance_folder(needs["guidance"]), run.folders.guidance)
     if "generator" in needs:
@@ -68,10 +68,11 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
 
 def _link(source: Path, target: Path, pattern: str = "*") -> None:
     """Hard links to the files of a folder: those are never changed in place, but replaced."""
-    target.mkdir(parents=True, exist_ok=True)
     for file in source.glob(pattern):
-        if file.is_file() and not (target / file.name).exists():
-            os.link(file, target / file.name)
+        place = target / file.relative_to(source)
+        if file.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, place)
 
 
 def write_predictions(run: TrainingRun, path: Path, predictions: Sequence[Sequence[str]]) -> None:

@@ -96,7 +96,7 @@ class TrainingRun:
 
     @property
     def retriever_reads_posts(self) -> bool:
-        """Whether the posts' vectors are the retriever's: it reads descriptions, and no other encoder was asked for."""
+        """Whether posts have the retriever's vectors: it reads descriptions, and no other encoder was asked for."""
         reads = "pool" in self.source.sources and "text" in self.retriever.retriever_query
         return "posts" in self.source.sources and reads and self.source.text_encoder is None
 

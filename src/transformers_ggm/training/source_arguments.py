@@ -45,7 +45,9 @@ class SourceArguments:
             raise ArgumentError(f"`sources` is {self.sources}; choose some of {list(SOURCES)}.")
         self.sources = [name for name in SOURCES if name in self.sources]
         if self.text_encoder is not None and not self.searches_texts:
-            raise ArgumentError("`text_encoder` is for 'posts' and 'pool_words': add one to `sources`, or leave it out.")
+            raise ArgumentError(
+                "`text_encoder` is for 'posts' and 'pool_words': add one to `sources`, or leave it out."
+            )
         if self.text_encoder is None and "pool_words" in self.sources:
             raise ArgumentError("the source 'pool_words' needs a `text_encoder`: a folder or Hub id.")
         if self.neighbours < 1:
