@@ -74,7 +74,7 @@ def make_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mode
         **facts,
         model_name=card_data.model_name,
         is_scratch=is_scratch,
-        reading=reading(facts["inputs"], facts["is_guided"]),
+        reading=reading(facts["inputs"], facts["is_guided"], bool(facts["fused"])),
         knows_order=config.get("frame_position_embedding") == "learned",
         parts=checkpoint_parts(trained, config),
         settings={
