@@ -14,9 +14,11 @@ from safetensors import SafetensorError
 
 from ..errors import CheckpointError, SourceError
 from ..utils.checkpoint_layout import (
+    POOL_FOLDER,
     RANKER_FOLDER,
     RECOMMENDATION_FILE,
     RECOMMENDATION_FOLDERS,
+    RETRIEVER_FOLDER,
     WORDS_FOLDER,
     read_configuration,
 )
@@ -31,6 +33,11 @@ from .word_table import WordTable
 
 FORMAT_VERSION = 1
 _AGAIN = "save or download the checkpoint again"
+# What is downloaded of a repository for its recommender: its vectors may be the retriever's.
+RECOMMENDATION_PATTERNS = [
+    RECOMMENDATION_FILE,
+    *(f"{folder}/*" for folder in (*RECOMMENDATION_FOLDERS, RETRIEVER_FOLDER, POOL_FOLDER)),
+]
 # Of the sources; all of them stand in the file.
 _GENERATOR = "generator"
 
@@ -129,7 +136,7 @@ def fetch_recommendation(path_or_hub_id: str | os.PathLike, whole: bool, **hub: 
         CheckpointError: Neither a folder nor a repository that can be read, or one without `recommendation.json`.
     """
     name = os.fspath(path_or_hub_id)
-    patterns = ["*"] if whole else recommendation_patterns()
+    patterns = ["*"] if whole else RECOMMENDATION_PATTERNS
     failure = f"{name!r} is not a local folder, and could not be fetched from the Hub: check the name"
     folder = local_folder(name, patterns, failure, **hub)
     if not (folder / RECOMMENDATION_FILE).is_file():
@@ -138,11 +145,6 @@ def fetch_recommendation(path_or_hub_id: str | os.PathLike, whole: bool, **hub: 
             " Recommender.save_pretrained(...)."
         )
     return folder
-
-
-def recommendation_patterns() -> list[str]:
-    """What is downloaded of a repository for its recommender, beside the checkpoint's own parts."""
-    return [RECOMMENDATION_FILE, *(f"{folder}/*" for folder in RECOMMENDATION_FOLDERS)]
 
 
 def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateSource] = ()) -> dict[str, Any]:
@@ -177,15 +179,17 @@ def _guiding(sources: list[CandidateSource], guidance: Guidance | None, k: int) 
     return FusedSource([source for source in sources if source.name in guidance.sources], guidance.weights, k)
 
 
-def stored_sources(folder: Path) -> list[str]:
+def stored_pool_use(folder: Path) -> tuple[bool, bool]:
     """
-    The names of the sources that a checkpoint's `recommendation.json` lists.
+    Whether a checkpoint's recommender has the pool of its retriever among its sources, and whether its guidance is
+    fused of sources (and not the pool's).
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: `recommendation.json` is damaged.
     """
     file = folder / RECOMMENDATION_FILE
-    return [entry["source"] for entry in _checked(read_configuration(file, _AGAIN), file)["sources"]]
+    description = _checked(read_configuration(file, _AGAIN), file)
+    return {"source": PoolSource.name} in description["sources"], description["guidance"] is not None
 
 
 def _checked(description: dict[str, Any], file: Path) -> dict[str, Any]:
