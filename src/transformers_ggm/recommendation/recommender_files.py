@@ -16,10 +16,12 @@ from ..errors import CheckpointError, SourceError
 from ..retrieval import TextEncoder
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
+    POOL_FOLDER,
     POSTS_FOLDER,
     RANKER_FOLDER,
     RECOMMENDATION_FILE,
     RECOMMENDATION_FOLDERS,
+    RETRIEVER_FOLDER,
     TEXT_ENCODER_FOLDER,
     WORD_POOL_FOLDER,
     WORDS_FOLDER,
@@ -36,6 +38,11 @@ from .word_table import WordTable
 
 FORMAT_VERSION = 1
 _AGAIN = "save or download the checkpoint again"
+# What is downloaded of a repository for its recommender: its vectors may be the retriever's.
+RECOMMENDATION_PATTERNS = [
+    RECOMMENDATION_FILE,
+    *(f"{folder}/*" for folder in (*RECOMMENDATION_FOLDERS, RETRIEVER_FOLDER, POOL_FOLDER)),
+]
 # Of the sources; all of them stand in the file.
 _GENERATOR = "generator"
 
@@ -134,7 +141,7 @@ def fetch_recommendation(path_or_hub_id: str | os.PathLike, whole: bool, **hub: 
         CheckpointError: Neither a folder nor a repository that can be read, or one without `recommendation.json`.
     """
     name = os.fspath(path_or_hub_id)
-    patterns = ["*"] if whole else recommendation_patterns()
+    patterns = ["*"] if whole else RECOMMENDATION_PATTERNS
     failure = f"{name!r} is not a local folder, and could not be fetched from the Hub: check the name"
     folder = local_folder(name, patterns, failure, **hub)
     if not (folder / RECOMMENDATION_FILE).is_file():
@@ -143,11 +150,6 @@ def fetch_recommendation(path_or_hub_id: str | os.PathLike, whole: bool, **hub: 
             " Recommender.save_pretrained(...)."
         )
     return folder
-
-
-def recommendation_patterns() -> list[str]:
-    """What is downloaded of a repository for its recommender, beside the checkpoint's own parts."""
-    return [RECOMMENDATION_FILE, *(f"{folder}/*" for folder in RECOMMENDATION_FOLDERS)]
 
 
 def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateSource] = ()) -> dict[str, Any]:
@@ -219,15 +221,17 @@ def check_recommendation(folder: Path, retriever: Any = None) -> set[str]:
     return counting
 
 
-def stored_sources(folder: Path) -> list[str]:
+def stored_pool_use(folder: Path) -> tuple[bool, bool]:
     """
-    The names of the sources that a checkpoint's `recommendation.json` lists.
+    Whether a checkpoint's recommender has the pool of its retriever among its sources, and whether its guidance is
+    fused of sources (and not the pool's).
 
     Raises:
-        CheckpointError: The file is damaged.
+        CheckpointError: `recommendation.json` is damaged.
     """
     file = folder / RECOMMENDATION_FILE
-    return [entry["source"] for entry in _checked(read_configuration(file, _AGAIN), file)["sources"]]
+    description = _checked(read_configuration(file, _AGAIN), file)
+    return {"source": PoolSource.name} in description["sources"], description["guidance"] is not None
 
 
 def _checked(description: dict[str, Any], file: Path) -> dict[str, Any]:
