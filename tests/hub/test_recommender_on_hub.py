@@ -2,16 +2,24 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from bare_process import run_without_package
 from hub_samples import contents, copy_demo, on_hub
+from hub_stand_in import go_offline
 from recommending_samples import posts_of, write_recommending_checkpoint
 from small_encoder import make_encoder
+from transformers import pipeline
 
-from transformers_ggm import push_checkpoint_to_hub
+from transformers_ggm import push_checkpoint_to_hub, save_remote_code
 from transformers_ggm.errors import CheckpointError, EncoderMismatchError
+from transformers_ggm.hub.remote_code import accompanying_modules
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
-from transformers_ggm.recommendation import Recommender, clues_of
+from transformers_ggm.recommendation import Recommender, clues_of, sources
+from transformers_ggm.recommendation.recommender_files import OWN_SOURCES
+
+ITEM = {"description": "cold white flakes snow"}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +77,74 @@ def test_folders_that_do_not_count_stay_here(hub, copy_of_recommending):
     push_checkpoint_to_hub(copy_of_recommending, "someone/other")
     folders = {name.partition("/")[0] for name in on_hub(hub, "someone/other") if "/" in name}
     assert folders == {"hashtag_pool", "retriever"}
+
+
+def suggest_with(model, **kwargs):
+    return pipeline("hashtag-generation", model=model, device="cpu", **kwargs)
+
+
+def shown(suggest):
+    """What a pipeline answers for a post with a history, scores to the rounding that differs between processes."""
+    found = suggest(ITEM, history=[["snow", "winter"], ["snow"]])
+    return [{**tag, "score": pytest.approx(tag["score"], rel=1e-4)} for tag in found]
+
+
+def test_pipeline_pulls_the_recommender_of_its_model(hub, recommending, monkeypatch):
+    """Would fail if a pipeline of a Hub id answered otherwise than one of the folder, or not from the cache alone."""
+    push_checkpoint_to_hub(recommending, "someone/tags")
+    expected = shown(suggest_with(recommending))
+    assert {source for tag in expected for source in tag["sources"]} >= {"posts_sparse", "history", "words"}
+    assert shown(suggest_with("someone/tags")) == expected
+    go_offline(monkeypatch)
+    assert shown(suggest_with("someone/tags")) == expected
+
+
+def test_parts_come_from_one_commit(hub, recommending, tmp_path):
+    """Would fail if a push between made a pipeline of model and posts of two commits, or `revision` missed a part."""
+    push_checkpoint_to_hub(recommending, "someone/tags", revision="old")
+    other = write_recommending_checkpoint(tmp_path / "other", posts=posts_of(0, 4))
+    push_checkpoint_to_hub(other, "someone/tags")
+    old, new = (suggest_with("someone/tags", revision=revision) for revision in ("old", "main"))
+    assert (len(index_of(old)), len(index_of(new))) == (30, 12)
+    assert shown(old) == shown(suggest_with(recommending)) != shown(new)
+
+
+def index_of(suggest):
+    return next(source.index for source in suggest.recommender.sources if source.name == "posts_sparse")
+
+
+def test_pipeline_pushes_its_recommender(hub, recommending):
+    """Would fail if a pipeline were pushed without what recommends, or without what was added to it."""
+    suggest = suggest_with(recommending)
+    suggest.add_hashtags(["newtrend"])
+    push_checkpoint_to_hub(suggest, "someone/tags")
+    again = suggest_with("someone/tags")
+    assert shown(again) == shown(suggest) and "newtrend" in again.recommender.counts
+
+
+def test_code_has_every_source():
+    """Would fail if a source were not known where this package's code comes with a checkpoint."""
+    folder = Path(sources.__file__).parent
+    assert {file.name for file in folder.glob("[!_]*.py")} <= set(accompanying_modules())
+    named = {source.__name__ for source in OWN_SOURCES}
+    assert named == set(sources.__all__)
+
+
+@pytest.mark.slow
+def test_where_the_package_is_not_installed(recommending, tmp_path):
+    """Would fail if the code beside a checkpoint lacked a source, or recommended otherwise than the package."""
+    folder = shutil.copytree(recommending, tmp_path / "tags")
+    save_remote_code(folder)
+    code = """
+suggest = pipeline("hashtag-generation", model=folder, trust_remote_code=True, device="cpu")
+item, history = {"description": "cold white flakes snow"}, [["snow", "winter"], ["snow"]]
+first = suggest(item, history=history)
+suggest.save_pretrained(saved)
+tell(first=first, sources=[source.name for source in suggest.recommender.sources])
+"""
+    told, _ = run_without_package(code, cache=tmp_path / "cache", folder=folder, saved=tmp_path / "saved")
+    assert told["sources"] == [source.name for source in Recommender.from_pretrained(recommending).sources]
+    assert told["first"] == shown(suggest_with(recommending)) == shown(suggest_with(tmp_path / "saved"))
 
 
 def spoil(name):

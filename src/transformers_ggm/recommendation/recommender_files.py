@@ -33,10 +33,22 @@ from .candidates import CandidateSource, source_class, source_name
 from .checkpoint_parts import CheckpointParts
 from .fusion import FusedSource, Guidance
 from .modeling_hashtag_ranker import HashtagRanker
-from .sources import ClassifierSource, FrequentSource, PoolSource, WordsSource
+from .sources import (
+    ClassifierSource,
+    FrequentSource,
+    GeneratorSource,
+    HistorySource,
+    PoolSource,
+    PostsSource,
+    WordsSource,
+)
 from .word_table import WordTable
 
 FORMAT_VERSION = 1
+# Named, and so registered: where this code lies beside a checkpoint, no `__init__` imports them.
+OWN_SOURCES = (
+    ClassifierSource, FrequentSource, GeneratorSource, HistorySource, PoolSource, PostsSource, WordsSource,
+)  # fmt: skip
 _AGAIN = "save or download the checkpoint again"
 # What is downloaded of a repository for its recommender: its vectors may be the retriever's.
 RECOMMENDATION_PATTERNS = [
