@@ -7,6 +7,7 @@ import pytest
 import torch
 from hub_samples import contents, on_hub
 from hub_stand_in import go_offline
+from recommending_samples import write_recommending_checkpoint
 from transformers import pipeline
 
 from transformers_ggm import GGMForHashtagGeneration, push_checkpoint_to_hub
@@ -50,6 +51,22 @@ def test_pushed_adapter_is_put_on_its_base(hub, adapter, monkeypatch):
     assert suggest("someone/mine") == expected != plain
     go_offline(monkeypatch)
     assert suggest("someone/mine") == expected
+
+
+def test_adapter_with_a_recommender_of_its_own(hub, adapter, tmp_path):
+    """Would fail if what recommends beside an adapter were left behind, or its base's generator were ranked."""
+    folder = shutil.copytree(adapter, tmp_path / "adapter")
+    whole = write_recommending_checkpoint(tmp_path / "whole")
+    for name in ("posts", "words", "text_encoder", "ranker"):
+        shutil.copytree(whole / name, folder / name)
+    shutil.copyfile(whole / "recommendation.json", folder / "recommendation.json")
+    push_checkpoint_to_hub(DEMO_CHECKPOINT, "someone/tags")
+    push_checkpoint_to_hub(folder, "someone/mine")
+    assert on_hub(hub, "someone/mine") == contents(folder)
+    made = pipeline("hashtag-generation", model="someone/mine", device="cpu")
+    [generator] = [source for source in made.recommender.sources if source.name == "generator"]
+    assert generator.model is made.model and made.recommender.ranker is not None
+    assert suggest("someone/mine") == suggest(str(folder))
 
 
 def test_adapter_takes_the_place_of_a_whole_checkpoint(hub, adapter):

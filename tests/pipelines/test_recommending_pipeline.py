@@ -10,6 +10,7 @@ from checkpoint_samples import POOL_HASHTAGS
 from transformers import pipeline
 
 from transformers_ggm import PostIndex
+from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError, RankerError, SourceError
 from transformers_ggm.pipelines import hashtag_generation
 from transformers_ggm.pipelines.inputs import load_item, read_fields
@@ -413,3 +414,35 @@ def test_stored_arguments_of_the_generator(ranked, tmp_path, monkeypatch):
     suggest({"description": "x"})
     suggest({"description": "x"}, num_beams=1)
     assert [decoding["num_beams"] for decoding in seen] == [3, 1]
+
+
+def test_tagging_a_folder(ranked, clips, tmp_path, capsys):
+    """Would fail if the command did not read what metadata say of a clip, made no history of earlier rows, or showed a
+    row its own or later hashtags."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    rows = []
+    for number, path in enumerate(list(clips)[:3]):
+        shutil.copy(path, folder / f"{number}.mp4")
+        time = f"2026-01-0{number + 1}T00:00:00Z"
+        rows.append({"file_name": f"{number}.mp4", "user": "a", "time": time, "hashtags": [f"#own{number}", "?"]})
+    rows[0] |= {"transcript": "a red circle", "description": WORDS["spin"]}
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["tag", str(folder), "--model", str(ranked), "--device", "cpu", "--num_workers", "0"]
+    assert main([*command, "--output", str(tmp_path / "tags.jsonl"), "--min_score", "0", "--explain"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "tags.jsonl").read_text().splitlines()]
+    found = [{answer["hashtag"]: answer for answer in line["hashtags"]} for line in lines]
+    assert "words" in found[0]["#redcircle"]["sources"] and "explanation" in found[0]["#redcircle"]
+    owned = [{tag for tag in row if tag.startswith("#own")} for row in found]
+    assert owned == [set(), {"#own0"}, {"#own0", "#own1"}]
+    suggest = pipeline("hashtag-generation", model=str(ranked), device="cpu")
+    item = {"video": str(folder / "0.mp4"), "description": WORDS["spin"], "transcript": "a red circle"}
+    expected = suggest({**item, "time": rows[0]["time"]}, min_score=0.0)
+    assert [answer["score"] for answer in lines[0]["hashtags"]] == pytest.approx(
+        [answer["score"] for answer in expected], abs=1e-4
+    )
+    (folder / "metadata.jsonl").write_text(json.dumps({**rows[0], "time": "yesterday"}) + "\n")
+    capsys.readouterr()
+    assert main([*command, "--output", str(tmp_path / "others.jsonl")]) == 1
+    assert "metadata.jsonl, line 1: the time 'yesterday'" in capsys.readouterr().err
+    assert main([*command, "--output", str(tmp_path / "others.jsonl"), "--min_score", "7"]) == 1

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from recommender_samples import SOURCES, recommender_arguments, write_posts
 from training_samples import command_line, written_at
+from transformers import pipeline
 
 from transformers_ggm.errors import ArgumentError, DatasetError
 from transformers_ggm.recommendation import Recommender, clues_of
@@ -53,6 +54,19 @@ def test_checkpoint_recommends(recommending, posts_dir):
     answers = recommender.recommend(clues_of(test, *others))
     lines = (recommending / "evaluation" / "recommended.jsonl").read_text().splitlines()
     assert [[found.hashtag for found in row] for row in answers] == [json.loads(row)["predicted"] for row in lines]
+
+
+def test_pipeline_answers_what_was_measured(recommending, posts_dir):
+    """Would fail if the pipeline guided the generator, or ranked, otherwise than training and evaluation did."""
+    test, others = rows_of(posts_dir, "test"), [rows_of(posts_dir, split) for split in ("train", "validation")]
+    items = [
+        {"description": row["description"], "time": row["time"], "history": clues.history}
+        for row, clues in zip(test, clues_of(test, *others))
+    ]
+    suggest = pipeline("hashtag-generation", model=str(recommending / "checkpoint"), device="cpu")
+    lines = (recommending / "evaluation" / "recommended.jsonl").read_text().splitlines()
+    answers = [[tag["hashtag"].removeprefix("#") for tag in row] for row in suggest(items, batch_size=8)]
+    assert answers == [json.loads(row)["predicted"] for row in lines]
 
 
 def test_guidance_is_fused(recommending, posts_dir):

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from ..errors import CheckpointError, SourceError
-from ..retrieval import TextEncoder
+from ..retrieval import PostIndex, TextEncoder
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
     POOL_FOLDER,
@@ -216,7 +216,10 @@ def check_recommendation(folder: Path, retriever: Any = None) -> set[str]:
     counting = set()
     if "posts" in names:
         counting.add(POSTS_FOLDER)
-        if isinstance(parts.posts.encoder, TextEncoder):
+        # Beside an adapter there may be no retriever, whose vectors they have: its base has one.
+        is_known = retriever is not None or (folder / TEXT_ENCODER_FOLDER).is_dir()
+        posts = parts.posts if is_known else PostIndex.from_pretrained(folder / POSTS_FOLDER)
+        if isinstance(posts.encoder, TextEncoder):
             counting.add(TEXT_ENCODER_FOLDER)
     if {"source": "pool", "by": "words"} in entries:
         counting |= {WORD_POOL_FOLDER, TEXT_ENCODER_FOLDER}
