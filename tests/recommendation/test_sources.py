@@ -168,3 +168,40 @@ def test_pool_by_the_words_of_its_hashtags(monkeypatch):
     other.fingerprint = lambda: "other"
     with pytest.raises(RetrieverMismatchError):
         PoolSource(source.pool, other)
+
+
+class ColourEncoder:
+    """Encodes the frames of a clip by their mean colour."""
+
+    reads = "frames"
+
+    def encode(self, inputs):
+        return torch.stack([torch.zeros(3) if f is None else f.float().mean(dim=(0, 2, 3)) for f in inputs])
+
+    def fingerprint(self):
+        return "colours"
+
+
+def test_posts_by_their_pictures():
+    """Would fail if posts were not found by their pictures, or rows and posts without pictures were in the way."""
+    red, blue = (torch.zeros(2, 3, 4, 4, dtype=torch.uint8) for _ in range(2))
+    red[:, 0], blue[:, 2] = 200, 100
+    posts = [
+        {"frames": red, "description": "a walk", "hashtags": ["fire"]},
+        {"description": "a walk", "hashtags": ["unseen"]},
+        {"frames": blue, "hashtags": ["sea"]},
+    ]
+    index = PostIndex.build(posts, ColourEncoder())
+    source = PostsSource(index, by="dense")
+    assert source.name == "posts_frames" and index.reads == "frames"
+    rows = [Clues(frames=blue), Clues("a walk"), Clues(frames=red, time="2026-01-01T00:00:00Z")]
+    found = [[candidate.hashtag for candidate in row] for row in source.candidates(rows, k=5)]
+    assert found == [["sea"], [], ["fire"]]
+    assert source.candidates([Clues("a walk")], k=5) == [[]]
+    assert source.training_candidates([Clues(frames=red)], k=5) == [[]]
+    assert [c.hashtag for c in PostsSource(index, by="sparse").candidates([Clues("a walk")], k=5)[0]] == [
+        "fire",
+        "unseen",
+    ]
+    with pytest.raises(PostIndexError, match="vectors of frames"):
+        index.search(["a walk"], by="dense")

@@ -55,6 +55,8 @@ class TextEncoder:
     ```
     """
 
+    reads = "text"
+
     def __init__(
         self,
         model: PreTrainedModel,

@@ -15,7 +15,8 @@ SAME_POST = 0.95
 class PostsSource(CandidateSource):
     """
     The hashtags of the most similar tagged posts, each scored by the share of the neighbours' similarity that has it
-    (k-nearest-neighbour voting). It costs one search of the index a batch; by `"dense"` also one pass of its encoder.
+    (k-nearest-neighbour voting). It costs one search of the index a batch; by `"dense"` also one pass of its encoder,
+    which may read another clue than the text: the source of an index of pictures is called `"posts_frames"`.
 
     Evidence: `similarity`, of the nearest post with the hashtag; `posts`, how many have it; `nearest`, whether the
     nearest post of all has it.
@@ -26,7 +27,8 @@ class PostsSource(CandidateSource):
         neighbours (`int`, defaults to 20): Posts that are looked at.
 
     Raises:
-        PostIndexError: The index has no posts, or was built without what `by` needs.
+        PostIndexError: The index has no posts, or was built without what `by` needs, or its encoder reads what is not
+            among the clues.
 
     Example:
 
@@ -51,7 +53,11 @@ class PostsSource(CandidateSource):
         self.by = by or index.searches[0]
         if self.by not in index.searches:
             raise PostIndexError(f"by={self.by!r}: the index is searched by {' and '.join(index.searches)} only.")
-        self.name = f"posts_{self.by}"
+        # The clue that is looked at.
+        self.reads = "text" if self.by == "sparse" else index.reads
+        if not hasattr(Clues, self.reads):
+            raise PostIndexError(f"the index's encoder reads {self.reads!r}: only a field of `Clues` can be asked by.")
+        self.name = f"posts_{self.by if self.reads == 'text' else self.reads}"
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         return self._vote(rows, k, None)
@@ -61,14 +67,20 @@ class PostsSource(CandidateSource):
         return self._vote(rows, k, SAME_POST)
 
     def _vote(self, rows: Sequence[Clues], k: int, max_similarity: float | None) -> list[list[Candidate]]:
-        found = self.index.search(
-            [row.text for row in rows],
-            self.neighbours,
-            by=self.by,
-            before=[row.time for row in rows],
-            max_similarity=max_similarity,
+        inputs = [getattr(row, self.reads) for row in rows]
+        asking = [given is not None for given in inputs]
+        known = [given for given in inputs if given is not None]
+        query = {"texts": known} if self.reads == "text" else {"vectors": self.index.encode(known) if known else ()}
+        found = iter(
+            self.index.search(
+                **query,
+                k=self.neighbours,
+                by=self.by,
+                before=[row.time for row, asks in zip(rows, asking) if asks],
+                max_similarity=max_similarity,
+            )
         )
-        return [_votes(posts, k) for posts in found]
+        return [_votes(next(found), k) if asks else [] for asks in asking]
 
 
 def _votes(posts: Sequence[SimilarPost], k: int) -> list[Candidate]:
