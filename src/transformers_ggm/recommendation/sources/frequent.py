@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..candidates import Candidate, CandidateSource, best_candidates, check_counts, register_source
 from ..clues import Clues
 
 
@@ -14,6 +14,9 @@ class FrequentSource(CandidateSource):
 
     Args:
         counts (`Mapping[str, int]`): How often each hashtag was used.
+
+    Raises:
+        InputError: A count is negative.
 
     Example:
 
@@ -28,6 +31,7 @@ class FrequentSource(CandidateSource):
     """
 
     def __init__(self, counts: Mapping[str, int]):
+        check_counts(counts)
         self._best = best_candidates({hashtag: math.log1p(count) for hashtag, count in counts.items()}, len(counts))
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:

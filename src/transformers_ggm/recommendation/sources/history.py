@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 
-from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..candidates import Candidate, CandidateSource, best_candidates, check_number, register_source
 from ..clues import Clues, EarlierPost
 
 # An earlier post counts for so much less than the one after it, and half as much after so long.
@@ -25,6 +25,9 @@ class HistorySource(CandidateSource):
     Args:
         posts (`int`, defaults to 20): Earlier posts that are looked at.
 
+    Raises:
+        InputError: `posts` is below 1.
+
     Example:
 
     ```python
@@ -40,6 +43,7 @@ class HistorySource(CandidateSource):
     evidence = ("share", "last", "recent", "posts", "constancy", "size")
 
     def __init__(self, posts: int = 20):
+        check_number("posts", posts)
         self.posts = posts
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
