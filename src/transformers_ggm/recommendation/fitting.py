@@ -7,7 +7,7 @@ import torch
 
 from ..errors import RankerError
 from .configuration_hashtag_ranker import HashtagRankerConfig
-from .features import CandidateFeatures
+from .features import CandidateFeatures, true_hashtags
 from .modeling_hashtag_ranker import HashtagRanker, feature_forms
 from .ranker_calibration import choose_calibration
 
@@ -37,7 +37,7 @@ def fit_ranker(
 
     Args:
         features ([`CandidateFeatures`]): Of the rows' candidates.
-        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        hashtags (`list[list[str]]`): The true ones of each row.
         hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
         l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
             that of 1, 10 and 100 with which the parts left out are the most likely.
@@ -48,8 +48,9 @@ def fit_ranker(
         `missing_hashtags`.
 
     Raises:
-        RankerError: There are fewer than 50 rows, or features of another number of rows; no candidate is a true
-            hashtag, or all are; `monotone` with a hidden layer; scikit-learn is not installed.
+        RankerError: There are fewer than 50 rows, or features of another number of rows; a feature is not finite; no
+            candidate is a true hashtag, or all are, or a true one is no hashtag; `monotone` with a hidden layer;
+            scikit-learn is not installed.
 
     Example:
 
@@ -74,6 +75,9 @@ def fit_ranker(
         )
     if len(hashtags) != len(features.hashtags):
         raise RankerError(f"there are features of {len(features.hashtags)} rows, but hashtags of {len(hashtags)}.")
+    bad = (~features.values.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    if bad:
+        raise RankerError(f"the feature {features.names[bad[0]]!r} is not finite everywhere: mend its source.")
     truth = features.truth(hashtags)
     if not 0 < truth.sum() < len(truth):
         raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
@@ -163,4 +167,4 @@ def _descend(ranker: HashtagRanker, inputs: torch.Tensor, truth: torch.Tensor, l
 
 def _missing(candidates: Sequence[Sequence[str]], hashtags: Sequence[Sequence[str]]) -> float:
     """How many true hashtags of a row are not among its candidates, on average."""
-    return float(np.mean([len(set(true) - set(row)) for row, true in zip(candidates, hashtags)]))
+    return float(np.mean([len(true - set(row)) for row, true in zip(candidates, true_hashtags(hashtags))]))

@@ -32,6 +32,7 @@ from .post_table import (
     Vocabulary,
     batched_posts,
     hashtag_numbers,
+    next_number,
     post_table,
     post_text,
     times_of,
@@ -212,7 +213,7 @@ class PostIndex:
             store_text = TEXT_COLUMN.name in before.table.column_names
             encoder = self.encoder if before.vectors is not None else None
             tables, vectors, counts = _read_batches(
-                posts, encoder, before.sparse is not None, store_text, self._vocabulary, before.table.num_rows
+                posts, encoder, before.sparse is not None, store_text, self._vocabulary, next_number(before.table)
             )
             if not tables:
                 return
@@ -233,6 +234,8 @@ class PostIndex:
         Raises:
             PostIndexError: Some ids are not there, or no post would be left; nothing is removed.
         """
+        if isinstance(ids, str):
+            raise PostIndexError(f"ids={ids!r} is one string: give a list of ids. Nothing was removed.")
         ids = list(map(str, ids))
         with self._changing:
             before = self._posts
@@ -279,11 +282,13 @@ class PostIndex:
             PostIndexError: The index was built without what the search needs, or loaded without the encoder; `by` is
                 neither of the two, `k` is below 1, there is no query, vectors have another width, or `before` is not
                 one for each query.
-            InputError: A time of `before` has no zone.
+            InputError: A time of `before` is none, or has no zone.
         """
         posts = self._posts
-        if k < 1:
-            raise PostIndexError(f"k={k}: ask for at least one post.")
+        if not isinstance(k, int) or k < 1:
+            raise PostIndexError(f"k={k!r}: ask for at least one post.")
+        if isinstance(texts, str):
+            raise PostIndexError("`texts` is one string: give a list of texts.")
         if texts is None and (vectors is None or by == "sparse"):
             raise PostIndexError(
                 f"`texts` is missing, which a {by} search needs{' without `vectors`' * (by == 'dense')}."
@@ -295,7 +300,8 @@ class PostIndex:
             )
         if not count:
             return []
-        limits = [None if time is None else microseconds(parse_time(time)) for time in before] if before else None
+        times = [parse_time(time) for time in before or ()]
+        limits = [None if time is None else microseconds(time) for time in times] if any(times) else None
         if by == "dense":
             found = self._search_dense(posts, texts, vectors, k, limits, max_similarity)
         elif by == "sparse":
@@ -316,8 +322,13 @@ class PostIndex:
         if vectors is None:
             vectors = self._encoded(texts)
         vectors = normalize(torch.as_tensor(vectors).detach().to("cpu", torch.float32), dim=-1)
-        if vectors.ndim != 2 or vectors.shape[1] != posts.vectors.dim:
-            raise PostIndexError(f"vectors has shape {tuple(vectors.shape)}: give (q, {posts.vectors.dim}).")
+        if vectors.ndim != 2 or vectors.shape[1] != posts.vectors.dim or len(vectors) != len(said):
+            raise PostIndexError(
+                f"vectors has shape {tuple(vectors.shape)}: give (q, {posts.vectors.dim}), a vector for each of the"
+                f" {len(said)} queries."
+            )
+        if not vectors.isfinite().all():
+            raise PostIndexError("vectors holds NaN or infinity: check what the encoder gives.")
         most = min(_MORE * k if limits or max_similarity else k, len(posts.vectors))
         similarities, rows = (tensor.numpy() for tensor in posts.dense.search(vectors, most))
         found = []
@@ -537,7 +548,7 @@ def _read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
                 terms.append(SparseIndex.of_texts(texts))
             if encoder is not None:
                 inputs = texts if field == "text" else [post.get(field) for post in batch]
-                yield normalize(encoder.encode(inputs).float(), dim=-1)
+                yield _checked_vectors(encoder.encode(inputs), len(inputs))
 
     collected = None
     rows = vectors()
@@ -545,6 +556,16 @@ def _read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
     if first is not None:
         collected = PoolVectors.collect(_chained(first, rows))
     return tables, collected, _stacked(terms)
+
+
+def _checked_vectors(vectors: torch.Tensor, count: int) -> torch.Tensor:
+    """Vectors of length 1 of so many posts."""
+    if vectors.ndim != 2 or len(vectors) != count or not vectors.isfinite().all():
+        raise PostIndexError(
+            f"the encoder gave {tuple(vectors.shape)} for {count} posts, or numbers that are not finite: it has to"
+            " give one vector for each."
+        )
+    return normalize(vectors.float(), dim=-1)
 
 
 def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -559,8 +580,8 @@ def _stacked(terms: list[SparseIndex]):
 
 
 def _check_ids(table: pa.Table) -> None:
-    repeated = pc.value_counts(table["id"].combine_chunks())
-    twice = [entry["values"] for entry in repeated.to_pylist() if entry["counts"] > 1]
+    counted = pc.value_counts(table["id"].combine_chunks())
+    twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values").to_pylist()
     if twice:
         raise PostIndexError(
             f"there is more than one post of each of these ids: {named(twice)}. Give each one its own."

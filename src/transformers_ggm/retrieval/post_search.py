@@ -4,6 +4,8 @@ import numpy as np
 
 from ..errors import PostIndexError
 
+_BLOCK = 1024
+
 
 def allowed_rows(posts, rows, similarities, limit, max_similarity) -> np.ndarray:
     """Which of the found `rows` may be answered."""
@@ -37,15 +39,21 @@ def search_sparse(posts, texts, k, limits, max_similarity):
         raise PostIndexError("the index has no terms: build it with sparse=True, or search by='dense'.")
     if texts is None:
         raise PostIndexError("a search by='sparse' needs texts.")
-    similarities = posts.sparse.similarities(texts)
     found = []
-    for number, (start, end) in enumerate(zip(similarities.indptr[:-1], similarities.indptr[1:])):
-        rows, values = similarities.indices[start:end], similarities.data[start:end]
-        allowed = allowed_rows(posts, rows, values, limits[number] if limits else None, max_similarity)
-        rows, values = rows[allowed], values[allowed]
-        if len(values) > 4 * k:
-            near = values >= np.partition(values, -k)[-k]
-            rows, values = rows[near], values[near]
-        order = np.lexsort((rows, -values))[:k]
-        found.append((rows[order], values[order]))
+    for number, similarities in enumerate(posts.sparse.similarities(texts)):
+        if limits and limits[number] is not None:
+            similarities[posts.times >= limits[number]] = 0
+        if max_similarity is not None:
+            similarities[similarities > max_similarity] = 0
+        rows = _rows_near_the_top(similarities, k)
+        rows = rows[np.argsort(-similarities[rows], kind="stable")[:k]]
+        found.append((rows, similarities[rows]))
     return found
+
+
+def _rows_near_the_top(similarities: np.ndarray, k: int) -> np.ndarray:
+    """Some rows, ascending, with the `k` largest similarities above 0 among them: few, without sorting all."""
+    # There are k blocks with a largest value of at least this.
+    blocks = similarities[: len(similarities) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+    least = np.partition(blocks.max(axis=1), -k)[-k] if len(blocks) >= k else 0
+    return np.flatnonzero(similarities >= least if least else similarities)
