@@ -21,6 +21,8 @@ from transformers_ggm.recommendation import (
     FrequentSource,
     GeneratorSource,
     Guidance,
+    HashtagRanker,
+    HashtagRankerConfig,
     HistorySource,
     PoolSource,
     PostsSource,
@@ -177,6 +179,15 @@ def test_explanations(suggest):
         assert [abs(value) for value in added] == sorted(map(abs, added), reverse=True)
         values = torch.tensor([[parts[name]["value"] for name in ranker.config.features]])
         assert ranker(values).item() == pytest.approx(sum(added) + ranker.output.bias.item(), abs=1e-3)
+
+
+def test_explanations_of_a_hidden_layer(suggest, monkeypatch):
+    """Would fail if gradients, by which a net explains itself, could not be taken of what the pipeline computed."""
+    recommender = suggest.recommender
+    config = HashtagRankerConfig(features=recommender.ranker.config.features, hidden_size=4)
+    monkeypatch.setattr(recommender, "ranker", HashtagRanker(config).eval())
+    answers = suggest({"description": WORDS["birthday"]}, top_n=2, explain=True)
+    assert all(set(answer["explanation"]) == set(config.features) for answer in answers)
 
 
 def test_nothing_runs_twice(suggest, sounding, monkeypatch):

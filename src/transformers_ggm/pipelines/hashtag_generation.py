@@ -475,7 +475,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
-        media, nearest = self._encode_media(rows["frames"], rows["input_features"]), [{} for _ in words]
+        media, nearest = {}, [{} for _ in words]
+        if writes(recommender):
+            media = self._encode_media(rows["frames"], rows["input_features"])
         if searched := pool_hashtags(recommender, num_guidance):
             queries = shared_queries(recommender, rows.get("clues", ()), self.retriever)
             nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool, queries)
