@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
+from ..retrieval.post_encoders import Encoder
 from ..retrieval.times import microseconds, parse_time
 
 # Of an author's earlier posts, so many are looked at.
@@ -44,6 +45,9 @@ class EarlierPost:
         object.__setattr__(self, "time", parse_time(self.time))
 
 
+_TEXTS = ("description", "transcript", "screen_text")
+
+
 @dataclass(frozen=True)
 class Clues:
     """
@@ -60,6 +64,8 @@ class Clues:
         frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
             classifier takes.
         sound (`torch.Tensor` of shape `(samples,)`, *optional*): float32, mono, at the processor's sampling rate.
+        vectors (`dict[str, torch.Tensor]`): of the text, by the fingerprint of the encoder, where one was asked:
+            [`text_vectors`] notes them here, so that sources of one encoder ask it once. Not an argument.
 
     Raises:
         InputError: A text is no string, the history is no list of posts or names what is no hashtag, or a time has no
@@ -85,17 +91,19 @@ class Clues:
     language: str = ""
     frames: torch.Tensor | None = None
     sound: torch.Tensor | None = None
+    vectors: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in ("description", "transcript", "screen_text", "language"):
-            value = getattr(self, name)
-            if not isinstance(value, (str, type(None))):
-                raise InputError(f"`{name}` is a {type(value).__name__}: it must be a string.")
-            object.__setattr__(self, name, value or "")
-        if isinstance(self.history, str) or not isinstance(self.history, Iterable):
-            raise InputError(f"the history is {self.history!r}: give a list of earlier posts, newest first.")
+        for name in (*_TEXTS, "language"):
+            given = getattr(self, name)
+            if not isinstance(given, (str, type(None))):
+                raise InputError(f"{name}={given!r} is no text: give a string.")
+            object.__setattr__(self, name, given or "")
+        history = () if self.history is None else self.history
+        if isinstance(history, (str, Mapping)) or not isinstance(history, Iterable):
+            raise InputError(f"the history is {history!r}: give a list, newest first.")
         time = parse_time(self.time)
-        posts = [_earlier_post(post) for post in self.history]
+        posts = [_earlier_post(post) for post in history]
         earlier = [post for post in posts if time is None or post.time is None or post.time < time]
         object.__setattr__(self, "description", remove_hashtags(self.description))
         object.__setattr__(self, "time", time)
@@ -104,7 +112,7 @@ class Clues:
     @property
     def texts(self) -> list[str]:
         """Description, transcript and screen text, as far as there are any."""
-        return [text for text in (self.description, self.transcript, self.screen_text) if text]
+        return [getattr(self, name) for name in _TEXTS if getattr(self, name)]
 
     @property
     def text(self) -> str:
@@ -120,7 +128,26 @@ def _earlier_post(post: Any) -> EarlierPost:
     return EarlierPost(post)
 
 
-_FIELDS = ("description", "transcript", "screen_text", "time", "language")
+def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
+    """
+    Vectors of the texts of some rows: one pass of the encoder for those that it has not seen yet.
+
+    Args:
+        rows (`Sequence[Clues]`): One or more clips; their `vectors` are filled.
+        encoder ([`~retrieval.TextEncoder`]): Reads texts.
+
+    Returns:
+        `torch.Tensor` of shape `(len(rows), d)`.
+    """
+    key = encoder.fingerprint()
+    new = [row for row in rows if key not in row.vectors]
+    if new:
+        for row, vector in zip(new, encoder.encode([row.text for row in new]), strict=True):
+            row.vectors[key] = vector
+    return torch.stack([row.vectors[key] for row in rows])
+
+
+_FIELDS = (*_TEXTS, "time", "language")
 
 
 def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:
@@ -172,7 +199,7 @@ def _posts_by_user(rows: Iterable[Mapping[str, Any]]) -> dict[Any, list[tuple[in
     posts = defaultdict(list)
     for row in rows:
         if row.get("user") and (time := parse_time(row.get("time"))) is not None:
-            posts[row["user"]].append((microseconds(time), EarlierPost(tuple(row.get("hashtags") or ()), time)))
+            posts[row["user"]].append((microseconds(time), EarlierPost(row.get("hashtags") or (), time)))
     for of_user in posts.values():
         of_user.sort(key=lambda post: post[0])
     return posts

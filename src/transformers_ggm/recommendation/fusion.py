@@ -1,5 +1,6 @@
 """One list of several: what the retrieving sources found, as guidance for a generator."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,17 @@ from typing import Any
 import torch
 
 from ..errors import RankerError, SourceError
-from .candidates import Candidate, CandidateSource, Found, best_candidates, gather_candidates, register_source
+from .candidates import (
+    Candidate,
+    CandidateSource,
+    Found,
+    best_candidates,
+    check_number,
+    gather_candidates,
+    register_source,
+)
 from .clues import Clues
+from .features import true_hashtags
 
 # Cormack, Clarke and Buettcher (SIGIR 2009) found it good over many collections.
 RANK_CONSTANT = 60
@@ -31,6 +41,9 @@ def reciprocal_rank_fusion(
     Returns:
         `list[list[Candidate]]`: For each row its hashtags, each once, best first.
 
+    Raises:
+        SourceError: The sources have candidates of different numbers of rows.
+
     Example:
 
     ```python
@@ -42,6 +55,7 @@ def reciprocal_rank_fusion(
 
     ```
     """
+    _check_sizes(found, len(next(iter(found.values()), ())), SourceError)
     fused = []
     for lists in zip(*found.values()):
         scores: dict[str, float] = {}
@@ -51,6 +65,12 @@ def reciprocal_rank_fusion(
                 scores[candidate.hashtag] = scores.get(candidate.hashtag, 0.0) + weight / (constant + rank)
         fused.append(best_candidates(scores, k))
     return fused
+
+
+def _check_sizes(found: Found, size: int, error: type[ValueError]) -> None:
+    for name, rows in found.items():
+        if len(rows) != size:
+            raise error(f"the source {name!r} has {len(rows)} rows of candidates, not {size}: give those of all rows.")
 
 
 def learn_fusion_weights(
@@ -63,14 +83,15 @@ def learn_fusion_weights(
     Args:
         found (`dict[str, list[list[Candidate]]]`): Of rows that the sources did not learn from, or those of
             `training_candidates`.
-        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        hashtags (`list[list[str]]`): The true ones of each row.
         constant (`int`, defaults to 60): As for the fusion.
 
     Returns:
         `dict[str, float]`: By source; the largest is 1.
 
     Raises:
-        RankerError: No candidate is true.
+        RankerError: No candidate is true, a true one is no hashtag, or a source has candidates of another number of
+            rows.
 
     Example:
 
@@ -85,14 +106,15 @@ def learn_fusion_weights(
     ```
     """
     names = list(found)
+    _check_sizes(found, len(hashtags), RankerError)
     ranks, truth = [], []
-    for true, *lists in zip(hashtags, *found.values()):
+    for true, *lists in zip(true_hashtags(hashtags), *found.values()):
         places: dict[str, list[float]] = {}
         for column, candidates in enumerate(lists):
             for rank, candidate in enumerate(candidates, start=1):
                 places.setdefault(candidate.hashtag, [0.0] * len(names))[column] = (constant + 1) / (constant + rank)
         ranks += places.values()
-        truth += [hashtag in set(true) for hashtag in places]
+        truth += [hashtag in true for hashtag in places]
     if not any(truth):
         raise RankerError("no candidate is a true hashtag: there is nothing to learn weights from.")
     weights = _positive_regression(torch.tensor(ranks), torch.tensor(truth, dtype=torch.float32))
@@ -165,6 +187,9 @@ def _check_weights(weights: Mapping[str, float] | None, names: Collection[str]) 
     unknown = sorted(set(weights or ()) - set(names))
     if unknown:
         raise SourceError(f"there are weights for {unknown}, but no such sources.")
+    wrong = {name: weight for name, weight in (weights or {}).items() if not 0 <= weight < math.inf}
+    if wrong:
+        raise SourceError(f"the weights {wrong} are no finite numbers of 0 or more.")
 
 
 @register_source("fused")
@@ -179,7 +204,8 @@ class FusedSource(CandidateSource):
         on_error (`str`, defaults to `"raise"`): See [`gather_candidates`].
 
     Raises:
-        SourceError: There are weights of other sources.
+        SourceError: There are weights of other sources, or a weight is negative or not finite.
+        InputError: `k` is below 1.
     """
 
     def __init__(
@@ -190,6 +216,7 @@ class FusedSource(CandidateSource):
         on_error: str = "raise",
     ):
         _check_weights(weights, [source.name for source in sources])
+        check_number("k", k)
         self.sources, self.weights, self.k, self.on_error = list(sources), weights, k, on_error
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:

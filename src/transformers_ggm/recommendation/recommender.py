@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, RankerError, SourceError
-from .candidates import CandidateSource, gather_candidates
+from .candidates import CandidateSource, check_counts, check_number, gather_candidates
 from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 from .configuration_hashtag_ranker import HashtagRankerConfig
@@ -58,6 +58,7 @@ class Recommender:
     Raises:
         RankerError: The ranker's features are not those of the sources.
         SourceError: The guidance names a source that is not among them, or the generator.
+        InputError: A count is negative, or `k` is below 1.
 
     Example:
 
@@ -83,6 +84,8 @@ class Recommender:
         k: int = 50,
         guidance: Guidance | None = None,
     ):
+        check_number("k", k)
+        check_counts(counts or {})
         self.sources, self.counts, self.k = list(sources), counts or {}, k
         self.ranker, self.guidance = ranker, guidance
         retrieving = [source.name for source in self.sources if source.name != "generator"]
@@ -210,7 +213,7 @@ class Recommender:
 
         Args:
             rows (`Sequence[Clues]`): 50 or more.
-            hashtags (`list[list[str]]`): Their true hashtags, normalised.
+            hashtags (`list[list[str]]`): Their true hashtags.
             options: As of [`fit_ranker`].
 
         Returns:
@@ -272,13 +275,17 @@ class Recommender:
             `list[list[Recommendation]]`: As [`~Recommender.recommend`].
 
         Raises:
-            RankerError: There is no ranker yet.
+            RankerError: There is no ranker yet, or the features are not its own.
             InputError: `top_n` is below 1, or `min_score` is not from 0 to 1.
         """
         if self.ranker is None:
             raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")
-        if (top_n is not None and top_n < 1) or (min_score is not None and not 0 <= min_score <= 1):
-            raise InputError(f"top_n={top_n}, min_score={min_score}: show 1 or more, from 0 to 1 likely.")
+        if features.names != self.ranker.config.features:
+            raise RankerError("the features are not those of the ranker: take them from Recommender.features(...).")
+        if top_n is not None:
+            check_number("top_n", top_n)
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise InputError(f"min_score={min_score}: give a number from 0 to 1.")
         logits = self.ranker(features.values).detach()
         found = []
         parts = zip(

@@ -21,7 +21,7 @@ from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import atomic_folder
 from ..version import __version__
 from .pool_vectors import MAPPED_FROM
-from .post_table import SCHEMA, TEXT_COLUMN
+from .post_table import SCHEMA, TEXT_COLUMN, hashtag_numbers
 from .sparse_index import NUM_TERMS, scipy_sparse
 from .vector_files import VECTORS_KEY, sha256_of, write_vectors
 
@@ -151,8 +151,11 @@ def _read_contents(folder: Path, description: dict[str, Any]) -> PostContents:
     hashtags = pq.read_table(folder / HASHTAGS_FILE)["hashtag"].to_pylist()
     vectors = _read_vectors(folder / EMBEDDINGS_FILE, description) if EMBEDDINGS_FILE in files else None
     counts = _read_counts(folder / SPARSE_FILE, table.num_rows) if SPARSE_FILE in files else None
-    if table.num_rows != description["size"]:
-        raise ValueError(f"{table.num_rows} posts instead of {description['size']}")
+    if not table.num_rows or table.num_rows != description["size"]:
+        raise ValueError(f"{table.num_rows} posts instead of {description['size'] or 'some'}")
+    numbers, _ = hashtag_numbers(table)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(hashtags):
+        raise ValueError(f"a post has a hashtag that is not among the {len(hashtags)} of {HASHTAGS_FILE}")
     return PostContents(
         table, hashtags, vectors and [vectors[0]], description["dim"], counts, description["encoder_fingerprint"]
     )

@@ -1,7 +1,8 @@
 """Search of texts by the words that they share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import pairwise
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,9 @@ class SparseIndex:
     >>> from transformers_ggm.retrieval.sparse_index import SparseIndex
 
     >>> index = SparseIndex.of_texts(["snow on a hill", "a lake"])
-    >>> similarities = index.similarities(["the lake"])
-    >>> similarities.indices.tolist(), round(float(similarities.data[0]), 2)
-    ([1], 0.27)
+    >>> [similarities] = index.similarities(["the lake"])
+    >>> [round(similarity, 2) for similarity in similarities.tolist()]
+    [0.0, 0.27]
 
     ```
     """
@@ -68,13 +69,14 @@ class SparseIndex:
         """The texts for which `keep` (bool, one a text) is true."""
         return type(self)(self.counts[keep])
 
-    def similarities(self, texts: Sequence[str]) -> "csr_matrix":
+    def similarities(self, texts: Sequence[str]) -> Iterator[np.ndarray]:
         """
-        Cosine similarities of some texts to those of the index: `(len(texts), n)`, float32, with no entry where no
-        term is shared.
+        Cosine similarities of some texts to those of the index: of one text after the other `(n,)`, float32, which the
+        caller may write into. It takes the time to go through the texts that share a term.
         """
         queries = self._weights.transform(_term_counts(texts)).astype(np.float32)
-        return (queries @ self._texts_by_term).tocsr()
+        for start, end in pairwise(queries.indptr):
+            yield self._texts_by_term[queries.indices[start:end]].T @ queries.data[start:end]
 
     @cached_property
     def _weights(self):
@@ -82,7 +84,7 @@ class SparseIndex:
 
     @cached_property
     def _texts_by_term(self) -> "csr_matrix":
-        # Rows are terms, so that a product only goes through the texts that have a term of the query.
+        # Rows are terms, so that those of a query are cheap to take.
         return self._weights.transform(self.counts).astype(np.float32).T.tocsr()
 
 

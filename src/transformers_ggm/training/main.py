@@ -1,4 +1,4 @@
-"""The stages in turn: what `train.py` calls."""
+"""The stages in turn: what `train.py` and `ggm train` run."""
 
 import json
 import sys

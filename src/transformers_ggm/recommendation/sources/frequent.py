@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..candidates import Candidate, CandidateSource, best_candidates, check_counts, register_source
 from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 from ..word_table import added, without
@@ -17,6 +17,9 @@ class FrequentSource(CandidateSource):
 
     Args:
         counts (`Mapping[str, int]`): How often each hashtag was used.
+
+    Raises:
+        InputError: A count is negative.
 
     Example:
 
@@ -34,6 +37,7 @@ class FrequentSource(CandidateSource):
         self._count(counts)
 
     def _count(self, counts: Mapping[str, int]) -> None:
+        check_counts(counts)
         self.counts = counts
         self._best = best_candidates({hashtag: math.log1p(count) for hashtag, count in counts.items()}, len(counts))
 

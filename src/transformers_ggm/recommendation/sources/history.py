@@ -5,8 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from ...errors import SourceError
-from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..candidates import Candidate, CandidateSource, best_candidates, check_number, register_source
 from ..clues import Clues, EarlierPost
 
 # An earlier post counts for so much less than the one after it, and half as much after so long.
@@ -28,7 +27,7 @@ class HistorySource(CandidateSource):
         posts (`int`, defaults to 20): Earlier posts that are looked at.
 
     Raises:
-        SourceError: `posts` is below 1.
+        InputError: `posts` is below 1.
 
     Example:
 
@@ -45,8 +44,7 @@ class HistorySource(CandidateSource):
     evidence = ("share", "last", "recent", "posts", "constancy", "size")
 
     def __init__(self, posts: int = 20):
-        if type(posts) is not int or posts < 1:
-            raise SourceError(f"posts={posts!r}: look at a whole number of earlier posts, 1 or more.")
+        check_number("posts", posts)
         self.posts = posts
 
     def settings(self) -> dict[str, Any]:

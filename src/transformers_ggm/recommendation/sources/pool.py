@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...errors import SourceError
 from ...retrieval.hashtag_pool import HashtagPool
 from ...retrieval.nearest import scored_nearest_hashtags
 from ...retrieval.text_encoder import TextEncoder
@@ -10,15 +11,16 @@ from ...utils.checkpoint_layout import TEXT_ENCODER_FOLDER, WORD_POOL_FOLDER
 from ...utils.word_splitter import WordSplitter, get_word_splitter
 from ..candidates import Candidate, CandidateSource, register_source
 from ..checkpoint_parts import CheckpointParts
-from ..clues import Clues
+from ..clues import Clues, text_vectors
 
 
 @register_source("pool")
 class PoolSource(CandidateSource):
     """
     The pool's hashtags nearest to the retriever's query (the guidance of Yu et al., ACL 2023), scored by cosine
-    similarity. It costs one pass of the retriever and one search of the pool a batch. By a text encoder's vectors of
-    the hashtags' words its name is `"pool_words"`.
+    similarity. It costs one pass of the retriever and one search of the pool a batch; a text encoder that another
+    source asked before has nothing more to do. By a text encoder's vectors of the hashtags' words its name is
+    `"pool_words"`.
 
     Args:
         pool ([`HashtagPool`]): Made by the retriever.
@@ -28,9 +30,12 @@ class PoolSource(CandidateSource):
 
     Raises:
         RetrieverMismatchError: The pool was made by another one.
+        SourceError: A retriever comes without its processor.
     """
 
     def __init__(self, pool: HashtagPool, retriever: Any, processor: Any | None = None):
+        if processor is None and not isinstance(retriever, TextEncoder):
+            raise SourceError("`processor` is missing: give the HashtagRetrieverProcessor of the retriever.")
         pool.check_retriever(retriever)
         self.pool, self.retriever, self.processor = pool, retriever, processor
         if self._by_words:
@@ -61,8 +66,10 @@ class PoolSource(CandidateSource):
         return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
+        if not rows:
+            return []
         if self._by_words:
-            nearest = self._nearest_to_texts([row.text for row in rows], k)
+            nearest = self._nearest_to_texts(rows, k)
         else:
             videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
             nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
@@ -82,9 +89,9 @@ class PoolSource(CandidateSource):
             return cls(parts.word_pool, parts.text_encoder)
         return cls(parts.hashtag_pool, parts.retriever, parts.retriever_processor, **settings)
 
-    def _nearest_to_texts(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+    def _nearest_to_texts(self, rows: Sequence[Clues], k: int) -> list[list[tuple[str, float]]]:
         # A copy, which does not shrink between the question for its size and the search.
         pool = self.pool.copy()
-        similarities, hashtags = pool.search(self.retriever.encode(texts), min(k, len(pool)))
+        similarities, hashtags = pool.search(text_vectors(rows, self.retriever), min(k, len(pool)))
         found = [list(zip(row, values)) for row, values in zip(hashtags, similarities.tolist())]
-        return [row if text.strip() else [] for row, text in zip(found, texts)]
+        return [of_row if row.text.strip() else [] for of_row, row in zip(found, rows)]

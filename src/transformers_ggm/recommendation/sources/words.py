@@ -80,6 +80,7 @@ class WordsSource(CandidateSource):
 
     def _of_row(self, row: Clues, k: int, left_out: int) -> list[Candidate]:
         scores, evidence = {}, {}
+        start = "".join(row.text.lower().split())
         for hashtag in joined_words(row.texts):
             if self.uses.get(hashtag, 0) <= left_out:
                 continue
@@ -89,7 +90,7 @@ class WordsSource(CandidateSource):
             evidence[hashtag] = {
                 "texts": float(texts),
                 "length": float(len(hashtag)),
-                "first": float("".join(row.text.lower().split()).startswith(hashtag)),
+                "first": float(start.startswith(hashtag)),
                 "uses": float(self.uses[hashtag] - left_out),
             }
         return best_candidates(scores, k, evidence)
