@@ -64,7 +64,8 @@ def test_all_systems_run_on_clips(tmp_path):
     """
     A system of the paper's comparison would fail on a corpus with frames, sound and words, or a table be missing.
     """
-    render_shorts(tmp_path / "shorts", 16, 4, 6, size=32, num_workers=1, progress_bar=False)
+    # A ranker is fitted on 50 validation rows or more.
+    render_shorts(tmp_path / "shorts", 16, 50, 6, size=32, num_workers=1, progress_bar=False)
     scratch = json.loads(write_scratch_config(tmp_path / "model.json").read_text())
     scratch["retriever_text"] |= {"model_type": "bert"}
     (tmp_path / "model.json").write_text(json.dumps(scratch))
