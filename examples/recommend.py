@@ -4,20 +4,29 @@ and the ranker without each source.
 
     python examples/recommend.py examples/recommend/tweets.yaml --data_dir DATA/tweets --encoder ENCODER
 
-`DATA/tweets` has `train`, `validation` and `test`, each with a `metadata.jsonl` (docs/data.md); `ENCODER` is a
-sentence encoder, a folder or Hub id such as sentence-transformers/all-MiniLM-L6-v2. The sources learn from `train`.
-What is chosen is chosen on `validation`: the cuts of the sources, the weights of the fusion, the ranker. Before
-`test`, the posts of `validation` are added to the index, as posts are that come to be known.
+`DATA/tweets` has `train`, `validation` and `test`, each with a `metadata.jsonl` and clips beside it (docs/data.md);
+`ENCODER` is a sentence encoder, a folder or Hub id such as sentence-transformers/all-MiniLM-L6-v2. The sources learn
+from `train`. What is chosen is chosen on `validation`: the cuts of the sources, the weights of the fusion, the ranker.
+Before `test`, the posts of `validation` are added to the index, as posts are that come to be known.
+
+Where there are too few rows for that, `leave_one_out: true` fits the ranker on all rows of `train` and `validation`,
+each with the candidates that the sources find without it. `--split validation` measures on `validation` what learned
+from `train` alone: to choose a configuration without the test.
 
 Needs `pip install transformers-ggm[recommend,eval]`.
 """
 
+import dataclasses
 import json
 import time
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
-import yaml
+import numpy as np
+import torch
+from recommend_sources import SAMPLING_RATE, ClassesSource, PictureEncoder, RememberingEncoder, SoundEncoder
 
 from transformers_ggm import PostIndex
 from transformers_ggm.evaluation import (
@@ -27,15 +36,15 @@ from transformers_ggm.evaluation import (
     calibration_bins,
     expected_calibration_error,
     hashtag_metrics_per_video,
+    paired_test,
     plot_reliability,
     recall_at_k,
 )
-from transformers_ggm.experiments.baselines import TfidfLogisticRegression
+from transformers_ggm.processing import decode_media
 from transformers_ggm.recommendation import (
-    Candidate,
-    CandidateSource,
     Clues,
     FrequentSource,
+    HashtagRanker,
     HistorySource,
     PoolSource,
     PostsSource,
@@ -47,73 +56,61 @@ from transformers_ggm.recommendation import (
     gather_candidates,
     learn_fusion_weights,
     reciprocal_rank_fusion,
-    register_source,
 )
 from transformers_ggm.retrieval import TextEncoder
+from transformers_ggm.utils.yaml_files import read_yaml_mapping
 
 SPLITS = ("train", "validation", "test")
+PICTURE_SIZE = (224, 224)
 
 
-@register_source("classes")
-class ClassesSource(CandidateSource):
-    """One logistic regression per hashtag: for few hashtags, each of them common. A source made for this script."""
+class Posts(NamedTuple):
+    """Some posts as rows of data, as clues, and their true hashtags."""
 
-    def __init__(self, rows: list[dict]):
-        data = ([row["description"] for row in rows], [row["hashtags"] for row in rows])
-        self.baseline = TfidfLogisticRegression().fit(data, data)
+    rows: list[dict]
+    clues: list[Clues]
+    hashtags: list[list[str]]
 
-    def candidates(self, rows: list[Clues], k: int) -> list[list[Candidate]]:
-        scores = self.baseline.scores(self.baseline.vectorizer_.transform([row.description for row in rows]))
-        best = scores.argsort(axis=1)[:, ::-1][:, :k]
-        return [
-            [Candidate(str(self.baseline.hashtags_[column]), float(of_row[column])) for column in columns]
-            for of_row, columns in zip(scores, best)
-        ]
+    def __add__(self, other: "Posts") -> "Posts":
+        return Posts(*(one + more for one, more in zip(self, other)))
 
 
 def main() -> None:
     options = parse_options()
-    splits = {split: read_rows(options.data_dir / split / "metadata.jsonl") for split in SPLITS}
-    others = {split: [rows for other, rows in splits.items() if other != split] for split in SPLITS}
-    clues = {split: clues_of(splits[split], *others[split]) for split in SPLITS}
-    hashtags = {split: [row["hashtags"] for row in splits[split]] for split in SPLITS}
-    encoder = TextEncoder.from_pretrained(options.encoder) if options.encoder else None
-    index = PostIndex.build(splits["train"], encoder)
+    splits = read_splits(options)
+    known = splits["train"] if options.split == "validation" else splits["train"] + splits["validation"]
+    encoders = make_encoders(options, splits["train"])
+    learned = make_sources(options, known, encoders)
+    if options.leave_one_out or options.split == "validation":
+        fitted_on = known
+        fitting = Recommender(learned, counts=hashtag_counts(known), k=options.k)
+        found = gather_candidates(learned, known.clues, options.k, training=True)
+    else:
+        fitted_on = splits["validation"]
+        first = make_sources(options, splits["train"], encoders)
+        fitting = Recommender(first, counts=hashtag_counts(splits["train"]), k=options.k)
+        found = gather_candidates(first, fitted_on.clues, options.k)
+    ranker = fitted(fitting, found, fitted_on, options)
+    weights = learn_fusion_weights(found, fitted_on.hashtags)
+    fused = reciprocal_rank_fusion(found, options.k, weights)
+    cuts = {name: best_k(ranked(rows), fitted_on.hashtags) if any(rows) else 1 for name, rows in found.items()}
+    cuts["fused"] = best_k(ranked(fused), fitted_on.hashtags)
 
-    sources = make_sources(options, index, splits["train"], encoder)
-    found = gather_candidates(sources, clues["validation"], options.k)
-    counts = index.hashtag_counts()
-    features = candidate_features(sources, found, clues["validation"], counts)
-    ranker = fit_ranker(features, hashtags["validation"], hidden_size=options.hidden_size)
-    weights = learn_fusion_weights(found, hashtags["validation"])
-    cuts = {name: best_k(ranked(rows), hashtags["validation"]) if any(rows) else 1 for name, rows in found.items()}
-    fused_cut = best_k(ranked(reciprocal_rank_fusion(found, options.k, weights)), hashtags["validation"])
-
-    index.add(splits["validation"])
-    learned = make_sources(options, index, [*splits["train"], *splits["validation"]], encoder)
-    tested, seconds = {}, {}
-    for source in learned:
-        start = time.perf_counter()
-        tested |= gather_candidates([source], clues["test"], options.k)
-        seconds[source.name] = (time.perf_counter() - start) / len(clues["test"])
-
-    print_header(f"{len(clues['test'])} test rows; each source alone, and fused")
-    truth = hashtags["test"]
-    for name, rows in tested.items():
-        print_row(name, ranked(rows), cuts[name], truth, f"{1000 * seconds[name]:.2f}")
-    print_row("reciprocal ranks", ranked(reciprocal_rank_fusion(tested, options.k)), fused_cut, truth, "")
-    print_row("learned weights", ranked(reciprocal_rank_fusion(tested, options.k, weights)), fused_cut, truth, "")
-
-    recommender = Recommender(learned, ranker, index.hashtag_counts(), options.k)
+    tested = splits[options.split]
+    answers, seconds = ask_each(learned, tested, options.k)
+    best = print_sources(answers, seconds, cuts, tested, weights, options)
+    recommender = Recommender(learned, ranker, hashtag_counts(known), options.k)
     print("\n| ranker | F1 | ROUGE-1 | ROUGE-2 | calibration error |\n|---|---|---|---|---|")
-    print(ranker_row("all sources", recommender, tested, clues["test"], truth, options.plot))
-    for left_out in sources if options.ablation else ():
-        fewer = [source for source in sources if source is not left_out]
-        part = candidate_features(fewer, found, clues["validation"], counts)
-        fitted = fit_ranker(part, hashtags["validation"], hidden_size=options.hidden_size)
+    of_ranker = print_ranker("all sources", recommender, answers, tested, options.plot)
+    for left_out in learned if options.ablation else ():
         kept = [source for source in learned if source.name != left_out.name]
-        without = Recommender(kept, fitted, index.hashtag_counts(), options.k)
-        print(ranker_row(f"without {left_out.name}", without, tested, clues["test"], truth), flush=True)
+        fewer = Recommender(
+            [source for source in fitting.sources if source.name != left_out.name], None, fitting.counts
+        )
+        without = Recommender(kept, fitted(fewer, found, fitted_on, options), recommender.counts, options.k)
+        print_ranker(f"without {left_out.name}", without, answers, tested)
+    test = paired_test(of_ranker, answers_f1(answers[best], cuts[best], tested))
+    print(f"\nranker against {best} alone: {test.difference:+.1f} F1, p = {test.p_value:.4f} (paired permutations)")
     if options.output_dir:
         recommender.save_pretrained(options.output_dir)
 
@@ -124,67 +121,157 @@ def parse_options() -> Namespace:
     parser.add_argument("--data_dir", type=Path, help="folder with train, validation and test")
     parser.add_argument("--encoder", help="sentence encoder, a folder or Hub id; none for sparse search alone")
     parser.add_argument("--sources", nargs="+", default=["posts", "words", "history", "frequent"])
+    parser.add_argument(
+        "--texts", nargs="*", default=[], help="further columns whose words stand before the description"
+    )
     parser.add_argument("--neighbours", type=int, default=20, help="similar posts that are looked at")
     parser.add_argument("--k", type=int, default=50, help="candidates of each source")
+    parser.add_argument("--frame_times", nargs="+", type=float, help="seconds at which pictures are looked at")
     parser.add_argument("--hidden_size", type=int, default=0, help="of the ranker; 0 for a logistic regression")
+    parser.add_argument("--seed", type=int, default=0, help="of the ranker's parts and first weights")
+    parser.add_argument("--leave_one_out", action="store_true", help="fit the ranker on train and validation")
+    parser.add_argument("--split", choices=("validation", "test"), default="test", help="what is measured on")
     parser.add_argument("--no_ablation", dest="ablation", action="store_false", help="no rankers without a source")
     parser.add_argument("--output_dir", help="where the recommender is saved, see Recommender.from_pretrained")
     parser.add_argument("--plot", help="where the reliability plot is saved, a PNG file")
-    parser.set_defaults(**yaml.safe_load(parser.parse_known_args()[0].config.read_text(encoding="utf-8")))
+    parser.set_defaults(**read_yaml_mapping(parser.parse_known_args()[0].config, "options"))
     return parser.parse_args()
 
 
-def read_rows(file: Path) -> list[dict]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+def read_splits(options: Namespace) -> dict[str, Posts]:
+    rows = {split: read_rows(options, split) for split in SPLITS}
+    splits = {}
+    for split in SPLITS:
+        clues = clues_of(rows[split], *(others for other, others in rows.items() if other != split))
+        # Frames and sound of a row, where there are any, are for the encoders of pictures and sounds.
+        media = [{name: row[name] for name in ("frames", "sound") if name in row} for row in rows[split]]
+        clues = [dataclasses.replace(clue, **more) for clue, more in zip(clues, media)]
+        splits[split] = Posts(rows[split], clues, [row["hashtags"] for row in rows[split]])
+    return splits
 
 
-def needed(encoder: TextEncoder | None) -> TextEncoder:
-    if encoder is None:
-        raise SystemExit("--encoder is missing, which the source 'pool' needs.")
-    return encoder
+def read_rows(options: Namespace, split: str) -> list[dict]:
+    file = options.data_dir / split / "metadata.jsonl"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        row["description"] = "\n".join(row[name] for name in (*options.texts, "description") if row.get(name))
+        if any(name.endswith("_frames") for name in options.sources):
+            media = decode_media(file.parent / row["file_name"], sample_timestamps=lambda _: options.frame_times)
+            row["frames"] = torch.nn.functional.interpolate(
+                media.frames.float(), PICTURE_SIZE, mode="bilinear", antialias=True
+            ).byte()
+        if any(name.endswith("_sound") for name in options.sources):
+            media = decode_media(
+                file.parent / row["file_name"],
+                sample_timestamps=lambda _: [0.0],
+                sampling_rate=SAMPLING_RATE,
+                blank_video=True,
+            )
+            row["sound"] = torch.from_numpy(media.audio)
+    return rows
 
 
-def make_sources(options: Namespace, index: PostIndex, rows: list[dict], encoder: TextEncoder | None) -> list:
-    counts = index.hashtag_counts()
-    made = {
-        "posts": lambda: [PostsSource(index, by, options.neighbours) for by in index.searches],
-        "classes": lambda: [ClassesSource(rows)],
-        "words": lambda: [WordsSource.build(rows)],
-        "history": lambda: [HistorySource()],
-        "frequent": lambda: [FrequentSource(counts)],
-        "pool": lambda: [PoolSource.of_words(counts, needed(encoder))],
+def make_encoders(options: Namespace, train: Posts) -> dict[str, RememberingEncoder]:
+    """By what they read: those of which a source is asked for."""
+    encoders = {}
+    if options.encoder:
+        encoders["dense"] = RememberingEncoder(TextEncoder.from_pretrained(options.encoder))
+    if any(name.endswith("_frames") for name in options.sources):
+        encoders["frames"] = RememberingEncoder(PictureEncoder())
+    if any(name.endswith("_sound") for name in options.sources):
+        encoders["sound"] = RememberingEncoder(SoundEncoder([clue.sound for clue in train.clues]))
+    return encoders
+
+
+def make_sources(options: Namespace, known: Posts, encoders: dict[str, RememberingEncoder]) -> list:
+    """`posts` and `classes` go by words, `posts_dense` and so on by the encoder of that name."""
+    made = []
+    for name in options.sources:
+        kind, _, by = name.partition("_")
+        if by and by not in encoders:
+            raise SystemExit(f"--encoder is missing, which the source {name!r} needs.")
+        if kind == "posts":
+            index = PostIndex.build(known.rows, encoders.get(by), sparse=not by)
+            made.append(PostsSource(index, "dense" if by else "sparse", options.neighbours))
+        elif kind == "classes":
+            made.append(ClassesSource(name, known.clues, known.hashtags, encoders.get(by)))
+        elif kind == "pool":
+            made.append(PoolSource.of_words(hashtag_counts(known), encoders["dense"].encoder))
+        else:
+            made.append(of_counts(name, known))
+    return made
+
+
+def of_counts(name: str, known: Posts):
+    simple = {
+        "words": lambda: WordsSource.build(known.rows),
+        "history": HistorySource,
+        "frequent": lambda: FrequentSource(hashtag_counts(known)),
     }
-    return [source for name in options.sources for source in made[name]()]
+    return simple[name]()
+
+
+def hashtag_counts(known: Posts) -> dict[str, int]:
+    return dict(Counter(hashtag for row in known.hashtags for hashtag in row))
+
+
+def fitted(recommender: Recommender, found: dict, posts: Posts, options: Namespace) -> HashtagRanker:
+    features = candidate_features(recommender.sources, found, posts.clues, recommender.counts)
+    return fit_ranker(features, posts.hashtags, hidden_size=options.hidden_size, seed=options.seed)
+
+
+def ask_each(sources: list, posts: Posts, k: int) -> tuple[dict, dict[str, float]]:
+    """The candidates of each source, and how many seconds it took for a row."""
+    found, seconds = {}, {}
+    for source in sources:
+        start = time.perf_counter()
+        found |= gather_candidates([source], posts.clues, k)
+        seconds[source.name] = (time.perf_counter() - start) / len(posts.clues)
+    return found, seconds
 
 
 def ranked(rows: list) -> list[list[str]]:
     return [[candidate.hashtag for candidate in row] for row in rows]
 
 
-def print_header(title: str) -> None:
-    print(f"\n{title}\n\n| | recall@10 | recall@50 | best cut | F1 | ms a row |\n|---|---|---|---|---|---|")
+def answers_f1(rows: list, cut: int, posts: Posts) -> np.ndarray:
+    shown = [row[:cut] for row in ranked(rows)]
+    return hashtag_metrics_per_video(shown, posts.hashtags, word_splitter="whole")["f1"]
 
 
-def print_row(name: str, predicted: list[list[str]], cut: int, truth: list[list[str]], milliseconds: str) -> None:
-    recall = recall_at_k(predicted, truth, (10, 50))
-    f1 = hashtag_metrics_per_video([row[:cut] for row in predicted], truth, word_splitter="whole")["f1"].mean()
-    print(f"| {name} | {recall[10]:.1f} | {recall[50]:.1f} | {cut} | {f1:.1f} | {milliseconds} |", flush=True)
+def print_sources(answers, seconds, cuts, posts: Posts, weights, options: Namespace) -> str:
+    """The table of each source alone, and fused; the name of the best one."""
+    print(f"\n{len(posts.rows)} {options.split} rows; each source alone, and fused")
+    print("\n| | recall@10 | recall@50 | best cut | F1 | ms a row |\n|---|---|---|---|---|---|")
+    lines = {name: (rows, cuts[name], f"{1000 * seconds[name]:.2f}") for name, rows in answers.items()}
+    for name, learned in (("reciprocal ranks", None), ("learned weights", weights)):
+        lines[name] = reciprocal_rank_fusion(answers, options.k, learned), cuts["fused"], ""
+    figures = {}
+    for name, (rows, cut, milliseconds) in lines.items():
+        recall = recall_at_k(ranked(rows), posts.hashtags, (10, 50))
+        figures[name] = answers_f1(rows, cut, posts).mean()
+        print(f"| {name} | {recall[10]:.1f} | {recall[50]:.1f} | {cut} | {figures[name]:.1f} | {milliseconds} |")
+    return max(answers, key=figures.get)
 
 
-def ranker_row(name, recommender, found, rows, truth, plot=None) -> str:
-    """A line of the table: F1 and ROUGE with intervals, and how well the best five of each row are calibrated."""
-    features = candidate_features(recommender.sources, found, rows, recommender.counts)
-    answers = recommender.rank(features)
-    shown = [[found.hashtag for found in row] for row in answers]
-    metrics = hashtag_metrics_per_video(shown, truth, order="sorted")
+def print_ranker(name: str, recommender: Recommender, found, posts: Posts, plot=None) -> np.ndarray:
+    """
+    A line of the table: F1 and ROUGE with intervals, and how well the best five of each row are calibrated. Gives the
+    F1 of each row.
+    """
+    features = candidate_features(recommender.sources, found, posts.clues, recommender.counts)
+    shown = [[found.hashtag for found in row] for row in recommender.rank(features)]
+    metrics = hashtag_metrics_per_video(shown, posts.hashtags, order="sorted")
     intervals = bootstrap_intervals({figure: metrics[figure] for figure in ("f1", "rouge1", "rouge2")})
     probabilities = features.by_row(recommender.ranker.probabilities(features.values))
-    pairs = [(p.numpy(), t.numpy()) for p, t in zip(probabilities, features.by_row(features.truth(truth))) if len(p)]
+    truth = features.by_row(features.truth(posts.hashtags))
+    pairs = [(p.numpy(), t.numpy()) for p, t in zip(probabilities, truth) if len(p)]
     best = best_of_rows([p for p, _ in pairs], [t for _, t in pairs])
     if plot:
         plot_reliability(plot, calibration_bins(*best))
     figures = [f"{interval.mean:.1f} ({interval.low:.1f} to {interval.high:.1f})" for interval in intervals.values()]
-    return f"| {name} | {' | '.join(figures)} | {expected_calibration_error(*best):.3f} |"
+    print(f"| {name} | {' | '.join(figures)} | {expected_calibration_error(*best):.3f} |", flush=True)
+    return metrics["f1"]
 
 
 if __name__ == "__main__":

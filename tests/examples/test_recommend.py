@@ -34,6 +34,7 @@ def run(monkeypatch, folder, *arguments):
     config.write_text("sources: [posts, classes, words, history, frequent]\nneighbours: 5\n")
     command = ["recommend.py", str(config), "--data_dir", str(folder), *arguments]
     monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.syspath_prepend(EXAMPLES)
     runpy.run_path(str(EXAMPLES / "recommend.py"), run_name="__main__")
 
 
@@ -49,7 +50,7 @@ def test_tables(tmp_path, monkeypatch, capsys):
     assert {"without words", "without posts_sparse"} <= set(table)
     assert float(table["history"][3]) == 100 and table["all sources"][0].startswith("100.0")
     assert (tmp_path / "out" / "ranker" / "model.safetensors").is_file() and (tmp_path / "plot.png").is_file()
-    assert (tmp_path / "out" / "posts" / "posts.json").is_file()
+    assert (tmp_path / "out" / "posts_sparse" / "posts.json").is_file()
 
 
 def test_too_few_rows_to_fit_on(tmp_path, monkeypatch):
@@ -66,5 +67,47 @@ def test_configurations_name_sources_that_are_there(config):
     import yaml
 
     options = yaml.safe_load(config.read_text())
-    assert set(options) <= {"sources", "neighbours", "k", "hidden_size"}
-    assert set(options["sources"]) <= {"posts", "classes", "words", "history", "frequent", "pool"}
+    assert set(options) <= {"sources", "neighbours", "k", "hidden_size", "texts", "frame_times", "leave_one_out"}
+    kinds = {name.partition("_")[0] for name in options["sources"]}
+    assert kinds <= {"posts", "classes", "words", "history", "frequent", "pool"}
+    assert {name.partition("_")[2] for name in options["sources"]} <= {"", "dense", "frames", "sound"}
+
+
+def test_leave_one_out(tmp_path, monkeypatch, capsys):
+    """Would fail if few rows could not be fitted on together with those that the sources learned from."""
+    write_data(tmp_path, {"train": 60, "validation": 12, "test": 12})
+    run(monkeypatch, tmp_path, "--leave_one_out", "--no_ablation", "--split", "validation")
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| all sources")]
+    assert lines[0].split("|")[2].strip().startswith("100.0")
+
+
+def test_classes_do_not_see_what_they_are_asked_for(monkeypatch):
+    """Would fail if a row's own hashtags told the regressions what to answer for it."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from recommend_sources import ClassesSource
+
+    from transformers_ggm.recommendation import Clues
+
+    rows = [Clues(f"{words} {number}") for number in range(10) for words in WORDS.values()]
+    hashtags = [[tag] for _ in range(10) for tag in WORDS]
+    hashtags[0] = ["lake"]  # that of a row about snow
+    source = ClassesSource("classes", rows, hashtags)
+    assert source.training_candidates(rows, k=1)[0][0].hashtag == "snow"
+    found = source.candidates([Clues("guitar"), Clues("boats")], k=1)
+    assert [row[0].hashtag for row in found] == ["song", "lake"]
+
+
+def test_sounds_are_told_apart(monkeypatch):
+    """Would fail if the numbers of a sound were not those of its pitch, or one without sound were in the way."""
+    import numpy as np
+    import torch
+
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from recommend_sources import RememberingEncoder, SoundEncoder
+
+    seconds = np.arange(16_000) / 16_000
+    sounds = [torch.tensor(np.sin(2 * np.pi * pitch * seconds), dtype=torch.float32) for pitch in (300, 310, 3000)]
+    encoder = RememberingEncoder(SoundEncoder(sounds))
+    low, near, high, none = encoder.encode([*sounds, None])
+    assert (low - near).norm() < (low - high).norm() and not none.any()
+    assert torch.equal(encoder.encode(sounds[:1])[0], low) and encoder.reads == "sound"

@@ -1,0 +1,130 @@
+"""
+Ranks what a checkpoint trained on rendered shorts writes together with what else is known, and measures it as
+`rendered_shorts_results.py` does: F1 without the hashtags of movement and noise.
+
+    ggm render-shorts --output_dir shorts
+    python examples/recommend_rendered_shorts.py --data_dir shorts
+
+Sources are the checkpoint's own pool and generator, the posts of `train` and the words in them. The ranker is fitted
+on `validation`, whose clips none of them saw, and measured on `test`.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import torch
+from rendered_shorts_results import metrics
+from tqdm.auto import tqdm
+
+from transformers_ggm import (
+    GGMForHashtagGeneration,
+    GGMProcessor,
+    HashtagPool,
+    HashtagRetriever,
+    HashtagRetrieverProcessor,
+    PostIndex,
+)
+from transformers_ggm.evaluation import best_of_rows, expected_calibration_error
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.recommendation import (
+    CandidateFeatures,
+    Clues,
+    FrequentSource,
+    GeneratorSource,
+    PoolSource,
+    PostsSource,
+    Recommender,
+    WordsSource,
+    candidate_features,
+    fit_ranker,
+    gather_candidates,
+)
+
+BATCH_SIZE = 40
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--checkpoint", default=DEMO_CHECKPOINT, help="OUT/checkpoint of train.py (default: the demo's)"
+    )
+    parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
+    options = parser.parse_args()
+    processor = GGMProcessor.from_pretrained(options.checkpoint)
+    train = read_rows(options.data_dir, "train")
+    counts = Counter(hashtag for row in train for hashtag in row["hashtags"])
+    sources = make_sources(Path(options.checkpoint), processor, train, counts)
+    validation, test = (read_rows(options.data_dir, split) for split in ("validation", "test"))
+    found = {
+        split: candidates_of(sources, options.data_dir / split, rows, processor)
+        for split, rows in (("validation", validation), ("test", test))
+    }
+    print("| | F1 | F1, known compounds | F1, held-out compounds | calibration error |\n|---|---|---|---|---|")
+    for left_out in (None, *sources):
+        kept = [source for source in sources if source is not left_out]
+        features = {
+            split: candidate_features(kept, found[split], [Clues(row["description"]) for row in rows], counts)
+            for split, rows in (("validation", validation), ("test", test))
+        }
+        ranker = fit_ranker(features["validation"], [row["hashtags"] for row in validation])
+        recommender = Recommender(kept, ranker, counts)
+        shown = [[one.hashtag for one in row] for row in recommender.rank(features["test"])]
+        error = calibration_error(recommender, features["test"], test)
+        name = "all sources" if left_out is None else f"without {left_out.name}"
+        print(f"| {name} | {figures(shown, test)} | {error:.3f} |", flush=True)
+    written = [[one.hashtag for one in row] for row in found["test"]["generator"]]
+    print(f"| generator alone, all that it writes in five beams | {figures(written, test)} | |")
+
+
+def read_rows(folder: Path, split: str) -> list[dict]:
+    lines = (folder / split / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def make_sources(checkpoint: Path, processor: GGMProcessor, train: list[dict], counts: Counter) -> list:
+    model = GGMForHashtagGeneration.from_pretrained(checkpoint, dtype=torch.float32)
+    retriever = HashtagRetriever.from_pretrained(checkpoint / "retriever", dtype=torch.float32).eval()
+    retriever_processor = HashtagRetrieverProcessor.from_pretrained(checkpoint / "retriever")
+    pool = HashtagPool.from_pretrained(checkpoint / "hashtag_pool", retriever=retriever)
+    nearest = PoolSource(pool, retriever, retriever_processor)
+    return [
+        nearest,
+        GeneratorSource(model, processor, guidance=nearest, num_return_sequences=5),
+        PostsSource(PostIndex.build(train), by="sparse"),
+        WordsSource.build(train),
+        FrequentSource(counts),
+    ]
+
+
+def candidates_of(sources: list, folder: Path, rows: list[dict], processor: GGMProcessor) -> dict:
+    """The candidates of all sources, some clips decoded at a time."""
+    found = {source.name: [] for source in sources}
+    for start in tqdm(range(0, len(rows), BATCH_SIZE), desc=folder.name):
+        clues = [clues_of_clip(folder, row, processor) for row in rows[start : start + BATCH_SIZE]]
+        for name, candidates in gather_candidates(sources, clues).items():
+            found[name] += candidates
+    return found
+
+
+def clues_of_clip(folder: Path, row: dict, processor: GGMProcessor) -> Clues:
+    media = processor.decode_media(str(folder / row["file_name"]))
+    frames = processor.video_processor.resize_frames(media.frames)
+    return Clues(row["description"], frames=frames, sound=media.audio)
+
+
+def figures(shown: list[list[str]], rows: list[dict]) -> str:
+    columns = {name: [row[name] for row in rows] for name in ("hashtags", "causes", "unseen_compound")}
+    values = metrics(shown, columns)
+    return " | ".join(f"{values[name]:.1f}" for name in ("F1", "F1, known compounds", "F1, held-out compounds"))
+
+
+def calibration_error(recommender: Recommender, features: CandidateFeatures, rows: list[dict]) -> float:
+    probabilities = features.by_row(recommender.ranker.probabilities(features.values))
+    truth = features.by_row(features.truth([row["hashtags"] for row in rows]))
+    return expected_calibration_error(*best_of_rows([p.numpy() for p in probabilities], [t.numpy() for t in truth]))
+
+
+if __name__ == "__main__":
+    main()
