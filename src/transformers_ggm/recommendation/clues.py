@@ -56,8 +56,9 @@ class Clues:
     Attributes:
         description, transcript, screen_text (`str`, defaults to `""`): the author's words, what is spoken, what is
             written in the picture. Hashtags in the description are taken out: they are what is sought.
-        history (sequence of [`EarlierPost`], `str` or lists of `str`): the author's earlier posts, newest first; a
-            string is a post of one hashtag. Those at or after `time` are left out.
+        history (sequence of [`EarlierPost`], `str`, lists of `str` or `dict`): the author's earlier posts, newest
+            first; a string is a post of one hashtag, a `dict` has `hashtags` and `time`. Those at or after `time` are
+            left out.
         time (`datetime` or `str`, *optional*): when the clip is posted, ISO 8601 with its zone. Nothing later is used.
         language (`str`, defaults to `""`): a code such as `"en"`.
         frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
@@ -67,7 +68,8 @@ class Clues:
             [`text_vectors`] notes them here, so that sources of one encoder ask it once. Not an argument.
 
     Raises:
-        InputError: A text is no string, the history is no list or a string of it is no hashtag, or a time has no zone.
+        InputError: A text is no string, the history is no list of posts or names what is no hashtag, or a time has no
+            zone.
 
     Example:
 
@@ -84,7 +86,7 @@ class Clues:
     description: str = ""
     transcript: str = ""
     screen_text: str = ""
-    history: Sequence[EarlierPost | str | Sequence[str]] = ()
+    history: Sequence[EarlierPost | str | Sequence[str] | Mapping[str, Any]] = ()
     time: datetime | None = None
     language: str = ""
     frames: torch.Tensor | None = None
@@ -92,17 +94,18 @@ class Clues:
     vectors: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in _TEXTS:
-            given = getattr(self, name)
-            if not isinstance(given, (str, type(None))):
-                raise InputError(f"{name}={given!r} is no text: give a string.")
+        for name in (*_TEXTS, "language"):
+            value = getattr(self, name)
+            if not isinstance(value, (str, type(None))):
+                raise InputError(f"`{name}` is a {type(value).__name__}: it must be a string.")
+            object.__setattr__(self, name, value or "")
         history = () if self.history is None else self.history
         if isinstance(history, (str, Mapping)) or not isinstance(history, Iterable):
-            raise InputError(f"the history is {history!r}: give a list, newest first.")
+            raise InputError(f"the history is {history!r}: give a list of earlier posts, newest first.")
         time = parse_time(self.time)
-        posts = [post if isinstance(post, EarlierPost) else EarlierPost(post) for post in history]
+        posts = [_earlier_post(post) for post in history]
         earlier = [post for post in posts if time is None or post.time is None or post.time < time]
-        object.__setattr__(self, "description", remove_hashtags(self.description or ""))
+        object.__setattr__(self, "description", remove_hashtags(self.description))
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "history", tuple(earlier[:MOST_POSTS]))
 
@@ -134,6 +137,14 @@ def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
         for row, vector in zip(new, encoder.encode([row.text for row in new]), strict=True):
             row.vectors[key] = vector
     return torch.stack([row.vectors[key] for row in rows])
+
+
+def _earlier_post(post: Any) -> EarlierPost:
+    if isinstance(post, EarlierPost):
+        return post
+    if isinstance(post, Mapping):
+        return EarlierPost(post.get("hashtags") or (), post.get("time"))
+    return EarlierPost(post)
 
 
 _FIELDS = (*_TEXTS, "time", "language")

@@ -1,6 +1,6 @@
 """What the generator writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from ...generation.hashtag_scores import hashtag_scores, token_log_probs
 from ...modeling.modeling_ggm import GGMForHashtagGeneration
 from ...processing import GGMProcessor
 from ..candidates import Candidate, CandidateSource, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 
 
@@ -74,6 +75,14 @@ class GeneratorSource(CandidateSource):
             scores = hashtag_scores(self.processor, sequences[start:end], log_probs[start:end])
             found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[:k]])
         return found
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self.generate_kwargs)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "GeneratorSource":
+        """The checkpoint's own model, guided as it says."""
+        return cls(parts.model, parts.processor, parts.guidance, **settings)
 
     def _guidance_of(self, rows: list[Clues], training: bool) -> list[list[str]] | None:
         if self.guidance is None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 from ..candidates import Candidate, CandidateSource, best_candidates, check_number, register_source
 from ..clues import Clues, EarlierPost
@@ -45,6 +46,9 @@ class HistorySource(CandidateSource):
     def __init__(self, posts: int = 20):
         check_number("posts", posts)
         self.posts = posts
+
+    def settings(self) -> dict[str, Any]:
+        return {"posts": self.posts}
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         return [self._of_row(row, k) for row in rows]
