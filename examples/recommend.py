@@ -115,8 +115,7 @@ def main() -> None:
         without = Recommender(kept, fitted, index.hashtag_counts(), options.k)
         print(ranker_row(f"without {left_out.name}", without, tested, clues["test"], truth), flush=True)
     if options.output_dir:
-        ranker.save_pretrained(Path(options.output_dir) / "ranker")
-        index.save_pretrained(Path(options.output_dir) / "posts")
+        recommender.save_pretrained(options.output_dir)
 
 
 def parse_options() -> Namespace:
@@ -129,7 +128,7 @@ def parse_options() -> Namespace:
     parser.add_argument("--k", type=int, default=50, help="candidates of each source")
     parser.add_argument("--hidden_size", type=int, default=0, help="of the ranker; 0 for a logistic regression")
     parser.add_argument("--no_ablation", dest="ablation", action="store_false", help="no rankers without a source")
-    parser.add_argument("--output_dir", help="where ranker and index of posts are saved")
+    parser.add_argument("--output_dir", help="where the recommender is saved, see Recommender.from_pretrained")
     parser.add_argument("--plot", help="where the reliability plot is saved, a PNG file")
     parser.set_defaults(**yaml.safe_load(parser.parse_known_args()[0].config.read_text(encoding="utf-8")))
     return parser.parse_args()

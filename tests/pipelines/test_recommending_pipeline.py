@@ -9,7 +9,7 @@ import torch
 from checkpoint_samples import POOL_HASHTAGS
 from transformers import pipeline
 
-from transformers_ggm import PostIndex
+from transformers_ggm import HashtagPool, HashtagRetriever, HashtagRetrieverProcessor, PostIndex
 from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError, RankerError, SourceError
 from transformers_ggm.pipelines import hashtag_generation
@@ -21,6 +21,8 @@ from transformers_ggm.recommendation import (
     FrequentSource,
     GeneratorSource,
     Guidance,
+    HashtagRanker,
+    HashtagRankerConfig,
     HistorySource,
     PoolSource,
     PostsSource,
@@ -28,6 +30,7 @@ from transformers_ggm.recommendation import (
     WordsSource,
     clues_of,
 )
+from transformers_ggm.retrieval import DescriptionEncoder
 
 WORDS = {
     "birthday": "cake for breakfast because I am a year older",
@@ -176,6 +179,15 @@ def test_explanations(suggest):
         assert [abs(value) for value in added] == sorted(map(abs, added), reverse=True)
         values = torch.tensor([[parts[name]["value"] for name in ranker.config.features]])
         assert ranker(values).item() == pytest.approx(sum(added) + ranker.output.bias.item(), abs=1e-3)
+
+
+def test_explanations_of_a_hidden_layer(suggest, monkeypatch):
+    """Would fail if gradients, by which a net explains itself, could not be taken of what the pipeline computed."""
+    recommender = suggest.recommender
+    config = HashtagRankerConfig(features=recommender.ranker.config.features, hidden_size=4)
+    monkeypatch.setattr(recommender, "ranker", HashtagRanker(config).eval())
+    answers = suggest({"description": WORDS["birthday"]}, top_n=2, explain=True)
+    assert all(set(answer["explanation"]) == set(config.features) for answer in answers)
 
 
 def test_nothing_runs_twice(suggest, sounding, monkeypatch):
@@ -446,3 +458,52 @@ def test_tagging_a_folder(ranked, clips, tmp_path, capsys):
     assert main([*command, "--output", str(tmp_path / "others.jsonl")]) == 1
     assert "metadata.jsonl, line 1: the time 'yesterday'" in capsys.readouterr().err
     assert main([*command, "--output", str(tmp_path / "others.jsonl"), "--min_score", "7"]) == 1
+
+
+def test_the_retriever_reads_a_description_once(checkpoint, tmp_path, monkeypatch):
+    """Would fail if posts and pool, searched by vectors of one encoder, each had the description encoded."""
+    folder = shutil.copytree(checkpoint, tmp_path / "text")
+    config = folder / "retriever" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "query": "text"}))
+    retriever = HashtagRetriever.from_pretrained(folder / "retriever")
+    processor = HashtagRetrieverProcessor.from_pretrained(folder / "retriever")
+    pool = PoolSource(HashtagPool.from_pretrained(folder / "hashtag_pool"), retriever, processor)
+    index = PostIndex.build(posts(range(3)), DescriptionEncoder(retriever, processor))
+    Recommender([pool, PostsSource(index)], guidance=Guidance(["pool", "posts_dense"])).save_pretrained(folder)
+    suggest = pipeline("hashtag-generation", model=str(folder), device="cpu")
+    calls, original = [], suggest.retriever.get_description_features
+    monkeypatch.setattr(
+        suggest.retriever,
+        "get_description_features",
+        lambda ids, *args, **kwargs: calls.append(len(ids)) or original(ids, *args, **kwargs),
+    )
+    items = [{"description": WORDS["spin"]}, {"description": WORDS["roadtrip"]}, {"history": ["cats"]}]
+    together = suggest(items, batch_size=3, return_guidance=True)
+    assert calls == [3] and together[2]["guidance"] == []
+    for item, answer in zip(items, together):
+        row = [Clues(**item)]
+        found = {source.name: source.candidates(row, 50) for source in suggest.recommender.sources}
+        assert [tag["hashtag"][1:] for tag in answer["guidance"]] == [
+            candidate.hashtag for candidate in suggest.recommender.guidance.fused(found, 4)[0]
+        ]
+    calls.clear()
+    suggest({**items[0], "transcript": "other words for the posts"})
+    assert calls == [1, 1]
+
+
+def test_frames_of_a_classifier(suggest, sounding):
+    """Would fail if a classifier that looks at other frames than the generator were shown the generator's."""
+    processor = suggest.processor
+    other = type(processor.video_processor)(size={"shortest_edge": 48}, crop_size=48, num_frames=2)
+    fields = read_fields({"video": sounding[0]}, clues={})
+    loaded = load_item(fields, processor, None, classifier_video_processor=other)
+    assert loaded["frames"].shape[-1] == 32 and loaded["retriever_frames"] is None
+    assert loaded["clues"].frames.shape[-2:] == (48, 48) and loaded["clues"].sound.ndim == 1
+    same = load_item(fields, processor, None)
+    assert same["clues"].frames is same["frames"]
+
+
+def test_sources_without_a_place(checkpoint):
+    """Would fail if sources of one's own were left out without a word."""
+    with pytest.raises(InputError, match="take the place"):
+        pipeline("hashtag-generation", model=str(checkpoint), device="cpu", sources=[HistorySource()])

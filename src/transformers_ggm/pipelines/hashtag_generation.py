@@ -42,6 +42,7 @@ from .recommending import (
     ranked_answers,
     recommended,
     retrieve,
+    shared_queries,
     writes,
 )
 from .shared_vision import shares_vision
@@ -321,7 +322,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         ranker = None if self.recommender is None else self.recommender.ranker
         if postprocess_params.get("explain") and ranker is None:
             raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
-        unused = [name for name in CLUES if preprocess_params.get(name)]
+        unused = [name for name in CLUES if name in preprocess_params]
         if unused and self.recommender is None:
             logger.warning_once(
                 f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
@@ -474,9 +475,12 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
-        media, nearest = self._encode_media(rows["frames"], rows["input_features"]), [{} for _ in words]
+        media, nearest = {}, [{} for _ in words]
+        if writes(recommender):
+            media = self._encode_media(rows["frames"], rows["input_features"])
         if searched := pool_hashtags(recommender, num_guidance):
-            nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool)
+            queries = shared_queries(recommender, rows.get("clues", ()), self.retriever)
+            nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool, queries)
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
         guidance = guide(recommender, found, nearest, num_guidance)
         outputs = {"guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)]}
@@ -520,17 +524,18 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         media: dict[str, torch.Tensor],
         num_guidance: int,
         pool: HashtagPool,
+        queries: torch.Tensor | None = None,
     ) -> list[dict[str, float]]:
         """
         The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
-        frames in `media` become what it saw.
+        frames in `media` become what it saw. `queries` are the retriever's, where it was asked already.
         """
         video_embeds = None
         if self._shares_vision and "pixel_values_videos" in media:
             seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
             video_embeds, media["video_states"] = seen.pooler_output, seen.last_hidden_state
         found = scored_nearest_hashtags(
-            frames, descriptions, self.retriever, self.retriever_processor, pool, num_guidance, video_embeds
+            frames, descriptions, self.retriever, self.retriever_processor, pool, num_guidance, video_embeds, queries
         )
         return [dict(of_row) for of_row in found]
 

@@ -17,12 +17,15 @@ from ..recommendation import (
     Clues,
     GeneratorSource,
     PoolSource,
+    PostsSource,
     Recommender,
     candidate_features,
     gather_candidates,
 )
 from ..recommendation.candidates import Found
+from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
+from ..retrieval import DescriptionEncoder
 from .components import Checkpoint, GuidanceParts
 
 # These two are what the pipeline computes anyway.
@@ -95,8 +98,18 @@ class RecommendationPart:
         sources: Sequence[CandidateSource],
         device: torch.device,
     ) -> Recommender | None:
-        """The recommender, made of the parts that the pipeline has, and sources of the user's own."""
+        """
+        The recommender, made of the parts that the pipeline has, and sources of the user's own.
+
+        Raises:
+            `InputError`: There is nothing stored for `sources` to take the place of.
+        """
         if self.source is None or isinstance(self.source, Recommender):
+            if sources:
+                raise InputError(
+                    "`sources` take the place of sources that a checkpoint has stored: give them to the Recommender,"
+                    " or leave them out."
+                )
             return self.source
         return Recommender.from_pretrained(
             self.source,
@@ -116,6 +129,17 @@ def pool_hashtags(recommender: Recommender | None, num_guidance: int) -> int:
         return num_guidance
     guiding = 0 if recommender.guidance else num_guidance
     return max(recommender.k, guiding) if _source(recommender, POOL) else guiding
+
+
+def shared_queries(recommender: Recommender | None, rows: Sequence[Clues], retriever: Any) -> torch.Tensor | None:
+    """
+    The pool's queries `(b, d)`, where the retriever reads what posts are searched by with it, too: it is asked once.
+    """
+    if recommender is None or retriever.config.query != "text" or any(row.text != row.description for row in rows):
+        return None
+    dense = [source for source in recommender.sources if isinstance(source, PostsSource) and source.by == "dense"]
+    encoders = [source.index.encoder for source in dense if isinstance(source.index.encoder, DescriptionEncoder)]
+    return text_vectors(rows, encoders[0]) if encoders else None
 
 
 def writes(recommender: Recommender | None) -> bool:

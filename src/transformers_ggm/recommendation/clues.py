@@ -95,13 +95,13 @@ class Clues:
 
     def __post_init__(self):
         for name in (*_TEXTS, "language"):
-            value = getattr(self, name)
-            if not isinstance(value, (str, type(None))):
-                raise InputError(f"`{name}` is a {type(value).__name__}: it must be a string.")
-            object.__setattr__(self, name, value or "")
+            given = getattr(self, name)
+            if not isinstance(given, (str, type(None))):
+                raise InputError(f"{name}={given!r} is no text: give a string.")
+            object.__setattr__(self, name, given or "")
         history = () if self.history is None else self.history
         if isinstance(history, (str, Mapping)) or not isinstance(history, Iterable):
-            raise InputError(f"the history is {history!r}: give a list of earlier posts, newest first.")
+            raise InputError(f"the history is {history!r}: give a list, newest first.")
         time = parse_time(self.time)
         posts = [_earlier_post(post) for post in history]
         earlier = [post for post in posts if time is None or post.time is None or post.time < time]
@@ -118,6 +118,14 @@ class Clues:
     def text(self) -> str:
         """All words, one text a line: as an index of posts has them."""
         return "\n".join(self.texts)
+
+
+def _earlier_post(post: Any) -> EarlierPost:
+    if isinstance(post, EarlierPost):
+        return post
+    if isinstance(post, Mapping):
+        return EarlierPost(post.get("hashtags") or (), post.get("time"))
+    return EarlierPost(post)
 
 
 def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
@@ -137,14 +145,6 @@ def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
         for row, vector in zip(new, encoder.encode([row.text for row in new]), strict=True):
             row.vectors[key] = vector
     return torch.stack([row.vectors[key] for row in rows])
-
-
-def _earlier_post(post: Any) -> EarlierPost:
-    if isinstance(post, EarlierPost):
-        return post
-    if isinstance(post, Mapping):
-        return EarlierPost(post.get("hashtags") or (), post.get("time"))
-    return EarlierPost(post)
 
 
 _FIELDS = (*_TEXTS, "time", "language")

@@ -19,7 +19,7 @@ class HashtagRankerConfig(PreTrainedConfig):
             of a logistic regression only.
         calibration_logits, calibration_probabilities (`list[float]`, *optional*): The probability at each of some
             logits, ascending both, with straight lines between them; without them the sigmoid. Found by isotonic
-            regression on rows that the fit did not see.
+            regression, or a sigmoid of its own slope, on rows that the fit did not see.
         missing_hashtags (`float`, *optional*, defaults to 0.0): How many true hashtags of a row no source proposes, on
             average.
         calibration_error (`float`, *optional*): Expected calibration error of each row's best five, from 0 to 1, on

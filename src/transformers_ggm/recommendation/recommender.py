@@ -57,8 +57,8 @@ class Recommender:
 
     Raises:
         RankerError: The ranker's features are not those of the sources.
-        InputError: A count is negative, or `k` is below 1.
         SourceError: The guidance names a source that is not among them, or the generator.
+        InputError: A count is negative, or `k` is below 1.
 
     Example:
 

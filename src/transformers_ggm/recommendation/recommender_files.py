@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError, SourceError
+from ..retrieval import TextEncoder
 from ..utils.checkpoint_layout import (
+    CLASSIFIER_FOLDER,
     POOL_FOLDER,
+    POSTS_FOLDER,
     RANKER_FOLDER,
     RECOMMENDATION_FILE,
     RECOMMENDATION_FOLDERS,
     RETRIEVER_FOLDER,
+    TEXT_ENCODER_FOLDER,
+    WORD_POOL_FOLDER,
     WORDS_FOLDER,
     read_configuration,
 )
@@ -26,10 +31,22 @@ from .candidates import CandidateSource, source_class, source_name
 from .checkpoint_parts import CheckpointParts
 from .fusion import FusedSource, Guidance
 from .modeling_hashtag_ranker import HashtagRanker
-from .sources import FrequentSource, PoolSource, WordsSource
+from .sources import (
+    ClassifierSource,
+    FrequentSource,
+    GeneratorSource,
+    HistorySource,
+    PoolSource,
+    PostsSource,
+    WordsSource,
+)
 from .word_table import WordTable
 
 FORMAT_VERSION = 1
+# Named, and so registered: where this code lies beside a checkpoint, no `__init__` imports them.
+OWN_SOURCES = (
+    ClassifierSource, FrequentSource, GeneratorSource, HistorySource, PoolSource, PostsSource, WordsSource,
+)  # fmt: skip
 _AGAIN = "save or download the checkpoint again"
 # What is downloaded of a repository for its recommender: its vectors may be the retriever's.
 RECOMMENDATION_PATTERNS = [
@@ -175,6 +192,43 @@ def _guiding(sources: list[CandidateSource], guidance: Guidance | None, k: int) 
     if guidance is None:
         return next((source for source in sources if source.name == PoolSource.name), None)
     return FusedSource([source for source in sources if source.name in guidance.sources], guidance.weights, k)
+
+
+def check_recommendation(folder: Path, retriever: Any = None) -> set[str]:
+    """
+    Loads every part of a checkpoint's recommender but its generator, to see that others can.
+
+    Args:
+        folder (`Path`): With a `recommendation.json`.
+        retriever ([`HashtagRetriever`], *optional*): The checkpoint's.
+
+    Returns:
+        `set[str]`: The folders that count.
+
+    Raises:
+        CheckpointError, EncoderMismatchError, RetrieverMismatchError: As [`read_recommendation`].
+    """
+    description = _checked(read_configuration(folder / RECOMMENDATION_FILE, _AGAIN), folder / RECOMMENDATION_FILE)
+    entries, parts = description["sources"], CheckpointParts(folder, retriever=retriever)
+    names = {entry["source"] for entry in entries}
+    counting = set()
+    if "posts" in names:
+        counting.add(POSTS_FOLDER)
+        if isinstance(parts.posts.encoder, TextEncoder):
+            counting.add(TEXT_ENCODER_FOLDER)
+    if {"source": "pool", "by": "words"} in entries:
+        counting |= {WORD_POOL_FOLDER, TEXT_ENCODER_FOLDER}
+        parts.word_pool.check_retriever(parts.text_encoder)
+    if (folder / WORDS_FOLDER).is_dir() or {"words", "frequent"} & names:
+        counting.add(WORDS_FOLDER)
+        _ = parts.words
+    if "classifier" in names:
+        counting.add(CLASSIFIER_FOLDER)
+        ClassifierSource.from_pretrained(folder / CLASSIFIER_FOLDER)
+    if description["ranker"]:
+        counting.add(RANKER_FOLDER)
+        read_ranker(folder / RANKER_FOLDER)
+    return counting
 
 
 def stored_pool_use(folder: Path) -> tuple[bool, bool]:

@@ -58,6 +58,7 @@ def scored_nearest_hashtags(
     pool: HashtagPool,
     k: int,
     video_embeds: torch.Tensor | None = None,
+    query_embeds: torch.Tensor | None = None,
 ) -> list[list[tuple[str, float]]]:
     """
     The pool's hashtags nearest to each row: one pass of the retriever and one matrix product.
@@ -71,6 +72,7 @@ def scored_nearest_hashtags(
         k (`int`): How many, 1 or more; as many as there are where the pool has fewer.
         video_embeds (`torch.Tensor` of shape `(b, projection_dim)`, *optional*): What the retriever made of the videos
             before, zeros for a row without one; it does not see them again then.
+        query_embeds (`torch.Tensor` of shape `(b, projection_dim)`, *optional*): The queries, where they are known.
 
     Returns:
         `list[list[tuple[str, float]]]`: Hashtags with their cosine similarity to the query, nearest first; empty for a
@@ -80,7 +82,20 @@ def scored_nearest_hashtags(
     asking = [has_query(query, video, words) for video, words in zip(videos, descriptions)]
     if not any(asking):
         return [[] for _ in videos]
-    inputs = {}
+    if query_embeds is None:
+        query_embeds = _query_embeds(videos, descriptions, retriever, processor, asking, video_embeds)
+    else:
+        query_embeds = query_embeds[torch.tensor(asking)]
+    # A copy, which does not shrink between the question for its size and the search.
+    pool = pool.copy()
+    scores, hashtags = pool.search(query_embeds, min(k, len(pool)))
+    found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
+    return [next(found) if asks else [] for asks in asking]
+
+
+def _query_embeds(videos, descriptions, retriever, processor, asking, video_embeds) -> torch.Tensor:
+    """The retriever's queries of the rows that have one."""
+    query, inputs = retriever.config.query, {}
     frames = [video for video, asks in zip(videos, asking) if asks]
     if video_embeds is not None:
         inputs["video_embeds"] = video_embeds[asking]
@@ -89,8 +104,4 @@ def scored_nearest_hashtags(
     if "text" in query:
         inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
-    # A copy, which does not shrink between the question for its size and the search.
-    pool = pool.copy()
-    scores, hashtags = pool.search(retriever.get_query_features(**inputs).pooler_output, min(k, len(pool)))
-    found = iter([list(zip(row, of_row)) for row, of_row in zip(hashtags, scores.tolist())])
-    return [next(found) if asks else [] for asks in asking]
+    return retriever.get_query_features(**inputs).pooler_output

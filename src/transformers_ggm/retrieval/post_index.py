@@ -37,7 +37,7 @@ from .post_table import (
     post_text,
     times_of,
 )
-from .sparse_index import SparseIndex
+from .sparse_index import SparseIndex, scipy_sparse
 from .times import microseconds, parse_time
 
 _POSTS_AT_A_TIME = 4096
@@ -576,9 +576,7 @@ def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torc
 def _stacked(terms: list[SparseIndex]):
     if not terms:
         return None
-    from scipy.sparse import vstack
-
-    return vstack([part.counts for part in terms], format="csr")
+    return scipy_sparse().vstack([part.counts for part in terms], format="csr")
 
 
 def _check_ids(table: pa.Table) -> None:

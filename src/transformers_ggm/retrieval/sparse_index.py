@@ -3,18 +3,25 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from transformers.utils import is_scipy_available
 
 from ..errors import PostIndexError
 from .text_terms import text_terms
 
-if TYPE_CHECKING:
+if TYPE_CHECKING and is_scipy_available():  # so that code beside a checkpoint does not ask for it
     from scipy.sparse import csr_matrix
 
 # Terms are hashed into so many columns: no list of terms has to be kept, and none that tells what people wrote.
 NUM_TERMS = 2**20
+
+_MISSING = (
+    "search by shared words needs scikit-learn: run `pip install transformers-ggm[recommend]`, or build the index with"
+    " sparse=False and an encoder."
+)
 
 
 class SparseIndex:
@@ -43,7 +50,7 @@ class SparseIndex:
     """
 
     def __init__(self, counts: "csr_matrix"):
-        import_scikit_learn()
+        scipy_sparse()
         self.counts = counts
 
     @classmethod
@@ -56,9 +63,7 @@ class SparseIndex:
 
     def followed_by(self, counts: "csr_matrix") -> "SparseIndex":
         """With more texts at the end, by the counts of their terms."""
-        from scipy.sparse import vstack
-
-        return type(self)(vstack([self.counts, counts], format="csr"))
+        return type(self)(scipy_sparse().vstack([self.counts, counts], format="csr"))
 
     def kept(self, keep: np.ndarray) -> "SparseIndex":
         """The texts for which `keep` (bool, one a text) is true."""
@@ -75,9 +80,7 @@ class SparseIndex:
 
     @cached_property
     def _weights(self):
-        from sklearn.feature_extraction.text import TfidfTransformer
-
-        return TfidfTransformer(sublinear_tf=True).fit(self.counts)
+        return feature_extraction().text.TfidfTransformer(sublinear_tf=True).fit(self.counts)
 
     @cached_property
     def _texts_by_term(self) -> "csr_matrix":
@@ -86,21 +89,34 @@ class SparseIndex:
 
 
 def _term_counts(texts: Sequence[str]) -> "csr_matrix":
-    from sklearn.feature_extraction import FeatureHasher
-
-    hasher = FeatureHasher(n_features=NUM_TERMS, input_type="string", alternate_sign=False, dtype=np.float32)
+    options = {"input_type": "string", "alternate_sign": False, "dtype": np.float32}
+    hasher = feature_extraction().FeatureHasher(n_features=NUM_TERMS, **options)
     return hasher.transform(map(text_terms, texts))
 
 
-def import_scikit_learn() -> None:
+def scipy_sparse() -> ModuleType:
     """
+    `scipy.sparse`, which comes with scikit-learn.
+
+    Raises:
+        PostIndexError: It is not installed.
+    """
+    try:
+        from scipy import sparse
+    except ImportError as error:
+        raise PostIndexError(_MISSING) from error
+    return sparse
+
+
+def feature_extraction() -> ModuleType:
+    """
+    `sklearn.feature_extraction`.
+
     Raises:
         PostIndexError: scikit-learn is not installed.
     """
     try:
-        import sklearn  # noqa: F401
+        import sklearn.feature_extraction.text
     except ImportError as error:
-        raise PostIndexError(
-            "search by shared words needs scikit-learn: run `pip install transformers-ggm[recommend]`, or build the"
-            " index with sparse=False and an encoder."
-        ) from error
+        raise PostIndexError(_MISSING) from error
+    return sklearn.feature_extraction
