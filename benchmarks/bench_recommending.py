@@ -1,37 +1,52 @@
 """
-What recommending from many sources costs beside the generator, source by source: a Markdown table of milliseconds a
-clip, alone and in batches, and what the index takes in memory.
+What recommending from many sources costs, source by source, and what it adds to the fast setting of `make bench`:
+Markdown tables of milliseconds a clip, alone and in batches.
 
-    python benchmarks/bench_recommending.py
+    python benchmarks/bench_recommending.py --output docs/performance.md
     python benchmarks/bench_recommending.py --num_posts 100000 --num_hashtags 10000
 
 A pool of 100,000 hashtags and an index of 1,000,000 posts, with random vectors of 384 numbers, which is the worst case
 for an approximate search; words and hashtags of the posts are drawn by Zipf's law. The text encoder has the size of
-all-MiniLM-L6-v2 and random weights. Nothing of it has a meaning, only a cost.
+all-MiniLM-L6-v2 and random weights. Nothing of it has a meaning, only a cost. The least of several runs counts; the
+pipelines without and with the recommender take turns. Between its marks, the page is written anew.
 """
 
 import argparse
-import time
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from base_size import hashtags, tokenizer
-from bench_pool import OwnMemory
-from bench_suggesting import machine
-from settings import WORDS
+from base_size import hashtags, tokenizer, write_checkpoint
+from bench_decoding import render_clip
+from bench_pool import OwnMemory, timed
+from bench_suggesting import check_page, machine, with_section
+from bench_throughput import Timed
+from settings import DTYPES, FAST, WORDS, suggest_once
 from torch.nn.functional import normalize
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, pipeline
+from transformers.utils import logging
 
-from transformers_ggm import HashtagPool, HashtagRanker, HashtagRankerConfig, PostIndex
+from transformers_ggm import (
+    HashtagPool,
+    HashtagRanker,
+    HashtagRankerConfig,
+    HashtagRetriever,
+    HashtagRetrieverProcessor,
+    PostIndex,
+)
+from transformers_ggm.errors import OutputError
 from transformers_ggm.recommendation import (
     CandidateSource,
     Clues,
     EarlierPost,
     FrequentSource,
+    GeneratorSource,
     HistorySource,
     PoolSource,
     PostsSource,
@@ -42,6 +57,7 @@ from transformers_ggm.recommendation import (
     gather_candidates,
 )
 from transformers_ggm.retrieval import TextEncoder
+from transformers_ggm.utils.files import write_text
 
 MINILM = {
     "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
@@ -50,6 +66,7 @@ MINILM = {
 NUM_WORDS = 50_000
 WORDS_OF_POST, HASHTAGS_OF_POST = 12, 3
 NOW = datetime(2026, 6, 29, tzinfo=timezone.utc)
+SECTION = "recommending"
 
 
 class RandomVectors:
@@ -102,58 +119,44 @@ def rows(batch_size: int, names: Sequence[str]) -> list[Clues]:
     return [replace(made, description=f"{WORDS} {names[number]}") for number in range(batch_size)]
 
 
-def milliseconds(work: Callable[[list[Clues]], Any], make_rows: Callable[[], list[Clues]], num_runs: int) -> float:
-    """The least time for a row, of so many runs after one that warms up; rows are new in each."""
-    times = []
-    for _ in range(num_runs + 1):
-        made = make_rows()
-        started = time.perf_counter()
-        work(made)
-        times.append((time.perf_counter() - started) / len(made))
-    return 1000 * min(times[1:])
-
-
 def parts(recommender: Recommender) -> dict[str, Callable[[list[Clues]], Any]]:
-    """What is timed, by name: each source alone, the features, the ranker, and all together."""
+    """What is timed, by name: each source alone, all of them, the features with the ranker, and all together."""
     sources, k = recommender.sources, recommender.k
-    found = {}
+    asked: dict[int, Any] = {}
 
-    def features(batch: list[Clues]) -> Any:
-        return candidate_features(sources, found[len(batch)], batch, recommender.counts)
+    def rank(batch: list[Clues]) -> Any:
+        if len(batch) not in asked:
+            asked[len(batch)] = gather_candidates(sources, batch, k)
+        return recommender.rank(candidate_features(sources, asked[len(batch)], batch, recommender.counts))
 
-    def prepared(work: Callable) -> Callable:
-        def call(batch: list[Clues]) -> Any:
-            if len(batch) not in found:
-                found[len(batch)] = gather_candidates(sources, batch, k)
-            return work(batch)
-
-        return call
-
-    def source_alone(source: CandidateSource) -> Callable:
+    def alone(source: CandidateSource) -> Callable:
         return lambda batch: source.candidates(batch, k)
 
     return {
-        **{source.name: source_alone(source) for source in sources},
+        **{f"`{source.name}`": alone(source) for source in sources},
         "all sources": lambda batch: gather_candidates(sources, batch, k),
-        "features": prepared(features),
-        "features and ranker": prepared(lambda batch: recommender.rank(features(batch))),
-        "all": recommender.recommend,
+        "features and ranker": rank,
+        "**sources and ranker**": recommender.recommend,
     }
 
 
-def make_recommender(num_posts: int, num_hashtags: int) -> tuple[Recommender, list[str], list[str]]:
-    """The recommender, its hashtags, and lines that tell what it took to make it."""
-    encoder, names = text_encoder(), hashtags(num_hashtags)
+def milliseconds(work: Callable[[list[Clues]], Any], batch_size: int, names: Sequence[str], num_runs: int) -> float:
+    """For a clip, in the fastest of so many runs after one that warms up. Clips are new in each."""
+    work(rows(batch_size, names))
+    runs = [Timed(partial(work, rows(batch_size, names))) for _ in range(num_runs)]
+    for run in runs:
+        run.once()
+    return 1000 * min(run.seconds for run in runs) / batch_size
+
+
+def make_recommender(num_posts: int, names: list[str]) -> tuple[Recommender, str]:
+    """The recommender, not fitted, and what it took to make it."""
+    encoder = text_encoder()
     stand_in = RandomVectors(encoder)
     pool = HashtagPool(names, stand_in.encode(names), retriever_fingerprint=encoder.fingerprint())
-    started = time.perf_counter()
     with OwnMemory() as memory:
-        index = PostIndex.build(posts(num_posts, names), stand_in)
+        seconds, index = timed(PostIndex.build, posts(num_posts, names), stand_in)
     index.encoder = encoder
-    told = [
-        f"{num_posts:,} posts were indexed in {time.perf_counter() - started:.0f} s, with at most"
-        f" {memory.peak / 2**30:.1f} GB of memory of its own."
-    ]
     counts = index.hashtag_counts()
     sources = [
         PoolSource(pool, encoder),
@@ -163,8 +166,56 @@ def make_recommender(num_posts: int, num_hashtags: int) -> tuple[Recommender, li
         HistorySource(),
         FrequentSource(counts),
     ]
+    made = (
+        f"{len(names):,} hashtags, {num_posts:,} posts, which were indexed in {seconds / 60:.1f} minutes with at most"
+        f" {memory.peak / 2**30:.1f} GB beside what is memory-mapped."
+    )
+    return with_ranker(sources, counts), made
+
+
+def with_ranker(sources: list[CandidateSource], counts: dict[str, int]) -> Recommender:
+    """A recommender whose ranker is equally unsure of all candidates."""
     config = HashtagRankerConfig(features=feature_names(sources))
-    return Recommender(sources, HashtagRanker(config).eval(), counts), names, told
+    return Recommender(sources, HashtagRanker(config).eval(), counts)
+
+
+def table(recommender: Recommender, batch_sizes: list[int], names: list[str], num_runs: int) -> list[str]:
+    """Lines of a Markdown table, one for each part of the recommender."""
+    lines = ["| milliseconds a clip | " + " | ".join(f"batch of {size}" for size in batch_sizes) + " |"]
+    lines.append("|---|" + "---:|" * len(batch_sizes))
+    for name, work in parts(recommender).items():
+        cells = [f"{milliseconds(work, size, names, num_runs):.1f}" for size in batch_sizes]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def share_of_the_fast_setting(
+    recommender: Recommender, folder: Path, batch_sizes: list[int], num_runs: int
+) -> list[str]:
+    """Lines of a Markdown table: the fast setting of `make bench` without and with the recommender."""
+    checkpoint = folder / "one"
+    write_checkpoint(checkpoint, shared_vision=True, pool_size=len(recommender.sources[0].pool))
+    retriever = HashtagRetriever.from_pretrained(checkpoint / "retriever")
+    processor = HashtagRetrieverProcessor.from_pretrained(checkpoint / "retriever")
+    arguments = {"model": str(checkpoint), "device": "cpu", **DTYPES[FAST.dtype]}
+    plain = pipeline("hashtag-generation", **arguments)
+    own = [PoolSource(plain.hashtag_pool, retriever, processor), GeneratorSource(plain.model, plain.processor)]
+    everything = with_ranker([*own, *recommender.sources], recommender.counts)
+    recommending = pipeline("hashtag-generation", recommender=everything, **arguments)
+    clip = render_clip(folder / "clip.mp4", 7.5, 60)
+    lines = ["| seconds a clip | fast setting | with sources and ranker | added |", "|---|---:|---:|---:|"]
+    for size in batch_sizes:
+        setting = replace(FAST, batch_size=size)
+        ways = [Timed(partial(suggest_once, suggest, clip, setting)) for suggest in (plain, recommending)]
+        for _ in range(num_runs + 1):
+            for way in ways:
+                way.once()
+        for name, unit in (("", "seconds"), (", processor time", "processor_seconds")):
+            before, after = (getattr(way, unit) / size for way in ways)
+            lines.append(f"| batch of {size}{name} | {before:.2f} | {after:.2f} | {after / before - 1:.0%} |")
+            print(lines[-1], flush=True)
+    return lines
 
 
 def main() -> None:
@@ -173,17 +224,23 @@ def main() -> None:
     parser.add_argument("--num_hashtags", type=int, default=100_000, help="default: 100,000")
     parser.add_argument("--batch_sizes", type=int, nargs="+", default=[1, 8], help="clips at a time (default: 1 8)")
     parser.add_argument("--num_runs", type=int, default=5, help="how often each part is measured (default: 5)")
+    parser.add_argument("--output", type=Path, help=f"a page with the marks of {SECTION} to write into")
     arguments = parser.parse_args()
-    recommender, names, told = make_recommender(arguments.num_posts, arguments.num_hashtags)
-    print(f"Measured on {machine()}.", "", *told, "", sep="\n")
-    print("| milliseconds a clip | " + " | ".join(f"batch of {size}" for size in arguments.batch_sizes) + " |")
-    print("|---|" + "---:|" * len(arguments.batch_sizes))
-    for name, work in parts(recommender).items():
-        cells = [
-            milliseconds(work, lambda size=size: rows(size, names), arguments.num_runs)
-            for size in arguments.batch_sizes
-        ]
-        print(f"| {name} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |", flush=True)
+    try:
+        if arguments.output:
+            check_page(arguments.output, [SECTION])
+    except (OutputError, ValueError) as error:
+        parser.error(str(error))
+    logging.set_verbosity_error()
+    sizes, num_runs, names = arguments.batch_sizes, arguments.num_runs, hashtags(arguments.num_hashtags)
+    recommender, made = make_recommender(arguments.num_posts, names)
+    with tempfile.TemporaryDirectory() as scratch:
+        lines = [f"Measured on {machine()}: {made}", "", *table(recommender, sizes, names, num_runs), ""]
+        lines += share_of_the_fast_setting(recommender, Path(scratch), sizes, num_runs)
+    print("", *lines, sep="\n")
+    if arguments.output:
+        page = arguments.output.read_text(encoding="utf-8")
+        write_text(arguments.output, with_section(page, SECTION, ["", *lines, ""]))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import argparse
 import re
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,16 +123,16 @@ def with_section(page: str, name: str, lines: list[str]) -> str:
     return written
 
 
-def check_page(page: Path) -> None:
+def check_page(page: Path, sections: Sequence[str]) -> None:
     """
     Makes sure, before anything is measured, that the page has its marks, and that it and its picture can be written.
     """
     if not page.exists():
-        raise OutputError(f"`--output` {page} does not exist: give a page with the marks of {', '.join(SECTIONS)}.")
+        raise OutputError(f"`--output` {page} does not exist: give a page with the marks of {', '.join(sections)}.")
     check_output_file(page, "--output")
     check_output_file(page.parent / "images" / PICTURE, "--output")
     text = page.read_text(encoding="utf-8")
-    for name in SECTIONS:
+    for name in sections:
         with_section(text, name, [])
 
 
@@ -146,7 +147,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         if arguments.output:
-            check_page(arguments.output)
+            check_page(arguments.output, SECTIONS)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     logging.set_verbosity_error()

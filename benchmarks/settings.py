@@ -99,14 +99,15 @@ def stage_seconds(
     best: dict[Setting, dict[str, float]] = {}
     for number in tqdm(range(num_runs + 1), desc="Measuring GGM", unit="round"):
         for setting in settings:
-            times = _measured(pipelines[setting.towers, setting.dtype], clip, setting)
+            times = suggest_once(pipelines[setting.towers, setting.dtype], clip, setting)
             seconds = {stage: times[stage] / setting.batch_size for stage in STAGES}
             if number and sum(seconds.values()) < sum(best.get(setting, {"": float("inf")}).values()):
                 best[setting] = seconds
     return best
 
 
-def _measured(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> dict[str, float]:
+def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> dict[str, float]:
+    """Seconds by stage of suggesting hashtags for a batch of a clip in a setting."""
     for processor in (suggest.processor, suggest.retriever_processor):
         processor.video_processor.num_frames = setting.num_frames
     item = {"video": str(clip), "description": WORDS}

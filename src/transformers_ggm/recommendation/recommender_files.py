@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from ..errors import CheckpointError, SourceError
 from ..retrieval import PostIndex, TextEncoder
 from ..utils.checkpoint_layout import (
@@ -314,10 +312,7 @@ def read_ranker(folder: Path) -> HashtagRanker:
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is missing, which {RECOMMENDATION_FILE} speaks of: {_AGAIN}.")
-    try:
-        ranker, told = HashtagRanker.from_pretrained(folder, output_loading_info=True)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{folder} cannot be loaded as a HashtagRanker: {error}") from error
+    ranker, told = HashtagRanker.from_pretrained(folder, output_loading_info=True)
     if told["missing_keys"]:
         raise CheckpointError(f"{folder} lacks {', '.join(sorted(told['missing_keys']))}: {_AGAIN}.")
     return ranker.eval()
