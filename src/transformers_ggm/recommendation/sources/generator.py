@@ -62,12 +62,9 @@ class GeneratorSource(CandidateSource):
         sequences = self.model.generate(**batch, **self.generate_kwargs)
         encoded = self.model.get_encoder()(**{name: value for name, value in batch.items() if name != "labels"})
         repeats = len(sequences) // len(rows)
-        log_probs = token_log_probs(
-            self.model,
-            encoded.last_hidden_state.repeat_interleave(repeats, dim=0),
-            batch["attention_mask"].repeat_interleave(repeats, dim=0),
-            sequences,
-        )
+        read = (encoded.last_hidden_state, batch["attention_mask"], batch["input_ids"])
+        states, mask, ids = (tensor.repeat_interleave(repeats, dim=0) for tensor in read)
+        log_probs = token_log_probs(self.model, states, mask, sequences, ids)
         found = []
         for start in range(0, len(sequences), repeats):
             end = start + repeats
