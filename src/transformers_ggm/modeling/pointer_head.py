@@ -106,7 +106,9 @@ class PointerHead(nn.Module):
         # What is added to a token that stands there several times is added once.
         is_first = ~is_same.tril(-1).any(dim=-1)
         copied = self.attend(hidden, source).to(logits.device) @ is_same.float()
-        odds = self.gate(hidden).float().clamp(0.0, _LARGEST_LOG).expm1().to(logits.device)
+        gate = self.gate(hidden).float().clamp(max=_LARGEST_LOG).to(logits.device)
+        # Not clamped from below, where PyTorch's gradient at 0 would be 0: a gate that starts there is to learn.
+        odds = torch.where(gate < 0, 0.0, gate.expm1())
         places = ids[:, None].expand(-1, logits.shape[1], -1)
         # Minus the vocabulary's log-probability of each token of the source.
         surprise = logits.float().logsumexp(dim=-1, keepdim=True) - logits.gather(-1, places).float()
