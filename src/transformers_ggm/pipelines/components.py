@@ -17,8 +17,9 @@ from ..errors import CheckpointError
 from ..modeling import HashtagRetriever
 from ..modeling.modeling_utils import source_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..recommendation.recommender_files import RECOMMENDATION_PATTERNS
 from ..retrieval import HashtagPool
-from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.checkpoint_layout import POOL_FOLDER, RECOMMENDATION_FILE, RETRIEVER_FOLDER
 from ..utils.hub_snapshots import local_folder
 
 _PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -85,6 +86,19 @@ class Checkpoint:
         found = {name: folder / name for name in names if (folder / name).is_dir()}
         missing = [name for name in names if name not in found]
         return found if self.base is None else found | self.base.folders(missing)
+
+    def recommendation(self) -> Path | None:
+        """The folder of the checkpoint, or else of its base, that has a `recommendation.json`; `None` where none has.
+        Its other parts are downloaded, too."""
+        if not self.name:
+            return None
+        try:
+            if (self._folder([RECOMMENDATION_FILE]) / RECOMMENDATION_FILE).is_file():
+                return self._folder(RECOMMENDATION_PATTERNS)
+        except CheckpointError:
+            # What a model was loaded from may be gone; what else is needed of it says so.
+            return None
+        return None if self.base is None else self.base.recommendation()
 
     def _folder(self, patterns: Sequence[str]) -> Path:
         failure = (

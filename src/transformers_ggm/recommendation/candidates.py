@@ -1,14 +1,15 @@
 """Candidates for the hashtags of a clip, and what gives them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from transformers.utils import logging
 
 from ..errors import SourceError
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
+from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 
 logger = logging.get_logger(__name__)
@@ -97,6 +98,47 @@ class CandidateSource(ABC):
         """
         return self.candidates(rows, k)
 
+    def add_hashtags(self, counts: Mapping[str, int]) -> None:  # noqa: B027
+        """
+        Takes in hashtags that are known from now on. By default nothing changes.
+
+        Args:
+            counts (`Mapping[str, int]`): Normalised hashtags, with how many more uses of each there are.
+        """
+
+    def remove_hashtags(self, hashtags: Collection[str]) -> None:  # noqa: B027
+        """
+        Forgets hashtags. By default nothing changes.
+
+        Args:
+            hashtags (`Collection[str]`): Normalised.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """
+        What a checkpoint's `recommendation.json` keeps of the source, beside its name: the arguments of
+        [`~CandidateSource.from_settings`], as JSON has them. None by default.
+        """
+        return {}
+
+    def parts(self) -> dict[str, Any]:
+        """
+        What is saved in folders of the checkpoint: by folder, an object with `save_pretrained(folder)`. By default
+        nothing, and nothing that is the checkpoint's own (model, retriever, pool) in any case.
+        """
+        return {}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "CandidateSource":
+        """
+        The source of a checkpoint. By default the class is called with its settings.
+
+        Args:
+            settings (`Mapping[str, Any]`): As [`~CandidateSource.settings`] gave them.
+            parts ([`CheckpointParts`]): Of the checkpoint.
+        """
+        return cls(**settings)
+
 
 SOURCES: dict[str, type[CandidateSource]] = {}
 
@@ -157,6 +199,11 @@ def source_class(name: str) -> type[CandidateSource]:
     if name not in SOURCES:
         raise SourceError(f"there is no source {name!r}: use one of {', '.join(map(repr, sorted(SOURCES)))}.")
     return SOURCES[name]
+
+
+def source_name(source: CandidateSource) -> str:
+    """The name under which a source's class was registered, else the source's own."""
+    return next((name for name, kind in SOURCES.items() if kind is type(source)), source.name)
 
 
 Found = dict[str, list[list[Candidate]]]

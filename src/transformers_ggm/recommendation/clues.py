@@ -52,8 +52,9 @@ class Clues:
     Attributes:
         description, transcript, screen_text (`str`, defaults to `""`): the author's words, what is spoken, what is
             written in the picture. Hashtags in the description are taken out: they are what is sought.
-        history (sequence of [`EarlierPost`], `str` or lists of `str`): the author's earlier posts, newest first; a
-            string is a post of one hashtag. Those at or after `time` are left out.
+        history (sequence of [`EarlierPost`], `str`, lists of `str` or `dict`): the author's earlier posts, newest
+            first; a string is a post of one hashtag, a `dict` has `hashtags` and `time`. Those at or after `time` are
+            left out.
         time (`datetime` or `str`, *optional*): when the clip is posted, ISO 8601 with its zone. Nothing later is used.
         language (`str`, defaults to `""`): a code such as `"en"`.
         frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
@@ -61,7 +62,8 @@ class Clues:
         sound (`torch.Tensor` of shape `(samples,)`, *optional*): float32, mono, at the processor's sampling rate.
 
     Raises:
-        InputError: A string of the history is no hashtag, a time has no zone.
+        InputError: A text is no string, the history is no list of posts or names what is no hashtag, or a time has no
+            zone.
 
     Example:
 
@@ -78,19 +80,24 @@ class Clues:
     description: str = ""
     transcript: str = ""
     screen_text: str = ""
-    history: Sequence[EarlierPost | str | Sequence[str]] = ()
+    history: Sequence[EarlierPost | str | Sequence[str] | Mapping[str, Any]] = ()
     time: datetime | None = None
     language: str = ""
     frames: torch.Tensor | None = None
     sound: torch.Tensor | None = None
 
     def __post_init__(self):
-        if isinstance(self.history, str):
-            raise InputError(f"the history is one string, {self.history!r}: give a list, newest first.")
+        for name in ("description", "transcript", "screen_text", "language"):
+            value = getattr(self, name)
+            if not isinstance(value, (str, type(None))):
+                raise InputError(f"`{name}` is a {type(value).__name__}: it must be a string.")
+            object.__setattr__(self, name, value or "")
+        if isinstance(self.history, str) or not isinstance(self.history, Iterable):
+            raise InputError(f"the history is {self.history!r}: give a list of earlier posts, newest first.")
         time = parse_time(self.time)
-        posts = [post if isinstance(post, EarlierPost) else EarlierPost(post) for post in self.history]
+        posts = [_earlier_post(post) for post in self.history]
         earlier = [post for post in posts if time is None or post.time is None or post.time < time]
-        object.__setattr__(self, "description", remove_hashtags(self.description or ""))
+        object.__setattr__(self, "description", remove_hashtags(self.description))
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "history", tuple(earlier[:MOST_POSTS]))
 
@@ -103,6 +110,14 @@ class Clues:
     def text(self) -> str:
         """All words, one text a line: as an index of posts has them."""
         return "\n".join(self.texts)
+
+
+def _earlier_post(post: Any) -> EarlierPost:
+    if isinstance(post, EarlierPost):
+        return post
+    if isinstance(post, Mapping):
+        return EarlierPost(post.get("hashtags") or (), post.get("time"))
+    return EarlierPost(post)
 
 
 _FIELDS = ("description", "transcript", "screen_text", "time", "language")

@@ -63,6 +63,11 @@ class CandidateFeatures:
         """Numbers of the candidates `(n, ...)`, cut into those of each row."""
         return list(numbers.split([len(row) for row in self.hashtags]))
 
+    def rows(self) -> list["CandidateFeatures"]:
+        """Those of each row alone."""
+        parts = zip(self.by_row(self.values), self.hashtags, self.sources)
+        return [CandidateFeatures(self.names, values, [hashtags], [by]) for values, hashtags, by in parts]
+
     def truth(self, hashtags: Sequence[Sequence[str]]) -> torch.Tensor:
         """1 for candidates that are among the true hashtags of their row, else 0: `(n,)` float32."""
         true = [set(row) for row in hashtags]

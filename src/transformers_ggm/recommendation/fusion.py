@@ -1,6 +1,8 @@
 """One list of several: what the retrieving sources found, as guidance for a generator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -112,6 +114,59 @@ def _positive_regression(inputs: torch.Tensor, truth: torch.Tensor) -> torch.Ten
     return roots.detach().square()
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """
+    Which sources are joined to the guidance of a generator, by [`reciprocal_rank_fusion`].
+
+    Attributes:
+        sources (`tuple[str, ...]`): names of retrieving sources.
+        weights (`Mapping[str, float]`, *optional*): by source, as [`learn_fusion_weights`] finds them; 1 each by
+            default.
+
+    Raises:
+        SourceError: No source is named, or there are weights of others.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Guidance
+
+    >>> Guidance(["pool", "posts_sparse"], {"pool": 0.2, "posts_sparse": 1.0}).sources
+    ('pool', 'posts_sparse')
+
+    ```
+    """
+
+    sources: Sequence[str]
+    weights: Mapping[str, float] | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if not self.sources:
+            raise SourceError("guidance without sources: name one at least, or go without (guidance=None).")
+        _check_weights(self.weights, self.sources)
+
+    def fused(self, found: Found, k: int) -> list[list[Candidate]]:
+        """The `k` hashtags that guide each row, of what sources found."""
+        return reciprocal_rank_fusion({name: found[name] for name in self.sources}, k, self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a checkpoint keeps it."""
+        return {"sources": list(self.sources), "weights": None if self.weights is None else dict(self.weights)}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> "Guidance":
+        """What [`~Guidance.to_dict`] told."""
+        return cls(described["sources"], described.get("weights"))
+
+
+def _check_weights(weights: Mapping[str, float] | None, names: Collection[str]) -> None:
+    unknown = sorted(set(weights or ()) - set(names))
+    if unknown:
+        raise SourceError(f"there are weights for {unknown}, but no such sources.")
+
+
 @register_source("fused")
 class FusedSource(CandidateSource):
     """
@@ -134,9 +189,7 @@ class FusedSource(CandidateSource):
         k: int = 50,
         on_error: str = "raise",
     ):
-        unknown = sorted(set(weights or ()) - {source.name for source in sources})
-        if unknown:
-            raise SourceError(f"there are weights for {unknown}, but no such sources.")
+        _check_weights(weights, [source.name for source in sources])
         self.sources, self.weights, self.k, self.on_error = list(sources), weights, k, on_error
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:

@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTo
 
 from ..errors import CheckpointError
 from ..utils.checkpoint_layout import read_configuration
+from ..utils.files import write_json
 from .hub_folders import fetch_folder
 
 POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "lasttoken")
@@ -104,6 +105,33 @@ class TextEncoder:
             lower_case=bool(options.get("do_lower_case")),
             prompt=_default_prompt(_read_if_there(folder / "config_sentence_transformers.json")),
         )
+
+    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+        """
+        Saves the encoder in the format of sentence-transformers, which loads it too.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): A folder, made where there is none.
+        """
+        folder = Path(save_directory)
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+        modules += [("2_Normalize", "Normalize")] if self.normalized else []
+        described = [
+            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for number, (path, kind) in enumerate(modules)
+        ]
+        for path, _ in modules:
+            (folder / path).mkdir(exist_ok=True)
+        pooling = {flag: mode == self.pooling for flag, mode in _OLD_FLAGS.items()}
+        dim = {"word_embedding_dimension": self.model.config.hidden_size}
+        prompts = {"prompts": {"text": self.prompt}, "default_prompt_name": "text"} if self.prompt else {}
+        write_json(folder / "modules.json", described)
+        write_json(folder / "1_Pooling" / "config.json", dim | pooling)
+        options = {"max_seq_length": self.max_length, "do_lower_case": self.lower_case}
+        write_json(folder / "sentence_bert_config.json", options)
+        write_json(folder / "config_sentence_transformers.json", prompts)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> torch.Tensor:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
+from ...errors import SourceError
 from ..candidates import Candidate, CandidateSource, best_candidates, register_source
 from ..clues import Clues, EarlierPost
 
@@ -25,6 +27,9 @@ class HistorySource(CandidateSource):
     Args:
         posts (`int`, defaults to 20): Earlier posts that are looked at.
 
+    Raises:
+        SourceError: `posts` is below 1.
+
     Example:
 
     ```python
@@ -40,7 +45,12 @@ class HistorySource(CandidateSource):
     evidence = ("share", "last", "recent", "posts", "constancy", "size")
 
     def __init__(self, posts: int = 20):
+        if type(posts) is not int or posts < 1:
+            raise SourceError(f"posts={posts!r}: look at a whole number of earlier posts, 1 or more.")
         self.posts = posts
+
+    def settings(self) -> dict[str, Any]:
+        return {"posts": self.posts}
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         return [self._of_row(row, k) for row in rows]

@@ -6,8 +6,10 @@ from typing import Any
 from ...retrieval.hashtag_pool import HashtagPool
 from ...retrieval.nearest import scored_nearest_hashtags
 from ...retrieval.text_encoder import TextEncoder
+from ...utils.checkpoint_layout import TEXT_ENCODER_FOLDER, WORD_POOL_FOLDER
 from ...utils.word_splitter import WordSplitter, get_word_splitter
 from ..candidates import Candidate, CandidateSource, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 
 
@@ -15,7 +17,8 @@ from ..clues import Clues
 class PoolSource(CandidateSource):
     """
     The pool's hashtags nearest to the retriever's query (the guidance of Yu et al., ACL 2023), scored by cosine
-    similarity. It costs one pass of the retriever and one search of the pool a batch.
+    similarity. It costs one pass of the retriever and one search of the pool a batch. By a text encoder's vectors of
+    the hashtags' words its name is `"pool_words"`.
 
     Args:
         pool ([`HashtagPool`]): Made by the retriever.
@@ -30,6 +33,12 @@ class PoolSource(CandidateSource):
     def __init__(self, pool: HashtagPool, retriever: Any, processor: Any | None = None):
         pool.check_retriever(retriever)
         self.pool, self.retriever, self.processor = pool, retriever, processor
+        if self._by_words:
+            self.name = "pool_words"
+
+    @property
+    def _by_words(self) -> bool:
+        return isinstance(self.retriever, TextEncoder)
 
     @classmethod
     def of_words(
@@ -52,12 +61,26 @@ class PoolSource(CandidateSource):
         return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
-        if isinstance(self.retriever, TextEncoder):
+        if self._by_words:
             nearest = self._nearest_to_texts([row.text for row in rows], k)
         else:
             videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
             nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
         return [[Candidate(hashtag, similarity) for hashtag, similarity in row] for row in nearest]
+
+    def settings(self) -> dict[str, Any]:
+        return {"by": "words"} if self._by_words else {}
+
+    def parts(self) -> dict[str, Any]:
+        """A pool by words and its text encoder; the retriever's pool is the checkpoint's own."""
+        return {WORD_POOL_FOLDER: self.pool, TEXT_ENCODER_FOLDER: self.retriever} if self._by_words else {}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "PoolSource":
+        """Of the checkpoint's `hashtag_pool/` and `retriever/`, or `by="words"` of `word_pool/`, `text_encoder/`."""
+        if settings == {"by": "words"}:
+            return cls(parts.word_pool, parts.text_encoder)
+        return cls(parts.hashtag_pool, parts.retriever, parts.retriever_processor, **settings)
 
     def _nearest_to_texts(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
         # A copy, which does not shrink between the question for its size and the search.

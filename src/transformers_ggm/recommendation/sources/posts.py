@@ -1,10 +1,15 @@
 """The hashtags of similar posts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ...errors import PostIndexError
+from ...errors import PostIndexError, SourceError
+from ...retrieval.description_encoder import DescriptionEncoder
 from ...retrieval.post_index import PostIndex, SimilarPost
+from ...retrieval.text_encoder import TextEncoder
+from ...utils.checkpoint_layout import POSTS_FOLDER, TEXT_ENCODER_FOLDER
 from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 
 # Posts more similar than this to a row that is in the index are the row itself, or as good as.
@@ -26,7 +31,7 @@ class PostsSource(CandidateSource):
         neighbours (`int`, defaults to 20): Posts that are looked at.
 
     Raises:
-        PostIndexError: The index has no posts, or was built without what `by` needs.
+        PostIndexError: The index has no posts, or was built without what `by` needs; `neighbours` is below 1.
 
     Example:
 
@@ -47,6 +52,8 @@ class PostsSource(CandidateSource):
     def __init__(self, index: PostIndex, by: str | None = None, neighbours: int = 20):
         if not len(index):
             raise PostIndexError("the index has no posts: add some.")
+        if type(neighbours) is not int or neighbours < 1:
+            raise PostIndexError(f"neighbours={neighbours!r}: look at a whole number of posts, 1 or more.")
         self.index, self.neighbours = index, neighbours
         self.by = by or index.searches[0]
         if self.by not in index.searches:
@@ -59,6 +66,31 @@ class PostsSource(CandidateSource):
     def training_candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         """Without the posts that are the same as the row: itself, and near-duplicates."""
         return self._vote(rows, k, SAME_POST)
+
+    def settings(self) -> dict[str, Any]:
+        return {"by": self.by, "neighbours": self.neighbours}
+
+    def parts(self) -> dict[str, Any]:
+        """
+        The index, and its encoder where that is not the checkpoint's retriever.
+
+        Raises:
+            SourceError: The encoder is neither a [`TextEncoder`] nor a [`DescriptionEncoder`].
+        """
+        encoder = self.index.encoder
+        if not isinstance(encoder, (TextEncoder, DescriptionEncoder, type(None))):
+            raise SourceError(
+                f"the index of posts has a {type(encoder).__name__} for its encoder, which cannot be stored: build it"
+                " with a TextEncoder, or with a retriever's DescriptionEncoder."
+            )
+        return {POSTS_FOLDER: self.index} | (
+            {TEXT_ENCODER_FOLDER: encoder} if isinstance(encoder, TextEncoder) else {}
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "PostsSource":
+        """Of the checkpoint's `posts/`."""
+        return cls(parts.posts, **settings)
 
     def _vote(self, rows: Sequence[Clues], k: int, max_similarity: float | None) -> list[list[Candidate]]:
         found = self.index.search(
