@@ -33,6 +33,10 @@ class DecoderFusionTest(GGMTests, unittest.TestCase):
     backbones = {"vision": "vit", "text": "bart", "audio": "ast", "fusion": "decoder"}
 
 
+class PointerHeadTest(GGMTests, unittest.TestCase):
+    backbones = {"vision": "vit", "text": "bart", "audio": "ast", "pointer_head": True}
+
+
 class RetrieverTests(ModelTesterMixin):
     all_model_classes = (HashtagRetriever,)
     _is_composite = True

@@ -92,7 +92,7 @@ def test_docstrings_are_rendered(site):
 def test_formulas_are_drawn_without_scripts(site):
     """Would fail if a formula reached the reader as LaTeX."""
     model = (site / "model.html").read_text(encoding="utf-8")
-    assert model.count('<div class="formula"><math') == 5
+    assert model.count('<div class="formula"><math') == 6
     assert "arithmatex" not in model
 
 

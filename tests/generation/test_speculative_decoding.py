@@ -16,12 +16,18 @@ from transformers_ggm.modeling import GGMEncoderOutput
 TOKENS = st.integers(3, VOCAB_SIZE - 1)
 HASHTAGS = st.lists(st.lists(TOKENS, min_size=1, max_size=5), max_size=6)
 LENGTHS = (5, 3, 4)
+# What a pointer head can copy.
+SOURCE = torch.tensor([[7, 8, 7, 9, 4], [11, 5, 6, 1, 1], [20, 21, 22, 20, 1]])
 
 
-@pytest.fixture(scope="module", params=["bart", "mbart"])
+@pytest.fixture(scope="module", params=["bart", "mbart", "pointer head"])
 def model(request):
     torch.manual_seed(0)
-    return ggm_model(text=request.param, audio=None).eval()
+    if request.param != "pointer head":
+        return ggm_model(text=request.param, audio=None)
+    model = ggm_model(audio=None, pointer_head=True)
+    torch.nn.init.constant_(model.pointer_head.gate.bias, 2.0)
+    return model
 
 
 def generate(model, seed=0, rows=1, **kwargs):
@@ -29,7 +35,8 @@ def generate(model, seed=0, rows=1, **kwargs):
     mask = torch.tensor([[int(place < length) for place in range(5)] for length in LENGTHS[:rows]])
     return model.generate(
         input_ids=torch.full((rows, 5), 5), attention_mask=mask,
-        encoder_outputs=GGMEncoderOutput(last_hidden_state=states), **{"max_new_tokens": 12, "num_beams": 1, **kwargs},
+        encoder_outputs=GGMEncoderOutput(states, source_ids=SOURCE[:rows]),
+        **{"max_new_tokens": 12, "num_beams": 1, **kwargs},
     )  # fmt: skip
 
 
@@ -101,7 +108,7 @@ def test_scores_are_those_of_the_model(model, drafts, seed):
     found = drafted(model, *drafts, seed=seed, **options)
     states = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(seed)) * 3
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
-    expected = token_log_probs(model, states, mask, found.sequences)
+    expected = token_log_probs(model, states, mask, found.sequences, SOURCE[:2])
     is_end = torch.isin(found.sequences, ends).long()
     written = is_end.cumsum(dim=1) == is_end
     assert (found.log_probs != 0)[:, 1:].equal(written[:, 1:]) and not found.log_probs[:, 0].any()

@@ -14,12 +14,18 @@ from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.modeling import GGMEncoderOutput
 
 LENGTHS = (5, 3, 4, 5)
+# What a pointer head can copy.
+SOURCE = torch.tensor([[7, 8, 7, 9, 4], [11, 5, 6, 1, 1], [20, 21, 22, 20, 1], [30, 9, 31, 4, 32]])
 
 
-@pytest.fixture(scope="module", params=["bart", "mbart"])
+@pytest.fixture(scope="module", params=["bart", "mbart", "pointer head"])
 def model(request):
     torch.manual_seed(0)
-    return ggm_model(text=request.param, audio=None).eval()
+    if request.param != "pointer head":
+        return ggm_model(text=request.param, audio=None)
+    model = ggm_model(audio=None, pointer_head=True)
+    torch.nn.init.constant_(model.pointer_head.gate.bias, 2.0)
+    return model
 
 
 def encoded(rows, seed):
@@ -32,7 +38,7 @@ def generate(model, rows=2, seed=0, **kwargs):
     states, mask = encoded(rows, seed)
     return model.generate(
         input_ids=torch.full((rows, 5), 5), attention_mask=mask,
-        encoder_outputs=GGMEncoderOutput(last_hidden_state=states), **{"max_new_tokens": 12, **kwargs},
+        encoder_outputs=GGMEncoderOutput(states, source_ids=SOURCE[:rows]), **{"max_new_tokens": 12, **kwargs},
     )  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def test_scores_are_those_of_the_model(model, seed, ends):
         custom_generate=tree_beam_search, return_dict_in_generate=True,
     )  # fmt: skip
     states, mask = (tensor.repeat_interleave(2, dim=0) for tensor in encoded(2, seed))
-    expected = token_log_probs(model, states, mask, found.sequences)
+    expected = token_log_probs(model, states, mask, found.sequences, SOURCE[:2].repeat_interleave(2, dim=0))
     is_end = torch.isin(found.sequences, torch.tensor(ends)).long()
     written = is_end.cumsum(dim=1) == is_end
     assert (found.log_probs != 0)[:, 1:].equal(written[:, 1:]) and not found.log_probs[:, 0].any()
@@ -110,7 +116,7 @@ def test_a_pass_reads_each_item_once(model):
     for row in range(4):
         states, mask = encoded(4, 0)
         inputs = {"input_ids": torch.full((1, 5), 5), "attention_mask": mask[row : row + 1]}
-        inputs["encoder_outputs"] = GGMEncoderOutput(last_hidden_state=states[row : row + 1])
+        inputs["encoder_outputs"] = GGMEncoderOutput(states[row : row + 1], source_ids=SOURCE[row : row + 1])
         with counted_passes(model) as shapes:
             model.generate(**inputs, max_new_tokens=12, custom_generate=tree_beam_search, **options)
         alone.append(len(shapes))

@@ -24,9 +24,9 @@ DECODING = {
 # Arguments that the retriever does not read. One too few here costs one more training, never a wrong result.
 NOT_THE_RETRIEVERS = {
     "vision", "text", "audio", "vision_from_retriever", "freeze_vision", "inputs", "fusion",
-    "frame_position_embedding", "patch_pooling", "fusion_num_attention_heads", "fusion_dropout", "num_guidance",
-    "max_text_length", "max_target_length", "target_order", "guidance_dropout", "frame_dropout", "audio_dropout",
-    "description_dropout", "learning_rate",
+    "frame_position_embedding", "patch_pooling", "pointer_head", "fusion_num_attention_heads", "fusion_dropout",
+    "num_guidance", "max_text_length", "max_target_length", "target_order", "guidance_dropout", "frame_dropout",
+    "audio_dropout", "description_dropout", "learning_rate",
     "num_train_epochs", "max_steps", "per_device_train_batch_size", "warmup_steps", "generation_num_beams",
     "num_best_checkpoints", "label_smoothing_factor", "gradient_accumulation_steps", "metric_for_best_model",
     *SOURCE_ARGUMENTS,

@@ -182,7 +182,8 @@ def _generator_parameters(run: TrainingRun, model: GGMForHashtagGeneration) -> d
     freeze_parts(model, run.model)
     if "video" in run.model.inputs:
         return parameter_counts(model)
-    return parameter_counts(model.get_encoder().text_encoder, model.get_decoder(), model.lm_head)
+    head = (model.lm_head,) if model.pointer_head is None else (model.lm_head, model.pointer_head)
+    return parameter_counts(model.get_encoder().text_encoder, model.get_decoder(), *head)
 
 
 @torch.inference_mode()

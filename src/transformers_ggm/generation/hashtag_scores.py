@@ -4,15 +4,19 @@ from collections.abc import Iterator
 
 import torch
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutput
 
+from ..modeling.encoder_output import GGMEncoderOutput
 from ..processing import GGMProcessor
 
 _BLANK = -100
 
 
 def token_log_probs(
-    model: PreTrainedModel, encoder_states: torch.Tensor, attention_mask: torch.Tensor, sequences: torch.Tensor
+    model: PreTrainedModel,
+    encoder_states: torch.Tensor,
+    attention_mask: torch.Tensor,
+    sequences: torch.Tensor,
+    source_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The model's own log-probability of every generated token, given those before it.
 
@@ -24,12 +28,13 @@ def token_log_probs(
         encoder_states (`torch.Tensor`): (b, n, d) last hidden states of the encoder.
         attention_mask (`torch.Tensor`): (b, n) of these.
         sequences (`torch.Tensor`): (b, m) generated ids with the decoder's start token.
+        source_ids (`torch.Tensor`, *optional*): (b, n) tokens of the text, where the model has a pointer head.
 
     Returns:
         `torch.Tensor`: (b, m) float32; 0 for the start token, without meaning for padding.
     """
     logits = model(
-        encoder_outputs=BaseModelOutput(last_hidden_state=encoder_states),
+        encoder_outputs=GGMEncoderOutput(last_hidden_state=encoder_states, source_ids=source_ids),
         attention_mask=attention_mask,
         decoder_input_ids=sequences[:, :-1],
         use_cache=False,

@@ -11,6 +11,7 @@ from transformers.utils import ModelOutput
 
 from ..errors import InputError
 from ..modeling.forward_arguments import CACHE_NAME
+from ..modeling.pointer_head import CopySource
 
 
 @dataclass
@@ -39,6 +40,7 @@ class TokenTree:
         model ([`GGMForHashtagGeneration`]): in evaluation mode.
         states (`torch.FloatTensor` of shape `(rows, source_length, d_model)`): of the encoder.
         attention_mask (`torch.Tensor` of shape `(rows, source_length)`, *optional*): of these.
+        source ([`CopySource`], *optional*): what can be copied, where the model has a pointer head.
 
     Example:
 
@@ -52,9 +54,16 @@ class TokenTree:
     ```
     """
 
-    def __init__(self, model: PreTrainedModel, states: torch.Tensor, attention_mask: torch.Tensor | None = None):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        source: CopySource | None = None,
+    ):
         self._model = model
         self._states = states
+        self._source = source
         self._mask = None
         if attention_mask is not None and not attention_mask.bool().all():
             self._mask = _added(attention_mask[:, None].bool(), states.dtype)
@@ -74,7 +83,10 @@ class TokenTree:
         encoded = model_kwargs["encoder_outputs"]
         mask = getattr(encoded, "attention_mask", None)
         mask = model_kwargs.get("attention_mask") if mask is None else mask
-        return cls(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats])
+        source = None
+        if model.config.pointer_head:
+            source = CopySource.of_encoder(encoded, mask).of_rows(slice(None, None, repeats))
+        return cls(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats], source)
 
     def grow(self, tokens: torch.Tensor, depths: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
         """
@@ -105,8 +117,7 @@ class TokenTree:
         if hasattr(decoder, "layer_norm"):
             # mBART normalises once more.
             hidden = decoder.layer_norm(hidden)
-        logits = self._model.lm_head(hidden)
-        return logits + self._model.final_logits_bias.to(logits.device)
+        return self._model.read_logits(hidden, self._source)
 
     def keep_rows(self, rows: torch.Tensor) -> None:
         """
@@ -119,6 +130,7 @@ class TokenTree:
         rows = rows.to(self._states.device)
         self._states = self._states[rows]
         self._mask = None if self._mask is None else self._mask[rows.to(self._mask.device)]
+        self._source = None if self._source is None else self._source.of_rows(rows)
         self._cache.reorder_cache(rows)
 
 

@@ -19,7 +19,8 @@ from .training_facts import GENERATOR_SETTINGS, shown_settings
 TEMPLATE = "adapter_card_template.md"
 # Names of backbones tell something only where the base was put together from them.
 BACKBONE_SETTINGS = (
-    "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "fusion",
+    "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "pointer_head",
+    "fusion",
 )  # fmt: skip
 
 

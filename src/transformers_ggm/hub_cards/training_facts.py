@@ -32,6 +32,7 @@ GENERATOR_SETTINGS = {
         "freeze_vision",
         "frame_position_embedding",
         "patch_pooling",
+        "pointer_head",
         "fusion",
         "fusion_dropout",
         "num_guidance",

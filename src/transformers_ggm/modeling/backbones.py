@@ -212,3 +212,15 @@ def load_text_backbone(name_or_path: str) -> PreTrainedModel:
     if missing:
         raise CheckpointError(f"{name_or_path} lacks the weights {sorted(missing)[:3]} ({len(missing)} in all).")
     return model
+
+
+def copy_text_weights(model: PreTrainedModel, pretrained: PreTrainedModel) -> None:
+    """Copies the weights of a BART or mBART, and how it starts and ends, into a generator of its kind and size."""
+    model.model.encoder.text_encoder.load_state_dict(pretrained.model.encoder.state_dict())
+    model.model.decoder.load_state_dict(pretrained.model.decoder.state_dict())
+    model.model.shared.load_state_dict(pretrained.model.shared.state_dict())
+    model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
+    model.final_logits_bias.copy_(pretrained.final_logits_bias)
+    model.tie_weights()
+    for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
+        setattr(model.generation_config, name, getattr(pretrained.generation_config, name))

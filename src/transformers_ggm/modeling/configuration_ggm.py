@@ -65,6 +65,10 @@ class GGMConfig(PreTrainedConfig):
             1 is the published model, whose text attends to every patch of every frame. With `k` it attends to the
             means of `k` x `k` patches, and to the class token as it is: less to attend to, the more so with
             `fusion="decoder"`.
+        pointer_head (`bool`, *optional*, defaults to `False`):
+            Whether tokens of description and guidance can be copied (See et al., ACL 2017): the [`PointerHead`] mixes
+            the vocabulary's distribution with one over these tokens. `False` is the published model. With
+            `fusion_init="zero"` nothing is copied before training.
         max_frames (`int`, *optional*, defaults to 64):
             Number of learned frame positions; used with `frame_position_embedding="learned"` only.
         initializer_range (`float`, *optional*, defaults to 0.02):
@@ -105,6 +109,7 @@ class GGMConfig(PreTrainedConfig):
         frame_position_embedding="none",
         vision_source="own",
         patch_pooling=1,
+        pointer_head=False,
         max_frames=64,
         initializer_range=0.02,
         **kwargs,
@@ -119,6 +124,7 @@ class GGMConfig(PreTrainedConfig):
         self.frame_position_embedding = frame_position_embedding
         self.vision_source = vision_source
         self.patch_pooling = patch_pooling
+        self.pointer_head = pointer_head
         self.max_frames = max_frames
         self.initializer_range = initializer_range
         self._check()

@@ -120,11 +120,14 @@ def check_parts(parts: Sequence[str]) -> Sequence[str]:
 
 
 def fusion_modules(model: GGMForHashtagGeneration, without: Sequence[str] = ()) -> list[str]:
-    """Names of the layers that join the backbones, but those that are not reached `without` `"video"` or `"audio"`."""
-    if "video" in without:
-        return []
+    """
+    Names of the layers that no pretrained backbone has: those that join the backbones, but for what is not reached
+    `without` `"video"` or `"audio"`, and the pointer head.
+    """
     names = [name for name in FUSION_MODULES if name != "audio_grounding" or "audio" not in without]
-    return [f"model.encoder.{name}" for name in names if getattr(model.model.encoder, name, None) is not None]
+    reached = [] if "video" in without else names
+    joining = [f"model.encoder.{name}" for name in reached if getattr(model.model.encoder, name, None) is not None]
+    return joining if model.pointer_head is None else [*joining, "pointer_head"]
 
 
 def target_pattern(model: GGMForHashtagGeneration, part: str) -> str:

@@ -15,6 +15,7 @@ from .backbones import (
     batch_norms,
     build_backbone,
     build_tower,
+    copy_text_weights,
     copy_tower_weights,
     load_text_backbone,
     load_tower,
@@ -22,15 +23,16 @@ from .backbones import (
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .decoder_inputs import decoder_inputs_of
-from .encoder_output import GGMEncoderOutput
+from .encoder_output import GGMEncoderOutput, joint_mask
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
-from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
+from .modeling_utils import NotedCommitMixin, OneEmbeddingMixin, UnsplitLayersMixin
 from .patch_pooling import pool_patches
+from .pointer_head import CopySource, PointerGate, PointerHead
 from .sound_encoding import encode_sounds
 
 
-class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
+class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, OneEmbeddingMixin, PreTrainedModel):
     """Weight initialisation and capabilities shared by the GGM classes."""
 
     config: GGMConfig
@@ -50,21 +52,8 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, GGMForHashtagGeneration):
             init.zeros_(module.final_logits_bias)
-        elif isinstance(module, OutputProjection) and self.config.fusion_init == "zero":
+        elif isinstance(module, (OutputProjection, PointerGate)) and self.config.fusion_init == "zero":
             init.zeros_(module.weight)
-
-    def mark_tied_weights_as_initialized(self, loading_info):
-        """
-        As in transformers, which takes what has several names for loaded: the word embeddings are one module, not
-        several with one weight. Where a checkpoint has them by none of the names, they are missing.
-        """
-        missing = set(loading_info.missing_keys)
-        super().mark_tied_weights_as_initialized(loading_info)
-        for source in missing & set(self.all_tied_weights_keys.values()):
-            names = {target for target, of_target in self.all_tied_weights_keys.items() if of_target == source}
-            if names <= missing:
-                self.get_parameter(source)._is_hf_initialized = False
-                loading_info.missing_keys.add(source)
 
 
 class GGMEncoder(GGMPreTrainedModel):
@@ -202,13 +191,8 @@ class GGMEncoder(GGMPreTrainedModel):
         Returns:
             States `(batch, text_length + frames * patches, d_model)`, and their mask of that length, int64.
         """
-        masks = [
-            torch.ones(states.shape[:2], dtype=torch.int64, device=text.device)
-            if mask is None
-            else (mask != 0).to(text.device, torch.int64)
-            for states, mask in ((text, text_mask), (video, patch_mask))
-        ]
-        return torch.cat([text, self.video_projection(video).to(text.device)], dim=1), torch.cat(masks, dim=1)
+        video = self.video_projection(video).to(text.device)
+        return torch.cat([text, video], dim=1), joint_mask((text, text_mask), (video, patch_mask))
 
     @can_return_tuple
     def forward(
@@ -248,7 +232,8 @@ class GGMEncoder(GGMPreTrainedModel):
             `GGMEncoderOutput`: `last_hidden_state` `(batch, text_length, d_model)` is t' of equation 4,
             `hidden_states` and `attentions` are those of the text encoder. With `fusion="decoder"` the
             `last_hidden_state` of a batch with videos has the tokens of all frames behind those of the text, and
-            `attention_mask` is that of both.
+            `attention_mask` is that of both. With `pointer_head=True` it has the `attention_mask` and `source_ids` of
+            what can be copied.
         """
         text = self.text_encoder(
             input_ids=input_ids,
@@ -257,7 +242,9 @@ class GGMEncoder(GGMPreTrainedModel):
             return_dict=True,
             **output_flags(self.config, kwargs),
         )
-        states, joint_mask = text.last_hidden_state, None
+        states, states_mask = text.last_hidden_state, None
+        if self.config.pointer_head and input_ids is not None:
+            states_mask = joint_mask((states, attention_mask))
         video = None
         if video_states is not None:
             video = self.join_frames(video_states)
@@ -271,12 +258,13 @@ class GGMEncoder(GGMPreTrainedModel):
             if self.config.fusion == "grounding":
                 states = self.video_grounding(states, video, patch_mask)
             else:
-                states, joint_mask = self.append_video(states, attention_mask, video, patch_mask)
+                states, states_mask = self.append_video(states, attention_mask, video, patch_mask)
         return GGMEncoderOutput(
             last_hidden_state=states,
             hidden_states=text.hidden_states,
             attentions=text.attentions,
-            attention_mask=joint_mask,
+            attention_mask=states_mask,
+            source_ids=input_ids if self.config.pointer_head else None,
         )
 
 
@@ -441,6 +429,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         vocab_size = config.text_config.vocab_size
         self.register_buffer("final_logits_bias", torch.zeros((1, vocab_size)))
         self.lm_head = nn.Linear(hidden_size_of(config.text_config), vocab_size, bias=False)
+        self.pointer_head = PointerHead(config) if config.pointer_head else None
         self.post_init()
 
     @classmethod
@@ -485,14 +474,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         copy_tower_weights(model.model.encoder.vision_encoder, vision_tower, vision)
         if audio_tower is not None:
             copy_tower_weights(model.model.encoder.audio_encoder, audio_tower, audio)
-        model.model.encoder.text_encoder.load_state_dict(text_model.model.encoder.state_dict())
-        model.model.decoder.load_state_dict(text_model.model.decoder.state_dict())
-        model.model.shared.load_state_dict(text_model.model.shared.state_dict())
-        model.lm_head.load_state_dict(text_model.lm_head.state_dict())
-        model.final_logits_bias.copy_(text_model.final_logits_bias)
-        model.tie_weights()
-        for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
-            setattr(model.generation_config, name, getattr(text_model.generation_config, name))
+        copy_text_weights(model, text_model)
         model.use_published_decoding()
         return model
 
@@ -566,9 +548,13 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             use_cache=use_cache,
             **{**kwargs, "return_dict": True},
         )
-        logits = self.lm_head(outputs.last_hidden_state)
-        # A model that is spread over devices may have the bias elsewhere than the head.
-        logits = logits + self.final_logits_bias.to(logits.device)
+        source = None
+        if self.pointer_head is not None:
+            encoded = kwargs.get("encoder_outputs")
+            if encoded is None:
+                encoded = GGMEncoderOutput(outputs.encoder_last_hidden_state, source_ids=input_ids)
+            source = CopySource.of_encoder(encoded, attention_mask)
+        logits = self.read_logits(outputs.last_hidden_state, source)
         loss = None
         if labels is not None:
             labels = labels.to(logits.device)
@@ -577,6 +563,19 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(
             loss=loss, logits=logits, **{k: v for k, v in outputs.items() if k != "last_hidden_state"}
         )
+
+    def read_logits(self, hidden: torch.Tensor, source: CopySource | None = None) -> torch.Tensor:
+        """
+        Logits of what follows each token, from the decoder's last states.
+
+        Args:
+            hidden (`torch.FloatTensor` of shape `(batch, target_length, d_model)`).
+            source ([`CopySource`], *optional*): what can be copied; needed with `pointer_head=True`.
+        """
+        logits = self.lm_head(hidden)
+        # A model that is spread over devices may have the bias elsewhere than the head.
+        logits = logits + self.final_logits_bias.to(logits.device)
+        return logits if self.pointer_head is None else self.pointer_head(logits, hidden, source)
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """

@@ -92,4 +92,23 @@ class UnsplitLayersMixin:
         self._no_split_modules &= {type(module).__name__ for module in self.modules()}
 
 
-__all__ = ["ModelSource", "NotedCommitMixin", "UnsplitLayersMixin", "source_of"]
+class OneEmbeddingMixin:
+    """
+    For models whose word embeddings are one module with several names, not several with one weight, which transformers
+    takes for loaded.
+    """
+
+    def mark_tied_weights_as_initialized(self, loading_info):
+        """
+        As in transformers, but where a checkpoint has the embeddings by none of their names, they are missing.
+        """
+        missing = set(loading_info.missing_keys)
+        super().mark_tied_weights_as_initialized(loading_info)
+        for source in missing & set(self.all_tied_weights_keys.values()):
+            names = {target for target, of_target in self.all_tied_weights_keys.items() if of_target == source}
+            if names <= missing:
+                self.get_parameter(source)._is_hf_initialized = False
+                loading_info.missing_keys.add(source)
+
+
+__all__ = ["ModelSource", "NotedCommitMixin", "OneEmbeddingMixin", "UnsplitLayersMixin", "source_of"]

@@ -498,13 +498,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         texts = self.processor(text=words, guidance=guidance, allow_empty=True)
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
-        states, mask = encoded.last_hidden_state, encoded.attention_mask
+        states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
         search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
         written = self.model.generate(
-            input_ids=inputs["input_ids"],
+            input_ids=ids,
             attention_mask=inputs["attention_mask"],
             # A new object, since `generate` repeats the states in it for every beam.
-            encoder_outputs=GGMEncoderOutput(last_hidden_state=states, attention_mask=mask),
+            encoder_outputs=GGMEncoderOutput(states, attention_mask=mask, source_ids=ids),
             **search | with_one_length(decoding),
         )
         sequences = written if torch.is_tensor(written) else written.sequences
@@ -513,8 +513,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             log_probs = written.log_probs
         else:
             mask = inputs["attention_mask"] if mask is None else mask
-            states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
-            log_probs = token_log_probs(self.model, states, mask, sequences)
+            states, mask, ids = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask, ids))
+            log_probs = token_log_probs(self.model, states, mask, sequences, ids)
         return {"sequences": list(sequences.split(repeats)), "log_probs": list(log_probs.split(repeats))}
 
     def _find_guidance(

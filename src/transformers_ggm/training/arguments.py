@@ -67,6 +67,10 @@ class ModelArguments:
             "help": "'grounding' as published, or 'decoder': the decoder attends to the text and to all frames itself."
         },
     )
+    pointer_head: bool = field(
+        default=False,
+        metadata={"help": "Let the generator copy tokens of description and guidance (pointer-generator network)."},
+    )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
     num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})

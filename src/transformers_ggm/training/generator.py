@@ -50,6 +50,7 @@ def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration:
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
         "patch_pooling": arguments.patch_pooling,
+        "pointer_head": arguments.pointer_head,
         "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,

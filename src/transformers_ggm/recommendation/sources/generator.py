@@ -100,12 +100,9 @@ def written_candidates(
     sequences = model.generate(**batch, **generate_kwargs)
     encoded = model.get_encoder()(**batch)
     repeats = len(sequences) // len(batch["attention_mask"])
-    log_probs = token_log_probs(
-        model,
-        encoded.last_hidden_state.repeat_interleave(repeats, dim=0),
-        batch["attention_mask"].repeat_interleave(repeats, dim=0),
-        sequences,
-    )
+    read = (encoded.last_hidden_state, batch["attention_mask"], batch["input_ids"])
+    states, mask, ids = (tensor.repeat_interleave(repeats, dim=0) for tensor in read)
+    log_probs = token_log_probs(model, states, mask, sequences, ids)
     found = []
     for start in range(0, len(sequences), repeats):
         end = start + repeats
