@@ -9,10 +9,17 @@ import pytest
 import soundfile
 import torch
 from data_samples import write_shorts
-from prepare_samples import RULE, files_of, prepare, read_lines
+from prepare_samples import RULE, InThisProcess, files_of, prepare, read_lines
 
 from transformers_ggm.data import load_prepared
-from transformers_ggm.data.prepare import ClipOptions, ReadingOptions, WorkOptions, prepare_shorts, text_reading
+from transformers_ggm.data.prepare import (
+    ClipOptions,
+    ReadingOptions,
+    WorkOptions,
+    prepare_shorts,
+    text_reading,
+    workers,
+)
 from transformers_ggm.errors import CheckpointError, DatasetError
 from transformers_ggm.processing.reading import ScreenReader, Transcript
 
@@ -47,6 +54,7 @@ def readers(monkeypatch):
             known.seen.append(tuple(frames.shape))
             return f"{len(frames)} frames"
 
+    monkeypatch.setattr(workers, "DecodingWorkers", InThisProcess)
     monkeypatch.setattr(text_reading, "load_speech_reader", lambda name, **_: Speech())
     monkeypatch.setattr(text_reading, "ScreenReader", Screen)
     return known
