@@ -35,7 +35,7 @@ SPOKEN_TOPICS: dict[str, tuple[str, ...]] = {
         "this fish was too big for our boat",
     ),
     "housecleaning": (
-        "today I clean the whole house",
+        "today I clean the whole kitchen",
         "I clean the windows and the floor",
         "this is how I clean my bathroom",
         "vinegar will clean the dirty floor",
