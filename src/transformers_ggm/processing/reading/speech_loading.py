@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CTC_MAPPING_NAMES,
-    MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
-)
+from transformers import MODEL_FOR_CTC_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING, AutoConfig
 
 from ...errors import CheckpointError
 from ...utils.hub_snapshots import local_folder
@@ -71,14 +67,14 @@ def load_speech_reader(
 
 def _transformers_class(folder: Path, name: str) -> type[SpeechReader]:
     with foreign(name, CheckpointError):
-        kind = AutoConfig.from_pretrained(folder).model_type
-    if kind == "whisper":
+        config = AutoConfig.from_pretrained(folder)
+    if config.model_type == "whisper":
         return WhisperReader
-    if kind in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
+    if type(config) in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING:
         return SeqToSeqReader
-    if kind in MODEL_FOR_CTC_MAPPING_NAMES:
+    if type(config) in MODEL_FOR_CTC_MAPPING:
         return CTCReader
     raise CheckpointError(
-        f"{name} is a model of the kind {kind!r}, which writes down no speech: give one for "
+        f"{name} is a model of the kind {config.model_type!r}, which writes down no speech: give one for "
         "automatic-speech-recognition, such as openai/whisper-tiny."
     )
