@@ -16,6 +16,7 @@ checkpoint after a kill; `--stages` runs some of them alone. The stage classifie
 and ViT-BERT, runs only where `--stages` names it. `python train.py --help` lists every argument.
 """
 
+# The stages stand, in their order, in transformers_ggm/training/main.py: `ggm train` runs them without this file.
 from transformers_ggm.training import main
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import gradio as gr
 import panels
 from example_clips import render_examples
 from gradio.themes import Default
-from suggester import Answer, Suggester, visitors_message
+from suggester import Answer, Suggester, clues_in, visitors_message
 
 from transformers_ggm import HashtagPool
 from transformers_ggm.errors import CheckpointError, HashtagError, InputError, MediaError, PoolError
@@ -111,6 +111,22 @@ class SpaceApp:
                 elem_id="description",
             ),
         }
+        recommends = self.suggester.recommends
+        inputs["history"] = gr.Textbox(
+            label="Hashtags of your earlier posts",
+            info="May be left empty. One post a line, the newest first.",
+            lines=2,
+            max_length=2000,
+            visible=recommends,
+            elem_id="history",
+        )
+        inputs["time"] = gr.Textbox(
+            label="When it is posted",
+            info="May be left empty. With its zone, such as 2026-06-29T16:30:37Z.",
+            max_length=40,
+            visible=recommends,
+            elem_id="time",
+        )
         inputs["button"] = gr.Button("Suggest hashtags", variant="primary", elem_id="suggest")
         with gr.Column(elem_id="examples") as inputs["examples"]:
             pass
@@ -118,11 +134,15 @@ class SpaceApp:
 
     def _outputs(self) -> dict[str, Any]:
         with gr.Column(elem_id="hashtags-panel"):
-            gr.HTML("<h2>Hashtags</h2>")
+            told = "<small>how likely each is, and what proposed it</small>" if self.suggester.ranks else ""
+            gr.HTML(f"<h2>Hashtags {told}</h2>")
             suggestions = gr.HTML(panels.notice(WELCOME), elem_id="suggestions")
             copy = gr.Button(COPY, size="sm", visible=False, elem_id="copy")
         with gr.Column(elem_id="guidance-panel"):
-            gr.HTML("<h2>Guidance <small>nearest hashtags of the pool, by cosine similarity</small></h2>")
+            how = "nearest hashtags of the pool, by cosine similarity"
+            if self.suggester.fuses:
+                how = "what the sources found, joined, beside the best of it"
+            gr.HTML(f"<h2>Guidance <small>{how}</small></h2>")
             guidance = gr.HTML(NOTHING_YET, elem_id="guidance")
         return {"suggestions": suggestions, "copy": copy, "guidance": guidance}
 
@@ -149,7 +169,7 @@ class SpaceApp:
         return {"frames": frames, "sound": sound}
 
     def _connect(self, inputs: dict, outputs: dict, pool: gr.State, summary: gr.HTML, edits: dict) -> None:
-        given = [inputs["clip"], inputs["description"], pool]
+        given = [inputs["clip"], inputs["description"], pool, inputs["history"], inputs["time"]]
         shown = list(outputs.values())
         run = {
             "inputs": given,
@@ -188,25 +208,40 @@ class SpaceApp:
             gr.Number(10, label="Number of hashtags at most", precision=0, minimum=1, visible=False),
             gr.Textbox("", label="Hashtags to add to the pool for this call, for instance '#a #b'", visible=False),
             gr.Textbox("", label="Hashtags to leave out of the pool for this call", visible=False),
+            inputs["history"],
+            inputs["time"],
         ]
         answer = gr.JSON(label="Answer", visible=False)
         gr.Button(visible=False).click(
             self.suggest_hashtags, arguments, answer, api_name="suggest_hashtags", concurrency_id="model"
         )
 
-    def show(self, clip: str | None, description: str, pool: HashtagPool | None = None) -> list[Any]:
+    def show(
+        self,
+        clip: str | None,
+        description: str,
+        pool: HashtagPool | None = None,
+        history: str | None = None,
+        time: str | None = None,
+    ) -> list[Any]:
         """Everything that the page shows of an answer, in the order of its outputs."""
         try:
-            answer = self.suggester.answer(clip, description or "", pool)
+            clues = clues_in(history or "", time or "")
+        except (HashtagError, InputError) as error:
+            return self._shown(panels.notice(visitors_message(error, None), is_error=True))
+        try:
+            answer = self.suggester.answer(clip, description or "", pool, **clues)
         except InputError:
             return self._shown(panels.notice(NOTHING_GIVEN, is_error=True))
         except MediaError as error:
             return self._shown(panels.notice(visitors_message(error, clip), is_error=True))
         return self._shown(panels.chips(answer.hashtags), answer, pool)
 
-    def show_again(self, clip: str | None, description: str, pool: HashtagPool | None) -> list[Any]:
+    def show_again(
+        self, clip: str | None, description: str, pool: HashtagPool | None, history: str | None, time: str | None
+    ) -> list[Any]:
         """The answer with a pool that was just changed, where there is something to answer."""
-        return self.show(clip, description, pool) if clip or description else self.show_nothing()
+        return self.show(clip, description, pool, history, time) if clip or description else self.show_nothing()
 
     def show_nothing(self) -> list[Any]:
         """What the page shows before the first answer."""
@@ -221,7 +256,7 @@ class SpaceApp:
         return [
             suggestions,
             gr.Button(COPY, visible=bool(written)),
-            panels.guidance_rows(answer.guidance, written, added),
+            panels.guidance_rows(answer.guidance, written, added, self.suggester.fuses),
             panels.gallery(answer.media),
             panels.sound(answer.media, self.suggester.sampling_rate is not None),
         ]
@@ -255,6 +290,8 @@ class SpaceApp:
         top_n: int = 10,
         add_to_pool: str = "",
         remove_from_pool: str = "",
+        history: str | None = None,
+        time: str | None = None,
     ) -> dict[str, Any]:
         """Suggests hashtags for a short.
 
@@ -264,16 +301,20 @@ class SpaceApp:
             top_n: How many hashtags at most.
             add_to_pool: Hashtags to take guidance from beside those of the pool, in this call alone: "#a #b".
             remove_from_pool: Hashtags not to take guidance from, in this call alone.
+            history: Hashtags of the author's earlier posts, a post a line, the newest first.
+            time: When the short is posted, ISO 8601 with its zone.
 
         Returns:
-            `hashtags` (each with `hashtag`, `score`, `novel` and `guided`, best first), `guidance` (each with
-            `hashtag` and `score`, nearest first) and `frame_times` (seconds).
+            `hashtags` (each with `hashtag`, `score`, `novel` and `guided`, and with `sources` where the model
+            recommends, best first), `guidance` (each with `hashtag` and `score`, best first) and `frame_times`
+            (seconds).
         """
         if (add_to_pool or remove_from_pool) and not self.suggester.can_edit:
             raise gr.Error("This model has no hashtag pool to change.", print_exception=False)
         try:
             pool = self.suggester.edited(None, add_to_pool or "", remove_from_pool or "")
-            answer = self.suggester.answer(clip, description or "", pool, top_n=top_n)
+            clues = clues_in(history or "", time or "")
+            answer = self.suggester.answer(clip, description or "", pool, top_n=top_n, **clues)
         except (HashtagError, InputError, MediaError, PoolError) as error:
             raise gr.Error(visitors_message(error, clip), print_exception=False) from error
         times = [] if answer.media is None else answer.media.timestamps.tolist()

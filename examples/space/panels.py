@@ -17,6 +17,8 @@ KINDS = {
     "novel": "made up by the model: the pool does not have it",
     "known": "in the pool, but the model came to it by itself",
 }
+# Of a model that recommends from more than what it writes.
+MEANINGS = {**KINDS, "found": "proposed by a source, and not shown to the model"}
 LISTED_HASHTAGS = 300
 FRAME_PIXELS = 320
 BARS = 120
@@ -24,41 +26,54 @@ _WAVE_HEIGHT = 40
 
 
 def kind(suggestion: dict[str, Any]) -> str:
-    """The one of `KINDS` that a suggested hashtag is."""
+    """The one of `MEANINGS` that a suggested hashtag is."""
     if suggestion["guided"]:
         return "guided"
+    if "generator" not in suggestion.get("sources", ["generator"]):
+        return "found"
     return "novel" if suggestion["novel"] else "known"
 
 
 def chips(suggestions: Sequence[dict[str, Any]]) -> str:
-    """Suggested hashtags as chips, each with its score, and a legend of the kinds that occur."""
+    """Suggested hashtags as chips, each with its score and what proposed it, and a legend of the kinds that occur."""
     if not suggestions:
         return notice("The model wrote no hashtag for this one. Try another description.")
     items = "".join(
-        f'<li class="chip {kind(tag)}" data-hashtag="{escape(tag["hashtag"])}" title="{KINDS[kind(tag)]}">'
-        f'<span class="tag">{escape(tag["hashtag"])}</span><span class="score">{tag["score"]:.2f}</span></li>'
+        f'<li class="chip {kind(tag)}" data-hashtag="{escape(tag["hashtag"])}" title="{MEANINGS[kind(tag)]}">'
+        f'<span class="tag">{escape(tag["hashtag"])}</span><span class="score">{tag["score"]:.2f}</span>'
+        f"{_sources(tag)}</li>"
         for tag in suggestions
     )
     present = {kind(tag) for tag in suggestions}
     legend = "".join(
-        f'<li class="{name}"><b>{name}</b> {meaning}</li>' for name, meaning in KINDS.items() if name in present
+        f'<li class="{name}"><b>{name}</b> {meaning}</li>' for name, meaning in MEANINGS.items() if name in present
     )
     return f'<ul class="chips">{items}</ul><ul class="legend">{legend}</ul>'
 
 
-def guidance_rows(answer_guidance: Sequence[dict[str, Any]], written: set[str], added: set[str]) -> str:
-    """Retrieved hashtags with their similarity as a bar.
+def _sources(tag: dict[str, Any]) -> str:
+    sources = ", ".join(tag.get("sources", ()))
+    return f'<span class="sources">{escape(sources)}</span>' if sources else ""
+
+
+def guidance_rows(
+    answer_guidance: Sequence[dict[str, Any]], written: set[str], added: set[str], fused: bool = False
+) -> str:
+    """Retrieved hashtags with their score as a bar.
 
     Args:
-        answer_guidance (`list[dict]`): `hashtag` and `score` (cosine similarity), nearest first.
+        answer_guidance (`list[dict]`): `hashtag` and `score`, best first.
         written (`set[str]`): Hashtags, with `#`, that the model suggested.
         added (`set[str]`): Hashtags, with `#`, that the visitor added to the pool.
+        fused (`bool`, defaults to `False`): Whether scores are sums of reciprocal ranks, shown beside the largest of
+            them, instead of cosine similarities.
     """
     if not answer_guidance:
         return quiet("Nothing was retrieved for this one.")
     rows = []
+    largest = max(tag["score"] for tag in answer_guidance) if fused else 1.0
     for tag in answer_guidance:
-        name, score = tag["hashtag"], tag["score"]
+        name, score = tag["hashtag"], tag["score"] / largest
         marks = "".join(
             f'<span class="mark">{text}</span>'
             for text, applies in (("suggested", name in written), ("yours", name in added))

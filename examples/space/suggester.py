@@ -10,6 +10,7 @@ from transformers import pipeline
 from transformers_ggm import HashtagGenerationPipeline, HashtagPool
 from transformers_ggm.errors import HashtagError
 from transformers_ggm.processing import Media, MediaLimits
+from transformers_ggm.recommendation import Clues
 
 MOST_EDITS = 50  # hashtags that are added or removed at a time: each new one is encoded
 
@@ -19,8 +20,9 @@ class Answer:
     """What the model says of a clip, and what it went by.
 
     Args:
-        hashtags (`list[dict]`): `hashtag`, `score`, `novel` and `guided`, best first, as the pipeline gives them.
-        guidance (`list[dict]`): The retrieved `hashtag`s with their `score`s (cosine similarity), nearest first.
+        hashtags (`list[dict]`): `hashtag`, `score`, `novel` and `guided`, best first, as the pipeline gives them, and
+            `sources` where the checkpoint recommends.
+        guidance (`list[dict]`): The retrieved `hashtag`s with their `score`s, best first.
         media ([`Media`] or `None`): The frames that were sampled, with their times, and the sound that was heard.
     """
 
@@ -60,6 +62,21 @@ class Suggester:
         return self.pool is not None and self.pipeline.retriever is not None
 
     @property
+    def recommends(self) -> bool:
+        """Whether the checkpoint goes by more than clip and description: by the visitor's history, and the time."""
+        return self.pipeline.recommender is not None
+
+    @property
+    def fuses(self) -> bool:
+        """Whether guidance is joined of several sources."""
+        return self.recommends and self.pipeline.recommender.guidance is not None
+
+    @property
+    def ranks(self) -> bool:
+        """Whether scores are probabilities."""
+        return self.recommends and self.pipeline.recommender.ranker is not None
+
+    @property
     def sampling_rate(self) -> int | None:
         """Rate in Hz of the sound that the model hears; `None` for a model that does not hear."""
         return self.pipeline.processor.sampling_rate
@@ -71,11 +88,11 @@ class Suggester:
             clip (`str` or `None`): Path of the clip.
             description (`str`): The author's words; one of the two must be there.
             pool ([`HashtagPool`], *optional*): A visitor's own; defaults to the checkpoint's.
-            **options: Those of the pipeline's call, such as `top_n`.
+            **options: Those of the pipeline's call, such as `top_n`, `history` and `time`.
 
         Raises:
             `MediaError`: The clip cannot be read, or is over a limit.
-            `InputError`: There is neither a clip nor a description.
+            `InputError`: There is nothing to go by.
         """
         media = None
         if clip is not None:
@@ -103,6 +120,25 @@ class Suggester:
         pool.add(added, self.pipeline.retriever, self.pipeline.retriever_processor, progress_bar=False)
         pool.remove(removed)
         return pool
+
+
+def clues_in(history: str, time: str) -> dict[str, Any]:
+    """
+    What a visitor tells besides, as the pipeline takes it: only what is given.
+
+    Args:
+        history (`str`): Hashtags of earlier posts, a post a line, the newest first.
+        time (`str`): When the clip is posted, ISO 8601 with its zone.
+
+    Raises:
+        `InputError`: Something in the history is no hashtag, or the time has no zone.
+        `HashtagError`: A post has more than `MOST_EDITS`.
+    """
+    posts = [post for line in history.splitlines() if (post := hashtags_in(line))]
+    clues = {"history": posts, "time": time.strip()}
+    given = {name: value for name, value in clues.items() if value}
+    Clues(**given)
+    return given
 
 
 def hashtags_in(text: str) -> list[str]:

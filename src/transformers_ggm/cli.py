@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 @app.command(cls=_Command)
 def tag(
     folder: Annotated[
-        Path, typer.Argument(help="of clips; descriptions are read from its metadata.jsonl, where there is one")
+        Path, typer.Argument(help="of clips; descriptions and more are read from its metadata.jsonl, if it has one")
     ],
     output: Annotated[Path, typer.Option("--output", help="file of JSON lines, appended to")],
     model: Annotated[
@@ -107,8 +107,15 @@ def tag(
         int | None, typer.Option("--num_workers", help="processes that decode; one a core by default")
     ] = None,
     top_n: Annotated[
-        int | None, typer.Option("--top_n", help="hashtags of a clip, at most; by default all that the model writes")
+        int | None,
+        typer.Option("--top_n", help="hashtags of a clip, at most; by default all that the model writes, or by F1"),
     ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min_score", help="only hashtags with this score or a better one, 0 to 1")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="tell what each feature adds, where the checkpoint has a ranker")
+    ] = False,
     num_beams: Annotated[
         int | None, typer.Option("--num_beams", help="1 is the quickest; by default what the checkpoint says")
     ] = None,
@@ -129,7 +136,7 @@ def tag(
 
     from .data.clip_files import FolderContents
     from .data.prepare.options import available_cores
-    from .pipelines.numbers import check_numbers
+    from .pipelines.numbers import check_numbers, check_score
     from .pipelines.tag_folder import check_output, tag_folder
 
     numbers = {
@@ -140,10 +147,12 @@ def tag(
     }
     # Before a model is loaded.
     check_numbers(**numbers)
+    check_score(min_score)
     check_output(output)
     FolderContents.of(folder).require_clips(folder)
     suggest = pipeline("hashtag-generation", model=model, device=device, int8=int8)
-    given = {name: value for name, value in numbers.items() if value is not None}
+    options = {**numbers, "min_score": min_score, "explain": explain or None}
+    given = {name: value for name, value in options.items() if value is not None}
     print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
 
 

@@ -255,6 +255,7 @@ def _names(tree):
     return names
 
 
+@pytest.mark.contract
 def test_written_code_needs_few_libraries(coded):
     """Would fail if transformers refused the code for want of a library that predicting does not need."""
     libraries = {library for file in coded.glob("*.py") for library in get_imports(file)}

@@ -1,6 +1,7 @@
 """Posts of made-up authors, and sources over them."""
 
 import pytest
+from small_encoder import make_encoder
 
 from transformers_ggm import PostIndex
 
@@ -36,3 +37,8 @@ def new_posts():
 @pytest.fixture
 def index(posts):
     return PostIndex.build(posts)
+
+
+@pytest.fixture(scope="session")
+def encoder():
+    return make_encoder()

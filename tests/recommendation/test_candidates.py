@@ -2,7 +2,7 @@
 
 import pytest
 
-from transformers_ggm.errors import SourceError
+from transformers_ggm.errors import InputError, SourceError
 from transformers_ggm.recommendation import (
     Candidate,
     CandidateSource,
@@ -48,12 +48,48 @@ def test_candidates_are_normalised_and_each_there_once():
     assert [(candidate.hashtag, candidate.score) for candidate in found["a"][0]] == [("snow", 1.0), ("ski", 0.25)]
 
 
-@pytest.mark.parametrize("source", [Failing(), Fixed("failing", "two words")])
+class Unscored(CandidateSource):
+    """Proposes a hashtag with a score, or evidence, that is no number."""
+
+    name, evidence = "failing", ("seen",)
+
+    def __init__(self, score, seen):
+        self.score, self.seen = score, seen
+
+    def candidates(self, rows, k):
+        return [[Candidate("snow", self.score, {"seen": self.seen})] for _ in rows]
+
+
+class Answering(CandidateSource):
+    """Answers anything."""
+
+    name = "failing"
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def candidates(self, rows, k):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        Failing(),
+        Fixed("failing", "two words"),
+        Unscored(float("nan"), 1.0),
+        Unscored(float("inf"), 1.0),
+        Unscored(1.0, float("nan")),
+        Answering(None),
+        Answering([["snow"], ["snow"]]),
+        Answering([None, None]),
+    ],
+)
 def test_a_source_that_fails_is_named(source, caplog):
     """Would fail if nobody could tell which source failed, or one that fails took the others with it."""
     others = Fixed("fine", "snow")
     with pytest.raises(SourceError, match="'failing' failed"):
-        gather_candidates([others, source], [Clues()])
+        gather_candidates([others, source], [Clues(), Clues()])
     found = gather_candidates([others, source], [Clues(), Clues()], on_error="skip")
     assert found["failing"] == [[], []] and found["fine"][0][0].hashtag == "snow"
 
@@ -79,3 +115,12 @@ def test_wrong_number_of_rows():
 
     with pytest.raises(SourceError, match="1 lists of candidates for 2 rows"):
         gather_candidates([Short()], [Clues(), Clues()])
+
+
+def test_rows_that_are_no_clues():
+    """Would fail if a data row, with its own hashtags, were handed to sources, or none were asked for."""
+    with pytest.raises(InputError, match="clues_of"):
+        gather_candidates([Fixed("a", "snow")], [Clues(), {"description": "x", "hashtags": ["x"]}])
+    for k in (0, -1, 2.5):
+        with pytest.raises(InputError, match=f"k={k}"):
+            gather_candidates([Fixed("a", "snow")], [Clues()], k)

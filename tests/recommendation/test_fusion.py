@@ -2,7 +2,7 @@
 
 import pytest
 
-from transformers_ggm.errors import RankerError, SourceError
+from transformers_ggm.errors import InputError, RankerError, SourceError
 from transformers_ggm.recommendation import (
     Candidate,
     Clues,
@@ -49,3 +49,19 @@ def test_fused_source_is_the_fusion_of_its_sources(index):
         assert propose(rows, 5) == reciprocal_rank_fusion(found, 5)
     with pytest.raises(SourceError, match="no such sources"):
         FusedSource(sources, weights={"elsewhere": 1.0})
+
+
+def test_lists_of_other_rows_are_refused():
+    """Would fail if rows that a source lacks were left out without a word, or a weight could be anything."""
+    found = {"a": [of("x")] * 3, "b": [of("x")] * 2}
+    with pytest.raises(SourceError, match="'b' has 2 rows"):
+        reciprocal_rank_fusion(found, k=3)
+    with pytest.raises(RankerError, match="'b' has 2 rows"):
+        learn_fusion_weights(found, [["x"]] * 3)
+    with pytest.raises(RankerError, match="row 0 has the true hashtags"):
+        learn_fusion_weights({"a": [of("x")]}, [["two words"]])
+    for weight in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(SourceError, match="0 or more"):
+            FusedSource([FrequentSource({"x": 1})], weights={"frequent": weight})
+    with pytest.raises(InputError, match="k=0"):
+        FusedSource([FrequentSource({"x": 1})], k=0)

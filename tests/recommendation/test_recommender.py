@@ -1,10 +1,14 @@
 """The ranker: fitted, calibrated, saved, explained; and the whole from clues to hashtags."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from transformers_ggm.errors import InputError, RankerError, SourceError
+from transformers_ggm.errors import CheckpointError, InputError, RankerError, SourceError
 from transformers_ggm.evaluation import best_of_rows, expected_calibration_error
 from transformers_ggm.recommendation import (
     CandidateFeatures,
@@ -44,6 +48,12 @@ def drawn_features(rows=400, candidates=10, seed=0):
     true = [[f"t{n}" for n in range(candidates) if truth[row * candidates + n]] for row in range(rows)]
     sources = [[["s"]] * candidates for _ in range(rows)]
     return CandidateFeatures(["good", "bad"], values, hashtags, sources), true, chances
+
+
+def with_nan(features):
+    values = features.values.clone()
+    values[3, 1] = torch.nan
+    return replace(features, values=values)
 
 
 @pytest.mark.parametrize("hidden_size", [0, 8])
@@ -108,6 +118,66 @@ def test_missing_weights_are_told_and_start_afresh(tmp_path):
     assert loaded(torch.ones(2, 1)).isfinite().all() and not loaded.output.bias.any()
 
 
+def truncate(folder):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-8])
+
+
+def spoil_weights(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors["output.bias"].fill_(torch.nan)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def other_features(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "features": ["a", "b", "c"]}))
+
+
+def spoil_calibration(folder):
+    config = json.loads((folder / "config.json").read_text())
+    changed = {**config, "calibration_logits": [0.0], "calibration_probabilities": ["a"]}
+    (folder / "config.json").write_text(json.dumps(changed))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        spoil_weights,
+        other_features,
+        spoil_calibration,
+        lambda folder: (folder / "config.json").write_text("{"),
+        lambda folder: (folder / "config.json").unlink(),
+        lambda folder: (folder / "model.safetensors").unlink(),
+    ],
+)
+def test_damaged_rankers_are_refused(tmp_path, damage):
+    """Would fail if half a download, or files of two rankers, gave probabilities or a library's own error."""
+    HashtagRanker(HashtagRankerConfig(features=["a", "b"])).save_pretrained(tmp_path / "ranker")
+    damage(tmp_path / "ranker")
+    with pytest.raises(CheckpointError, match="ranker"):
+        HashtagRanker.from_pretrained(tmp_path / "ranker")
+
+
+def test_features_of_another_width_are_refused():
+    """Would fail if one number a candidate were taken for all of its features."""
+    ranker = HashtagRanker(HashtagRankerConfig(features=["a", "b"]))
+    for features in (torch.ones(3, 1), torch.ones(2), torch.ones(3, 6)):
+        with pytest.raises(RankerError, match="give"):
+            ranker(features)
+
+
+def test_true_hashtags_in_any_spelling():
+    """Would fail if a ranker learned that nothing is ever right, since the true ones are written otherwise."""
+    features, true, _ = drawn_features(rows=60)
+    spelt = [[f"#{hashtag.upper()}" for hashtag in row] for row in true]
+    assert torch.equal(features.truth(spelt), features.truth(true))
+    plain, other = (fit_ranker(features, rows, l2=1.0) for rows in (true, spelt))
+    assert torch.equal(plain.output.weight, other.output.weight)
+    assert plain.config.missing_hashtags == other.config.missing_hashtags == 0
+
+
 def test_explanations_add_up():
     """Would fail if what the features are said to have added were not what made the score."""
     features, true, _ = drawn_features()
@@ -126,6 +196,9 @@ def test_explanations_add_up():
         (lambda features, true: (features, true[:49]), "49 rows: give 50 or more"),
         (lambda features, true: (features, true[:55]), "features of 60 rows"),
         (lambda features, true: (features, [["none"]] * 60), "no candidate is a true hashtag"),
+        (lambda features, true: (features, [*true[:59], ["two words"]]), "row 59 has the true hashtags"),
+        (lambda features, true: (features, [None, *true[1:]]), "row 0 has the true hashtags None"),
+        (lambda features, true: (with_nan(features), true), "'bad' is not finite"),
     ],
 )
 def test_what_cannot_be_fitted(change, message):
@@ -142,6 +215,14 @@ def test_what_cannot_be_fitted(change, message):
         {"hidden_size": 2, "monotone": True},
         {"calibration_logits": [0.0, 1.0], "calibration_probabilities": [0.5]},
         {"calibration_logits": [1.0, 0.0], "calibration_probabilities": [0.1, 0.5]},
+        {"calibration_logits": [0.0, 1.0], "calibration_probabilities": [0.5, 1.5]},
+        {"calibration_logits": [float("nan")], "calibration_probabilities": [0.5]},
+        {"features": "sources"},
+        {"features": [3]},
+        {"hidden_size": -1},
+        {"hidden_size": 0.5},
+        {"missing_hashtags": -1.0},
+        {"missing_hashtags": float("nan")},
     ],
 )
 def test_configurations_that_mean_nothing(arguments):
@@ -174,7 +255,7 @@ def test_top_n_and_min_score(fitted, new_posts):
     assert fitted.recommend(row, top_n=2)[0] == everything[:2]
     assert fitted.recommend(row, min_score=0.5)[0] == [found for found in everything if found.score >= 0.5]
     assert len(fitted.recommend(row, min_score=0.0, top_n=1)[0]) == 1
-    for options in ({"top_n": 0}, {"min_score": 2}):
+    for options in ({"top_n": 0}, {"top_n": 1.5}, {"min_score": 2}, {"min_score": float("nan")}):
         with pytest.raises(InputError):
             fitted.recommend(row, **options)
 
@@ -196,6 +277,12 @@ def test_rankers_of_other_sources_are_refused(fitted, index):
         Recommender([source for source in fitted.sources if source.name != "words"], fitted.ranker)
     with pytest.raises(RankerError, match="another order"):
         Recommender(fitted.sources[::-1], fitted.ranker)
+    alone = Recommender(fitted.sources[3:]).features([Clues()])
+    with pytest.raises(RankerError, match="not those of the ranker"):
+        fitted.rank(alone)
+    for wrong in ({"k": 0}, {"counts": {"snow": -1}}):
+        with pytest.raises(InputError):
+            Recommender(fitted.sources, **wrong)
     with pytest.raises(RankerError, match="there is no ranker"):
         Recommender(fitted.sources).recommend([Clues()])
     with pytest.raises(RankerError, match="50 or more"):

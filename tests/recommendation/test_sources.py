@@ -1,12 +1,13 @@
 """The sources that look into posts, words and history."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
 import torch
 
-from transformers_ggm import PostIndex
-from transformers_ggm.errors import PostIndexError, RetrieverMismatchError
+from transformers_ggm import HashtagPool, PostIndex
+from transformers_ggm.errors import InputError, PostIndexError, RetrieverMismatchError, SourceError
 from transformers_ggm.recommendation import (
     Clues,
     FrequentSource,
@@ -168,3 +169,86 @@ def test_pool_by_the_words_of_its_hashtags(monkeypatch):
     other.fingerprint = lambda: "other"
     with pytest.raises(RetrieverMismatchError):
         PoolSource(source.pool, other)
+
+
+def test_one_pass_of_the_encoder_for_pool_and_posts(monkeypatch):
+    """Would fail if a row were encoded once for the pool and once more for the posts, or as training asks."""
+    import transformers_ggm.recommendation.sources.pool as module
+
+    monkeypatch.setattr(module, "TextEncoder", Letters)
+    encoder = Letters()
+    pool = PoolSource.of_words({"aab": 1, "hhh": 2}, encoder, word_splitter="whole")
+    posts = PostsSource(PostIndex.build([{"description": "a b", "hashtags": ["x"]}], encoder), by="dense")
+    asked = []
+    monkeypatch.setattr(encoder, "encode", lambda texts: asked.append(texts) or Letters.encode(encoder, texts))
+    rows = [Clues("b a a"), Clues(), Clues("h")]
+    first = [source.candidates(rows, k=2) for source in (pool, posts)]
+    assert asked == [["b a a", "", "h"]]
+    posts.training_candidates(rows, k=2)
+    assert first == [source.candidates(rows, k=2) for source in (pool, posts)] and len(asked) == 1
+    assert [hashtags(row) for row in first[1]] == [["x"], [], []]
+
+
+def test_settings_that_mean_nothing(index):
+    """Would fail if what can never propose anything, or fails at every row, were made."""
+    for make in (
+        lambda: PostsSource(index, neighbours=0),
+        lambda: HistorySource(posts=0),
+        lambda: FrequentSource({"snow": -1}),
+        lambda: FrequentSource({"snow": float("nan")}),
+    ):
+        with pytest.raises(InputError):
+            make()
+    pool = HashtagPool(["a"], torch.eye(1), retriever_fingerprint="letters")
+    with pytest.raises(SourceError, match="`processor` is missing"):
+        PoolSource(pool, Letters())
+    index._posts = replace(index._posts, table=index._posts.table.slice(0, 0))
+    with pytest.raises(PostIndexError, match="no posts"):
+        PostsSource(index)
+
+
+@pytest.mark.parametrize("text", ["snow " * 200_000, "初雪が降った山" * 143_000, "x" * 1_000_000])
+def test_texts_of_a_million_characters(text):
+    """Would fail if one long text took minutes, or all the memory, in any of the sources that read texts."""
+    posts = [{"description": text, "hashtags": ["snow", "初雪"]}]
+    row = Clues(text)
+    words = WordsSource.build(posts).candidates([row], k=5)[0]
+    found = PostsSource(PostIndex.build(posts), by="sparse").candidates([row], k=5)[0]
+    assert set(hashtags(found)) == {"snow", "初雪"} and set(hashtags(words)) <= {"snow", "初雪"}
+
+
+class ColourEncoder:
+    """Encodes the frames of a clip by their mean colour."""
+
+    reads = "frames"
+
+    def encode(self, inputs):
+        return torch.stack([torch.zeros(3) if f is None else f.float().mean(dim=(0, 2, 3)) for f in inputs])
+
+    def fingerprint(self):
+        return "colours"
+
+
+def test_posts_by_their_pictures():
+    """Would fail if posts were not found by their pictures, or rows and posts without pictures were in the way."""
+    red, blue = (torch.zeros(2, 3, 4, 4, dtype=torch.uint8) for _ in range(2))
+    red[:, 0], blue[:, 2] = 200, 100
+    posts = [
+        {"frames": red, "description": "a walk", "hashtags": ["fire"]},
+        {"description": "a walk", "hashtags": ["unseen"]},
+        {"frames": blue, "hashtags": ["sea"]},
+    ]
+    index = PostIndex.build(posts, ColourEncoder())
+    source = PostsSource(index, by="dense")
+    assert source.name == "posts_frames" and index.reads == "frames"
+    rows = [Clues(frames=blue), Clues("a walk"), Clues(frames=red, time="2026-01-01T00:00:00Z")]
+    found = [[candidate.hashtag for candidate in row] for row in source.candidates(rows, k=5)]
+    assert found == [["sea"], [], ["fire"]]
+    assert source.candidates([Clues("a walk")], k=5) == [[]]
+    assert source.training_candidates([Clues(frames=red)], k=5) == [[]]
+    assert [c.hashtag for c in PostsSource(index, by="sparse").candidates([Clues("a walk")], k=5)[0]] == [
+        "fire",
+        "unseen",
+    ]
+    with pytest.raises(PostIndexError, match="vectors of frames"):
+        index.search(["a walk"], by="dense")

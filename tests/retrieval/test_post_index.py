@@ -1,10 +1,14 @@
 """The index of tagged posts: building, searching, changing, its files, and what it refuses."""
 
+import hashlib
 import json
 import pickle
-from datetime import datetime, timezone
+import shutil
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
@@ -15,9 +19,10 @@ from transformers_ggm.errors import (
     EncoderMismatchError,
     HashtagError,
     InputError,
+    PoolError,
     PostIndexError,
 )
-from transformers_ggm.retrieval import post_index
+from transformers_ggm.retrieval import post_index, post_search
 from transformers_ggm.retrieval.post_files import POST_FILES
 
 POSTS = [
@@ -121,6 +126,11 @@ def test_ids_are_running_numbers_by_default():
     index = PostIndex.build([{"description": "x", "hashtags": ["x"]}] * 2)
     index.add([{"description": "y", "hashtags": ["y"]}])
     assert index.ids == ["0", "1", "2"]
+    index.remove(["0"])
+    index.add([{"id": "1234567890123456789", "hashtags": ["y"]}, {"id": None, "hashtags": ["z"]}])
+    assert index.ids == ["1", "2", "1234567890123456789", "4"]
+    index.add([{"hashtags": ["z"]}])
+    assert index.ids[-1] == "5"
 
 
 def test_adding_and_removing_are_seen_at_once(index, encoder):
@@ -205,6 +215,9 @@ def test_other_encoders_are_refused(index, tmp_path):
         ({"posts": POSTS, "sparse": False}, "nothing to search by"),
         ({"posts": [*POSTS, POSTS[0]]}, "more than one post of each of these ids: 'a'"),
         ({"posts": [{"description": "x", "hashtags": "snow"}]}, "give each post a list"),
+        ({"posts": [{"description": "x", "hashtags": float("nan")}]}, "give each post a list"),
+        ({"posts": [{"description": float("nan"), "hashtags": ["x"]}]}, "post 0 has description=nan"),
+        ({"posts": [*POSTS, "snow"]}, "post 4 is a str: give each post as a dict"),
     ],
 )
 def test_what_cannot_be_built(arguments, message):
@@ -217,6 +230,10 @@ def test_what_cannot_be_built(arguments, message):
     ("options", "message"),
     [
         ({"k": 0}, "at least one"),
+        ({"k": 2.5}, "at least one"),
+        ({"texts": "snow"}, "one string"),
+        ({"vectors": torch.ones(2, 27)}, "each of the 1 queries"),
+        ({"vectors": torch.full((1, 27), torch.nan)}, "NaN or infinity"),
         ({"by": "both"}, "'dense' or 'sparse'"),
         ({"vectors": torch.ones(1, 3)}, r"give \(q"),
         ({"texts": None}, "`texts` is missing"),
@@ -228,6 +245,58 @@ def test_searches_that_mean_nothing(index, options, message):
     """Would fail if a search that cannot be done ended in an error of a library."""
     with pytest.raises(PostIndexError, match=message):
         index.search(**{"texts": ["snow"], **options})
+
+
+@pytest.mark.parametrize(
+    "vectors", [torch.ones(1, 27), torch.ones(2), torch.full((2, 27), torch.inf), torch.ones(2, 3)]
+)
+def test_vectors_that_cannot_be_those_of_posts(index, encoder, monkeypatch, vectors):
+    """Would fail if an encoder that lost a post gave all posts after it another post's vector, or NaN were kept."""
+    monkeypatch.setattr(encoder, "encode", lambda texts: vectors)
+    with pytest.raises((PostIndexError, PoolError)):
+        index.add([{"id": "x", "hashtags": ["x"]}, {"id": "y", "hashtags": ["y"]}])
+    assert index.ids == ["a", "b", "c", "d"] and len(index._posts.vectors) == 4
+
+
+@pytest.mark.parametrize("by", ["dense", "sparse"])
+def test_posts_without_words(encoder, by):
+    """Would fail if posts of which nothing is said could not be indexed, or a library stumbled over them."""
+    index = PostIndex.build([{"hashtags": ["a"]}, {"description": " ", "hashtags": ["b"]}], encoder)
+    assert index.search(["snow", ""], by=by)[1] == [] and len(index.search(["snow"], by="sparse")[0]) == 0
+
+
+def test_posts_of_any_time(index):
+    """Would fail if the last or the first of all times went beyond what is counted in."""
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-12)))
+    first = datetime.min.replace(tzinfo=timezone(timedelta(hours=12)))
+    index.add([{"id": "last", "description": "snow", "hashtags": ["z"], "time": last.isoformat()}])
+    index.add([{"id": "first", "description": "snow", "hashtags": ["z"], "time": first.isoformat()}])
+    now = datetime(2026, 6, 1, tzinfo=timezone.utc)
+    rows = found(index, ["snow"] * 2, k=9, by="sparse", before=[now, last])
+    assert "first" in rows[0] and "last" not in rows[0] and "last" not in rows[1]
+
+
+def test_removing_one_string(index):
+    """Would fail if the letters of a string were taken for ids, of which some are there."""
+    with pytest.raises(PostIndexError, match="one string"):
+        index.remove("ab")
+    assert len(index) == 4
+
+
+def test_hashtags_of_another_index_are_refused(index, tmp_path):
+    """Would fail if a table whose hashtags are not there were believed until a search comes upon it."""
+    index.save_pretrained(tmp_path / "posts")
+    for name, column in (("hashtags.parquet", ["snow"]), ("posts.parquet", None)):
+        table = pq.read_table(tmp_path / "posts" / name)
+        changed = table.slice(0, 0) if column is None else pa.table({"hashtag": pa.array(column, pa.large_string())})
+        damaged = tmp_path / name
+        shutil.copytree(tmp_path / "posts", damaged)
+        pq.write_table(changed, damaged / name)
+        description = json.loads((damaged / "posts.json").read_text())
+        description["sha256"][name] = hashlib.sha256((damaged / name).read_bytes()).hexdigest()
+        (damaged / "posts.json").write_text(json.dumps(description))
+        with pytest.raises(CheckpointError, match="damaged"):
+            PostIndex.from_pretrained(damaged)
 
 
 @pytest.mark.parametrize("name", [name for name in POST_FILES if name != "posts.json"])
@@ -276,8 +345,10 @@ def test_index_can_be_sent_to_another_process(index):
     assert pickle.loads(pickle.dumps(index)).search(["lake"], by="sparse") == index.search(["lake"], by="sparse")
 
 
-def test_many_posts_agree_with_brute_force(encoder):
+@pytest.mark.parametrize("block", [8, 1024])
+def test_many_posts_agree_with_brute_force(monkeypatch, block):
     """Would fail if the choice of the best of many lost some, or ordered equal ones by chance."""
+    monkeypatch.setattr(post_search, "_BLOCK", block)
     generator = np.random.default_rng(0)
     words = [f"w{n}" for n in range(40)]
     posts = [
@@ -285,6 +356,6 @@ def test_many_posts_agree_with_brute_force(encoder):
     ]
     index = PostIndex.build(posts)
     query = "w1 w2 w3"
-    similarities = index._posts.sparse.similarities([query]).toarray()[0]
+    (similarities,) = index._posts.sparse.similarities([query])
     best = sorted(range(500), key=lambda n: (-similarities[n], n))[:7]
     assert found(index, [query], k=7, by="sparse") == [[str(n) for n in best]]

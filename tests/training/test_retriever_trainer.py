@@ -23,6 +23,8 @@ from transformers_ggm.errors import ArgumentError, DatasetError, RetrieverMismat
 from transformers_ggm.modeling import hashtag_contrastive_loss
 from transformers_ggm.processing import remove_hashtags
 from transformers_ggm.training import callbacks
+from transformers_ggm.training import retriever_trainer as retriever_trainer_module
+from transformers_ggm.training.run_records import TrainingRecord
 
 
 def test_forms_of_clips_and_further_columns(posts, tmp_path):
@@ -147,3 +149,21 @@ def test_what_cannot_be_trained_with_is_told(posts, tmp_path):
         retriever_trainer(tmp_path, posts.remove_columns("hashtags"), parts=parts)
     with pytest.raises(ArgumentError, match="`label_names` cannot be set"):
         RetrieverTrainingArguments(str(tmp_path), label_names=["tags"])
+
+
+@pytest.mark.parametrize(("learning_rate", "is_worse"), [(10.0, True), (1e-4, False)])
+def test_a_training_that_makes_it_worse_says_so(posts, tmp_path, monkeypatch, learning_rate, is_worse):
+    """Would fail if a retriever were spoiled without a word, or both figures were not in the record."""
+    told = []
+    monkeypatch.setattr(retriever_trainer_module.logger, "warning", told.append)
+    parts = make_models(posts)
+    retriever_trainer(tmp_path / "first", posts, parts=parts, num_train_epochs=12).train()
+    options = {"eval_strategy": "epoch", "learning_rate": learning_rate, "warmup_steps": 0}
+    trainer = retriever_trainer(tmp_path / "second", posts, posts, parts=parts, **options)
+    untrained = trainer.evaluate()["eval_loss"]
+    trainer.train()
+    trained = trainer.evaluate()["eval_loss"]
+    record = TrainingRecord(tmp_path / "second").read()
+    assert record["untrained"]["loss"] == pytest.approx(untrained)
+    assert (trained > untrained * 1.01) == is_worse
+    assert any(f"{untrained:.4g} and is {trained:.4g}" in text for text in told) == is_worse

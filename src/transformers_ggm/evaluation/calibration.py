@@ -1,11 +1,8 @@
-"""Whether probabilities are what they say: expected calibration error and the reliability plot."""
+"""Whether probabilities are what they say: expected calibration error."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-
-from ..utils.plotting import new_figure, save_figure
 
 NUM_BINS = 10
 BEST_OF_ROW = 5
@@ -96,22 +93,3 @@ def best_of_rows(
     orders = [np.argsort(-row, kind="stable")[:best] for row in probabilities]
     taken = [np.concatenate([row[order] for row, order in zip(rows, orders)]) for rows in (probabilities, truth)]
     return taken[0], taken[1]
-
-
-def plot_reliability(path: str | Path, bins: np.ndarray) -> None:
-    """
-    Writes a reliability plot as PNG: how often what was said came true, by how likely it was said to be.
-
-    Args:
-        path (`str` or `Path`): of the picture.
-        bins (`np.ndarray` of shape `(bins, 3)`): from [`calibration_bins`].
-
-    Raises:
-        ImportError: the `eval` extra is not installed.
-    """
-    figure = new_figure(4.0, 4.0)
-    axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    axes.plot(bins[:, 0], bins[:, 1], marker="o", linewidth=1.5)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability", ylabel="share that is true")
-    save_figure(figure, path, 150)

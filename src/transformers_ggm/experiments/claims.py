@@ -26,6 +26,7 @@ CLAIMS = (
     Claim("generation beats classification", "bart", "bert"),
     Claim("guidance beats none", "ggm", "ggm_without_guidance"),
     Claim("guidance beats none", "ggm_guided_by_tfidf", "ggm_without_guidance"),
+    Claim("guidance beats none", "ggm_fused", "ggm_without_guidance"),
     Claim("the retriever guides better than the classifier", "ggm", "ggm_guided_by_vit"),
     Claim("sound helps", "ggm", "ggm_without_sound"),
     Claim("GGM beats TF-IDF with logistic regression", "ggm", "tfidf_regression"),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from ..data.stamps import data_stamp
 from ..utils.yaml_files import read_yaml_mapping
 from ..version import __version__
-from .systems import RETRIEVER, SYSTEMS, System, parse_system
+from .systems import RETRIEVER, SOURCE_ARGUMENTS, SYSTEMS, System, parse_system
 
 # Arguments that decide how clips are decoded.
 DECODING = {
@@ -29,11 +29,15 @@ NOT_THE_RETRIEVERS = {
     "description_dropout", "learning_rate",
     "num_train_epochs", "max_steps", "per_device_train_batch_size", "warmup_steps", "generation_num_beams",
     "num_best_checkpoints", "label_smoothing_factor", "gradient_accumulation_steps", "metric_for_best_model",
+    *SOURCE_ARGUMENTS,
 }  # fmt: skip
+# Of systems with many sources, where the corpus names none.
+DEFAULT_SOURCES = ["pool", "posts", "words", "frequent", "generator"]
 CORPUS_KEYS = {"data_dir", "config", "arguments", "systems", "seeds", "guidance_sizes"}
 GRID_KEYS = {"corpora", "systems", "seeds", "guidance_sizes", "bert_score"}
 # Not every corpus has clips: TF-IDF, the classifiers and GGM with its parts switched off are the paper's Table 2.
-DEFAULT_SYSTEMS = [name for name in SYSTEMS if not name.startswith(("prompted", "ggm_guided_by_tfidf"))]
+NOT_BY_DEFAULT = ("prompted", "ggm_guided_by_tfidf", "fused", "ggm_fused", "recommender", "right")
+DEFAULT_SYSTEMS = [name for name in SYSTEMS if not name.startswith(NOT_BY_DEFAULT)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Cell:
         seed (`int`).
         data (`str`): the stamp of the data: another one when they change.
         needs (`dict[str, Cell]`): finished cells that it builds on, by the part they play: `"data"`, `"retriever"`,
-            `"guidance"`.
+            `"guidance"`, `"generator"`.
     """
 
     corpus: str
@@ -115,9 +119,14 @@ class Corpus:
         needs = {"data": Cell(self.name, "data", decoding, 0, self.data)}
         if system.kind == "text":  # which nothing random is in
             return Cell(self.name, "text", {**decoding, "method": arguments["method"]}, 0, self.data, needs)
-        if system.kind == "retriever":
+        if system.kind in ("retriever", "fused"):
             wanted = sorted(arguments.keys() - NOT_THE_RETRIEVERS - _classifiers(arguments))
+            if system.kind == "fused":
+                return self._fused({name: arguments[name] for name in wanted}, system, seed, needs)
             return Cell(self.name, "retriever", {name: arguments[name] for name in wanted}, seed, self.data, needs)
+        if system.kind == "recommender":
+            return self._recommender(arguments, system, seed, needs)
+        arguments = {name: value for name, value in arguments.items() if name not in SOURCE_ARGUMENTS}
         if system.kind == "prompted":
             arguments = decoding | {
                 name: arguments[name] for name in ("num_guidance", "prompting") if name in arguments
@@ -128,6 +137,29 @@ class Corpus:
         if arguments.get("vision_from_retriever") and _sees(system, arguments):
             needs["retriever"] = self.cell(self._system(RETRIEVER), seed)
         return Cell(self.name, system.kind, arguments, seed, self.data, needs)
+
+    def _sources(self, system: System) -> dict[str, Any]:
+        """The arguments that choose the sources of a system: its own, those of the corpus, or the default."""
+        chosen = {"sources": DEFAULT_SOURCES, **self.arguments, **system.arguments}
+        if "classifier" in chosen["sources"]:
+            raise ValueError(f"The system {system.name!r}: experiments have no 'classifier' among the `sources`.")
+        return {name: chosen[name] for name in SOURCE_ARGUMENTS if name in chosen}
+
+    def _fused(self, arguments: Mapping[str, Any], system: System, seed: int, needs: dict[str, Cell]) -> Cell:
+        """Several sources as guidance, by the retriever that others have too where the pool is among them."""
+        chosen = self._sources(system)
+        # The generator is what is guided, and the ranker comes after it.
+        chosen["sources"] = [name for name in chosen["sources"] if name != "generator"]
+        chosen.pop("ranker_hidden_size", None)
+        if "pool" in chosen["sources"]:
+            needs["retriever"] = self.cell(self._system(RETRIEVER), seed)
+        return Cell(self.name, "fused", {**arguments, **chosen}, seed, self.data, needs)
+
+    def _recommender(self, arguments: Mapping[str, Any], system: System, seed: int, needs: dict[str, Cell]) -> Cell:
+        """All sources and a ranker, with the generator that the fused ones guide."""
+        needs["guidance"] = self.cell(self._system(system.guided_by), seed)
+        needs["generator"] = self.cell(replace(self._system("ggm_fused"), guided_by=system.guided_by), seed)
+        return Cell(self.name, "recommender", {**arguments, **self._sources(system)}, seed, self.data, needs)
 
     def sweep(self, seed: int) -> dict[int, Cell]:
         """Table 3: GGM with so many hashtags of guidance."""

@@ -71,7 +71,7 @@ class CellResult:
     def ranked(self) -> list[list[str]] | None:
         """The hashtags ranked for each test row, by a cell that ranks itself."""
         path = guidance_folder(self.folder) / "test.json"
-        if self.cell.kind not in ("retriever", "classifier", "text") or not path.is_file():
+        if self.cell.kind not in ("retriever", "classifier", "text", "fused") or not path.is_file():
             return None
         return json.loads(path.read_text(encoding="utf-8"))
 

@@ -15,17 +15,24 @@ from ..data.shorts import SPLITS
 from ..evaluation.cutoff import best_k, hashtags_above
 from ..modeling import GGMForHashtagClassification, GGMForHashtagGeneration
 from ..processing import remove_hashtags
+from ..recommendation import reciprocal_rank_fusion
 from ..retrieval import HashtagPool
 from ..training.classifier import make_collator, train_classifier
 from ..training.classifier_ranking import NUM_RANKED, classify
 from ..training.decode_clips import prepare
+from ..training.evaluate_recommender import evaluate_recommender
+from ..training.figures import READING
+from ..training.fit_recommender import fit_recommender
+from ..training.fused_guidance import fuse_guidance, fusion_weights
 from ..training.generator import freeze_parts, generator_collator, train_generator
 from ..training.guidance import retrieve
+from ..training.index_posts import index_posts
 from ..training.main import argument_list, parse_arguments
 from ..training.pool_and_guidance import build_pool, load_retriever, retrieve_guidance, write_guidance
 from ..training.retriever import train_retriever
 from ..training.run import TrainingRun
-from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..training.run_sources import hashtags_of, retrieving_sources, split_candidates
+from ..utils.checkpoint_layout import POOL_FOLDER, POSTS_FOLDER, RETRIEVER_FOLDER, TEXT_ENCODER_FOLDER
 from ..utils.files import atomic_folder, write_json, write_lines
 from .baselines.text import MostFrequentHashtags, TfidfLogisticRegression, TfidfNeighbours
 from .costs import parameter_counts, timed
@@ -36,6 +43,8 @@ TEXT_METHODS = {
     "tfidf_neighbours": TfidfNeighbours,
     "tfidf_regression": TfidfLogisticRegression,
 }
+# Parts of a checkpoint that a cell takes from those that it needs.
+SHARED_PARTS = (RETRIEVER_FOLDER, POOL_FOLDER, POSTS_FOLDER, TEXT_ENCODER_FOLDER)
 Needs = Mapping[str, Path]
 
 
@@ -46,21 +55,24 @@ def make_run(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs
         for pattern in ("*.arrow", "*.stamp.json"):
             _link(needs["data"] / "prepared", run.folders.prepared, pattern)
     for part in ("retriever", "guidance"):
-        if part in needs and (needs[part] / "checkpoint" / RETRIEVER_FOLDER).is_dir():
-            for name in (RETRIEVER_FOLDER, POOL_FOLDER):
-                _link(needs[part] / "checkpoint" / name, run.folders.checkpoint / name)
+        for name in SHARED_PARTS if part in needs else ():
+            if (needs[part] / "checkpoint" / name).is_dir():
+                _link(needs[part] / "checkpoint" / name, run.folders.checkpoint / name, "**/*")
     if "guidance" in needs:
         _link(guidance_folder(needs["guidance"]), run.folders.guidance)
+    if "generator" in needs:
+        _link(needs["generator"] / "checkpoint", run.folders.checkpoint)
     prepare(run)
     return run
 
 
 def _link(source: Path, target: Path, pattern: str = "*") -> None:
     """Hard links to the files of a folder: those are never changed in place, but replaced."""
-    target.mkdir(parents=True, exist_ok=True)
     for file in source.glob(pattern):
-        if not (target / file.name).exists():
-            os.link(file, target / file.name)
+        place = target / file.relative_to(source)
+        if file.is_file() and not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(file, place)
 
 
 def write_predictions(run: TrainingRun, path: Path, predictions: Sequence[Sequence[str]]) -> None:
@@ -99,6 +111,35 @@ def run_retriever(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
     return {"costs": costs | parameter_counts(retriever), "choices": {"k": k}}
 
 
+def run_fused(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs) -> dict[str, Any]:
+    """`"fused"`: what several sources retrieve, joined; alone it answers with the best k."""
+    run = make_run(folder, arguments, seed, needs)
+    costs: dict[str, float] = {}
+    with timed(costs, "train_seconds"):
+        if run.source.searches_texts:
+            index_posts(run)
+        fuse_guidance(run)
+    sources = retrieving_sources(run)
+    with timed(costs, "inference_seconds"):
+        for _, found in split_candidates(run, sources, "test"):
+            hashtags_of(reciprocal_rank_fusion(found, NUM_RANKED, fusion_weights(run)))
+    k = best_k(_guidance(run, "validation"), run.shorts.rows("validation")["hashtags"])
+    write_predictions(run, folder / PREDICTIONS, [tags[:k] for tags in _guidance(run, "test")])
+    return {"costs": costs, "choices": {"k": k, "weights": fusion_weights(run)}}
+
+
+def run_recommender(folder: Path, arguments: Mapping[str, Any], seed: int, needs: Needs) -> dict[str, Any]:
+    """`"recommender"`: all sources, the generator among them, and a ranker that is fitted on the validation split."""
+    run = make_run(folder, arguments, seed, needs)
+    costs: dict[str, float] = {}
+    with timed(costs, "train_seconds"):
+        fit_recommender(run)
+    with timed(costs, "inference_seconds"):
+        summary, answers = evaluate_recommender(run, READING)
+    write_predictions(run, folder / PREDICTIONS, answers)
+    return {"costs": costs, "recommender": summary}
+
+
 def _guidance(run: TrainingRun, split: str) -> list[list[str]]:
     return json.loads((run.folders.guidance / f"{split}.json").read_text(encoding="utf-8"))
 
@@ -131,7 +172,7 @@ def run_generator(folder: Path, arguments: Mapping[str, Any], seed: int, needs: 
     with timed(costs, "inference_seconds"):
         predictions = generate_hashtags(run, model, test)
     write_predictions(run, folder / PREDICTIONS, predictions)
-    if run.folders.pool.is_dir() and run.model.num_guidance:
+    if run.folders.pool.is_dir() and run.model.num_guidance and fusion_weights(run) is None:
         write_unseen(run, model, folder / UNSEEN)
     return {"costs": costs}
 
@@ -239,7 +280,9 @@ RUN_KIND: dict[str, Callable[[Path, Mapping[str, Any], int, Needs], dict[str, An
     "data": decode_clips,
     "retriever": run_retriever,
     "classifier": run_classifier,
+    "fused": run_fused,
     "generator": run_generator,
+    "recommender": run_recommender,
     "text": run_text_baseline,
     "prompted": run_prompted,
 }

@@ -1,12 +1,14 @@
-"""The systems that are compared: the paper's (appendix A), and three that only count words."""
+"""The systems that are compared: the paper's (appendix A), three that only count words, and those of many sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-KINDS = ("text", "retriever", "classifier", "generator", "prompted")
+KINDS = ("text", "retriever", "classifier", "fused", "generator", "recommender", "prompted")
 RETRIEVER = "retriever"
+# Arguments of `train.py` that choose sources: for the kinds that have some alone, all others are the paper's.
+SOURCE_ARGUMENTS = ("sources", "text_encoder", "neighbours", "ranker_hidden_size")
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,9 @@ class System:
         name (`str`): as configurations name it.
         title (`str`): as tables name it.
         kind (`str`): what trains and predicts: `"text"` (a text baseline), `"retriever"` (its top k alone),
-            `"classifier"`, `"generator"` (GGM with all or some of its parts) or `"prompted"` (a vision-language model
-            that is not trained).
+            `"classifier"`, `"fused"` (several sources joined to guidance, its top k alone), `"generator"` (GGM with
+            all or some of its parts), `"recommender"` (all sources, the generator among them, and a ranker) or
+            `"prompted"` (a vision-language model that is not trained).
         arguments (`dict`): arguments of `train.py` that differ from the corpus' own; for `"text"` the `method`, for
             `"prompted"` the arguments of [`VisionLanguagePrompting`].
         guided_by (`str`): the system whose ranked hashtags are the guidance: the retriever's, unless told otherwise.
@@ -64,6 +67,12 @@ SYSTEMS = {
         System("ggm_without_guidance", "GGM without guidance", "generator", {"num_guidance": 0}),
         System("ggm_guided_by_vit", "GGM guided by ViT", "generator", guided_by="vit"),
         System("ggm_guided_by_tfidf", "GGM guided by TF-IDF", "generator", guided_by="tfidf_neighbours"),
+        System("fused", "fused sources", "fused"),
+        System("ggm_fused", "GGM guided by fused sources", "generator", guided_by="fused"),
+        System("recommender", "all sources and a ranker", "recommender", guided_by="fused"),
+        # Fan et al. (ECIR 2024): hashtags of similar posts, selected with how often all use them, guide a generator.
+        System("right_selector", "RIGHT's selector", "fused", {"sources": ["posts", "frequent"]}),
+        System("right", "RIGHT", "generator", guided_by="right_selector"),
         System("prompted", "prompted vision-language model", "prompted", {"num_guidance": 0}),
         System("prompted_with_guidance", "prompted vision-language model, with guidance", "prompted"),
     )

@@ -21,6 +21,8 @@ TITLES = {
     "f1": "F1",
     "f1_of_means": "F1 of means",
 }
+# Kinds of systems whose hashtags may be new.
+WRITING = ("generator", "recommender", "prompted")
 RECALL_KS = (1, 5, 10, 25, 50, 100)
 _INTERVALS = "Means over {videos} test rows and all seeds, with 95 % intervals over rows."
 
@@ -106,7 +108,7 @@ def novelty_table(results: CorpusResults) -> Table:
     headers = ["system", "share novel", "uses", "distinct", "share of uses that are right", "novelty gain"]
     table = Table("novelty", "Hashtags that training lacks, made up", headers)
     for system in results.systems.values():
-        cells = system.finished if any(cell.cell.kind in ("generator", "prompted") for cell in system.cells) else []
+        cells = system.finished if any(cell.cell.kind in WRITING for cell in system.cells) else []
         if cells:
             metrics = [
                 novelty_metrics(cell.predictions, results.references, results.training_counts) for cell in cells

@@ -12,11 +12,26 @@ from safetensors import SafetensorError, safe_open
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME
 
 from ..errors import CheckpointError, InputError
+from ..hub_cards.recommendation_card import RELIABILITY_PLOT
 from ..hub_cards.training_curve import TRAINING_CURVE
 from ..modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
+from ..recommendation.recommender_files import check_recommendation
+from ..recommendation.word_table import WORDS_FILE
 from ..retrieval import HashtagPool
 from ..retrieval.pool_files import POOL_FILES
-from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER, read_configuration
+from ..retrieval.post_files import POST_FILES
+from ..utils.checkpoint_layout import (
+    CLASSIFIER_FOLDER,
+    POOL_FOLDER,
+    POSTS_FOLDER,
+    RANKER_FOLDER,
+    RECOMMENDATION_FILE,
+    RETRIEVER_FOLDER,
+    TEXT_ENCODER_FOLDER,
+    WORD_POOL_FOLDER,
+    WORDS_FOLDER,
+    read_configuration,
+)
 from ..utils.hub_commits import commit_files, is_hub_id
 from .remote_code import ENTRY_MODULE, accompanying_modules, save_remote_code
 
@@ -41,11 +56,25 @@ MODEL_FILES = (
 )
 CARD_FILES = ("README.md", "*.png", "*.svg")
 CODE_FILES = ("*.py",)
+# What recommends beside the generator: `recommendation.json` says which of these folders count.
+RECOMMENDATION_LAYOUT = {
+    POSTS_FOLDER: (*POST_FILES, "README.md"),
+    # As sentence-transformers has it.
+    TEXT_ENCODER_FOLDER: (
+        *MODEL_FILES, "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+    ),
+    f"{TEXT_ENCODER_FOLDER}/1_Pooling": ("config.json",),
+    WORDS_FOLDER: (WORDS_FILE,),
+    WORD_POOL_FOLDER: (*POOL_FILES, "README.md"),
+    CLASSIFIER_FOLDER: (*MODEL_FILES, "video_preprocessor_config.json"),
+    RANKER_FOLDER: MODEL_FILES,
+}  # fmt: skip
 # What a checkpoint consists of, by folder. Everything else in it (trainings, caches, pickles) stays where it is.
 LAYOUT = {
-    "": (*MODEL_FILES, ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, *CARD_FILES),
+    "": (*MODEL_FILES, ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, RECOMMENDATION_FILE, *CARD_FILES),
     RETRIEVER_FOLDER: MODEL_FILES,
     POOL_FOLDER: (*POOL_FILES, "README.md"),
+    **RECOMMENDATION_LAYOUT,
 }
 
 
@@ -62,10 +91,12 @@ def push_checkpoint_to_hub(
 ) -> CommitInfo:
     """
     Uploads a whole checkpoint to a model repository on the Hub in one commit: model, processor, tokenizer and card,
-    `retriever/` and `hashtag_pool/`. The repository is made where there is none.
+    `retriever/` and `hashtag_pool/`, and with a `recommendation.json` the folders that this names: `posts/`, `words/`,
+    `text_encoder/`, `word_pool/`, `classifier/` and `ranker/`. The repository is made where there is none.
 
     Only files that belong to a checkpoint go up. Parts of an older checkpoint in the repository that this one does not
-    have (a pool, shards of weights) are deleted by the same commit; its card stays where this one has none.
+    have (a pool, shards of weights) are deleted by the same commit; its card stays where this one has none. Folders
+    that sources of your own saved do not go up by themselves.
     `pipeline("hashtag-generation", model=repo_id)` then loads it. An adapter goes up in the same way, with what lies
     beside it; its base has to be on the Hub.
 
@@ -90,7 +121,8 @@ def push_checkpoint_to_hub(
     Raises:
         CheckpointError: The folder is no checkpoint, or lacks a file; or the base of an adapter is a folder here.
             Nothing was sent.
-        RetrieverMismatchError: The pool was made by another retriever than the one beside it. Nothing was sent.
+        RetrieverMismatchError, EncoderMismatchError: The pool was made by another retriever than the one beside it, or
+            the index of posts by another encoder. Nothing was sent.
         PushError: The Hub cannot be reached, or refuses. What the repository held before is untouched, and pushing
             again is safe. A subclass of `CheckpointError`.
         InputError: `checkpoint` is neither a folder nor a pipeline, or an adapter with `remote_code`.
@@ -110,9 +142,9 @@ def push_checkpoint_to_hub(
             raise InputError("`remote_code` is for whole checkpoints: an adapter is loaded with the code of its base.")
 
         def replaced(there: list[str]) -> list[str]:
-            # The picture of an older training has nothing to say beside a new card.
-            curve = [TRAINING_CURVE] if TRAINING_CURVE in there and "README.md" in files else []
-            return _replaced(there) + curve
+            # The pictures of an older training have nothing to say beside a new card.
+            pictures = {TRAINING_CURVE, RELIABILITY_PLOT} & set(there) if "README.md" in files else set()
+            return _replaced(there) + sorted(pictures)
 
         with tempfile.TemporaryDirectory() as folder:
             if remote_code:
@@ -152,7 +184,8 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
 
     Raises:
         CheckpointError: The folder is no checkpoint, or a file of it is missing or cannot be read.
-        RetrieverMismatchError: Its pool was made by another retriever than the one beside it.
+        RetrieverMismatchError, EncoderMismatchError: Its pool was made by another retriever than the one beside it, or
+            its index of posts by another encoder.
     """
     folder = Path(folder)
     if (folder / ADAPTER_CONFIG_NAME).is_file():
@@ -168,7 +201,15 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
         retriever = HashtagRetriever.from_pretrained(folder / RETRIEVER_FOLDER)
     if (folder / POOL_FOLDER).is_dir():
         HashtagPool.from_pretrained(folder / POOL_FOLDER, retriever=retriever)
-    patterns = {**LAYOUT, "": LAYOUT[""] + (CODE_FILES if has_code else ())}
+    counting = set()
+    if (folder / RECOMMENDATION_FILE).is_file():
+        counting = check_recommendation(folder, retriever)
+    patterns = {
+        part: names
+        for part, names in LAYOUT.items()
+        if part not in RECOMMENDATION_LAYOUT or part.partition("/")[0] in counting
+    }
+    patterns[""] += CODE_FILES if has_code else ()
     return {
         path.relative_to(folder).as_posix(): path
         for part, names in patterns.items()

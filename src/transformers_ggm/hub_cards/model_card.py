@@ -10,11 +10,13 @@ from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
 
 from ..processing.modalities import INPUTS
+from ..utils.checkpoint_layout import CLASSIFIER_FOLDER, POSTS_FOLDER, RANKER_FOLDER, TEXT_ENCODER_FOLDER
 from ..utils.files import write_text
 from ..utils.hub_commits import is_hub_id
 from .data_card import DataFacts, data_facts
 from .examples import example_rows
 from .pool_statistics import pool_statistics
+from .recommendation_card import answer_metrics, recommendation_facts
 from .rendering import render_card
 from .results import PIPELINE_TAG, eval_results, metric_rows, metric_types, retrieval_rows
 from .switches import example_item, reading, switch_rows
@@ -24,6 +26,14 @@ from .training_facts import GENERATOR_SETTINGS, RETRIEVER_SETTINGS, course_table
 
 TEMPLATE = "model_card_template.md"
 TAGS = ["hashtag-generation", "video", "ggm", "retrieval-augmented-generation"]
+# What recommends beside generator and pool: name and contents by folder.
+RECOMMENDING_PARTS = {
+    POSTS_FOLDER: ("index of posts", "hashtags, times, hashed terms, vectors"),
+    TEXT_ENCODER_FOLDER: ("text encoder", "a sentence encoder"),
+    CLASSIFIER_FOLDER: ("classifier", "hashtags as classes"),
+    RANKER_FOLDER: ("ranker", "named features of candidates"),
+}
+LEARNED_PARTS = (TEXT_ENCODER_FOLDER, CLASSIFIER_FOLDER, RANKER_FOLDER)
 WITHHELD = {"text": "descriptions", "video": "frames"}
 
 
@@ -34,8 +44,9 @@ def write_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Non
     Args:
         trained ([`TrainedCheckpoint`]): the checkpoint, and what its training left behind.
         summary (`dict`): what the stage `evaluate` found: `best_checkpoint` and `mean_of_best_<k>` (metrics by name),
-            `retrieval_recall_at_k` (recall by k; absent without guidance), `test_videos`, and how words were split,
-            `word_splitter`.
+            `retrieval_recall_at_k` (recall by k; absent without guidance), `guidance_weights` (of its sources; absent
+            where the pool alone guides), `recommender` (of the sources and the ranker; absent without one),
+            `test_videos`, and how words were split, `word_splitter`.
     """
     write_text(trained.folder / "README.md", f"{make_model_card(trained, summary)}\n")
 
@@ -63,7 +74,7 @@ def make_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mode
         **facts,
         model_name=card_data.model_name,
         is_scratch=is_scratch,
-        reading=reading(facts["inputs"], facts["is_guided"]),
+        reading=reading(facts["inputs"], facts["is_guided"], bool(facts["fused"])),
         knows_order=config.get("frame_position_embedding") == "learned",
         parts=checkpoint_parts(trained, config),
         settings={
@@ -82,7 +93,7 @@ def common_metadata(data: DataFacts, summary: dict[str, Any]) -> dict[str, Any]:
         data ([`DataFacts`]): see [`data_facts`].
         summary (`dict`): see [`write_model_card`].
     """
-    best = summary["best_checkpoint"]
+    best = answer_metrics(summary)
     return {
         **data.metadata,
         "pipeline_tag": PIPELINE_TAG,
@@ -119,6 +130,8 @@ def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound:
         "pool": pool_facts(trained.pool_counts),
         "metrics": metric_rows(summary),
         "retrieval": retrieval_rows(summary),
+        "fused": list(summary.get("guidance_weights") or ()),
+        "recommendation": recommendation_facts(summary, trained.folder),
         "examples": example_rows(trained.predictions),
     }
 
@@ -160,6 +173,10 @@ def checkpoint_parts(trained: TrainedCheckpoint, config: dict[str, Any]) -> list
     if trained.pool_folder.is_dir():
         made_of = "hashtags, counts, vectors"
         parts.append({"name": "hashtag pool", "folder": "`hashtag_pool`", "made_of": made_of, "parameters": "-"})
+    for folder, (name, made_of) in RECOMMENDING_PARTS.items():
+        if (trained.folder / folder).is_dir():
+            parameters = _parameters(trained.folder / folder) if folder in LEARNED_PARTS else "-"
+            parts.append({"name": name, "folder": f"`{folder}`", "made_of": made_of, "parameters": parameters})
     return parts
 
 

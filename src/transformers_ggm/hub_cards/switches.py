@@ -20,10 +20,12 @@ OFF = {
 }
 
 
-def reading(inputs: Sequence[str], is_guided: bool) -> str:
+def reading(inputs: Sequence[str], is_guided: bool, is_fused: bool = False) -> str:
     """What the generator reads, as the part of a sentence that follows its name."""
     parts = [READING[name] for name in READING if name in inputs]
-    if is_guided:
+    if is_fused:
+        parts.append("reads the hashtags that several sources find for the post")
+    elif is_guided:
         parts.append("reads the hashtags that a retriever finds for the video in a pool")
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 

@@ -133,6 +133,8 @@ def course_rows(record: dict[str, Any]) -> dict[str, str]:
             value = published["validation"][name]
             shown = f"its {name if name == 'loss' else metric_name(name)} on the validation split"
             rows[shown] = f"{value:.4g}" if name == "loss" else f"{value:.2f}"
+    if "untrained" in record:
+        rows["loss on the validation split before training"] = f"{record['untrained']['loss']:.4g}"
     return {name: value for name, value in rows.items() if value is not None}
 
 

@@ -4,6 +4,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from ..utils.remote_code_fields import without_other_code
 from .configuration_ggm import as_config
+from .text_pooling import POOLINGS
 
 QUERIES = ("video", "text", "video+text")
 
@@ -15,7 +16,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
     Args:
         backbone_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `CLIPConfig()`):
             Any dual encoder of `AutoModel` with `get_image_features` and `get_text_features` (CLIP, SigLIP,
-            Chinese-CLIP, `VisionTextDualEncoder`).
+            Chinese-CLIP, `VisionTextDualEncoder`); with `text_pooling` also a text encoder alone.
         logit_scale_init_value (`float`, *optional*, defaults to 2.6592):
             Logarithm of the inverse temperature at the start (CLIP's: ln(1 / 0.07)).
         max_inverse_temperature (`float`, *optional*, defaults to 100.0):
@@ -30,8 +31,13 @@ class HashtagRetrieverConfig(PreTrainedConfig):
             of the description; `"video+text"`, the normalised sum of both (of a row that has only one of them, that
             one alone).
 
+        text_pooling (`str`, *optional*):
+            How the text tower's tokens become one vector, as a sentence encoder was trained: `"mean"`, `"cls"`,
+            `"max"`, `"mean_sqrt_len_tokens"` or `"lasttoken"`. By default as the backbone does it.
+
     Raises:
-        ValueError: `query` is none of the three.
+        ValueError: `query` is none of the three, `text_pooling` none of the five, or the query has a video that a text
+            encoder alone does not see.
 
     Example:
 
@@ -58,6 +64,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         fingerprint=None,
         bfloat16_digest=None,
         query="video",
+        text_pooling=None,
         **kwargs,
     ):
         # As configurations that were saved before version 0.3 name it.
@@ -70,11 +77,24 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         self.query = query
         if query not in QUERIES:
             raise ValueError(f"`query` must be one of {QUERIES}, got {query!r}.")
+        self.text_pooling = text_pooling
+        if text_pooling not in (None, *POOLINGS):
+            raise ValueError(f"`text_pooling` must be one of {POOLINGS}, or None, got {text_pooling!r}.")
+        if self.reads_text_alone and query != "text":
+            raise ValueError(
+                f"the backbone {self.backbone_config.model_type!r} has no tower that sees: `query` must be 'text',"
+                f" got {query!r}."
+            )
         super().__init__(**without_other_code(kwargs))
 
     def get_text_config(self, *args, **kwargs) -> PreTrainedConfig:
         """The configuration of the text tower, as everywhere in transformers: it has the `vocab_size`."""
         return self.backbone_config.get_text_config(*args, **kwargs)
+
+    @property
+    def reads_text_alone(self) -> bool:
+        """Whether the backbone is a text encoder, without a tower that sees."""
+        return self.text_pooling is not None and not hasattr(self.backbone_config, "vision_config")
 
     @property
     def query_reads_video(self) -> bool:
@@ -89,6 +109,8 @@ class HashtagRetrieverConfig(PreTrainedConfig):
     @property
     def projection_dim(self) -> int:
         """Width of the vectors that videos and hashtags are compared by."""
+        if self.reads_text_alone:
+            return self.backbone_config.hidden_size
         if hasattr(self.backbone_config, "projection_dim"):
             return self.backbone_config.projection_dim
         return self.backbone_config.text_config.projection_size  # SigLIP projects texts only

@@ -6,19 +6,20 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, VisionTextDualEncoderConfig
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 
 from ..errors import CheckpointError, InputError
-from .backbones import as_tokens, build_backbone, flatten_pooling, load_backbone
+from .backbones import as_tokens, build_backbone, drop_pooling, flatten_pooling, load_backbone, load_tower, tower_of
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .forward_arguments import known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
 from .int8_quantization import is_quantized
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
+from .text_pooling import pool_tokens, read_pooling
 from .weights_digest import weights_bytes, weights_checksum
 
 # By model, so that a copy of one has none: what its fingerprint was made from, and the fingerprint.
@@ -134,6 +135,8 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         super().__init__(config)
         self.backbone = build_backbone(config.backbone_config)
         flatten_pooling(getattr(self.backbone, "vision_model", None))
+        if config.text_pooling is not None:
+            drop_pooling(self._text_tower())
         for name in ("logit_scale", "logit_bias"):
             # Not used here: left trainable, it would be a parameter without a gradient in distributed training.
             if hasattr(self.backbone, name):
@@ -153,16 +156,20 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     @classmethod
     def from_backbone_pretrained(cls, name_or_path: str, **config_overrides) -> "HashtagRetriever":
         """
-        Makes a retriever from a pretrained dual encoder, keeping its temperature.
+        Makes a retriever from a pretrained dual encoder, keeping its temperature, or from a text encoder alone.
 
         Args:
-            name_or_path (`str`): folder or Hub id, e.g. `"openai/clip-vit-base-patch32"`.
+            name_or_path (`str`): folder or Hub id, e.g. `"openai/clip-vit-base-patch32"`; or a text encoder, such as
+                `"sentence-transformers/all-MiniLM-L6-v2"`, with its own pooling: the query is `"text"` then.
             config_overrides: any argument of [`HashtagRetrieverConfig`].
 
         Raises:
-            CheckpointError: the checkpoint cannot be read, is no dual encoder, or lacks weights.
+            CheckpointError: the checkpoint cannot be read, is neither of the two, or lacks weights.
+            ValueError: the query of a text encoder is to have a video.
         """
         backbone, missing = load_backbone(name_or_path)
+        if backbone.main_input_name == "input_ids" and not hasattr(backbone, "get_image_features"):
+            return cls.from_backbones_pretrained(text=name_or_path, **config_overrides)
         if missing or not (hasattr(backbone, "get_image_features") and hasattr(backbone, "get_text_features")):
             lack = f"lacks the weights {sorted(missing)[:3]}" if missing else f"is a {type(backbone).__name__}"
             raise CheckpointError(
@@ -174,11 +181,65 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             model.logit_scale.data.copy_(backbone.logit_scale.detach().squeeze())
         return model
 
+    @classmethod
+    def from_backbones_pretrained(cls, *, text: str, vision: str | None = None, **config_overrides):
+        """
+        Makes a retriever from a pretrained text encoder, with its own pooling, and a pretrained vision encoder.
+        Hashtags and descriptions are near each other at once, as the text encoder has it; pictures are only after
+        training.
+
+        Args:
+            text (`str`): folder or Hub id of a text encoder, e.g. `"sentence-transformers/all-MiniLM-L6-v2"`.
+            vision (`str`, *optional*): that of a vision encoder with a pooled output, e.g. `"facebook/dinov2-small"`;
+                without one the query is the text alone.
+            config_overrides: any argument of [`HashtagRetrieverConfig`].
+
+        Raises:
+            CheckpointError: a checkpoint cannot be read, is not of its kind, or lacks weights.
+            ValueError: without `vision`, the query is to have a video.
+
+        Example:
+
+        ```python
+        >>> from transformers_ggm import HashtagRetriever
+
+        >>> minilm = "sentence-transformers/all-MiniLM-L6-v2"
+        >>> retriever = HashtagRetriever.from_backbones_pretrained(text=minilm)  # doctest: +SKIP
+        >>> retriever.config.query, retriever.config.text_pooling  # doctest: +SKIP
+        ('text', 'mean')
+
+        ```
+        """
+        words = load_tower(text, "text")
+        config_overrides.setdefault("text_pooling", read_pooling(text)[0])
+        if vision is None:
+            config = HashtagRetrieverConfig(words.config, **{"query": "text", **config_overrides})
+            model = cls(config)
+            model.backbone.load_state_dict(words.state_dict())
+            return model
+        seeing, missing = load_backbone(vision)
+        seeing = tower_of(seeing, "vision")
+        if missing or seeing.main_input_name != "pixel_values":
+            lack = f"lacks the weights {sorted(missing)[:3]}" if missing else f"is a {type(seeing).__name__}"
+            raise CheckpointError(f"{vision} {lack}: give a vision encoder with a trained pooled output.")
+        width = words.config.hidden_size
+        pair = VisionTextDualEncoderConfig.from_vision_text_configs(seeing.config, words.config, projection_dim=width)
+        model = cls(HashtagRetrieverConfig(pair, **config_overrides))
+        model.backbone.vision_model.load_state_dict(seeing.state_dict())
+        model.backbone.text_model.load_state_dict(words.state_dict())
+        # Texts keep the vectors that they have.
+        with torch.no_grad():
+            model.backbone.text_projection.weight.copy_(torch.eye(width))
+        return model
+
+    def _text_tower(self) -> PreTrainedModel:
+        return self.backbone if self.config.reads_text_alone else self.backbone.text_model
+
     def get_input_embeddings(self):
-        return self.backbone.text_model.get_input_embeddings()
+        return self._text_tower().get_input_embeddings()
 
     def set_input_embeddings(self, value):
-        self.backbone.text_model.set_input_embeddings(value)
+        self._text_tower().set_input_embeddings(value)
 
     @can_return_tuple
     @known_arguments()
@@ -256,14 +317,29 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             `BaseModelOutputWithPooling`: `pooler_output` `(hashtags, projection_dim)`, unit vectors, and the states of
             the text tower.
         """
-        outputs = self.backbone.get_text_features(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            return_dict=True,
-            **output_flags(self.config, kwargs),
-        )
+        flags = {**output_flags(self.config, kwargs), "return_dict": True}
+        if self.config.text_pooling is None:
+            outputs = self.backbone.get_text_features(input_ids=input_ids, attention_mask=attention_mask, **flags)
+        else:
+            outputs = self._pooled_text_outputs(input_ids, attention_mask, flags)
         outputs.pooler_output = _unit(outputs.pooler_output)
         return outputs
+
+    def _pooled_text_outputs(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, flags: dict[str, bool]
+    ) -> BaseModelOutputWithPooling:
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        outputs = self._text_tower()(input_ids=input_ids, attention_mask=attention_mask, **flags)
+        vectors = pool_tokens(outputs.last_hidden_state, attention_mask, self.config.text_pooling)
+        if not self.config.reads_text_alone:
+            vectors = self.backbone.text_projection(vectors)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=outputs.last_hidden_state,
+            pooler_output=vectors,
+            hidden_states=outputs.get("hidden_states"),
+            attentions=outputs.get("attentions"),
+        )
 
     @can_return_tuple
     @known_arguments()

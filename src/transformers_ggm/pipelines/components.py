@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from huggingface_hub import is_offline_mode
 from huggingface_hub.constants import DEFAULT_REVISION
-from safetensors import SafetensorError
 from transformers import PreTrainedModel
 from transformers.utils import PROCESSOR_NAME
 
@@ -17,8 +16,10 @@ from ..errors import CheckpointError
 from ..modeling import HashtagRetriever
 from ..modeling.modeling_utils import source_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..recommendation.recommender_files import RECOMMENDATION_PATTERNS
 from ..retrieval import HashtagPool
-from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..retrieval.retriever_loading import load_retriever_part
+from ..utils.checkpoint_layout import POOL_FOLDER, RECOMMENDATION_FILE, RETRIEVER_FOLDER
 from ..utils.hub_snapshots import local_folder
 
 _PROCESSOR_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
@@ -85,6 +86,19 @@ class Checkpoint:
         found = {name: folder / name for name in names if (folder / name).is_dir()}
         missing = [name for name in names if name not in found]
         return found if self.base is None else found | self.base.folders(missing)
+
+    def recommendation(self) -> Path | None:
+        """The folder of the checkpoint, or else of its base, that has a `recommendation.json`; `None` where none has.
+        Its other parts are downloaded, too."""
+        if not self.name:
+            return None
+        try:
+            if (self._folder([RECOMMENDATION_FILE]) / RECOMMENDATION_FILE).is_file():
+                return self._folder(RECOMMENDATION_PATTERNS)
+        except CheckpointError:
+            # What a model was loaded from may be gone; what else is needed of it says so.
+            return None
+        return None if self.base is None else self.base.recommendation()
 
     def _folder(self, patterns: Sequence[str]) -> Path:
         failure = (
@@ -160,22 +174,15 @@ def _load_retriever(
         return None, None
     source = retriever
     if isinstance(retriever, (str, os.PathLike)):
-        retriever = _load(HashtagRetriever, source, dtype=dtype, **hub)
+        retriever = load_retriever_part(HashtagRetriever, source, dtype=dtype, **hub)
     else:
         source = retriever.name_or_path
     if processor is None:
         if not source:
             raise CheckpointError("`retriever` was not loaded from a folder: pass its `retriever_processor` too.")
         commit = getattr(retriever.config, "_commit_hash", None)
-        processor = _load(HashtagRetrieverProcessor, source, revision=commit or DEFAULT_REVISION, **hub)
+        processor = load_retriever_part(HashtagRetrieverProcessor, source, revision=commit or DEFAULT_REVISION, **hub)
     return retriever, processor
-
-
-def _load(part: type, source: str | Path, **kwargs) -> Any:
-    try:
-        return part.from_pretrained(source, **kwargs)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{source} cannot be loaded as a {part.__name__}: {error}") from error
 
 
 def _place(retriever: HashtagRetriever, device: torch.device, dtype: torch.dtype) -> None:

@@ -3,15 +3,14 @@
 import copy
 import itertools
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, overload
 
 import torch
-from transformers import Pipeline, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError
@@ -22,25 +21,39 @@ from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
-from ..utils.checkpoint_layout import CONFIGURATIONS, POOL_FOLDER, RETRIEVER_FOLDER
-from ..utils.files import atomic_folder
+from .checkpoint_pipeline import CheckpointPipeline
 from .components import Checkpoint, GuidanceParts
-from .dtype_selection import check_savable, choose_type, unrounded
+from .dtype_selection import choose_type
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known, check_top_k, with_one_length
-from .inputs import load_item, read_fields
-from .items import Items, as_items, is_list, with_descriptions
-from .numbers import check_numbers
+from .inputs import CLUES, load_item, read_fields
+from .items import Items, as_items, is_list, with_values
+from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
+from .recommending import (
+    GENERATOR,
+    RecommendationPart,
+    classifier_frames,
+    generator_arguments,
+    guide,
+    pool_hashtags,
+    ranked_answers,
+    recommended,
+    retrieve,
+    writes,
+)
 from .shared_vision import shares_vision
 
 logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
+# Beside a list of items, each may be a list of as many values. A history is a list by itself.
+_OF_EACH_ITEM = ("description", "transcript", "screen_text", "time", "language")
 
 
-class HashtagGenerationPipeline(Pipeline):
+class HashtagGenerationPipeline(CheckpointPipeline):
     """Suggests hashtags for short videos.
 
     ```python
@@ -66,6 +79,13 @@ class HashtagGenerationPipeline(Pipeline):
     - `novel` (`bool`): whether it is not in the pool; `None` where the pipeline has no pool;
     - `guided` (`bool`): whether it was among the retrieved ones that the model saw.
 
+    A checkpoint with a `recommendation.json` (see [`Recommender`]) recommends from all that is known of a clip: what
+    its sources find is fused to the guidance that the model sees, and a ranker tells of all candidates, those that the
+    model wrote among them, how likely they are. `score` is that probability then, `novel` is what is neither in the
+    pool nor counted, and there is
+
+    - `sources` (`list[str]`): what proposed the hashtag. Without a ranker, scores are the model's.
+
     `model` may be the folder or Hub id of an adapter (peft): the model that it changes is loaded too, from where the
     adapter's configuration says. Of the other parts, those that lie beside the adapter are taken, else its base's.
 
@@ -90,17 +110,23 @@ class HashtagGenerationPipeline(Pipeline):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
             `hashtag_pool` of that checkpoint.
+        recommender ([`Recommender`], `str` or `False`, *optional*): What recommends, or the folder or Hub id of a
+            checkpoint that has it. Defaults to that of the checkpoint that was named as `model`, where it has a
+            `recommendation.json`; `False` goes without.
+        sources (`Sequence[CandidateSource]`, *optional*): Candidate sources of your own, each taken for the stored one
+            of its name.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
             all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
-            pool are needed.
+            pool are needed, unless the pool is one of the recommender's sources.
 
     Raises:
         `CheckpointError`: The retriever or the pool is missing and there is to be guidance.
-        `RetrieverMismatchError`: The pool was made by another retriever.
+        `RetrieverMismatchError`, `EncoderMismatchError`: Pool or posts were made by another encoder.
+        `SourceError`, `RankerError`: A source is not known, or the ranker was fitted with others.
         `InputError`: An argument is not known, or the model cannot take eight bits here.
     """
 
@@ -123,6 +149,8 @@ class HashtagGenerationPipeline(Pipeline):
         retriever: HashtagRetriever | str | Path | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         hashtag_pool: HashtagPool | str | Path | None = None,
+        recommender: Recommender | str | Path | Literal[False] | None = None,
+        sources: Sequence[CandidateSource] = (),
         int8: bool = False,
         local_files_only: bool = False,
         **kwargs,
@@ -142,31 +170,21 @@ class HashtagGenerationPipeline(Pipeline):
         self.model.eval()
         for name in MODEL_ARGUMENTS:
             self.processor.tokenizer.init_kwargs.pop(name, None)
+        recommending = RecommendationPart(checkpoint, recommender, local_files_only=local_files_only)
         parts = GuidanceParts(
             self.model,
             checkpoint,
             self.device,
-            wanted=self._forward_params.get("num_guidance", self.processor.num_guidance) > 0,
-            retriever=retriever,
-            retriever_processor=retriever_processor,
-            hashtag_pool=hashtag_pool,
+            wanted=recommending.wants_pool(self._forward_params.get("num_guidance", self.processor.num_guidance)),
+            **recommending.guidance_parts(retriever, retriever_processor, hashtag_pool),
             local_files_only=local_files_only,
         )
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
+        self.recommender = recommending.load(self.model, self.processor, parts, sources, self.device)
+        self._classifier_frames = classifier_frames(self.recommender)
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
         if int8:
             quantize_parts(self.model, self.retriever)
-
-    @property
-    def hashtag_pool(self) -> HashtagPool | None:
-        """The hashtags that guidance is taken from. Another one must have been made by the same retriever."""
-        return self._hashtag_pool
-
-    @hashtag_pool.setter
-    def hashtag_pool(self, pool: HashtagPool) -> None:
-        if self.retriever is not None:
-            pool.check_retriever(self.retriever)
-        self._hashtag_pool = pool
 
     @overload
     def __call__(
@@ -194,16 +212,24 @@ class HashtagGenerationPipeline(Pipeline):
                 - `video`: a clip, `None` or missing for words alone;
                 - `description` (`str`): the author's words, may be missing; hashtags in them are not used;
                 - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
-                - `sampling_rate` (`int`): of the waveform, in Hz.
+                - `sampling_rate` (`int`): of the waveform, in Hz;
+                - `transcript`, `screen_text`, `history`, `time`, `language`: further clues for a recommender, see
+                  [`Clues`]. Other fields are not looked at.
             description (`str` or `list[str]`, *optional*): The words for items without any; beside a list of items, a
                 list of as many.
-            top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes.
+            transcript, screen_text, history, time, language (*optional*): The clues for items without them; but for
+                `history`, beside a list of items a list of as many.
+            top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes; with a ranker,
+                and without `min_score`, to as many as make the expected F1 largest.
+            min_score (`float`, *optional*): Only hashtags with this score or a better one, from 0 to 1.
+            explain (`bool`, defaults to `False`): Whether each hashtag has an `explanation`, too: of each feature that
+                the ranker knows its `value`, and what it `added` to the logit, the largest first. Needs a ranker.
             max_hashtags (`int`, *optional*): After how many hashtags the model stops writing. That is quicker than
                 `top_n`, and not the same: it gives those that are written first, which need not be the surest.
             num_guidance (`int`, *optional*): How many retrieved hashtags the model sees, up to the processor's
                 `num_guidance`, which is the default; 0 switches guidance off.
             on_error (`str`, defaults to `"raise"`): `"skip"` gives `[]` for an item that cannot be read, warns, and
-                lists it in `skipped`.
+                lists it in `skipped`; and it warns of a source that fails, and goes on without it.
             blank_video (`bool`, defaults to `True`): Whether an item with sound but no picture (a file of sound, too)
                 gets one black frame: the model hears through what it sees.
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
@@ -221,17 +247,19 @@ class HashtagGenerationPipeline(Pipeline):
             them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the
             place of each `list[dict]`: `hashtags` is that list, and `guidance` the retrieved hashtags that the model
             saw, nearest first, each a `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity
-            to the clip).
+            to the clip; of fused guidance the sum of weighted reciprocal ranks).
 
         Raises:
             `MediaError`: A clip cannot be read.
             `InputError`: An item gives nothing to go by, or an argument is unknown or out of range.
             `RetrieverMismatchError`: `hashtag_pool` was made by another retriever.
+            `SourceError`: A source of the recommender failed.
         """
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         items = as_items(inputs)
-        if is_list(kwargs.get("description")):
-            items = with_descriptions(items, kwargs.pop("description"))
+        for name in _OF_EACH_ITEM:
+            if is_list(kwargs.get(name)):
+                items = with_values(items, name, kwargs.pop(name))
         if isinstance(items, list) and not items:
             self.skipped = []
             return []
@@ -248,14 +276,17 @@ class HashtagGenerationPipeline(Pipeline):
         check_top_k(forward_params, self.model.generation_config)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
-        if num_guidance and (self.retriever is None or pool is None):
+        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
             raise CheckpointError(
                 "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
                 " anew without num_guidance=0."
             )
+        self._check_recommending(preprocess_params, postprocess_params)
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         on_error = forward_params.pop("on_error", "raise")
+        if self.recommender is not None:
+            forward_params["on_error"] = on_error
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
@@ -283,7 +314,18 @@ class HashtagGenerationPipeline(Pipeline):
         copied.model = SimpleNamespace(config=self.model.config)
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
         copied._hashtag_pool, copied._forward_params = None, {}
+        copied.recommender = None if self.recommender is None else SimpleNamespace()
         return copied
+
+    def _check_recommending(self, preprocess_params: Mapping[str, Any], postprocess_params: Mapping[str, Any]) -> None:
+        ranker = None if self.recommender is None else self.recommender.ranker
+        if postprocess_params.get("explain") and ranker is None:
+            raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
+        unused = [name for name in CLUES if preprocess_params.get(name)]
+        if unused and self.recommender is None:
+            logger.warning_once(
+                f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
+            )
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -292,6 +334,8 @@ class HashtagGenerationPipeline(Pipeline):
         self,
         description: str | None = None,
         top_n: int | None = None,
+        min_score: float | None = None,
+        explain: bool | None = None,
         max_hashtags: int | None = None,
         on_error: str | None = None,
         num_guidance: int | None = None,
@@ -301,6 +345,10 @@ class HashtagGenerationPipeline(Pipeline):
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
+        clues = _given({name: decoding.pop(name, None) for name in CLUES})
+        # Refused here, not item by item.
+        Clues(**clues)
+        check_score(min_score)
         check_known(decoding)
         decoding = {**(generate_kwargs or {}), **decoding}
         if reserved := sorted(RESERVED & set(decoding)):
@@ -327,25 +375,16 @@ class HashtagGenerationPipeline(Pipeline):
             "description": description,
             "blank_video": blank_video,
             "guided": None if num_guidance is None else num_guidance > 0,
+            **clues,
         }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
-        postprocess = {"top_n": top_n, "return_guidance": return_guidance}
+        postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
 
-    def _check_pool(self, pool: HashtagPool | None) -> None:
-        if pool is None:
-            return
-        if not isinstance(pool, HashtagPool):
-            raise InputError(f"`hashtag_pool` is a {type(pool).__name__}: a call takes a HashtagPool that is loaded.")
-        own = self.hashtag_pool
-        # Hashing a large retriever takes a second: a copy of the pipeline's pool is known to fit.
-        if self.retriever is not None and (own is None or pool.retriever_fingerprint != own.retriever_fingerprint):
-            pool.check_retriever(self.retriever)
-
     def preprocess(
-        self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True
+        self, input_: Any, description: str = "", blank_video: bool = True, guided: bool = True, **clues
     ) -> dict[str, Any]:
-        """Decodes an item, once for both models.
+        """Decodes an item, once for all models.
 
         With `num_workers`, processes call it on copies of the pipeline that have no pool and of `model` and
         `retriever` the configurations alone. A `MediaError` or `InputError` counts as an item that cannot be read, see
@@ -353,18 +392,20 @@ class HashtagGenerationPipeline(Pipeline):
 
         Returns:
             `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8 and `input_features` (...) float32, each
-            `None` where there is none, and `description` (`str`).
+            `None` where there is none, and `description` (`str`); with a recommender also `clues` ([`Clues`]).
         """
-        sees = guided and self.retriever is not None and self.retriever.config.query_reads_video
+        recommends = self.recommender is not None
+        sees = (guided or recommends) and self.retriever is not None and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        fields = read_fields(input_, description)
-        return load_item(fields, self.processor, retriever_video_processor, blank_video)
+        fields = read_fields(input_, description, clues if recommends else None)
+        return load_item(fields, self.processor, retriever_video_processor, blank_video, self._classifier_frames)
 
     def _forward(
         self,
         model_inputs: dict[str, list],
         num_guidance: int | None = None,
         hashtag_pool: HashtagPool | None = None,
+        on_error: str = "raise",
         **decoding,
     ) -> dict[str, list]:
         """Suggests hashtags for a batch.
@@ -375,21 +416,39 @@ class HashtagGenerationPipeline(Pipeline):
         Returns:
             `dict[str, list]`: `sequences` (r, m) int64 and their `log_probs` (r, m) float32, `guidance` (`dict` from
             the hashtags seen to their similarities) and the `hashtag_pool`, each with one entry per item, of which
-            `postprocess` gets one.
+            `postprocess` gets one; with a recommender also the `recommender`, `proposed` (`dict` from hashtags to the
+            retrieving sources that have them) and the `features` of the candidates ([`CandidateFeatures`]), `None`
+            without a ranker. Where a ranker has no use for what the generator writes, that is left out.
         """
         if num_guidance is None:
             num_guidance = self.processor.num_guidance
         if hashtag_pool is None:
             hashtag_pool = self.hashtag_pool
-        outputs = self._generate(model_inputs, num_guidance, hashtag_pool, decoding)
+        outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
 
     def postprocess(
-        self, model_outputs: dict[str, Any], top_n: int | None = None, return_guidance: bool = False
+        self,
+        model_outputs: dict[str, Any],
+        top_n: int | None = None,
+        min_score: float | None = None,
+        explain: bool = False,
+        return_guidance: bool = False,
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
-        """Reads the hashtags of one item from what the model wrote."""
-        guidance, pool = model_outputs["guidance"], model_outputs["hashtag_pool"]
-        scores = hashtag_scores(self.processor, model_outputs["sequences"], model_outputs["log_probs"])
+        """Reads the hashtags of one item from what the model wrote, and ranks them where there is a ranker."""
+        guidance = model_outputs["guidance"]
+        if model_outputs.get("features") is not None:
+            hashtags = ranked_answers(model_outputs, top_n, min_score, explain)
+        else:
+            hashtags = self._written(model_outputs, top_n, min_score)
+        if not return_guidance:
+            return hashtags
+        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
+        return {"hashtags": hashtags, "guidance": seen}
+
+    def _written(self, outputs: dict[str, Any], top_n: int | None, min_score: float | None) -> list[dict[str, Any]]:
+        guidance, pool = outputs["guidance"], outputs["hashtag_pool"]
+        scores = hashtag_scores(self.processor, outputs["sequences"], outputs["log_probs"])
         hashtags = [
             {
                 "hashtag": f"#{tag}",
@@ -398,26 +457,45 @@ class HashtagGenerationPipeline(Pipeline):
                 "guided": tag in guidance,
             }
             for tag, score in itertools.islice(scores.items(), top_n)
+            if min_score is None or score >= min_score
         ]
-        if not return_guidance:
-            return hashtags
-        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
-        return {"hashtags": hashtags, "guidance": seen}
+        if "proposed" in outputs:
+            for answer in hashtags:
+                answer["sources"] = [*outputs["proposed"].get(answer["hashtag"][1:], ()), GENERATOR]
+        return hashtags
+
+    def _suggest(
+        self,
+        rows: dict[str, list],
+        num_guidance: int,
+        pool: HashtagPool | None,
+        on_error: str,
+        decoding: Mapping[str, Any],
+    ) -> dict[str, list]:
+        """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
+        words, recommender = rows["description"], self.recommender
+        media, nearest = self._encode_media(rows["frames"], rows["input_features"]), [{} for _ in words]
+        if searched := pool_hashtags(recommender, num_guidance):
+            nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool)
+        found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
+        guidance = guide(recommender, found, nearest, num_guidance)
+        outputs = {"guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)]}
+        if writes(recommender):
+            shown = [list(of_row) for of_row in guidance]
+            outputs |= self._generate(words, shown, media, {**generator_arguments(recommender), **decoding})
+        if recommender is None:
+            return outputs
+        return {**outputs, **recommended(recommender, found, rows["clues"], self.processor, outputs)}
 
     def _generate(
-        self, rows: dict[str, list], num_guidance: int, pool: HashtagPool | None, decoding: Mapping[str, Any]
+        self, words: list[str], guidance: list[list[str]], media: dict[str, torch.Tensor], decoding: dict[str, Any]
     ) -> dict[str, list]:
-        """One batch: guidance, one pass of the encoders, decoding, and the probabilities of what was written."""
-        words = rows["description"]
-        media, guidance = self._encode_media(rows["frames"], rows["input_features"]), [{} for _ in words]
-        if num_guidance:
-            guidance = self._find_guidance(rows["retriever_frames"], words, media, num_guidance, pool)
-        shown = [list(of_row) for of_row in guidance]
-        texts = self.processor(text=words, guidance=shown, allow_empty=True)
+        """One pass of the encoders, decoding, and the probabilities of what was written."""
+        texts = self.processor(text=words, guidance=guidance, allow_empty=True)
         inputs = {**texts.to(self.device), **media}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask = encoded.last_hidden_state, encoded.attention_mask
-        search = search_arguments(self.model, self.processor.tokenizer, shown, decoding)
+        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
         written = self.model.generate(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
@@ -433,11 +511,7 @@ class HashtagGenerationPipeline(Pipeline):
             mask = inputs["attention_mask"] if mask is None else mask
             states, mask = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask))
             log_probs = token_log_probs(self.model, states, mask, sequences)
-        return {
-            "sequences": list(sequences.split(repeats)),
-            "log_probs": list(log_probs.split(repeats)),
-            "guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)],
-        }
+        return {"sequences": list(sequences.split(repeats)), "log_probs": list(log_probs.split(repeats))}
 
     def _find_guidance(
         self,
@@ -475,88 +549,6 @@ class HashtagGenerationPipeline(Pipeline):
     def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
         """The retrieved hashtags, with their similarities, that were not left out for want of room."""
         return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
-
-    def add_hashtags(self, hashtags: Iterable[str] | Mapping[str, int]) -> None:
-        """Adds hashtags to the pool: the next call can be guided by them. Those that are there are counted once more.
-        Other threads may call the pipeline meanwhile; on any error the pool stays as it was.
-
-        Args:
-            hashtags (`Iterable[str]` or `Mapping[str, int]`): With or without `#`, or a mapping of hashtags to counts.
-
-        Raises:
-            `CheckpointError`: The pipeline has no retriever or no pool.
-            `HashtagError`: Some are no hashtags; the message names them.
-
-        Example:
-
-        ```python
-        >>> from transformers import pipeline
-        >>> import transformers_ggm
-
-        >>> suggest = pipeline("hashtag-generation")
-        >>> suggest.add_hashtags(["#WorldCup2026"])
-        >>> "worldcup2026" in suggest.hashtag_pool
-        True
-
-        ```
-        """
-        self._own_pool("retriever").add(hashtags, self.retriever, self.retriever_processor, progress_bar=False)
-
-    def remove_hashtags(self, hashtags: Iterable[str]) -> None:
-        """Removes hashtags from the pool, given with or without `#`. The model may still write them, as new ones.
-
-        Args:
-            hashtags (`Iterable[str]`): All of them in the pool.
-
-        Raises:
-            `CheckpointError`: The pipeline has no pool.
-            `PoolError`: Some are not in the pool, or none would be left; nothing is removed.
-        """
-        self._own_pool().remove(hashtags)
-
-    def _own_pool(self, *needed: str) -> HashtagPool:
-        missing = [name for name in (*needed, "hashtag_pool") if getattr(self, name) is None]
-        if missing:
-            raise CheckpointError(
-                f"This pipeline has no {' and no '.join(missing)}: make it anew with"
-                f" {' and '.join(f'{name}=' for name in missing)}, or without num_guidance=0."
-            )
-        return self.hashtag_pool
-
-    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs) -> None:
-        """
-        Saves the whole checkpoint: model, processor and, where the pipeline has them, `retriever/` and
-        `hashtag_pool/`. `pipeline("hashtag-generation", model=save_directory)` loads it again. Other files in the
-        folder stay. What the pipeline rounded to bfloat16 by itself is saved as the checkpoint has it.
-
-        Args:
-            save_directory (`str` or `os.PathLike`): Made where it does not exist.
-            **kwargs: Those of `PreTrainedModel.save_pretrained`, for the generator.
-
-        Raises:
-            `CheckpointError`: `save_directory` is a file, the checkpoint that was rounded is gone, or
-                the model was quantised to what cannot be saved.
-        """
-        target = Path(save_directory)
-        if target.is_file():
-            raise CheckpointError(f"{target} is a file: a checkpoint is saved as a folder, give another name.")
-        check_savable(self.model)
-        target.mkdir(parents=True, exist_ok=True)
-        model, retriever = self.model, self.retriever
-        if self._is_rounded:
-            model, retriever = (None if part is None else unrounded(part) for part in (model, retriever))
-        if retriever is not None:
-            with atomic_folder(target / RETRIEVER_FOLDER) as folder:
-                retriever.save_pretrained(folder)
-                self.retriever_processor.save_pretrained(folder)
-        if self.hashtag_pool is not None:
-            self.hashtag_pool.save_pretrained(target / POOL_FOLDER, create_model_card=False)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as folder:
-            model.save_pretrained(folder, **kwargs)
-            self.processor.save_pretrained(folder)
-            # The configuration, of the model or of an adapter, without which nothing is loaded, comes last.
-            for file in sorted(Path(folder).iterdir(), key=lambda file: file.name in CONFIGURATIONS):
-                os.replace(file, target / file.name)
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

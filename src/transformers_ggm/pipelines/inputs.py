@@ -1,8 +1,8 @@
 """One item of the pipeline's input, in any of its forms, as frames, sound and words."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,13 @@ from ..processing.frame_geometry import same_frames
 from ..processing.media import is_media_source
 from ..processing.media.sources import path_of
 from ..processing.sound_features import sound_features, sound_waveform
+from ..recommendation import Clues
 from ..utils.file_names import whole_text
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
+# What a recommender goes by besides.
+CLUES = ("transcript", "screen_text", "history", "time", "language")
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,43 @@ class ItemFields:
         description (`str`): The author's words, possibly empty.
         audio: Sound to be used instead of the video's own, or `None`.
         sampling_rate (`int` or `None`): Rate of `audio` in Hz, where it is a waveform.
+        clues ([`Clues`], *optional*): What else is known, where that is asked for.
     """
 
     video: Any
     description: str
     audio: Any
     sampling_rate: int | None
+    clues: Clues | None = None
 
 
-def read_fields(item: Any, description: str = "") -> ItemFields:
+def read_fields(item: Any, description: str = "", clues: Mapping[str, Any] | None = None) -> ItemFields:
     """Reads the fields of an item.
 
     Args:
         item: A dict with some of `FIELDS` (others are ignored), or a video.
         description (`str`): For an item without one.
+        clues (`Mapping[str, Any]`, *optional*): Given, those of `CLUES` are read, too; these are for an item without
+            them.
 
     Raises:
-        `InputError`: The item is `None`, a dict without any of the fields, or its description is no string.
+        `InputError`: The item is `None`, a dict without any of the fields, or one of them is of a wrong kind.
     """
+    fields = _read_fields(item, description, FIELDS if clues is None else (*FIELDS, *CLUES))
+    if clues is None:
+        return fields
+    own = item if isinstance(item, Mapping) and not is_stored_file(item) else {}
+    known = {name: own[name] if own.get(name) is not None else clues.get(name) for name in CLUES}
+    given = {name: value for name, value in known.items() if value is not None}
+    return replace(fields, clues=Clues(fields.description, **given))
+
+
+def _read_fields(item: Any, description: str, names: Sequence[str]) -> ItemFields:
     if item is None:
         raise InputError("The item is None: pass a clip, or a dict with a `video` or a `description`.")
     if not isinstance(item, Mapping) or is_stored_file(item):
         return ItemFields(_clip(item), whole_text(description), None, None)
-    if not any(name in item for name in FIELDS):
+    if not any(name in item for name in names):
         raise InputError(f"The item has the fields {sorted(map(str, item))}, but needs a `video` or a `description`.")
     words = item.get("description")
     words = description if words is None else words
@@ -81,8 +98,10 @@ def load_item(
     processor: GGMProcessor,
     retriever_video_processor: GGMVideoProcessor | None,
     blank_video: bool = True,
+    classifier_video_processor: GGMVideoProcessor | None = None,
 ) -> dict[str, Any]:
-    """Decodes an item once, and resizes its frames for the generator and, where it sees others, for the retriever.
+    """Decodes an item once, and resizes its frames for the generator and, where they see others, for the retriever
+    and a classifier.
 
     Args:
         fields ([`ItemFields`]): The item.
@@ -90,14 +109,17 @@ def load_item(
         retriever_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the retriever; `None` where it is
             not to see the clip.
         blank_video (`bool`, defaults to `True`): Whether sound without picture gets one black frame.
+        classifier_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the clues' frames; by default the
+            generator's.
 
     Returns:
         `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None`
-        where there is none, and `description` (`str`).
+        where there is none, and `description` (`str`); where the item has clues, `clues` ([`Clues`]) with frames and
+        sound.
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
-        `InputError`: There is neither a video nor a description, or one of the fields is of a wrong kind.
+        `InputError`: There is nothing to go by, or one of the fields is of a wrong kind.
     """
     hears = processor.feature_extractor is not None
     video = fields.video
@@ -116,27 +138,40 @@ def load_item(
         if is_sound_decoder(sound):
             sound, rate = decoded_sound(sound, processor.max_audio_seconds)
         waveform = sound_waveform(sound, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
-    frames = retriever_frames = None
+    frames = retriever_frames = clue_frames = None
     if video is not None and not (isinstance(video, Media) and video.frames is None):
-        frames = retriever_frames = processor.video_processor.frames_of(video)
-        if retriever_video_processor is None:
-            retriever_frames = None
-        elif not same_frames(processor.video_processor, retriever_video_processor):
-            retriever_frames = retriever_video_processor.frames_of(video)
+        frames = processor.video_processor.frames_of(video)
+        retriever_frames = _frames_for(retriever_video_processor, video, frames, processor)
+        clue_frames = _frames_for(classifier_video_processor or processor.video_processor, video, frames, processor)
     elif waveform is not None and blank_video:
         size = processor.video_processor.crop_size
         frames = torch.zeros(1, 3, size["height"], size["width"], dtype=torch.uint8)
-    if frames is None and not remove_hashtags(fields.description):
+    has_words = bool(remove_hashtags(fields.description))
+    clues = fields.clues
+    if frames is None and not has_words and not (clues is not None and (clues.text or clues.history)):
         raise InputError(
             "The item has no video and its description is empty (hashtags in it do not count): give it a `video` or a"
             " `description`, or leave it out."
         )
-    return {
+    loaded = {
         "frames": frames,
         "retriever_frames": retriever_frames,
         "input_features": None if waveform is None else sound_features(processor.feature_extractor, waveform),
         "description": fields.description,
     }
+    if clues is not None:
+        sound = None if waveform is None else torch.as_tensor(waveform)
+        loaded["clues"] = replace(clues, frames=clue_frames, sound=sound)
+    return loaded
+
+
+def _frames_for(
+    video_processor: GGMVideoProcessor | None, video: Any, frames: torch.Tensor, processor: GGMProcessor
+) -> torch.Tensor | None:
+    """The frames that an encoder sees: the generator's, where they are the same; `None` for one that does not look."""
+    if video_processor is None:
+        return None
+    return frames if same_frames(processor.video_processor, video_processor) else video_processor.frames_of(video)
 
 
 def is_stored_file(value: Any) -> bool:

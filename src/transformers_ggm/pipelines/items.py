@@ -69,32 +69,33 @@ def is_list(value: Any) -> bool:
     return isinstance(value, Iterable) and hasattr(value, "__len__") and not isinstance(value, (str, bytes, Mapping))
 
 
-def with_descriptions(items: Any, descriptions: Iterable) -> list[dict[str, Any]]:
+def with_values(items: Any, name: str, values: Iterable) -> list[dict[str, Any]]:
     """
-    Items, each with the words at its place in a list.
+    Items, each with the value of a field at its place in a list.
 
     Args:
         items: What [`as_items`] makes of a list or its like.
-        descriptions (`Iterable[str]`): As many. An item that has a description keeps it.
+        name (`str`): The field, such as `"description"`.
+        values (`Iterable`): As many. An item that has the field keeps its own.
 
     Raises:
         `InputError`: There are more or fewer, or `items` is one item or a stream.
     """
     if not (isinstance(items, list) or (isinstance(items, Items) and items.is_sequence)):
         raise InputError(
-            "`description` is a list, but what it is for is not: pass one string for one item or for all of a stream"
-            ' or data set, or items of the form {"video": ..., "description": ...}.'
+            f"`{name}` is a list, but what it is for is not: pass one string for one item or for all of a stream"
+            f' or data set, or items of the form {{"video": ..., "{name}": ...}}.'
         )
-    words = list(descriptions)
-    if len(words) != len(items):
-        raise InputError(f"There are {len(words)} descriptions for {len(items)} items: give one for each.")
-    return [{"description": text, **_as_fields(item)} for item, text in zip(items, words)]
+    values = list(values)
+    if len(values) != len(items):
+        raise InputError(f"There are {len(values)} {name}s for {len(items)} items: give one for each.")
+    return [{name: value, **_as_fields(item, name)} for item, value in zip(items, values)]
 
 
-def _as_fields(item: Any) -> Mapping[str, Any]:
+def _as_fields(item: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(item, Mapping) or is_stored_file(item):
         return {"video": item}
-    return {name: value for name, value in item.items() if name != "description" or value is not None}
+    return {field: value for field, value in item.items() if field != name or value is not None}
 
 
 def _is_one(inputs: Any) -> bool:

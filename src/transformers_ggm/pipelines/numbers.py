@@ -1,6 +1,7 @@
 """The numbers that a call of the pipeline and the commands around it take, checked in one place."""
 
 import operator
+from numbers import Real
 from typing import Any
 
 from ..errors import InputError
@@ -48,6 +49,16 @@ def check_numbers(most: dict[str, int] | None = None, **numbers: Any) -> None:
         if not _is_whole(value) or value < least or (limit is not None and value > limit):
             limits = f"{least} or more" if limit is None else f"from {least} to {limit}, the processor's own {name}"
             raise InputError(f"{name}={value!r}: pass a whole number, {limits}.")
+
+
+def check_score(min_score: Any) -> None:
+    """
+    Raises:
+        `InputError`: `min_score` is neither `None` nor a number from 0 to 1.
+    """
+    is_number = isinstance(min_score, Real) and not isinstance(min_score, bool)
+    if min_score is not None and not (is_number and 0 <= min_score <= 1):
+        raise InputError(f"min_score={min_score!r}: pass a number from 0 to 1.")
 
 
 def _is_whole(value: Any) -> bool:

@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -12,8 +14,10 @@ from ..data.clip_files import FolderContents, examples_of, summary_of_left_out
 from ..data.shorts import json_lines
 from ..data.sources.metadata import FolderMetadata
 from ..errors import DatasetError
+from ..recommendation import clues_of
 from ..utils.file_locks import alone_with, owner_file
 from . import HashtagGenerationPipeline
+from .inputs import CLUES
 from .numbers import check_numbers
 
 
@@ -39,7 +43,9 @@ def tag_folder(
 
     Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
     a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
-    clip, also where the two spell a letter in two ways (composed and decomposed).
+    clip, also where the two spell a letter in two ways (composed and decomposed). For a checkpoint with a recommender
+    its `transcript`, `screen_text`, `history`, `time` and `language` are, too; where rows have `user`, `time` and
+    `hashtags` but no `history`, that is of the same user's earlier rows.
 
     Args:
         suggest ([`HashtagGenerationPipeline`]): From `pipeline("hashtag-generation")`.
@@ -48,7 +54,7 @@ def tag_folder(
         batch_size (`int`, defaults to 8), num_workers (`int`, defaults to 0): Clips at a time, and processes that
             decode them.
         on_error (`str`, defaults to `"skip"`): `"raise"` ends all at a clip that cannot be read.
-        **kwargs: Further arguments of the pipeline's call (`top_n`, `num_beams`, ...).
+        **kwargs: Further arguments of the pipeline's call (`top_n`, `min_score`, `explain`, ...).
 
     Returns:
         [`TaggingReport`]: What this call has done.
@@ -56,7 +62,7 @@ def tag_folder(
     Raises:
         `DatasetError`: There is no such folder, no clip in it, `output` or a metadata file has lines of another kind,
             `output` cannot be written, or another process is at it.
-        `InputError`: A number is out of range.
+        `InputError`: A number is out of range, or `explain` is asked for where there is no ranker.
         `MediaError`: A clip cannot be read (with `on_error="raise"`).
 
     Example:
@@ -82,7 +88,11 @@ def tag_folder(
         progress = tqdm(
             total=len(contents.clips), initial=len(contents.clips) - len(waiting), desc="Tagging", unit="clip"
         )
-        items = ({"video": str(folder / name), "description": metadata.description(name)} for name in waiting)
+        clues = {} if suggest.recommender is None else _clues(contents.clips, metadata)
+        items = (
+            {"video": str(folder / name), "description": metadata.description(name), **clues.get(name, {})}
+            for name in waiting
+        )
         # Halves of characters, which stand for bytes of names, are written as JSON escapes them.
         with progress, output.open("a", encoding="utf-8", errors="backslashreplace") as file:
             if waiting:
@@ -163,6 +173,17 @@ def _contents(folder: Path, output: Path) -> FolderContents:
     own = {path.absolute() for path in (output, _lock(output), owner_file(_lock(output)))}
     left_out = [name for name in contents.left_out if (folder / name).absolute() not in own]
     return FolderContents(contents.clips, contents.metadata, left_out)
+
+
+def _clues(clips: Sequence[str], metadata: FolderMetadata) -> dict[str, dict[str, Any]]:
+    """What is known of each clip besides its description, the history of its user within the folder among it."""
+    rows = {name: metadata.clues(name) for name in clips}
+    posts = [{name: row.get(name) for name in ("user", "time", "hashtags")} for row in rows.values()]
+    histories = [clues.history for clues in clues_of(posts)]
+    return {
+        name: {"history": history, **{field: value for field, value in row.items() if field in CLUES}}
+        for (name, row), history in zip(rows.items(), histories)
+    }
 
 
 def _names_in(output: Path) -> set[str]:

@@ -9,6 +9,8 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from ..errors import HashtagError, InputError
+from ..modeling.text_pooling import longest_text
+from ..utils.word_splitter import split_words
 from .call_arguments import TextArguments, merged_arguments
 from .hashtags import normalize_hashtag, remove_hashtags
 from .saved_tokenizers import load_tokenizer
@@ -38,6 +40,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         max_hashtag_length (`int`, defaults to 16): Tokens after which a hashtag is cut off.
         max_description_length (`int`, *optional*): Tokens after which a description is cut off, no more than the text
             tower has positions. Defaults to the tokenizer's `model_max_length`.
+        split_hashtags (`bool`, defaults to `False`): Whether a hashtag is encoded by its words (wordninja's), as a
+            text encoder that never saw hashtags knows them, not as one.
 
     Example:
 
@@ -57,10 +61,18 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     valid_processor_kwargs = HashtagRetrieverProcessorKwargs
 
-    def __init__(self, video_processor=None, tokenizer=None, max_hashtag_length=16, max_description_length=None):
+    def __init__(
+        self,
+        video_processor=None,
+        tokenizer=None,
+        max_hashtag_length=16,
+        max_description_length=None,
+        split_hashtags=False,
+    ):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
         self.max_description_length = max_description_length
+        self.split_hashtags = split_hashtags
 
     def __call__(
         self,
@@ -128,6 +140,8 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         texts = [normalize_hashtag(tag) for tag in hashtags]
         if not texts:
             raise HashtagError("hashtags is an empty list: pass at least one hashtag, or leave it out.")
+        if self.split_hashtags:
+            texts = [" ".join(split_words(text)) for text in texts]
         return self._encode(texts, replace(options, max_length=self.max_hashtag_length), "")
 
     def _encode_descriptions(self, text: Sequence[str | None], options: TextArguments) -> dict[str, Any]:
@@ -159,16 +173,23 @@ class HashtagRetrieverProcessor(ProcessorMixin):
     @classmethod
     def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
         """
-        Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
+        Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP,
+        or what there is of them from a text encoder alone.
 
         Args:
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a
-                `preprocessor_config.json` (or `processor_config.json`) and tokenizer files.
+                `preprocessor_config.json` (or `processor_config.json`) and tokenizer files; of a text encoder without
+                the second.
             max_hashtag_length (`int`, defaults to 16): As in the constructor.
             **kwargs: `revision`, `token`, `cache_dir`, `subfolder`, `local_files_only`.
         """
+        config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
+        if not hasattr(config, "vision_config"):
+            return cls.from_backbones_pretrained(
+                text=pretrained_model_name_or_path, max_hashtag_length=max_hashtag_length, **kwargs
+            )
         tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)
-        text_config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **kwargs).get_text_config()
+        text_config = config.get_text_config()
         positions = getattr(text_config, "max_position_embeddings", None)
         is_fewer = positions is not None and positions < tokenizer.model_max_length
         return cls(
@@ -176,6 +197,33 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             tokenizer=tokenizer,
             max_hashtag_length=max_hashtag_length,
             max_description_length=positions if is_fewer else None,
+        )
+
+    @classmethod
+    def from_backbones_pretrained(cls, *, text, vision=None, max_hashtag_length=16, **kwargs):
+        """
+        Takes tokenizer and length of descriptions from a text encoder, and frame sizes and normalisation from a vision
+        encoder. Hashtags are split into words.
+
+        Args:
+            text (`str` or `os.PathLike`): Folder or Hub id of the text encoder; the `max_seq_length` of its
+                `sentence_bert_config.json` counts.
+            vision (`str` or `os.PathLike`, *optional*): That of the vision encoder; by default frames have the
+                sizes of [`GGMVideoProcessor`].
+            max_hashtag_length (`int`, defaults to 16): As in the constructor.
+            **kwargs: As for [`~HashtagRetrieverProcessor.from_backbone_pretrained`].
+        """
+        tokenizer = AutoTokenizer.from_pretrained(text, **kwargs)
+        positions = getattr(AutoConfig.from_pretrained(text, **kwargs), "max_position_embeddings", None)
+        lengths = (tokenizer.model_max_length, positions, longest_text(text, **kwargs))
+        return cls(
+            video_processor=GGMVideoProcessor()
+            if vision is None
+            else GGMVideoProcessor.from_pretrained(vision, **kwargs),
+            tokenizer=tokenizer,
+            max_hashtag_length=max_hashtag_length,
+            max_description_length=min(length for length in lengths if length),
+            split_hashtags=True,
         )
 
     @classmethod

@@ -7,11 +7,12 @@ from .candidates import (
     register_source,
     source_class,
 )
+from .checkpoint_parts import CheckpointParts
 from .clues import Clues, EarlierPost, clues_of
 from .configuration_hashtag_ranker import HashtagRankerConfig
 from .features import CandidateFeatures, candidate_features, feature_names
 from .fitting import fit_ranker
-from .fusion import FusedSource, learn_fusion_weights, reciprocal_rank_fusion
+from .fusion import FusedSource, Guidance, learn_fusion_weights, reciprocal_rank_fusion
 from .modeling_hashtag_ranker import HashtagRanker
 from .recommender import Recommendation, Recommender
 from .sources import (
@@ -28,12 +29,14 @@ __all__ = [
     "Candidate",
     "CandidateFeatures",
     "CandidateSource",
+    "CheckpointParts",
     "ClassifierSource",
     "Clues",
     "EarlierPost",
     "FrequentSource",
     "FusedSource",
     "GeneratorSource",
+    "Guidance",
     "HashtagRanker",
     "HashtagRankerConfig",
     "HistorySource",

@@ -1,14 +1,16 @@
 """Candidates for the hashtags of a clip, and what gives them."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from transformers.utils import logging
 
-from ..errors import SourceError
+from ..errors import InputError, SourceError
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag
+from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 
 logger = logging.get_logger(__name__)
@@ -97,6 +99,47 @@ class CandidateSource(ABC):
         """
         return self.candidates(rows, k)
 
+    def add_hashtags(self, counts: Mapping[str, int]) -> None:  # noqa: B027
+        """
+        Takes in hashtags that are known from now on. By default nothing changes.
+
+        Args:
+            counts (`Mapping[str, int]`): Normalised hashtags, with how many more uses of each there are.
+        """
+
+    def remove_hashtags(self, hashtags: Collection[str]) -> None:  # noqa: B027
+        """
+        Forgets hashtags. By default nothing changes.
+
+        Args:
+            hashtags (`Collection[str]`): Normalised.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """
+        What a checkpoint's `recommendation.json` keeps of the source, beside its name: the arguments of
+        [`~CandidateSource.from_settings`], as JSON has them. None by default.
+        """
+        return {}
+
+    def parts(self) -> dict[str, Any]:
+        """
+        What is saved in folders of the checkpoint: by folder, an object with `save_pretrained(folder)`. By default
+        nothing, and nothing that is the checkpoint's own (model, retriever, pool) in any case.
+        """
+        return {}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "CandidateSource":
+        """
+        The source of a checkpoint. By default the class is called with its settings.
+
+        Args:
+            settings (`Mapping[str, Any]`): As [`~CandidateSource.settings`] gave them.
+            parts ([`CheckpointParts`]): Of the checkpoint.
+        """
+        return cls(**settings)
+
 
 SOURCES: dict[str, type[CandidateSource]] = {}
 
@@ -159,6 +202,11 @@ def source_class(name: str) -> type[CandidateSource]:
     return SOURCES[name]
 
 
+def source_name(source: CandidateSource) -> str:
+    """The name under which a source's class was registered, else the source's own."""
+    return next((name for name, kind in SOURCES.items() if kind is type(source)), source.name)
+
+
 Found = dict[str, list[list[Candidate]]]
 
 
@@ -184,8 +232,10 @@ def gather_candidates(
         `dict[str, list[list[Candidate]]]`: By the source's name; each hashtag of a row once, normalised.
 
     Raises:
+        InputError: A row is not [`Clues`], or `k` is below 1.
         SourceError: Two sources have one name, or one has none; `on_error` is neither `"raise"` nor `"skip"`; a source
-            failed, gave lists for another number of rows, or proposed what is no hashtag, and the message names it.
+            failed, gave lists for another number of rows, or proposed what is no hashtag or has a score that is no
+            finite number, and the message names it.
 
     Example:
 
@@ -203,6 +253,10 @@ def gather_candidates(
         raise SourceError(f"the sources are called {names}: give each one a name of its own.")
     if on_error not in ON_ERROR:
         raise SourceError(f"on_error={on_error!r}: use one of {', '.join(map(repr, ON_ERROR))}.")
+    check_number("k", k)
+    strange = [row for row in rows if not isinstance(row, Clues)]
+    if strange:
+        raise InputError(f"a row is a {type(strange[0]).__name__}: make Clues of data rows by clues_of(rows).")
     found = {}
     for source in sources:
         propose = source.training_candidates if training else source.candidates
@@ -217,6 +271,25 @@ def gather_candidates(
     return found
 
 
+def check_number(name: str, value: int) -> None:
+    """
+    Raises:
+        InputError: The argument called `name` is no whole number, or below 1.
+    """
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name}={value!r}: give a whole number of 1 or more.")
+
+
+def check_counts(counts: Mapping[str, int]) -> None:
+    """
+    Raises:
+        InputError: A count is below 0, or no number.
+    """
+    wrong = next((hashtag for hashtag, count in counts.items() if not count >= 0), None)
+    if wrong is not None:
+        raise InputError(f"counts has {counts[wrong]} for {wrong!r}: give 0 or more.")
+
+
 def _checked(rows: list[list[Candidate]], size: int, k: int) -> list[list[Candidate]]:
     if len(rows) != size:
         raise SourceError(f"it answered {len(rows)} lists of candidates for {size} rows")
@@ -228,6 +301,8 @@ def _each_once(row: list[Candidate]) -> list[Candidate]:
     for candidate in row:
         if not is_valid_hashtag(candidate.hashtag):
             raise SourceError(f"it proposed {candidate.hashtag!r}, which is no hashtag")
+        if not all(map(math.isfinite, (candidate.score, *candidate.evidence.values()))):
+            raise SourceError(f"its scores of {candidate.hashtag!r} are not all finite: {candidate}")
         hashtag = normalize_hashtag(candidate.hashtag)
         if hashtag not in best:
             same = hashtag == candidate.hashtag

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
+from ..retrieval.post_encoders import Encoder
 from ..retrieval.times import microseconds, parse_time
 
 # Of an author's earlier posts, so many are looked at.
@@ -44,6 +45,9 @@ class EarlierPost:
         object.__setattr__(self, "time", parse_time(self.time))
 
 
+_TEXTS = ("description", "transcript", "screen_text")
+
+
 @dataclass(frozen=True)
 class Clues:
     """
@@ -52,16 +56,20 @@ class Clues:
     Attributes:
         description, transcript, screen_text (`str`, defaults to `""`): the author's words, what is spoken, what is
             written in the picture. Hashtags in the description are taken out: they are what is sought.
-        history (sequence of [`EarlierPost`], `str` or lists of `str`): the author's earlier posts, newest first; a
-            string is a post of one hashtag. Those at or after `time` are left out.
+        history (sequence of [`EarlierPost`], `str`, lists of `str` or `dict`): the author's earlier posts, newest
+            first; a string is a post of one hashtag, a `dict` has `hashtags` and `time`. Those at or after `time` are
+            left out.
         time (`datetime` or `str`, *optional*): when the clip is posted, ISO 8601 with its zone. Nothing later is used.
         language (`str`, defaults to `""`): a code such as `"en"`.
         frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
             classifier takes.
         sound (`torch.Tensor` of shape `(samples,)`, *optional*): float32, mono, at the processor's sampling rate.
+        vectors (`dict[str, torch.Tensor]`): of the text, by the fingerprint of the encoder, where one was asked:
+            [`text_vectors`] notes them here, so that sources of one encoder ask it once. Not an argument.
 
     Raises:
-        InputError: A string of the history is no hashtag, a time has no zone.
+        InputError: A text is no string, the history is no list of posts or names what is no hashtag, or a time has no
+            zone.
 
     Example:
 
@@ -78,26 +86,33 @@ class Clues:
     description: str = ""
     transcript: str = ""
     screen_text: str = ""
-    history: Sequence[EarlierPost | str | Sequence[str]] = ()
+    history: Sequence[EarlierPost | str | Sequence[str] | Mapping[str, Any]] = ()
     time: datetime | None = None
     language: str = ""
     frames: torch.Tensor | None = None
     sound: torch.Tensor | None = None
+    vectors: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        if isinstance(self.history, str):
-            raise InputError(f"the history is one string, {self.history!r}: give a list, newest first.")
+        for name in (*_TEXTS, "language"):
+            given = getattr(self, name)
+            if not isinstance(given, (str, type(None))):
+                raise InputError(f"{name}={given!r} is no text: give a string.")
+            object.__setattr__(self, name, given or "")
+        history = () if self.history is None else self.history
+        if isinstance(history, (str, Mapping)) or not isinstance(history, Iterable):
+            raise InputError(f"the history is {history!r}: give a list, newest first.")
         time = parse_time(self.time)
-        posts = [post if isinstance(post, EarlierPost) else EarlierPost(post) for post in self.history]
+        posts = [_earlier_post(post) for post in history]
         earlier = [post for post in posts if time is None or post.time is None or post.time < time]
-        object.__setattr__(self, "description", remove_hashtags(self.description or ""))
+        object.__setattr__(self, "description", remove_hashtags(self.description))
         object.__setattr__(self, "time", time)
         object.__setattr__(self, "history", tuple(earlier[:MOST_POSTS]))
 
     @property
     def texts(self) -> list[str]:
         """Description, transcript and screen text, as far as there are any."""
-        return [text for text in (self.description, self.transcript, self.screen_text) if text]
+        return [getattr(self, name) for name in _TEXTS if getattr(self, name)]
 
     @property
     def text(self) -> str:
@@ -105,7 +120,34 @@ class Clues:
         return "\n".join(self.texts)
 
 
-_FIELDS = ("description", "transcript", "screen_text", "time", "language")
+def _earlier_post(post: Any) -> EarlierPost:
+    if isinstance(post, EarlierPost):
+        return post
+    if isinstance(post, Mapping):
+        return EarlierPost(post.get("hashtags") or (), post.get("time"))
+    return EarlierPost(post)
+
+
+def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
+    """
+    Vectors of the texts of some rows: one pass of the encoder for those that it has not seen yet.
+
+    Args:
+        rows (`Sequence[Clues]`): One or more clips; their `vectors` are filled.
+        encoder ([`~retrieval.TextEncoder`]): Reads texts.
+
+    Returns:
+        `torch.Tensor` of shape `(len(rows), d)`.
+    """
+    key = encoder.fingerprint()
+    new = [row for row in rows if key not in row.vectors]
+    if new:
+        for row, vector in zip(new, encoder.encode([row.text for row in new]), strict=True):
+            row.vectors[key] = vector
+    return torch.stack([row.vectors[key] for row in rows])
+
+
+_FIELDS = (*_TEXTS, "time", "language")
 
 
 def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:
@@ -157,7 +199,7 @@ def _posts_by_user(rows: Iterable[Mapping[str, Any]]) -> dict[Any, list[tuple[in
     posts = defaultdict(list)
     for row in rows:
         if row.get("user") and (time := parse_time(row.get("time"))) is not None:
-            posts[row["user"]].append((microseconds(time), EarlierPost(tuple(row.get("hashtags") or ()), time)))
+            posts[row["user"]].append((microseconds(time), EarlierPost(row.get("hashtags") or (), time)))
     for of_user in posts.values():
         of_user.sort(key=lambda post: post[0])
     return posts

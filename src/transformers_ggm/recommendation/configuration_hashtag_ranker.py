@@ -1,5 +1,7 @@
 """Configuration of the ranker of candidates."""
 
+import math
+
 from transformers import PreTrainedConfig
 
 from ..errors import RankerError
@@ -17,15 +19,16 @@ class HashtagRankerConfig(PreTrainedConfig):
             of a logistic regression only.
         calibration_logits, calibration_probabilities (`list[float]`, *optional*): The probability at each of some
             logits, ascending both, with straight lines between them; without them the sigmoid. Found by isotonic
-            regression on rows that the fit did not see.
+            regression, or a sigmoid of its own slope, on rows that the fit did not see.
         missing_hashtags (`float`, *optional*, defaults to 0.0): How many true hashtags of a row no source proposes, on
             average.
         calibration_error (`float`, *optional*): Expected calibration error of each row's best five, from 0 to 1, on
             rows that the fit did not see; `None` of a ranker that was not fitted.
 
     Raises:
-        RankerError: Features of one name, a monotone hidden layer, or a calibration that does not ascend or has not as
-            many probabilities as logits.
+        RankerError: Features that are no list of names or of one name, a `hidden_size` or `missing_hashtags` below 0,
+            a monotone hidden layer, or a calibration that does not ascend, has not as many probabilities as logits, or
+            has numbers that are not finite or no probabilities.
 
     Example:
 
@@ -52,6 +55,8 @@ class HashtagRankerConfig(PreTrainedConfig):
         calibration_error=None,
         **kwargs,
     ):
+        if isinstance(features, str):
+            raise RankerError(f"`features` is {features!r}: give a list of names.")
         self.features = list(features or ())
         self.hidden_size = hidden_size
         self.monotone = monotone
@@ -63,6 +68,12 @@ class HashtagRankerConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
     def _check(self):
+        if not all(isinstance(name, str) for name in self.features):
+            raise RankerError(f"`features` is {self.features}: give a list of names.")
+        if not isinstance(self.hidden_size, int) or self.hidden_size < 0:
+            raise RankerError(f"`hidden_size` is {self.hidden_size!r}: give a whole number of 0 or more.")
+        if not 0 <= self.missing_hashtags < math.inf:
+            raise RankerError(f"`missing_hashtags` is {self.missing_hashtags!r}: give a number of 0 or more.")
         if len(set(self.features)) < len(self.features):
             raise RankerError("`features` has a name twice: give each feature a name of its own.")
         if self.monotone and self.hidden_size:
@@ -70,6 +81,8 @@ class HashtagRankerConfig(PreTrainedConfig):
         pairs = (self.calibration_logits, self.calibration_probabilities)
         if len(pairs[0]) != len(pairs[1]) or any(sorted(numbers) != numbers for numbers in pairs):
             raise RankerError("the calibration must have as many probabilities as logits, both ascending.")
+        if not all(map(math.isfinite, pairs[0])) or not all(0 <= number <= 1 for number in pairs[1]):
+            raise RankerError("the calibration must have finite logits, and probabilities from 0 to 1.")
 
 
 __all__ = ["HashtagRankerConfig"]

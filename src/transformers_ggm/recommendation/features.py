@@ -4,8 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from ..errors import HashtagError, RankerError
+from ..processing.hashtags import normalize_hashtag
 from ..retrieval.text_terms import joined_words
 from .candidates import CandidateSource, Found
 from .clues import Clues
@@ -63,12 +66,38 @@ class CandidateFeatures:
         """Numbers of the candidates `(n, ...)`, cut into those of each row."""
         return list(numbers.split([len(row) for row in self.hashtags]))
 
+    def rows(self) -> list["CandidateFeatures"]:
+        """Those of each row alone."""
+        parts = zip(self.by_row(self.values), self.hashtags, self.sources)
+        return [CandidateFeatures(self.names, values, [hashtags], [by]) for values, hashtags, by in parts]
+
     def truth(self, hashtags: Sequence[Sequence[str]]) -> torch.Tensor:
-        """1 for candidates that are among the true hashtags of their row, else 0: `(n,)` float32."""
-        true = [set(row) for row in hashtags]
+        """
+        1 for candidates that are among the true hashtags of their row, else 0: `(n,)` float32.
+
+        Raises:
+            RankerError: As [`true_hashtags`].
+        """
+        true = true_hashtags(hashtags)
         return torch.tensor(
             [float(hashtag in of_row) for row, of_row in zip(self.hashtags, true) for hashtag in row],
         )
+
+
+def true_hashtags(hashtags: Sequence[Sequence[str]]) -> list[set[str]]:
+    """
+    The true hashtags of rows, normalised as candidates are.
+
+    Raises:
+        RankerError: Those of a row are no list, or one is no hashtag.
+    """
+    true = []
+    for number, row in enumerate(hashtags):
+        try:
+            true.append({normalize_hashtag(hashtag) for hashtag in ([row] if isinstance(row, str) else row)})
+        except (HashtagError, TypeError) as error:
+            raise RankerError(f"row {number} has the true hashtags {row!r}: give a list of hashtags.") from error
+    return true
 
 
 def candidate_features(
@@ -118,7 +147,7 @@ def candidate_features(
         values += table.values()
         hashtags.append(list(table))
         proposed.append(list(by.values()))
-    tensor = torch.tensor(values) if values else torch.zeros(0, len(names))
+    tensor = torch.from_numpy(np.array(values, np.float32)) if values else torch.zeros(0, len(names))
     return CandidateFeatures(names, tensor, hashtags, proposed)
 
 

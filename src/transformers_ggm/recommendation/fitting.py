@@ -1,23 +1,21 @@
 """Fitting a ranker: cross-fitted, calibrated, deterministic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from ..errors import RankerError
-from ..evaluation.calibration import best_of_rows, expected_calibration_error
 from .configuration_hashtag_ranker import HashtagRankerConfig
-from .features import CandidateFeatures
-from .modeling_hashtag_ranker import HashtagRanker, calibrated, feature_forms
+from .features import CandidateFeatures, true_hashtags
+from .modeling_hashtag_ranker import HashtagRanker, feature_forms
+from .ranker_calibration import choose_calibration
 
 FEWEST_ROWS = 50
 NUM_FOLDS = 5
 # Strengths of the regularisation that are tried.
 STRENGTHS = (1.0, 10.0, 100.0)
 _ITERATIONS = {"logistic": 100, "hidden": 150}
-# Of the isotonic regression: fewer candidates than this in a step say little of a probability.
-_FEWEST_IN_STEP = 20
 
 
 def fit_ranker(
@@ -33,12 +31,13 @@ def fit_ranker(
     Fits a ranker on rows that no source learned from, such as the validation split.
 
     Five parts of the rows are each scored by a ranker of the other four: from these scores the probabilities are
-    calibrated (isotonic regression) and the calibration error is estimated. The ranker itself is fitted on all rows.
+    calibrated (isotonic regression, or a sigmoid where the parts left out are likelier by it, as with few rows), and
+    the calibration error is estimated. The ranker itself is fitted on all rows.
     Deterministic on one machine.
 
     Args:
         features ([`CandidateFeatures`]): Of the rows' candidates.
-        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        hashtags (`list[list[str]]`): The true ones of each row.
         hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
         l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
             that of 1, 10 and 100 with which the parts left out are the most likely.
@@ -49,8 +48,9 @@ def fit_ranker(
         `missing_hashtags`.
 
     Raises:
-        RankerError: There are fewer than 50 rows, or features of another number of rows; no candidate is a true
-            hashtag, or all are; `monotone` with a hidden layer; scikit-learn is not installed.
+        RankerError: There are fewer than 50 rows, or features of another number of rows; a feature is not finite; no
+            candidate is a true hashtag, or all are, or a true one is no hashtag; `monotone` with a hidden layer;
+            scikit-learn is not installed.
 
     Example:
 
@@ -75,6 +75,9 @@ def fit_ranker(
         )
     if len(hashtags) != len(features.hashtags):
         raise RankerError(f"there are features of {len(features.hashtags)} rows, but hashtags of {len(hashtags)}.")
+    bad = (~features.values.isfinite()).any(dim=0).nonzero().flatten().tolist()
+    if bad:
+        raise RankerError(f"the feature {features.names[bad[0]]!r} is not finite everywhere: mend its source.")
     truth = features.truth(hashtags)
     if not 0 < truth.sum() < len(truth):
         raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
@@ -93,8 +96,8 @@ def fit_ranker(
     l2 = min(losses, key=losses.get)
     logits = tried[l2]
     ranker = _fitted(config, features.values, truth, l2, seed)
-    ranker.config.calibration_logits, ranker.config.calibration_probabilities = _calibration(logits, truth)
-    ranker.config.calibration_error = _calibration_error(features, logits, truth, fold_of)
+    points, ranker.config.calibration_error = choose_calibration(logits, truth, row_of, fold_of)
+    ranker.config.calibration_logits, ranker.config.calibration_probabilities = points
     ranker.config.missing_hashtags = _missing(features.hashtags, hashtags)
     return ranker
 
@@ -162,53 +165,6 @@ def _descend(ranker: HashtagRanker, inputs: torch.Tensor, truth: torch.Tensor, l
     ranker.zero_grad(set_to_none=True)
 
 
-def _calibration(logits: torch.Tensor, truth: torch.Tensor) -> tuple[list[float], list[float]]:
-    """Logits, ascending, with the probability at each: the middles of the steps of an isotonic regression."""
-    try:
-        from sklearn.isotonic import IsotonicRegression
-    except ImportError as error:
-        raise RankerError("fitting a ranker needs scikit-learn: `pip install transformers-ggm[recommend]`.") from error
-    order = logits.argsort(stable=True)
-    logits, truth = logits[order].double().numpy(), truth[order].double().numpy()
-    steps = IsotonicRegression(out_of_bounds="clip").fit_transform(logits, truth)
-    points = [_middle(logits[part], truth[part]) for part in _joined_steps(steps)]
-    at, probabilities = map(list, zip(*points))
-    # Two steps may meet in one logit.
-    return [float(number) for number in np.maximum.accumulate(at)], _ascending(probabilities)
-
-
-def _joined_steps(steps: np.ndarray) -> Iterator[slice]:
-    """The steps of an isotonic regression, small ones joined with the next."""
-    ends = np.append(np.flatnonzero(np.diff(steps)) + 1, len(steps))
-    start = 0
-    for end in ends.tolist():
-        if end - start >= _FEWEST_IN_STEP or (end == len(steps) and end > start):
-            yield slice(start, end)
-            start = end
-
-
-def _middle(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    # As if it had been true once and false once more: no step is certain.
-    return float(logits.mean()), float((truth.sum() + 0.5) / (len(truth) + 1))
-
-
-def _ascending(numbers: Sequence[float]) -> list[float]:
-    return [float(number) for number in np.maximum.accumulate(numbers)]
-
-
-def _calibration_error(
-    features: CandidateFeatures, logits: torch.Tensor, truth: torch.Tensor, fold_of: torch.Tensor
-) -> float:
-    """Of each row's best five, where the calibration did not see them."""
-    probabilities = torch.empty(len(truth))
-    for fold in range(NUM_FOLDS):
-        kept = fold_of != fold
-        if (~kept).any():
-            probabilities[~kept] = calibrated(logits[~kept], *_calibration(logits[kept], truth[kept]))
-    rows = [[part.numpy() for part in features.by_row(numbers) if len(part)] for numbers in (probabilities, truth)]
-    return expected_calibration_error(*best_of_rows(*rows))
-
-
 def _missing(candidates: Sequence[Sequence[str]], hashtags: Sequence[Sequence[str]]) -> float:
     """How many true hashtags of a row are not among its candidates, on average."""
-    return float(np.mean([len(set(true) - set(row)) for row, true in zip(candidates, hashtags)]))
+    return float(np.mean([len(true - set(row)) for row, true in zip(candidates, true_hashtags(hashtags))]))

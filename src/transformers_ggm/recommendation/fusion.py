@@ -1,12 +1,24 @@
 """One list of several: what the retrieving sources found, as guidance for a generator."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from ..errors import RankerError, SourceError
-from .candidates import Candidate, CandidateSource, Found, best_candidates, gather_candidates, register_source
+from .candidates import (
+    Candidate,
+    CandidateSource,
+    Found,
+    best_candidates,
+    check_number,
+    gather_candidates,
+    register_source,
+)
 from .clues import Clues
+from .features import true_hashtags
 
 # Cormack, Clarke and Buettcher (SIGIR 2009) found it good over many collections.
 RANK_CONSTANT = 60
@@ -29,6 +41,9 @@ def reciprocal_rank_fusion(
     Returns:
         `list[list[Candidate]]`: For each row its hashtags, each once, best first.
 
+    Raises:
+        SourceError: The sources have candidates of different numbers of rows.
+
     Example:
 
     ```python
@@ -40,6 +55,7 @@ def reciprocal_rank_fusion(
 
     ```
     """
+    _check_sizes(found, len(next(iter(found.values()), ())), SourceError)
     fused = []
     for lists in zip(*found.values()):
         scores: dict[str, float] = {}
@@ -49,6 +65,12 @@ def reciprocal_rank_fusion(
                 scores[candidate.hashtag] = scores.get(candidate.hashtag, 0.0) + weight / (constant + rank)
         fused.append(best_candidates(scores, k))
     return fused
+
+
+def _check_sizes(found: Found, size: int, error: type[ValueError]) -> None:
+    for name, rows in found.items():
+        if len(rows) != size:
+            raise error(f"the source {name!r} has {len(rows)} rows of candidates, not {size}: give those of all rows.")
 
 
 def learn_fusion_weights(
@@ -61,14 +83,15 @@ def learn_fusion_weights(
     Args:
         found (`dict[str, list[list[Candidate]]]`): Of rows that the sources did not learn from, or those of
             `training_candidates`.
-        hashtags (`list[list[str]]`): The true ones of each row, normalised.
+        hashtags (`list[list[str]]`): The true ones of each row.
         constant (`int`, defaults to 60): As for the fusion.
 
     Returns:
         `dict[str, float]`: By source; the largest is 1.
 
     Raises:
-        RankerError: No candidate is true.
+        RankerError: No candidate is true, a true one is no hashtag, or a source has candidates of another number of
+            rows.
 
     Example:
 
@@ -83,14 +106,15 @@ def learn_fusion_weights(
     ```
     """
     names = list(found)
+    _check_sizes(found, len(hashtags), RankerError)
     ranks, truth = [], []
-    for true, *lists in zip(hashtags, *found.values()):
+    for true, *lists in zip(true_hashtags(hashtags), *found.values()):
         places: dict[str, list[float]] = {}
         for column, candidates in enumerate(lists):
             for rank, candidate in enumerate(candidates, start=1):
                 places.setdefault(candidate.hashtag, [0.0] * len(names))[column] = (constant + 1) / (constant + rank)
         ranks += places.values()
-        truth += [hashtag in set(true) for hashtag in places]
+        truth += [hashtag in true for hashtag in places]
     if not any(truth):
         raise RankerError("no candidate is a true hashtag: there is nothing to learn weights from.")
     weights = _positive_regression(torch.tensor(ranks), torch.tensor(truth, dtype=torch.float32))
@@ -112,6 +136,62 @@ def _positive_regression(inputs: torch.Tensor, truth: torch.Tensor) -> torch.Ten
     return roots.detach().square()
 
 
+@dataclass(frozen=True)
+class Guidance:
+    """
+    Which sources are joined to the guidance of a generator, by [`reciprocal_rank_fusion`].
+
+    Attributes:
+        sources (`tuple[str, ...]`): names of retrieving sources.
+        weights (`Mapping[str, float]`, *optional*): by source, as [`learn_fusion_weights`] finds them; 1 each by
+            default.
+
+    Raises:
+        SourceError: No source is named, or there are weights of others.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation import Guidance
+
+    >>> Guidance(["pool", "posts_sparse"], {"pool": 0.2, "posts_sparse": 1.0}).sources
+    ('pool', 'posts_sparse')
+
+    ```
+    """
+
+    sources: Sequence[str]
+    weights: Mapping[str, float] | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if not self.sources:
+            raise SourceError("guidance without sources: name one at least, or go without (guidance=None).")
+        _check_weights(self.weights, self.sources)
+
+    def fused(self, found: Found, k: int) -> list[list[Candidate]]:
+        """The `k` hashtags that guide each row, of what sources found."""
+        return reciprocal_rank_fusion({name: found[name] for name in self.sources}, k, self.weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a checkpoint keeps it."""
+        return {"sources": list(self.sources), "weights": None if self.weights is None else dict(self.weights)}
+
+    @classmethod
+    def from_dict(cls, described: Mapping[str, Any]) -> "Guidance":
+        """What [`~Guidance.to_dict`] told."""
+        return cls(described["sources"], described.get("weights"))
+
+
+def _check_weights(weights: Mapping[str, float] | None, names: Collection[str]) -> None:
+    unknown = sorted(set(weights or ()) - set(names))
+    if unknown:
+        raise SourceError(f"there are weights for {unknown}, but no such sources.")
+    wrong = {name: weight for name, weight in (weights or {}).items() if not 0 <= weight < math.inf}
+    if wrong:
+        raise SourceError(f"the weights {wrong} are no finite numbers of 0 or more.")
+
+
 @register_source("fused")
 class FusedSource(CandidateSource):
     """
@@ -124,7 +204,8 @@ class FusedSource(CandidateSource):
         on_error (`str`, defaults to `"raise"`): See [`gather_candidates`].
 
     Raises:
-        SourceError: There are weights of other sources.
+        SourceError: There are weights of other sources, or a weight is negative or not finite.
+        InputError: `k` is below 1.
     """
 
     def __init__(
@@ -134,9 +215,8 @@ class FusedSource(CandidateSource):
         k: int = 50,
         on_error: str = "raise",
     ):
-        unknown = sorted(set(weights or ()) - {source.name for source in sources})
-        if unknown:
-            raise SourceError(f"there are weights for {unknown}, but no such sources.")
+        _check_weights(weights, [source.name for source in sources])
+        check_number("k", k)
         self.sources, self.weights, self.k, self.on_error = list(sources), weights, k, on_error
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:

@@ -1,10 +1,12 @@
 """The ranker of candidates: a small model over named features."""
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from ..errors import CheckpointError, RankerError
 from .configuration_hashtag_ranker import HashtagRankerConfig
 
 # Added before the logarithm, of features that are mostly shares.
@@ -55,6 +57,24 @@ class HashtagRanker(PreTrainedModel):
         self.output = nn.Linear(config.hidden_size or width, 1)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, **kwargs):
+        """
+        As in transformers.
+
+        Raises:
+            CheckpointError: There is no ranker, its files are damaged or do not fit each other, or numbers in them are
+                not finite.
+        """
+        try:
+            loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
+        except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(f"{pretrained_model_name_or_path} cannot be loaded as a ranker: {error}") from error
+        ranker = loaded[0] if isinstance(loaded, tuple) else loaded
+        if not all(tensor.isfinite().all() for tensor in ranker.state_dict().values()):
+            raise CheckpointError(f"{pretrained_model_name_or_path} is a damaged ranker: not all numbers are finite.")
+        return loaded
+
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
             # Unsure of everything alike, but for a hidden layer, whose units must differ.
@@ -75,7 +95,12 @@ class HashtagRanker(PreTrainedModel):
 
         Returns:
             `torch.Tensor` of shape `(n,)`: float32 logits, before calibration.
+
+        Raises:
+            RankerError: There are not as many features.
         """
+        if features.ndim != 2 or features.shape[1] != len(self.config.features):
+            raise RankerError(f"features has shape {tuple(features.shape)}: give (n, {len(self.config.features)}).")
         return self._logits(self.standardized(features))
 
     def standardized(self, features: torch.Tensor) -> torch.Tensor:

@@ -1,18 +1,24 @@
 """From clues to hashtags with probabilities: sources, then the ranker."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
-from ..errors import InputError, RankerError
-from .candidates import CandidateSource, gather_candidates
+from ..errors import InputError, RankerError, SourceError
+from .candidates import CandidateSource, check_counts, check_number, gather_candidates
+from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 from .configuration_hashtag_ranker import HashtagRankerConfig
 from .expected_f1 import best_number
 from .features import CandidateFeatures, candidate_features, feature_names
 from .fitting import fit_ranker
+from .fusion import Guidance
 from .modeling_hashtag_ranker import HashtagRanker
+from .recommender_files import fetch_recommendation, read_recommendation, write_recommendation
+from .word_table import added, without
 
 
 @dataclass(frozen=True)
@@ -47,9 +53,12 @@ class Recommender:
         counts (`Mapping[str, int]`, *optional*): How often each known hashtag was used, as
             [`PostIndex.hashtag_counts`] tells.
         k (`int`, defaults to 50): How many candidates of each source are looked at.
+        guidance ([`Guidance`], *optional*): Which of the sources guide a generator, and how much each counts.
 
     Raises:
         RankerError: The ranker's features are not those of the sources.
+        SourceError: The guidance names a source that is not among them, or the generator.
+        InputError: A count is negative, or `k` is below 1.
 
     Example:
 
@@ -73,9 +82,16 @@ class Recommender:
         ranker: HashtagRanker | None = None,
         counts: Mapping[str, int] | None = None,
         k: int = 50,
+        guidance: Guidance | None = None,
     ):
+        check_number("k", k)
+        check_counts(counts or {})
         self.sources, self.counts, self.k = list(sources), counts or {}, k
-        self.ranker = ranker
+        self.ranker, self.guidance = ranker, guidance
+        retrieving = [source.name for source in self.sources if source.name != "generator"]
+        unknown = [name for name in guidance.sources if name not in retrieving] if guidance else []
+        if unknown:
+            raise SourceError(f"{unknown} cannot guide the generator: name some of {retrieving}.")
         if ranker is not None:
             self._check_features(ranker)
 
@@ -91,6 +107,88 @@ class Recommender:
                 + ("they come in another order, " if not missing and not new else "")
                 + "give it the sources that it was fitted with, or fit one anew with Recommender.fit(...)."
             )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_hub_id: str | os.PathLike,
+        *,
+        retriever: Any = None,
+        retriever_processor: Any = None,
+        hashtag_pool: Any = None,
+        model: Any = None,
+        processor: Any = None,
+        classifier: Any = None,
+        sources: Sequence[CandidateSource] = (),
+        device: torch.device | None = None,
+        **hub: Any,
+    ) -> "Recommender":
+        """
+        Loads the recommender of a checkpoint. Without `guidance` its generator is guided by its pool.
+
+        Args:
+            path_or_hub_id (`str` or `os.PathLike`): A folder with a `recommendation.json`, or the id of a repository.
+            retriever ([`HashtagRetriever`]), retriever_processor ([`HashtagRetrieverProcessor`]), hashtag_pool
+                ([`HashtagPool`]), model ([`GGMForHashtagGeneration`]), processor ([`GGMProcessor`]), classifier
+                ([`ClassifierSource`], all *optional*): Those that are loaded already; others that a source needs are
+                loaded from the checkpoint.
+            sources (`Sequence[CandidateSource]`): Of your own; each is taken for the stored one of its name.
+            device (`torch.device`, *optional*): Where models are put that are loaded here; the CPU by default.
+            hub: `revision`, `token`, `cache_dir`, `local_files_only`, as in `huggingface_hub.snapshot_download`.
+
+        Raises:
+            CheckpointError: There is no `recommendation.json`, or something is damaged or missing.
+            SourceError: A source is not known, or cannot be made.
+            EncoderMismatchError, RetrieverMismatchError: Parts were made by different encoders.
+            RankerError: The ranker's features are not those of the sources.
+        """
+        loaded = {
+            "retriever": retriever,
+            "retriever_processor": retriever_processor,
+            "hashtag_pool": hashtag_pool,
+            "model": model,
+            "processor": processor,
+        }
+        folder = fetch_recommendation(path_or_hub_id, whole=None in loaded.values(), **hub)
+        parts = CheckpointParts(folder, device, classifier=classifier, **loaded)
+        return cls(**read_recommendation(parts, sources))
+
+    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+        """
+        Saves the recommender into a checkpoint, whose other files stay: `recommendation.json` and, where its sources
+        have them, `posts/`, `words/`, `word_pool/`, `text_encoder/`, `classifier/` and `ranker/`. The checkpoint's own
+        model, retriever and pool are not saved here.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): The checkpoint's folder, made where there is none.
+
+        Raises:
+            SourceError: A source cannot be stored; nothing is written.
+            CheckpointError: `save_directory` is a file.
+        """
+        write_recommendation(save_directory, self.sources, self.guidance, self.ranker, self.counts, self.k)
+
+    def add_hashtags(self, counts: Mapping[str, int]) -> None:
+        """
+        Takes in hashtags that are known from now on: all sources that can propose them do, and they are not novel.
+
+        Args:
+            counts (`Mapping[str, int]`): Normalised hashtags, with how many more uses of each there are.
+        """
+        self.counts = added(self.counts, counts)
+        for source in self.sources:
+            source.add_hashtags(counts)
+
+    def remove_hashtags(self, hashtags: Collection[str]) -> None:
+        """
+        Forgets hashtags; posts that have them, and the generator, may still propose them.
+
+        Args:
+            hashtags (`Collection[str]`): Normalised; those that are not known are passed over.
+        """
+        self.counts = without(self.counts, hashtags)
+        for source in self.sources:
+            source.remove_hashtags(hashtags)
 
     def features(self, rows: Sequence[Clues], on_error: str = "raise") -> CandidateFeatures:
         """
@@ -115,7 +213,7 @@ class Recommender:
 
         Args:
             rows (`Sequence[Clues]`): 50 or more.
-            hashtags (`list[list[str]]`): Their true hashtags, normalised.
+            hashtags (`list[list[str]]`): Their true hashtags.
             options: As of [`fit_ranker`].
 
         Returns:
@@ -177,13 +275,17 @@ class Recommender:
             `list[list[Recommendation]]`: As [`~Recommender.recommend`].
 
         Raises:
-            RankerError: There is no ranker yet.
+            RankerError: There is no ranker yet, or the features are not its own.
             InputError: `top_n` is below 1, or `min_score` is not from 0 to 1.
         """
         if self.ranker is None:
             raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")
-        if (top_n is not None and top_n < 1) or (min_score is not None and not 0 <= min_score <= 1):
-            raise InputError(f"top_n={top_n}, min_score={min_score}: show 1 or more, from 0 to 1 likely.")
+        if features.names != self.ranker.config.features:
+            raise RankerError("the features are not those of the ranker: take them from Recommender.features(...).")
+        if top_n is not None:
+            check_number("top_n", top_n)
+        if min_score is not None and not 0 <= min_score <= 1:
+            raise InputError(f"min_score={min_score}: give a number from 0 to 1.")
         logits = self.ranker(features.values).detach()
         found = []
         parts = zip(

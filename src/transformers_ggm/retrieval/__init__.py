@@ -1,7 +1,8 @@
 """What is known, with its vectors: the hashtag pool, and the index of tagged posts."""
 
+from .description_encoder import DescriptionEncoder
 from .hashtag_pool import HashtagPool
 from .post_index import PostIndex, SimilarPost
 from .text_encoder import TextEncoder
 
-__all__ = ["HashtagPool", "PostIndex", "SimilarPost", "TextEncoder"]
+__all__ = ["DescriptionEncoder", "HashtagPool", "PostIndex", "SimilarPost", "TextEncoder"]

@@ -12,6 +12,7 @@ from ..processing import HashtagRetrieverProcessor
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from .hashtag_pool import HashtagPool
 from .nearest import scored_nearest_hashtags
+from .retriever_loading import load_retriever_part
 
 
 def show(path: str) -> None:
@@ -100,13 +101,8 @@ def load_retriever(path: str) -> tuple[HashtagRetriever, HashtagRetrieverProcess
     """
     folder = Path(path, RETRIEVER_FOLDER)
     source = str(folder) if folder.is_dir() else path
-    try:
-        return (
-            HashtagRetriever.from_pretrained(source).eval(),
-            HashtagRetrieverProcessor.from_pretrained(source),
-        )
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{source} cannot be loaded as a retriever: {error}") from error
+    model = load_retriever_part(HashtagRetriever, source).eval()
+    return model, load_retriever_part(HashtagRetrieverProcessor, source)
 
 
 def _local_pool(path: Path) -> tuple[Path, HashtagPool]:

@@ -14,16 +14,18 @@ import safetensors
 import safetensors.numpy
 import safetensors.torch
 import torch
+from transformers.utils import is_scipy_available
 
 from ..errors import CheckpointError
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import atomic_folder
 from ..version import __version__
 from .pool_vectors import MAPPED_FROM
-from .post_table import SCHEMA, TEXT_COLUMN
+from .post_table import SCHEMA, TEXT_COLUMN, hashtag_numbers
+from .sparse_index import NUM_TERMS, scipy_sparse
 from .vector_files import VECTORS_KEY, sha256_of, write_vectors
 
-if TYPE_CHECKING:
+if TYPE_CHECKING and is_scipy_available():  # so that code beside a checkpoint does not ask for it
     from scipy.sparse import csr_matrix
 
 INDEX_FILE = "posts.json"
@@ -149,8 +151,11 @@ def _read_contents(folder: Path, description: dict[str, Any]) -> PostContents:
     hashtags = pq.read_table(folder / HASHTAGS_FILE)["hashtag"].to_pylist()
     vectors = _read_vectors(folder / EMBEDDINGS_FILE, description) if EMBEDDINGS_FILE in files else None
     counts = _read_counts(folder / SPARSE_FILE, table.num_rows) if SPARSE_FILE in files else None
-    if table.num_rows != description["size"]:
-        raise ValueError(f"{table.num_rows} posts instead of {description['size']}")
+    if not table.num_rows or table.num_rows != description["size"]:
+        raise ValueError(f"{table.num_rows} posts instead of {description['size'] or 'some'}")
+    numbers, _ = hashtag_numbers(table)
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(hashtags):
+        raise ValueError(f"a post has a hashtag that is not among the {len(hashtags)} of {HASHTAGS_FILE}")
     return PostContents(
         table, hashtags, vectors and [vectors[0]], description["dim"], counts, description["encoder_fingerprint"]
     )
@@ -165,11 +170,8 @@ def _read_vectors(file: Path, description: dict[str, Any]) -> list[torch.Tensor]
 
 
 def _read_counts(file: Path, size: int) -> "csr_matrix":
-    from scipy.sparse import csr_matrix
-
-    from .sparse_index import NUM_TERMS
-
     arrays = safetensors.numpy.load_file(file)
-    counts = csr_matrix((arrays["counts"].astype(np.float32), arrays["indices"], arrays["indptr"]), (size, NUM_TERMS))
+    contents = arrays["counts"].astype(np.float32), arrays["indices"], arrays["indptr"]
+    counts = scipy_sparse().csr_matrix(contents, (size, NUM_TERMS))
     counts.check_format(full_check=True)
     return counts

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,32 +24,27 @@ from .hashtag_table import named
 from .hub_folders import fetch_folder
 from .indexes import SearchIndex, make_index
 from .pool_vectors import PoolVectors
+from .post_encoders import Encoder, field_read_by
 from .post_files import CARD_FILE, POST_FILES, PostContents, read_posts, write_posts
+from .post_search import allowed_rows, search_one, search_sparse
 from .post_table import (
     TEXT_COLUMN,
     Vocabulary,
     batched_posts,
     hashtag_numbers,
+    next_number,
     post_table,
     post_text,
     times_of,
 )
-from .sparse_index import SparseIndex
+from .sparse_index import SparseIndex, scipy_sparse
 from .times import microseconds, parse_time
 
 _POSTS_AT_A_TIME = 4096
+# Of posts whose pictures or sounds are encoded: decoded, they are large.
+_CLIPS_AT_A_TIME = 64
 # Of the posts that a dense search finds, some may be too late or too similar: as many times more are looked at first.
 _MORE = 2
-
-
-class Encoder(Protocol):
-    """What an index needs of a text encoder, for instance a [`TextEncoder`]."""
-
-    def encode(self, texts: Sequence[str]) -> torch.Tensor:
-        """Vectors `(len(texts), d)` of texts."""
-
-    def fingerprint(self) -> str:
-        """What tells the encoder from others."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +81,8 @@ class _Posts:
 
 class PostIndex:
     """
-    Posts with their hashtags, searched by meaning (`"dense"`, the vectors of a text encoder), by shared words
-    (`"sparse"`, TF-IDF; character n-grams in scripts without spaces), or both.
+    Posts with their hashtags, searched by meaning (`"dense"`, the vectors of an encoder of texts, pictures or sounds),
+    by shared words (`"sparse"`, TF-IDF; character n-grams in scripts without spaces), or both.
 
     Texts are not kept unless asked for: vectors (float16, memory-mapped above 256 MB) and hashed terms are. Adding and
     removing is seen by the next search; several threads may use one index. A dense search costs one pass of the
@@ -97,8 +92,8 @@ class PostIndex:
 
     Args:
         contents (`PostContents`): Its posts, their hashtags, vectors and terms, as its files hold them.
-        encoder ([`TextEncoder`], *optional*): The one that made the vectors; needed for dense search by texts, and for
-            adding to an index with vectors.
+        encoder ([`TextEncoder`] or another [`~retrieval.post_index.Encoder`], *optional*): The one that made the
+            vectors; needed for dense search by texts, and for adding to an index with vectors.
         index (`str`, defaults to `"auto"`): How vectors are searched, see [`HashtagPool`].
 
     Raises:
@@ -170,7 +165,8 @@ class PostIndex:
             posts (iterable of `dict`): A `datasets.Dataset`, a list or a stream of rows with `hashtags`, and as far as
                 they are known `description`, `transcript`, `screen_text`, `id` (by default running numbers) and `time`
                 (ISO 8601 with zone).
-            encoder ([`TextEncoder`], *optional*): For dense search.
+            encoder ([`TextEncoder`] or another [`~retrieval.post_index.Encoder`], *optional*): For dense search. One
+                that reads another field than the text finds it in the rows; posts without it are found by words alone.
             sparse (`bool`, defaults to `True`): Whether to index shared words; needs scikit-learn.
             store_text (`bool`, defaults to `False`): Whether to keep the posts' words, and save them with the index.
             index (`str`, defaults to `"auto"`): How vectors are searched, see [`HashtagPool`].
@@ -217,7 +213,7 @@ class PostIndex:
             store_text = TEXT_COLUMN.name in before.table.column_names
             encoder = self.encoder if before.vectors is not None else None
             tables, vectors, counts = _read_batches(
-                posts, encoder, before.sparse is not None, store_text, self._vocabulary, before.table.num_rows
+                posts, encoder, before.sparse is not None, store_text, self._vocabulary, next_number(before.table)
             )
             if not tables:
                 return
@@ -238,6 +234,8 @@ class PostIndex:
         Raises:
             PostIndexError: Some ids are not there, or no post would be left; nothing is removed.
         """
+        if isinstance(ids, str):
+            raise PostIndexError(f"ids={ids!r} is one string: give a list of ids. Nothing was removed.")
         ids = list(map(str, ids))
         with self._changing:
             before = self._posts
@@ -284,11 +282,13 @@ class PostIndex:
             PostIndexError: The index was built without what the search needs, or loaded without the encoder; `by` is
                 neither of the two, `k` is below 1, there is no query, vectors have another width, or `before` is not
                 one for each query.
-            InputError: A time of `before` has no zone.
+            InputError: A time of `before` is none, or has no zone.
         """
         posts = self._posts
-        if k < 1:
-            raise PostIndexError(f"k={k}: ask for at least one post.")
+        if not isinstance(k, int) or k < 1:
+            raise PostIndexError(f"k={k!r}: ask for at least one post.")
+        if isinstance(texts, str):
+            raise PostIndexError("`texts` is one string: give a list of texts.")
         if texts is None and (vectors is None or by == "sparse"):
             raise PostIndexError(
                 f"`texts` is missing, which a {by} search needs{' without `vectors`' * (by == 'dense')}."
@@ -300,11 +300,12 @@ class PostIndex:
             )
         if not count:
             return []
-        limits = [None if time is None else microseconds(parse_time(time)) for time in before] if before else None
+        times = [parse_time(time) for time in before or ()]
+        limits = [None if time is None else microseconds(time) for time in times] if any(times) else None
         if by == "dense":
             found = self._search_dense(posts, texts, vectors, k, limits, max_similarity)
         elif by == "sparse":
-            found = _search_sparse(posts, texts, k, limits, max_similarity)
+            found = search_sparse(posts, texts, k, limits, max_similarity)
         else:
             raise PostIndexError(f"by={by!r}: search by 'dense' or 'sparse'.")
         return [[self._similar(posts, int(row), value) for row, value in zip(*of_text)] for of_text in found]
@@ -321,24 +322,46 @@ class PostIndex:
         if vectors is None:
             vectors = self._encoded(texts)
         vectors = normalize(torch.as_tensor(vectors).detach().to("cpu", torch.float32), dim=-1)
-        if vectors.ndim != 2 or vectors.shape[1] != posts.vectors.dim:
-            raise PostIndexError(f"vectors has shape {tuple(vectors.shape)}: give (q, {posts.vectors.dim}).")
+        if vectors.ndim != 2 or vectors.shape[1] != posts.vectors.dim or len(vectors) != len(said):
+            raise PostIndexError(
+                f"vectors has shape {tuple(vectors.shape)}: give (q, {posts.vectors.dim}), a vector for each of the"
+                f" {len(said)} queries."
+            )
+        if not vectors.isfinite().all():
+            raise PostIndexError("vectors holds NaN or infinity: check what the encoder gives.")
         most = min(_MORE * k if limits or max_similarity else k, len(posts.vectors))
         similarities, rows = (tensor.numpy() for tensor in posts.dense.search(vectors, most))
         found = []
         for number, is_said in enumerate(said):
             limit = limits[number] if limits else None
-            allowed = _allowed(posts, rows[number], similarities[number], limit, max_similarity)
+            allowed = allowed_rows(posts, rows[number], similarities[number], limit, max_similarity)
             chosen = rows[number][allowed][:k], similarities[number][allowed][:k]
             if is_said and len(chosen[0]) < k and most < len(posts.vectors):
-                chosen = _search_one(posts, vectors[number], k, limit, max_similarity)
+                chosen = search_one(posts, vectors[number], k, limit, max_similarity)
             found.append(chosen if is_said else (rows[number][:0], similarities[number][:0]))
         return found
 
     def _encoded(self, texts: Sequence[str]) -> torch.Tensor:
+        if self.reads != "text":
+            raise PostIndexError(f"the index has vectors of {self.reads}, not of texts: give vectors=.")
+        return self.encode(texts)
+
+    def encode(self, inputs: Sequence[Any]) -> torch.Tensor:
+        """
+        Vectors to search by, of what the index's encoder reads.
+
+        Args:
+            inputs (`Sequence[Any]`): Texts, or what else the encoder takes.
+
+        Returns:
+            `torch.Tensor` of shape `(len(inputs), d)`.
+
+        Raises:
+            PostIndexError: The index has no encoder.
+        """
         if self.encoder is None:
             raise PostIndexError("the index was loaded without its encoder: pass encoder=, or give vectors.")
-        return self.encoder.encode(texts)
+        return self.encoder.encode(inputs)
 
     def _check_encoder(self, encoder: Encoder) -> None:
         given = encoder.fingerprint()
@@ -358,6 +381,11 @@ class PostIndex:
         """What it can be searched by: of `"dense"` and `"sparse"`."""
         parts = {"dense": self._posts.vectors, "sparse": self._posts.sparse}
         return tuple(name for name, part in parts.items() if part is not None)
+
+    @property
+    def reads(self) -> str:
+        """Which field of a post its vectors are of, as far as its encoder is there to tell: `"text"` of most."""
+        return field_read_by(self.encoder)
 
     @property
     def ids(self) -> list[str]:
@@ -507,17 +535,20 @@ def _read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
     """Tables, vectors (or `None`) and term counts (or `None`) of posts, which pass by once."""
     tables: list[pa.Table] = []
     terms: list[SparseIndex] = []
+    field = field_read_by(encoder)
+    size = _POSTS_AT_A_TIME if field == "text" else _CLIPS_AT_A_TIME
 
     def vectors() -> Iterator[torch.Tensor]:
         number = first_number
-        for batch in batched_posts(posts, _POSTS_AT_A_TIME):
+        for batch in batched_posts(posts, size):
             tables.append(post_table(batch, vocabulary, number, store_text))
             number += len(batch)
             texts = list(map(post_text, batch))
             if sparse:
                 terms.append(SparseIndex.of_texts(texts))
             if encoder is not None:
-                yield normalize(encoder.encode(texts).float(), dim=-1)
+                inputs = texts if field == "text" else [post.get(field) for post in batch]
+                yield _checked_vectors(encoder.encode(inputs), len(inputs))
 
     collected = None
     rows = vectors()
@@ -525,6 +556,16 @@ def _read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
     if first is not None:
         collected = PoolVectors.collect(_chained(first, rows))
     return tables, collected, _stacked(terms)
+
+
+def _checked_vectors(vectors: torch.Tensor, count: int) -> torch.Tensor:
+    """Vectors of length 1 of so many posts."""
+    if vectors.ndim != 2 or len(vectors) != count or not vectors.isfinite().all():
+        raise PostIndexError(
+            f"the encoder gave {tuple(vectors.shape)} for {count} posts, or numbers that are not finite: it has to"
+            " give one vector for each."
+        )
+    return normalize(vectors.float(), dim=-1)
 
 
 def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -535,59 +576,13 @@ def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torc
 def _stacked(terms: list[SparseIndex]):
     if not terms:
         return None
-    from scipy.sparse import vstack
-
-    return vstack([part.counts for part in terms], format="csr")
+    return scipy_sparse().vstack([part.counts for part in terms], format="csr")
 
 
 def _check_ids(table: pa.Table) -> None:
-    repeated = pc.value_counts(table["id"].combine_chunks())
-    twice = [entry["values"] for entry in repeated.to_pylist() if entry["counts"] > 1]
+    counted = pc.value_counts(table["id"].combine_chunks())
+    twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values").to_pylist()
     if twice:
         raise PostIndexError(
             f"there is more than one post of each of these ids: {named(twice)}. Give each one its own."
         )
-
-
-def _allowed(posts, rows, similarities, limit, max_similarity) -> np.ndarray:
-    allowed = np.ones(len(rows), bool)
-    if limit is not None:
-        allowed &= posts.times[rows] < limit
-    if max_similarity is not None:
-        allowed &= similarities <= max_similarity
-    return allowed
-
-
-def _search_one(posts, vector, k, limit, max_similarity):
-    """The search of one vector, where too many of the nearest posts are not allowed."""
-    removed = np.zeros(len(posts.times), bool) if limit is None else posts.times >= limit
-    size = int((~removed).sum())
-    most = k
-    while True:
-        most = min(most, size)
-        if not most:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        similarities, rows = (tensor.numpy()[0] for tensor in posts.dense.search(vector[None], most, removed))
-        allowed = _allowed(posts, rows, similarities, None, max_similarity)
-        if allowed.sum() >= k or most == size:
-            return rows[allowed][:k], similarities[allowed][:k]
-        most *= 4
-
-
-def _search_sparse(posts, texts, k, limits, max_similarity):
-    if posts.sparse is None:
-        raise PostIndexError("the index has no terms: build it with sparse=True, or search by='dense'.")
-    if texts is None:
-        raise PostIndexError("a search by='sparse' needs texts.")
-    similarities = posts.sparse.similarities(texts)
-    found = []
-    for number, (start, end) in enumerate(zip(similarities.indptr[:-1], similarities.indptr[1:])):
-        rows, values = similarities.indices[start:end], similarities.data[start:end]
-        allowed = _allowed(posts, rows, values, limits[number] if limits else None, max_similarity)
-        rows, values = rows[allowed], values[allowed]
-        if len(values) > 4 * k:
-            near = values >= np.partition(values, -k)[-k]
-            rows, values = rows[near], values[near]
-        order = np.lexsort((rows, -values))[:k]
-        found.append((rows[order], values[order]))
-    return found

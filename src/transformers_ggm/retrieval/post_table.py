@@ -20,7 +20,7 @@ TEXT_COLUMN = pa.field("text", pa.large_string())
 
 def post_text(post: Mapping[str, Any]) -> str:
     """All words of a post: description, transcript and screen text, one a line."""
-    return "\n".join(str(post[field]) for field in TEXT_FIELDS if post.get(field))
+    return "\n".join(post[field] for field in TEXT_FIELDS if post.get(field))
 
 
 def batched_posts(posts: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
@@ -61,11 +61,13 @@ def post_table(
         store_text (`bool`): Whether texts are kept.
 
     Raises:
-        PostIndexError: A post has no hashtags. HashtagError: Some are no hashtags. InputError: A time without zone.
+        PostIndexError: A post is no `dict`, has no list of hashtags, or a text that is none. HashtagError: Some are no
+            hashtags. InputError: A time is none, or has no zone.
     """
     ids, hashtags, times = [], [], []
     for number, post in enumerate(posts, start=first_number):
-        ids.append(str(post.get("id", number)))
+        _check_post(post, number)
+        ids.append(str(number if post.get("id") is None else post["id"]))
         hashtags.append(vocabulary.numbers_of(_hashtags_of(post, ids[-1])))
         time = parse_time(post.get("time"))
         times.append(None if time is None else microseconds(time))
@@ -75,9 +77,29 @@ def post_table(
     return table
 
 
+def _check_post(post: Any, number: int) -> None:
+    if not isinstance(post, Mapping):
+        raise PostIndexError(
+            f"post {number} is a {type(post).__name__}: give each post as a dict of its fields, such as those of"
+            " `table.to_pylist()` or `frame.to_dict('records')`."
+        )
+    for field in TEXT_FIELDS:
+        if not isinstance(post.get(field), (str, type(None))):
+            raise PostIndexError(f"post {number} has {field}={post[field]!r}: give a text, or None for none.")
+
+
+def next_number(table: pa.Table) -> int:
+    """The first of the running numbers that no post of a table, and none after it, has for its id."""
+    ids = table["id"]
+    # Longer ones are nobody's running number.
+    numbers = ids.filter(pc.and_(pc.utf8_is_digit(ids), pc.less(pc.utf8_length(ids), 16)))
+    largest = pc.max(pc.cast(numbers, pa.int64())).as_py() if len(numbers) else None
+    return max(table.num_rows, -1 if largest is None else largest + 1)
+
+
 def _hashtags_of(post: Mapping[str, Any], post_id: str) -> list[str]:
     hashtags = post.get("hashtags")
-    if hashtags is None or isinstance(hashtags, str):
+    if isinstance(hashtags, str) or not isinstance(hashtags, Iterable):
         raise PostIndexError(f"post {post_id!r} has hashtags={hashtags!r}: give each post a list of its hashtags.")
     try:
         return list(dict.fromkeys(normalized_hashtags(list(hashtags)).to_pylist()))

@@ -12,18 +12,11 @@ from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ..errors import CheckpointError
+from ..modeling.text_pooling import POOLING_FLAGS, POOLINGS, pool_tokens, read_pooling
 from ..utils.checkpoint_layout import read_configuration
+from ..utils.files import write_json
 from .hub_folders import fetch_folder
 
-POOLINGS = ("mean", "cls", "max", "mean_sqrt_len_tokens", "lasttoken")
-_OLD_FLAGS = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-_MODULES = ("Transformer", "Pooling", "Normalize")
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
 
 
@@ -54,6 +47,8 @@ class TextEncoder:
 
     ```
     """
+
+    reads = "text"
 
     def __init__(
         self,
@@ -87,7 +82,7 @@ class TextEncoder:
             CheckpointError: It cannot be read, or has a module or pooling that is not known here.
         """
         folder = fetch_folder(path_or_hub_id, _FILES, "text encoder", **hub)
-        pooling, normalized = _pooling_of(folder)
+        pooling, normalized = read_pooling(folder)
         options = _read_if_there(folder / "sentence_bert_config.json")
         try:
             model = AutoModel.from_pretrained(folder)
@@ -104,6 +99,33 @@ class TextEncoder:
             lower_case=bool(options.get("do_lower_case")),
             prompt=_default_prompt(_read_if_there(folder / "config_sentence_transformers.json")),
         )
+
+    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+        """
+        Saves the encoder in the format of sentence-transformers, which loads it too.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): A folder, made where there is none.
+        """
+        folder = Path(save_directory)
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
+        modules += [("2_Normalize", "Normalize")] if self.normalized else []
+        described = [
+            {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for number, (path, kind) in enumerate(modules)
+        ]
+        for path, _ in modules:
+            (folder / path).mkdir(exist_ok=True)
+        pooling = {flag: mode == self.pooling for flag, mode in POOLING_FLAGS.items()}
+        dim = {"word_embedding_dimension": self.model.config.hidden_size}
+        prompts = {"prompts": {"text": self.prompt}, "default_prompt_name": "text"} if self.prompt else {}
+        write_json(folder / "modules.json", described)
+        write_json(folder / "1_Pooling" / "config.json", dim | pooling)
+        options = {"max_seq_length": self.max_length, "do_lower_case": self.lower_case}
+        write_json(folder / "sentence_bert_config.json", options)
+        write_json(folder / "config_sentence_transformers.json", prompts)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> torch.Tensor:
@@ -130,7 +152,7 @@ class TextEncoder:
             texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
         ).to(self.model.device)
         states = self.model(**inputs).last_hidden_state
-        vectors = _pool(states, inputs["attention_mask"], self.pooling)
+        vectors = pool_tokens(states, inputs["attention_mask"], self.pooling)
         return normalize(vectors, dim=-1) if self.normalized else vectors
 
     def fingerprint(self) -> str:
@@ -145,50 +167,6 @@ class TextEncoder:
                 )
             self._known_fingerprint = digest.hexdigest()
         return self._known_fingerprint
-
-
-def _pool(states: torch.Tensor, mask: torch.Tensor, pooling: str) -> torch.Tensor:
-    """One vector `(b, d)` of the states `(b, n, d)` of each text, padding aside."""
-    if pooling == "cls":
-        first = mask.argmax(dim=1)
-        return states[torch.arange(len(states)), first]
-    if pooling == "lasttoken":
-        last = mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
-        return states[torch.arange(len(states)), last]
-    mask = mask[..., None].to(states.dtype)
-    if pooling == "max":
-        return states.masked_fill(mask == 0, -torch.inf).amax(dim=1)
-    count = mask.sum(dim=1).clamp(min=1e-9)
-    return (states * mask).sum(dim=1) / (count if pooling == "mean" else count.sqrt())
-
-
-def _pooling_of(folder: Path) -> tuple[str, bool]:
-    """The pooling of an encoder, and whether it normalises."""
-    file = folder / "modules.json"
-    if not file.is_file():
-        return "mean", False
-    try:
-        modules = json.loads(file.read_text(encoding="utf-8"))
-        kinds = {str(module["type"]).rpartition(".")[2]: module["path"] for module in modules}
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{file} is no list of modules: save or download the encoder again.") from error
-    unknown = sorted(set(kinds) - set(_MODULES))
-    if unknown or kinds.get("Transformer", "") != "":
-        raise CheckpointError(
-            f"{file} has modules that are not read here ({', '.join(unknown) or 'a Transformer in a folder'}): use an"
-            f" encoder of {', '.join(_MODULES)} alone."
-        )
-    pooling = _read_if_there(folder / kinds["Pooling"] / "config.json") if "Pooling" in kinds else {}
-    return _pooling_mode(pooling, folder), "Normalize" in kinds
-
-
-def _pooling_mode(config: dict[str, Any], folder: Path) -> str:
-    named = config.get("pooling_mode")
-    modes = [named] if isinstance(named, str) else [mode for flag, mode in _OLD_FLAGS.items() if config.get(flag)]
-    others = [flag for flag in config if flag.startswith("pooling_mode_") and config[flag] and flag not in _OLD_FLAGS]
-    if others or len(modes) > 1 or (modes and modes[0] not in POOLINGS):
-        raise CheckpointError(f"{folder} pools by {[*modes, *others]}: use an encoder with one of {POOLINGS}.")
-    return modes[0] if modes else "mean"
 
 
 def _default_prompt(config: dict[str, Any]) -> str:

@@ -11,12 +11,14 @@ _IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
 LONGEST_CHARACTERS = 3
 # A hashtag of more words, or of more letters, is not looked for in a text.
 MOST_WORDS, MOST_CHARACTERS, LONGEST_HASHTAG = 6, 12, 40
+# Of longer texts the beginning is read; what is said in two hours of video is about so long.
+LONGEST_TEXT = 100_000
 
 
 def text_terms(text: str) -> list[str]:
     """
     Lower-case terms of a text, repeats included: words and pairs of neighbouring words; of scripts without spaces all
-    runs of one to three characters.
+    runs of one to three characters. Of long texts the first 100,000 characters count.
 
     Example:
 
@@ -29,7 +31,7 @@ def text_terms(text: str) -> list[str]:
     ```
     """
     terms, before = [], None
-    for run in _RUNS.findall(text.lower()):
+    for run in _RUNS.findall(text[:LONGEST_TEXT].lower()):
         if _IS_UNSPACED.match(run):
             for size in range(1, LONGEST_CHARACTERS + 1):
                 terms += [run[start : start + size] for start in range(len(run) - size + 1)]
@@ -45,7 +47,7 @@ def text_terms(text: str) -> list[str]:
 def joined_words(texts: Iterable[str]) -> set[str]:
     """
     What hashtags could be that stand in some texts: runs of neighbouring words (of characters, in scripts without
-    spaces), written as one.
+    spaces), written as one. Of long texts the first 100,000 characters count.
 
     Example:
 
@@ -68,7 +70,7 @@ def joined_words(texts: Iterable[str]) -> set[str]:
 def _units(text: str) -> list[tuple[str, int]]:
     """Words and single characters, each with how many of its kind a hashtag may have."""
     units: list[tuple[str, int]] = []
-    for run in _RUNS.findall(text.lower()):
+    for run in _RUNS.findall(text[:LONGEST_TEXT].lower()):
         if _IS_UNSPACED.match(run):
             units += [(character, MOST_CHARACTERS) for character in run]
         else:

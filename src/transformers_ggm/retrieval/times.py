@@ -37,7 +37,8 @@ def parse_time(value: Any) -> datetime | None:
             time = datetime.fromisoformat(value.strip().replace("Z", "+00:00").replace("z", "+00:00"))
         except ValueError as error:
             raise InputError(f"the time {value!r} is not ISO 8601, such as '2026-06-29T16:30:37Z'.") from error
-    if not isinstance(time, datetime):
+    # What pandas has for no time is a datetime that equals nothing.
+    if not isinstance(time, datetime) or time != time:
         raise InputError(f"the time {value!r} is neither a string nor a datetime.")
     if time.utcoffset() is None:
         raise InputError(f"the time {value!r} has no zone: add it, such as '2026-06-29T16:30:37Z'.")

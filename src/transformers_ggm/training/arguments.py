@@ -16,8 +16,8 @@ from .training_arguments import GGMTrainingArguments
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
-# Stages that run only where `--stages` names them.
-EXTRA_STAGES = ("classifier",)
+# Stages that run only where `--stages` names them, or `--sources` has more than the pool.
+EXTRA_STAGES = ("classifier", "posts", "ranker")
 MODALITIES = ("text", "video")
 
 
@@ -290,8 +290,12 @@ def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
 class StageArguments:
     """Which stages run."""
 
-    stages: list[str] = field(
-        default_factory=lambda: list(STAGES), metadata={"help": f"Some of {', '.join(STAGES + EXTRA_STAGES)}."}
+    stages: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": f"Some of {', '.join(STAGES + EXTRA_STAGES)}; by default {', '.join(STAGES)}, and with more "
+            "sources than the pool those that they need."
+        },
     )
     overwrite_stages: list[str] = field(
         default_factory=list, metadata={"help": "Stages to run again although their output is there."}
@@ -309,7 +313,7 @@ class StageArguments:
         if self.weights_dtype not in WEIGHTS_DTYPES:
             raise ArgumentError(f"`weights_dtype` is {self.weights_dtype!r}; choose from {WEIGHTS_DTYPES}.")
         for name in ("stages", "overwrite_stages"):
-            unknown = sorted(set(getattr(self, name)) - set(STAGES + EXTRA_STAGES))
+            unknown = sorted(set(getattr(self, name) or ()) - set(STAGES + EXTRA_STAGES))
             if unknown:
                 raise ArgumentError(
                     f"`{name}` has unknown stages {unknown}; choose from {list(STAGES + EXTRA_STAGES)}."

@@ -21,7 +21,7 @@ from ..utils.files import atomic_folder, write_json
 from .arguments import GeneratorArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
 from .classifier_ranking import NUM_RANKED, best_columns, classify
-from .evaluate import metrics_of, summary_of, write_predictions
+from .figures import metrics_of, summary_of, write_predictions
 from .pool_and_guidance import write_guidance
 from .run import TrainingRun
 from .shorts_trainer import ShortsTrainerMixin

@@ -3,65 +3,21 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from ..evaluation import hashtag_metrics, recall_by_cause, word_splitter_name
 from ..hub_cards import TrainedCheckpoint, write_adapter_card, write_model_card
 from ..modeling import GGMForHashtagGeneration
 from ..retrieval import HashtagPool
-from ..utils.files import write_json, write_lines
+from ..utils.files import write_json
 from .arguments import GeneratorArguments
+from .evaluate_recommender import evaluate_recommender
+from .figures import READING, metrics_of, ranking_recall, summary_of, write_predictions
+from .fused_guidance import fusion_weights
 from .generator import generator_training_arguments, make_trainer
 from .run import TrainingRun
 from .run_records import TrainingRecord
 
-# Metrics of different runs are comparable if these are the same.
-READING = {"word_splitter": "wordninja", "order": "shuffled", "seed": 0}
-
-
-def metrics_of(predictions: list[list[str]], dataset) -> dict[str, float]:
-    """Metrics of a split's predictions; recall per cause where the metadata has `causes`."""
-    figures = hashtag_metrics(predictions, dataset["hashtags"], **READING)
-    if "causes" in dataset.column_names:
-        causes = recall_by_cause(predictions, dataset["causes"])
-        figures |= {f"recall_{cause}": recall for cause, recall in causes.items()}
-    return figures
-
-
-def ranking_recall(guidance_dir: Path) -> dict[str, float] | None:
-    """Recall of the hashtags ranked for the test split, by their number; `None` where none were."""
-    path = guidance_dir / "test_recall.json"
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-def write_predictions(run: TrainingRun, name: str, dataset, predictions: list[list[str]]) -> None:
-    """Writes a split's rows with their predictions into `evaluation/<name>`."""
-    run.folders.evaluation.mkdir(exist_ok=True)
-    clip = "file_name" if run.shorts.is_prepared_set else "video"
-    rows = zip(dataset.select_columns([clip, "description", "hashtags"]), predictions)
-    write_lines(
-        run.folders.evaluation / name,
-        (json.dumps({**row, "predicted": predicted}, ensure_ascii=False) for row, predicted in rows),
-    )
-
-
-def summary_of(figures: list[dict[str, float]], recall: dict | None, num_rows: int) -> dict[str, Any]:
-    """
-    What a system reached on the test split, ready for JSON.
-
-    Args:
-        figures (`list[dict[str, float]]`): of each checkpoint that was evaluated, the best one first.
-        recall (`dict`, *optional*): of the ranked hashtags that go with it, by their number.
-        num_rows (`int`): of the split.
-    """
-    return {
-        "best_checkpoint": figures[0],
-        f"mean_of_best_{len(figures)}": {name: sum(f[name] for f in figures) / len(figures) for name in figures[0]},
-        **({} if recall is None else {"retrieval_recall_at_k": recall}),
-        "test_videos": num_rows,
-        "word_splitter": word_splitter_name(READING["word_splitter"]),
-        "hashtag_order": {"order": READING["order"], "seed": READING["seed"]},
-    }
+# The answers of sources and ranker, beside those of the generator alone.
+RECOMMENDED = "recommended.jsonl"
 
 
 def evaluation_arguments(run: TrainingRun) -> GeneratorArguments:
@@ -87,13 +43,16 @@ def trained_checkpoint(run: TrainingRun) -> TrainedCheckpoint:
         generator_record=record,
         retriever_record=TrainingRecord(run.folders.retriever_run).read(),
         pool_counts=None if pool is None else dict(zip(pool.hashtags, pool.counts)),
-        predictions=run.folders.evaluation / "predictions.jsonl",
+        predictions=run.folders.evaluation / (RECOMMENDED if run.folders.ranker.is_dir() else "predictions.jsonl"),
         hub_model_id=run.training.hub_model_id,
     )
 
 
 def evaluate(run: TrainingRun) -> None:
-    """Writes `evaluation/test.json`, `evaluation/predictions.jsonl` and `checkpoint/README.md`."""
+    """
+    Writes `evaluation/test.json`, `evaluation/predictions.jsonl` and `checkpoint/README.md`; with a ranker also
+    `evaluation/recommended.jsonl`, what sources and ranker answer, beside what the generator alone writes.
+    """
     if run.is_done("evaluate", run.folders.evaluation / "test.json"):
         return
     test = run.shorts.for_generator("test")
@@ -107,6 +66,11 @@ def evaluate(run: TrainingRun) -> None:
     if run.process.is_main_process:
         write_predictions(run, "predictions.jsonl", test.dataset, best_predictions)
         summary = summary_of(figures, ranking_recall(run.folders.guidance), len(test))
+        if weights := fusion_weights(run):
+            summary["guidance_weights"] = weights
+        if run.folders.ranker.is_dir():
+            summary["recommender"], answers = evaluate_recommender(run, READING)
+            write_predictions(run, RECOMMENDED, test.dataset, answers)
         write_card = write_adapter_card if run.lora.use_lora else write_model_card
         write_card(trained_checkpoint(run), summary)
         write_json(run.folders.evaluation / "test.json", summary)

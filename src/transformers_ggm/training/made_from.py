@@ -2,14 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import DatasetError
+from ..retrieval.post_files import INDEX_FILE
 from ..utils.files import write_json
 from .run import TrainingRun
+from .source_arguments import SourceArguments
 
 RECORD = "made_from.json"
+# Stages whose output depends on the arguments that choose the sources, and on which of them.
+OF_SOURCES: dict[str, Callable[[SourceArguments], Any]] = {
+    "posts": lambda source: source.text_encoder,
+    "guidance": lambda source: [source.retrieving, source.neighbours],
+    "ranker": lambda source: [source.sources, source.neighbours, source.ranker_hidden_size],
+}
 
 
 def check_data(run: TrainingRun, stages: Sequence[str]) -> None:
@@ -62,18 +71,29 @@ def note_made_from(run: TrainingRun, stage: str) -> None:
 def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     """Stamps of the data and of the outputs of other stages that a stage reads, as far as they are there."""
     parts: dict[str, list[Path]] = {}
-    if stage == "pool":
+    if stage == "pool" or (stage == "posts" and run.retriever_reads_posts):
         parts["retriever"] = _weights(run.folders.retriever)
     elif stage == "guidance":
         parts["hashtag pool"] = [run.folders.pool / "pool.json"]
+        parts["index of posts"] = [run.folders.posts / INDEX_FILE]
     elif stage == "generator" and run.model.num_guidance:
         parts["guidance"] = [run.folders.guidance / f"{split}.json" for split in ("train", "validation")]
+    elif stage == "ranker":
+        parts["index of posts"] = [run.folders.posts / INDEX_FILE]
+        parts["classifier"] = _weights(run.folders.classifier)
+        parts["generator"] = _weights(run.folders.checkpoint)
+        parts["guidance"] = [run.folders.guidance / "validation.json"]
     elif stage == "evaluate":
         parts["generator"] = _weights(run.folders.checkpoint)
+        parts["ranker"] = _weights(run.folders.ranker)
         if run.model.num_guidance:
             parts["guidance"] = [run.folders.guidance / "test.json"]
     there = {name: files for name, files in parts.items() if files and all(file.is_file() for file in files)}
-    return {"data": run.shorts.stamp, **{name: _stamp(files) for name, files in there.items()}}
+    stamps = {"data": run.shorts.stamp, **{name: _stamp(files) for name, files in there.items()}}
+    if stage in OF_SOURCES:
+        chosen = OF_SOURCES[stage](run.source)
+        stamps["choice of sources"] = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
+    return stamps
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The stages in turn: what `train.py` calls."""
+"""The stages in turn: what `train.py` and `ggm train` run."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import HfArgumentParser
 
+from ..retrieval import TextEncoder
 from ..utils.files import check_output_folder
 from ..utils.yaml_files import read_yaml_mapping
 from .arguments import (
@@ -22,21 +23,27 @@ from .check_arguments import check_drop_last
 from .classifier import classifier_training_arguments, train_classifier
 from .decode_clips import prepare
 from .evaluate import evaluate
+from .fit_recommender import fit_recommender
+from .fused_guidance import make_guidance
 from .generator import generator_training_arguments, train_generator
+from .index_posts import index_posts
 from .made_from import check_data, check_made_from, note_made_from
-from .pool_and_guidance import build_pool, retrieve_guidance
+from .pool_and_guidance import build_pool
 from .publish import check_publishing, publish
 from .retriever import train_retriever
 from .run import TrainingRun
+from .source_arguments import SourceArguments, check_enough_rows, check_history
 from .try_arguments import try_arguments
 
 RUN_STAGE = {
     "prepare": prepare,
     "retriever": train_retriever,
+    "posts": index_posts,
     "pool": build_pool,
-    "guidance": retrieve_guidance,
+    "guidance": make_guidance,
     "classifier": train_classifier,
     "generator": train_generator,
+    "ranker": fit_recommender,
     "evaluate": evaluate,
 }
 
@@ -60,6 +67,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
             GeneratorArguments,
             StageArguments,
             LoraArguments,
+            SourceArguments,
         )
     )
     arguments = list(argv)
@@ -95,7 +103,23 @@ def check_training(run: TrainingRun) -> None:
     if run.training.dataloader_drop_last:
         for stage in makers.keys() & set(run.stage.stages):
             check_drop_last(makers[stage](run), len(run.shorts.splits["train"]))
+    check_recommender(run)
     try_arguments(run.training)
+
+
+def check_recommender(run: TrainingRun) -> None:
+    """
+    Raises:
+        ArgumentError: there are too few rows to fit a ranker on, or none with what a source needs.
+        CheckpointError: the text encoder cannot be loaded.
+    """
+    if run.source.is_published:
+        return
+    if "ranker" in run.stage.stages:
+        check_enough_rows(len(run.shorts.splits["validation"]), run.data.data_dir)
+    check_history(run.source, run.shorts.splits["train"])
+    if "posts" in run.stage.stages and run.source.text_encoder is not None:
+        TextEncoder.from_pretrained(run.source.text_encoder)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

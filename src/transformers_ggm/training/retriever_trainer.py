@@ -6,15 +6,19 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from transformers import Trainer, TrainingArguments
+from transformers.utils import logging
 
 from ..data import DataCollatorForHashtagRetrieval
 from ..data.collator import is_true_of
 from ..errors import ArgumentError
 from ..modeling import HashtagRetriever, hashtag_contrastive_loss
 from ..processing import HashtagRetrieverProcessor
+from .run_records import TrainingRecord
 from .shorts_trainer import ShortsTrainerMixin, changed
 from .trainer_datasets import retriever_rows
 from .training_arguments import RetrieverTrainingArguments
+
+logger = logging.get_logger(__name__)
 
 
 class RetrieverTrainer(ShortsTrainerMixin, Trainer):
@@ -106,6 +110,31 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
         # Processes exchange their vectors, which takes batches of one size.
         with changed(self.args, dataloader_drop_last=True):
             return super().get_train_dataloader()
+
+    def train(self, *args, **kwargs):
+        """
+        As in transformers. Where there is validation, it comes before the training, too: if the loss was smaller
+        before than after it, a warning says so; the record beside the checkpoints has both.
+        """
+        validates = self.eval_dataset is not None and self.args.eval_strategy != "no"
+        with changed(self.args, eval_on_start=validates):
+            output = super().train(*args, **kwargs)
+        self._compare_with_untrained()
+        return output
+
+    def _compare_with_untrained(self) -> None:
+        losses = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+        if 0 not in losses or len(losses) == 1:
+            return
+        best = self.state.best_global_step if self.args.load_best_model_at_end else None
+        trained = losses.get(best, losses[max(losses)])
+        if self.is_world_process_zero():
+            TrainingRecord(self.args.output_dir).add(untrained={"loss": losses[0]})
+        if trained > losses[0]:
+            logger.warning(
+                f"The retriever is worse than before its training: its loss on the validation split was"
+                f" {losses[0]:.4g} and is {trained:.4g}. Use the untrained one, or train with a smaller learning rate."
+            )
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")

@@ -1,7 +1,7 @@
 """One training of `train.py`: its arguments, its folders, its data, and which of its stages are done."""
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from .from_scratch import ScratchConfig
 from .run_data import RunData
 from .run_folders import RunFolders
 from .run_records import package_versions
+from .source_arguments import SourceArguments, check_sources
 
 logger = logging.get_logger(__name__)
 
@@ -37,7 +38,7 @@ class TrainingRun:
     Args:
         model ([`ModelArguments`]), data ([`DataArguments`]), retriever ([`RetrieverArguments`]),
         classifier ([`ClassifierArguments`]), training ([`GeneratorArguments`]), stage ([`StageArguments`]),
-        lora ([`LoraArguments`]): what it was asked for.
+        lora ([`LoraArguments`]), source ([`SourceArguments`]): what it was asked for.
 
     Attributes:
         folders ([`~transformers_ggm.training.run_folders.RunFolders`]): where it keeps what it makes.
@@ -54,10 +55,14 @@ class TrainingRun:
     training: GeneratorArguments
     stage: StageArguments
     lora: LoraArguments
+    source: SourceArguments = field(default_factory=SourceArguments)
 
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
         check_lora(self.lora, self.model)
+        if self.stage.stages is None:
+            self.stage.stages = self.source.stages(self.sees_as_retriever)
+        check_sources(self.source, self.stage.stages, self.model.num_guidance)
         self.folders = RunFolders(Path(self.training.output_dir))
         self.shorts = RunData(self.folders, self.data, self.model, self.retriever, self.classifier)
 
@@ -74,11 +79,26 @@ class TrainingRun:
         return config if "audio" in self.model.inputs else config.without_sound()
 
     @property
+    def sees_as_retriever(self) -> bool:
+        """Whether the generator starts from the retriever's vision tower."""
+        return self.model.vision_from_retriever and "video" in self.model.inputs
+
+    @property
     def needs_retriever(self) -> bool:
-        """Whether a stage trains a retriever or uses one: a generator without guidance does without."""
+        """
+        Whether a stage trains a retriever or uses one: a generator without guidance does without, and one whose
+        guidance comes from elsewhere.
+        """
+        if "pool" not in self.source.sources:
+            return self.sees_as_retriever or bool({"retriever", "pool"} & set(self.stage.stages))
         stages = {"retriever", "pool", "guidance"} & set(self.stage.stages)
-        sees_as_retriever = self.model.vision_from_retriever and "video" in self.model.inputs
-        return bool(stages) or self.model.num_guidance > 0 or sees_as_retriever
+        return bool(stages) or self.model.num_guidance > 0 or self.sees_as_retriever
+
+    @property
+    def retriever_reads_posts(self) -> bool:
+        """Whether posts have the retriever's vectors: it reads descriptions, and no other encoder was asked for."""
+        reads = "pool" in self.source.sources and "text" in self.retriever.retriever_query
+        return "posts" in self.source.sources and reads and self.source.text_encoder is None
 
     def facts(self) -> dict[str, Any]:
         """What the run goes by, ready for JSON: the record beside the checkpoints of its trainings has it."""
@@ -90,6 +110,7 @@ class TrainingRun:
             "training": self.training.to_sanitized_dict(),
             "stage": asdict(self.stage),
             "lora": asdict(self.lora),
+            "source": asdict(self.source),
             "num_processes": self.process.num_processes,
             "versions": package_versions(with_peft=self.lora.use_lora),
             "left_out": self.shorts.left_out,
@@ -100,10 +121,12 @@ class TrainingRun:
         return {
             "prepare": [self.folders.prepared],
             "retriever": [self.folders.retriever, self.folders.retriever_run],
+            "posts": [self.folders.posts if "posts" in self.source.sources else self.folders.text_encoder],
             "pool": [self.folders.pool],
             "guidance": [self.folders.guidance],
             "classifier": [self.folders.classifier, self.folders.classifier_run],
             "generator": [self.generator_result, self.folders.generator_run],
+            "ranker": [self.folders.ranker, self.folders.ranker_run],
             "evaluate": [self.folders.evaluation / "test.json"],
         }[stage]
 

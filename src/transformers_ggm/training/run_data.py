@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict
@@ -17,11 +18,16 @@ from ..data.stored import clip_column, stored_shorts
 from ..errors import DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.hashtag_fields import DroppedHashtags
+from ..processing.hashtags import remove_hashtags
+from ..recommendation import Clues, clues_of
 from ..retrieval.nearest import has_query
 from .arguments import ClassifierArguments, DataArguments, ModelArguments, RetrieverArguments
 from .run_folders import RunFolders
 
 logger = logging.get_logger(__name__)
+
+# What tells of a post, but for its clip.
+POST_FIELDS = ("description", "transcript", "screen_text", "hashtags", "user", "time", "language")
 
 
 class RunData:
@@ -136,6 +142,18 @@ class RunData:
     def retriever_processor(self) -> HashtagRetrieverProcessor:
         """The retriever's."""
         return HashtagRetrieverProcessor.from_pretrained(_needed(self.folders.prepared / "retriever_processor"))
+
+    def posts(self, split: str) -> list[dict[str, Any]]:
+        """A split's words, hashtags, authors and times, as far as there are any; the descriptions without hashtags."""
+        rows = self.rows(split)
+        fields = [field for field in POST_FIELDS if field in rows.column_names]
+        posts = rows.select_columns(fields).to_list()
+        return [{**post, "description": remove_hashtags(post["description"])} for post in posts]
+
+    def clues(self, split: str) -> list[Clues]:
+        """What is known of each row but its clip; the history of its author comes from the rows of all splits."""
+        others = [self.posts(other) for other in SPLITS if other != split]
+        return clues_of(self.posts(split), *others)
 
     def guidance(self, split: str) -> list[list[str]]:
         """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""

@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.checkpoint_layout import (
+    POOL_FOLDER,
+    POSTS_FOLDER,
+    RANKER_FOLDER,
+    RETRIEVER_FOLDER,
+    TEXT_ENCODER_FOLDER,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,21 @@ class RunFolders:
         return self.checkpoint / POOL_FOLDER
 
     @property
+    def posts(self) -> Path:
+        """The index of the training posts, within the checkpoint."""
+        return self.checkpoint / POSTS_FOLDER
+
+    @property
+    def text_encoder(self) -> Path:
+        """The sentence encoder of their vectors, within the checkpoint."""
+        return self.checkpoint / TEXT_ENCODER_FOLDER
+
+    @property
+    def ranker(self) -> Path:
+        """The ranker, within the checkpoint."""
+        return self.checkpoint / RANKER_FOLDER
+
+    @property
     def classifier(self) -> Path:
         """The classifier, where one was asked for."""
         return self.output / "classifier"
@@ -71,6 +92,11 @@ class RunFolders:
     def classifier_run(self) -> Path:
         """Checkpoints and record of the classifier's training."""
         return self.output / "runs" / "classifier"
+
+    @property
+    def ranker_run(self) -> Path:
+        """What the fitting of the ranker noted of itself."""
+        return self.output / "runs" / "ranker"
 
     @property
     def best(self) -> Path:

@@ -50,13 +50,17 @@ class ShortsDataset(torch.utils.data.Dataset):
     Example:
 
     ```python
-    from datasets import Dataset
-    from transformers_ggm import GGMProcessor
-    from transformers_ggm.training import ShortsDataset
+    >>> import numpy as np
+    >>> from datasets import Dataset
+    >>> from transformers_ggm import DEMO_CHECKPOINT, GGMProcessor
+    >>> from transformers_ggm.training import ShortsDataset
 
-    posts = Dataset.from_dict({"video": ["clip.mp4"], "description": ["first snow"], "hashtags": [["snow"]]})
-    rows = ShortsDataset(posts, GGMProcessor.from_pretrained("ggm"))
-    rows[0]["frames"].shape  # (frames, 3, 224, 224)
+    >>> clip = np.zeros((2, 64, 64, 3), np.uint8)
+    >>> posts = Dataset.from_dict({"video": [clip], "description": ["first snow"], "hashtags": [["snow"]]})
+    >>> rows = ShortsDataset(posts, GGMProcessor.from_pretrained(DEMO_CHECKPOINT))
+    >>> rows[0]["frames"].shape, rows[0]["hashtags"]
+    (torch.Size([2, 3, 64, 64]), ['snow'])
+
     ```
     """
 

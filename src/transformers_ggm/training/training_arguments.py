@@ -9,7 +9,22 @@ from .check_arguments import REFUSED_BY_TRAINERS, check_numbers, check_refused
 
 
 @dataclass
-class GGMTrainingArguments(Seq2SeqTrainingArguments):
+class ShortsTrainingArguments:
+    """What [`GGMTrainingArguments`] and [`RetrieverTrainingArguments`] set and check alike; made of one of them."""
+
+    warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best'."})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
+    report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
+
+    def __post_init__(self):
+        check_refused(self, REFUSED_BY_TRAINERS)
+        check_numbers(self)
+        super().__post_init__()
+
+
+@dataclass
+class GGMTrainingArguments(ShortsTrainingArguments, Seq2SeqTrainingArguments):
     """
     Arguments of [`GGMTrainer`]: `Seq2SeqTrainingArguments` with the settings of the released research code. Everything
     that is not listed is as in transformers, so that training begins without validation (`eval_strategy="no"`).
@@ -42,8 +57,6 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
     num_train_epochs: float = field(default=30.0, metadata={"help": "Epochs of the generator."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Clips per process."})
     per_device_eval_batch_size: int = field(default=8, metadata={"help": "Clips per process in evaluation."})
-    warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
-    save_strategy: str = field(default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best'."})
     predict_with_generate: bool = field(
         default=True, metadata={"help": "Generate hashtags in validation, not only compute the loss."}
     )
@@ -53,17 +66,10 @@ class GGMTrainingArguments(Seq2SeqTrainingArguments):
     include_num_input_tokens_seen: str = field(
         default="no", metadata={"help": "Which text tokens of the generator are counted: all, non_padding or no."}
     )
-    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
-    report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
-
-    def __post_init__(self):
-        check_refused(self, REFUSED_BY_TRAINERS)
-        check_numbers(self)
-        super().__post_init__()
 
 
 @dataclass
-class RetrieverTrainingArguments(TrainingArguments):
+class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
     """
     Arguments of [`RetrieverTrainer`]: `TrainingArguments` with the settings that `train.py` uses for the retriever.
 
@@ -95,14 +101,5 @@ class RetrieverTrainingArguments(TrainingArguments):
     num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs of the retriever."})
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "Pairs per process in evaluation."})
-    warmup_steps: float = field(default=20, metadata={"help": "Steps of linear warm-up."})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
-    save_strategy: str = field(default="epoch", metadata={"help": "When to save: as eval_strategy, or 'best'."})
     metric_for_best_model: str = field(default="loss", metadata={"help": "Validation metric that decides."})
-    remove_unused_columns: bool = field(default=False, metadata={"help": "The collator needs every column."})
-    report_to: str = field(default="none", metadata={"help": "Where to log: tensorboard, wandb, ..."})
-
-    def __post_init__(self):
-        check_refused(self, REFUSED_BY_TRAINERS)
-        check_numbers(self)
-        super().__post_init__()

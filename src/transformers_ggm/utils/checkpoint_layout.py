@@ -11,6 +11,17 @@ from ..errors import CheckpointError
 
 RETRIEVER_FOLDER = "retriever"
 POOL_FOLDER = "hashtag_pool"
+# What recommends beside the generator. The file is there where any of it is, and says which of the folders count.
+RECOMMENDATION_FILE = "recommendation.json"
+POSTS_FOLDER = "posts"
+TEXT_ENCODER_FOLDER = "text_encoder"
+WORDS_FOLDER = "words"
+WORD_POOL_FOLDER = "word_pool"
+CLASSIFIER_FOLDER = "classifier"
+RANKER_FOLDER = "ranker"
+RECOMMENDATION_FOLDERS = (
+    POSTS_FOLDER, TEXT_ENCODER_FOLDER, WORDS_FOLDER, WORD_POOL_FOLDER, CLASSIFIER_FOLDER, RANKER_FOLDER,
+)  # fmt: skip
 # Of a whole model, or of an adapter.
 CONFIGURATIONS = (CONFIG_NAME, ADAPTER_CONFIG_NAME)
 

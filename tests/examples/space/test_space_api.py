@@ -27,6 +27,7 @@ def test_the_schema_can_be_read(client):
     parameters = endpoints["named_endpoints"]["/suggest_hashtags"]["parameters"]
     assert {parameter["parameter_name"]: parameter["parameter_has_default"] for parameter in parameters} == {
         "clip": True, "description": True, "top_n": True, "add_to_pool": True, "remove_from_pool": True,
+        "history": True, "time": True,
     }  # fmt: skip
 
 

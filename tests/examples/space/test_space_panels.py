@@ -49,11 +49,29 @@ def test_the_legend_names_what_is_there():
     assert panels.KINDS["known"] in html and "<b>novel</b>" not in html and "<b>guided</b>" not in html
 
 
+def test_chips_tell_what_proposed_a_hashtag():
+    """Would fail if nobody saw where a recommended hashtag came from, or it were taken for the model's own."""
+    html = panels.chips(
+        [
+            {**TAG, "sources": ["posts_sparse", "words"]},
+            {**TAG, "hashtag": "#new", "novel": True, "sources": ["generator"]},
+        ]
+    )
+    assert re.findall(r'class="chip (\w+)"', html) == ["found", "novel"]
+    assert re.findall(r'class="sources">([^<]*)<', html) == ["posts_sparse, words", "generator"]
+    assert panels.MEANINGS["found"] in html and 'class="sources"' not in panels.chips([TAG])
+    fused = panels.guidance_rows(
+        [{"hashtag": "#a", "score": 0.04}, {"hashtag": "#b", "score": 0.01}], set(), set(), True
+    )
+    assert re.findall(r"width:([\d.]+)%", fused) == ["100.0", "25.0"]
+
+
 def test_text_is_never_taken_for_html():
     """Would fail if a file name or hashtag could put elements on the page."""
     evil = '#<img src=x onerror="alert(1)">'
     for html in (
         panels.chips([{**TAG, "hashtag": evil}]),
+        panels.chips([{**TAG, "sources": [evil]}]),
         panels.guidance_rows([{"hashtag": evil, "score": 0.1}], set(), set()),
         panels.notice(evil, is_error=True),
         panels.quiet(evil),

@@ -13,6 +13,7 @@ from suggester import MOST_EDITS, Suggester, hashtags_in, visitors_message
 from transformers_ggm import DEMO_CHECKPOINT
 from transformers_ggm.errors import HashtagError, InputError, MediaError, PoolError
 from transformers_ggm.processing import MediaLimits, video_processing_ggm
+from transformers_ggm.recommendation import Clues, FrequentSource, Guidance, HistorySource, Recommender
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,25 @@ def test_a_model_without_guidance(clip, tmp_path):
     space.build()
     suggestions, _, guidance, *_ = space.show(str(clip), "first snow")
     assert "data-hashtag" in suggestions and "Nothing was retrieved" in guidance
+
+
+def test_a_model_that_recommends(clip, tmp_path):
+    """Would fail if the app did not hand on history and time, hid what proposed a hashtag, or took a mistyped time for
+    an empty page."""
+    folder = shutil.copytree(DEMO_CHECKPOINT, tmp_path / "checkpoint")
+    history, frequent = HistorySource(), FrequentSource({"lake": 3, "snow": 2})
+    recommender = Recommender([history, frequent], counts=frequent.counts, guidance=Guidance(["history", "frequent"]))
+    rows = [Clues(history=["cats"] if number % 2 else []) for number in range(60)]
+    recommender.fit(rows, [["cats"] if number % 2 else ["lake"] for number in range(60)])
+    recommender.save_pretrained(folder)
+    space = SpaceApp(Suggester(str(folder)), [[str(clip), ""]])
+    assert "how likely each is" in str(space.build().config)
+    suggestions, *_ = space.show(None, "a walk", None, "#cats #dogs\n\n#cats", "2026-06-29T16:30:37Z")
+    assert 'data-hashtag="#cats"' in suggestions and 'class="sources">history' in suggestions
+    assert "has no zone" in space.show(None, "a walk", None, "", "2026-06-29T16:30:37")[0]
+    assert "is no hashtag" in space.show(None, "a walk", None, "#2024", "")[0]
+    answer = space.suggest_hashtags(description="a walk", history="#cats")
+    assert answer["hashtags"][0]["hashtag"] == "#cats" and answer["hashtags"][0]["sources"] == ["history"]
 
 
 def test_the_documentation_runs_as_written(suggester, clip):

@@ -4,18 +4,22 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import DatasetError
+from ...errors import DatasetError, InputError
+from ...processing.hashtag_fields import read_hashtags
+from ...retrieval.times import parse_time
 from ...utils.file_names import name_key
 from ..clip_files import METADATA_FILES, FolderContents
 from ..shorts import json_lines
-from .columns import DESCRIPTION_COLUMNS, VIDEO_COLUMNS
+from .columns import DESCRIPTION_COLUMNS, HASHTAG_COLUMNS, VIDEO_COLUMNS
 from .rows import Row
 from .tables import open_table
+
+_CLUES = ("transcript", "screen_text", "language", "time", "user", "history")
 
 
 class FolderMetadata:
     """
-    The descriptions of the clips in a folder.
+    The descriptions of the clips in a folder, and what else is known of them.
 
     Args:
         folder (`str` or `os.PathLike`): Where they are.
@@ -31,6 +35,7 @@ class FolderMetadata:
 
     def __init__(self, folder: str | os.PathLike, contents: FolderContents):
         self._descriptions: dict[str, str] = {}
+        self._rows: dict[str, tuple[str, Row]] = {}
         self.rows_without_clip: list[str] = []
         exact = set(contents.clips)
         spelled = {name_key(name): name for name in reversed(contents.clips)}
@@ -45,12 +50,31 @@ class FolderMetadata:
                     self.rows_without_clip.append(full if named else place)
                 else:
                     self._descriptions[clip] = _text(row, DESCRIPTION_COLUMNS, place)
+                    self._rows[clip] = place, row
         has_any = bool(contents.metadata)
         self.clips_without_row = [clip for clip in contents.clips if clip not in self._descriptions] if has_any else []
 
     def description(self, clip: str) -> str:
         """The words for a clip, `""` where there are none."""
         return self._descriptions.get(clip, "")
+
+    def clues(self, clip: str) -> Row:
+        """
+        What else is known of a clip, as far as it is: `transcript`, `screen_text`, `language`, `user` and `history` as
+        they are, `time` (`datetime`) and `hashtags` (normalised, without what is none).
+
+        Raises:
+            DatasetError: A time is not ISO 8601 or has no zone; names file and line.
+        """
+        place, row = self._rows.get(clip, ("", {}))
+        clues = {name: row[name] for name in _CLUES if row.get(name)}
+        column = next((name for name in HASHTAG_COLUMNS if row.get(name) is not None), None)
+        if column is not None:
+            clues["hashtags"] = read_hashtags(row[column]).hashtags
+        try:
+            return {**clues, "time": parse_time(clues["time"])} if "time" in clues else clues
+        except InputError as error:
+            raise DatasetError(f"{place}: {error}") from error
 
 
 def metadata_of(folder: Path) -> list[str]:

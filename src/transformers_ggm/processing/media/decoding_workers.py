@@ -43,7 +43,8 @@ class DecodingWorkers(AbstractContextManager):
         max_seconds (`float`, *optional*): After this time at one task, and a short grace, a process is ended and
             replaced.
         context (`multiprocessing.context.BaseContext`, *optional*): How processes are started. Defaults to what
-            `multiprocessing` is set to.
+            `multiprocessing` is set to: copies of this process have what it imported, which others import anew, for
+            some seconds ([`clean_start`]), and the work need not be sent to them, which of a pipeline has its model.
 
     Raises:
         `InputError`: Processes do not start as copies of this one, and `work` cannot be sent to them.

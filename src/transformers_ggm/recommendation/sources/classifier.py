@@ -1,12 +1,20 @@
 """The classes of a classifier over a fixed set of hashtags."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from transformers import AutoTokenizer
 
 from ...data.classifier_collator import DataCollatorForHashtagClassification
+from ...errors import CheckpointError
 from ...modeling.modeling_hashtag_classifier import GGMForHashtagClassification
+from ...processing import GGMVideoProcessor
+from ...utils.checkpoint_layout import CLASSIFIER_FOLDER
 from ..candidates import Candidate, CandidateSource, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 
 
@@ -28,6 +36,48 @@ class ClassifierSource(CandidateSource):
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         answered = iter(self._probabilities([row for row in rows if self._can_read(row)], k))
         return [next(answered) if self._can_read(row) else [] for row in rows]
+
+    def save_pretrained(self, save_directory: str | os.PathLike) -> None:
+        """Saves the model with its tokenizer and video processor, as far as it has them."""
+        for part in (self.model, self.collator.tokenizer, self.collator.video_processor):
+            if part is not None:
+                part.save_pretrained(save_directory)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike) -> "ClassifierSource":
+        """
+        Loads what [`~ClassifierSource.save_pretrained`] or the stage `classifier` of `train.py` saved.
+
+        Args:
+            folder (`str` or `os.PathLike`): Of the classifier.
+
+        Raises:
+            CheckpointError: It cannot be read.
+        """
+        try:
+            model = GGMForHashtagClassification.from_pretrained(folder)
+            reads, looks = (part in model.config.modality for part in ("text", "video"))
+            collator = DataCollatorForHashtagClassification(
+                model.config.hashtags,
+                tokenizer=AutoTokenizer.from_pretrained(folder) if reads else None,
+                video_processor=GGMVideoProcessor.from_pretrained(folder) if looks else None,
+            )
+        except (OSError, ValueError, SafetensorError) as error:
+            raise CheckpointError(f"{folder} cannot be loaded as a classifier: {error}") from error
+        return cls(model, collator)
+
+    def parts(self) -> dict[str, Any]:
+        """The classifier."""
+        return {CLASSIFIER_FOLDER: self}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "ClassifierSource":
+        """The one that is loaded, else that of the checkpoint's `classifier/`."""
+        if parts.classifier is not None:
+            return parts.classifier
+        source = cls.from_pretrained(parts.folder / CLASSIFIER_FOLDER, **settings)
+        source.model.to(parts.device)
+        return source
 
     def _can_read(self, row: Clues) -> bool:
         modality = self.model.config.modality

@@ -1,6 +1,6 @@
 """What the generator writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from ...generation.hashtag_scores import hashtag_scores, token_log_probs
 from ...modeling.modeling_ggm import GGMForHashtagGeneration
 from ...processing import GGMProcessor
 from ..candidates import Candidate, CandidateSource, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 
 
@@ -47,7 +48,6 @@ class GeneratorSource(CandidateSource):
         written = iter(self._write_batch(usable, k, training) if usable else [])
         return [next(written) if row.description or row.frames is not None else [] for row in rows]
 
-    @torch.inference_mode()
     def _write_batch(self, rows: list[Clues], k: int, training: bool) -> list[list[Candidate]]:
         sound = {}
         if self.processor.feature_extractor is not None:
@@ -59,24 +59,56 @@ class GeneratorSource(CandidateSource):
             do_sample_frames=False,
             **sound,
         ).to(self.model.device)
-        sequences = self.model.generate(**batch, **self.generate_kwargs)
-        encoded = self.model.get_encoder()(**{name: value for name, value in batch.items() if name != "labels"})
-        repeats = len(sequences) // len(rows)
-        log_probs = token_log_probs(
-            self.model,
-            encoded.last_hidden_state.repeat_interleave(repeats, dim=0),
-            batch["attention_mask"].repeat_interleave(repeats, dim=0),
-            sequences,
-        )
-        found = []
-        for start in range(0, len(sequences), repeats):
-            end = start + repeats
-            scores = hashtag_scores(self.processor, sequences[start:end], log_probs[start:end])
-            found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[:k]])
-        return found
+        return written_candidates(self.model, self.processor, batch, k, **self.generate_kwargs)
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self.generate_kwargs)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "GeneratorSource":
+        """The checkpoint's own model, guided as it says."""
+        return cls(parts.model, parts.processor, parts.guidance, **settings)
 
     def _guidance_of(self, rows: list[Clues], training: bool) -> list[list[str]] | None:
         if self.guidance is None:
             return None
         propose = self.guidance.training_candidates if training else self.guidance.candidates
         return [[candidate.hashtag for candidate in row] for row in propose(rows, self.processor.num_guidance)]
+
+
+@torch.inference_mode()
+def written_candidates(
+    model: GGMForHashtagGeneration,
+    processor: GGMProcessor,
+    batch: Mapping[str, torch.Tensor],
+    k: int,
+    **generate_kwargs: Any,
+) -> list[list[Candidate]]:
+    """
+    What the generator writes for inputs that are made already.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): In evaluation mode.
+        processor ([`GGMProcessor`]): The model's.
+        batch (`dict[str, torch.Tensor]`): Of the processor or a collator, on the model's device; without `labels`.
+        k (`int`): How many hashtags of a row at most.
+        generate_kwargs: Arguments of `generate`.
+
+    Returns:
+        `list[list[Candidate]]`: For each row its hashtags, the surest first.
+    """
+    sequences = model.generate(**batch, **generate_kwargs)
+    encoded = model.get_encoder()(**batch)
+    repeats = len(sequences) // len(batch["attention_mask"])
+    log_probs = token_log_probs(
+        model,
+        encoded.last_hidden_state.repeat_interleave(repeats, dim=0),
+        batch["attention_mask"].repeat_interleave(repeats, dim=0),
+        sequences,
+    )
+    found = []
+    for start in range(0, len(sequences), repeats):
+        end = start + repeats
+        scores = hashtag_scores(processor, sequences[start:end], log_probs[start:end])
+        found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[:k]])
+    return found

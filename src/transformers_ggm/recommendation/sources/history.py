@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
-from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..candidates import Candidate, CandidateSource, best_candidates, check_number, register_source
 from ..clues import Clues, EarlierPost
 
 # An earlier post counts for so much less than the one after it, and half as much after so long.
@@ -25,6 +26,9 @@ class HistorySource(CandidateSource):
     Args:
         posts (`int`, defaults to 20): Earlier posts that are looked at.
 
+    Raises:
+        InputError: `posts` is below 1.
+
     Example:
 
     ```python
@@ -40,7 +44,11 @@ class HistorySource(CandidateSource):
     evidence = ("share", "last", "recent", "posts", "constancy", "size")
 
     def __init__(self, posts: int = 20):
+        check_number("posts", posts)
         self.posts = posts
+
+    def settings(self) -> dict[str, Any]:
+        return {"posts": self.posts}
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         return [self._of_row(row, k) for row in rows]

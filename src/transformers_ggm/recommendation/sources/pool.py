@@ -3,19 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...errors import SourceError
 from ...retrieval.hashtag_pool import HashtagPool
 from ...retrieval.nearest import scored_nearest_hashtags
 from ...retrieval.text_encoder import TextEncoder
+from ...utils.checkpoint_layout import TEXT_ENCODER_FOLDER, WORD_POOL_FOLDER
 from ...utils.word_splitter import WordSplitter, get_word_splitter
 from ..candidates import Candidate, CandidateSource, register_source
-from ..clues import Clues
+from ..checkpoint_parts import CheckpointParts
+from ..clues import Clues, text_vectors
 
 
 @register_source("pool")
 class PoolSource(CandidateSource):
     """
     The pool's hashtags nearest to the retriever's query (the guidance of Yu et al., ACL 2023), scored by cosine
-    similarity. It costs one pass of the retriever and one search of the pool a batch.
+    similarity. It costs one pass of the retriever and one search of the pool a batch; a text encoder that another
+    source asked before has nothing more to do. By a text encoder's vectors of the hashtags' words its name is
+    `"pool_words"`.
 
     Args:
         pool ([`HashtagPool`]): Made by the retriever.
@@ -25,11 +30,20 @@ class PoolSource(CandidateSource):
 
     Raises:
         RetrieverMismatchError: The pool was made by another one.
+        SourceError: A retriever comes without its processor.
     """
 
     def __init__(self, pool: HashtagPool, retriever: Any, processor: Any | None = None):
+        if processor is None and not isinstance(retriever, TextEncoder):
+            raise SourceError("`processor` is missing: give the HashtagRetrieverProcessor of the retriever.")
         pool.check_retriever(retriever)
         self.pool, self.retriever, self.processor = pool, retriever, processor
+        if self._by_words:
+            self.name = "pool_words"
+
+    @property
+    def _by_words(self) -> bool:
+        return isinstance(self.retriever, TextEncoder)
 
     @classmethod
     def of_words(
@@ -52,16 +66,32 @@ class PoolSource(CandidateSource):
         return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
-        if isinstance(self.retriever, TextEncoder):
-            nearest = self._nearest_to_texts([row.text for row in rows], k)
+        if not rows:
+            return []
+        if self._by_words:
+            nearest = self._nearest_to_texts(rows, k)
         else:
             videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
             nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
         return [[Candidate(hashtag, similarity) for hashtag, similarity in row] for row in nearest]
 
-    def _nearest_to_texts(self, texts: Sequence[str], k: int) -> list[list[tuple[str, float]]]:
+    def settings(self) -> dict[str, Any]:
+        return {"by": "words"} if self._by_words else {}
+
+    def parts(self) -> dict[str, Any]:
+        """A pool by words and its text encoder; the retriever's pool is the checkpoint's own."""
+        return {WORD_POOL_FOLDER: self.pool, TEXT_ENCODER_FOLDER: self.retriever} if self._by_words else {}
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "PoolSource":
+        """Of the checkpoint's `hashtag_pool/` and `retriever/`, or `by="words"` of `word_pool/`, `text_encoder/`."""
+        if settings == {"by": "words"}:
+            return cls(parts.word_pool, parts.text_encoder)
+        return cls(parts.hashtag_pool, parts.retriever, parts.retriever_processor, **settings)
+
+    def _nearest_to_texts(self, rows: Sequence[Clues], k: int) -> list[list[tuple[str, float]]]:
         # A copy, which does not shrink between the question for its size and the search.
         pool = self.pool.copy()
-        similarities, hashtags = pool.search(self.retriever.encode(texts), min(k, len(pool)))
+        similarities, hashtags = pool.search(text_vectors(rows, self.retriever), min(k, len(pool)))
         found = [list(zip(row, values)) for row, values in zip(hashtags, similarities.tolist())]
-        return [row if text.strip() else [] for row, text in zip(found, texts)]
+        return [of_row if row.text.strip() else [] for of_row, row in zip(found, rows)]

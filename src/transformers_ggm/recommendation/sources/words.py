@@ -1,14 +1,16 @@
 """Hashtags whose words stand in the text."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
 from ...retrieval.post_table import TEXT_FIELDS
 from ...retrieval.text_terms import joined_words
 from ..candidates import Candidate, CandidateSource, best_candidates, register_source
+from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
+from ..word_table import added, without
 
 # As if each hashtag had stood in one text more, and had been used in a fifth of it.
 PRIOR_USES, PRIOR_TEXTS = 0.2, 1.0
@@ -78,6 +80,7 @@ class WordsSource(CandidateSource):
 
     def _of_row(self, row: Clues, k: int, left_out: int) -> list[Candidate]:
         scores, evidence = {}, {}
+        start = "".join(row.text.lower().split())
         for hashtag in joined_words(row.texts):
             if self.uses.get(hashtag, 0) <= left_out:
                 continue
@@ -87,7 +90,21 @@ class WordsSource(CandidateSource):
             evidence[hashtag] = {
                 "texts": float(texts),
                 "length": float(len(hashtag)),
-                "first": float("".join(row.text.lower().split()).startswith(hashtag)),
+                "first": float(start.startswith(hashtag)),
                 "uses": float(self.uses[hashtag] - left_out),
             }
         return best_candidates(scores, k, evidence)
+
+    def add_hashtags(self, counts: Mapping[str, int]) -> None:
+        """Proposes them too, from now on, where their words stand."""
+        # Another mapping in the place of the one that other threads may be reading.
+        self.uses = added(self.uses, counts)
+
+    def remove_hashtags(self, hashtags: Collection[str]) -> None:
+        """Does not propose them any more."""
+        self.uses = without(self.uses, hashtags)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "WordsSource":
+        """Of the checkpoint's `words/`, which its [`Recommender`] saves."""
+        return cls(parts.words.uses, parts.words.texts, parts.words.linked, **settings)

@@ -1,0 +1,250 @@
+"""From what was found for the clips of a batch to their answers: fused guidance, all candidates, the ranker."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..generation.hashtag_scores import hashtag_scores
+from ..processing import GGMProcessor, GGMVideoProcessor
+from ..recommendation import (
+    Candidate,
+    CandidateSource,
+    ClassifierSource,
+    Clues,
+    GeneratorSource,
+    PoolSource,
+    Recommender,
+    candidate_features,
+    gather_candidates,
+)
+from ..recommendation.candidates import Found
+from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
+from .components import Checkpoint, GuidanceParts
+
+# These two are what the pipeline computes anyway.
+POOL, GENERATOR = "pool", "generator"
+
+
+class RecommendationPart:
+    """
+    The recommender of a pipeline, before its checkpoint's other parts are loaded.
+
+    Args:
+        checkpoint ([`Checkpoint`]): The one whose own it is by default.
+        given ([`Recommender`], `str`, `Path` or `False`, *optional*): Another one, or the checkpoint that has it;
+            `False` goes without.
+        hub: As in `huggingface_hub.snapshot_download`, for a `given` id.
+
+    Attributes:
+        source ([`Recommender`] or `Path`, *optional*): the recommender, or the folder that it lies in.
+
+    Raises:
+        `CheckpointError`: There is no recommender where one was named, or it is damaged.
+        `InputError`: `given` is none of these.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, given: Recommender | str | Path | bool | None, **hub: Any):
+        if given is None:
+            self.source = checkpoint.recommendation()
+        elif given is False:
+            self.source = None
+        elif isinstance(given, (str, os.PathLike)):
+            self.source = fetch_recommendation(given, whole=False, **hub)
+        elif isinstance(given, Recommender):
+            self.source = given
+        else:
+            raise InputError(
+                f"`recommender` is a {type(given).__name__}: pass a Recommender, the folder or Hub id of a checkpoint"
+                " with one, or False to go without."
+            )
+
+    @property
+    def pool_source(self) -> PoolSource | None:
+        """The pool and retriever that a given recommender has already."""
+        return _source(self.source, POOL) if isinstance(self.source, Recommender) else None
+
+    def guidance_parts(self, retriever: Any, retriever_processor: Any, hashtag_pool: Any) -> dict[str, Any]:
+        """Those that were given, else those of a given recommender's pool source."""
+        own = self.pool_source
+        if own is not None and retriever is None:
+            retriever, retriever_processor = own.retriever, retriever_processor or own.processor
+        return {
+            "retriever": retriever,
+            "retriever_processor": retriever_processor,
+            "hashtag_pool": own.pool if own is not None and hashtag_pool is None else hashtag_pool,
+        }
+
+    def wants_pool(self, num_guidance: int) -> bool:
+        """Whether retriever and pool are needed."""
+        if self.source is None:
+            return num_guidance > 0
+        if isinstance(self.source, Recommender):
+            return pool_hashtags(self.source, num_guidance) > 0
+        has_pool, is_fused = stored_pool_use(self.source)
+        return has_pool or (num_guidance > 0 and not is_fused)
+
+    def load(
+        self,
+        model: torch.nn.Module,
+        processor: GGMProcessor,
+        parts: GuidanceParts,
+        sources: Sequence[CandidateSource],
+        device: torch.device,
+    ) -> Recommender | None:
+        """The recommender, made of the parts that the pipeline has, and sources of the user's own."""
+        if self.source is None or isinstance(self.source, Recommender):
+            return self.source
+        return Recommender.from_pretrained(
+            self.source,
+            retriever=parts.retriever,
+            retriever_processor=parts.processor,
+            hashtag_pool=parts.pool,
+            model=model,
+            processor=processor,
+            sources=sources,
+            device=device,
+        )
+
+
+def pool_hashtags(recommender: Recommender | None, num_guidance: int) -> int:
+    """How many of the pool's hashtags are sought for each row."""
+    if recommender is None:
+        return num_guidance
+    guiding = 0 if recommender.guidance else num_guidance
+    return max(recommender.k, guiding) if _source(recommender, POOL) else guiding
+
+
+def writes(recommender: Recommender | None) -> bool:
+    """Whether the generator is asked: not where a ranker has no use for what it writes."""
+    return recommender is None or recommender.ranker is None or _source(recommender, GENERATOR) is not None
+
+
+def generator_arguments(recommender: Recommender | None) -> Mapping[str, Any]:
+    """With which arguments the ranker knows the generator."""
+    source = None if recommender is None else _source(recommender, GENERATOR)
+    return source.generate_kwargs if isinstance(source, GeneratorSource) else {}
+
+
+def classifier_frames(recommender: Recommender | None) -> GGMVideoProcessor | None:
+    """The frames that a classifier among the sources looks at."""
+    sources = [] if recommender is None else recommender.sources
+    classifiers = [source for source in sources if isinstance(source, ClassifierSource)]
+    return classifiers[0].collator.video_processor if classifiers else None
+
+
+def retrieve(
+    recommender: Recommender, rows: Sequence[Clues], nearest: Sequence[Mapping[str, float]], on_error: str
+) -> Found:
+    """
+    The candidates of all sources but the generator: of those that guide it alone, where there is no ranker.
+
+    Args:
+        recommender ([`Recommender`]): Its sources are asked.
+        rows (`list[Clues]`): The clips of the batch.
+        nearest (`list[dict[str, float]]`): What the pool was searched for already: hashtags with similarities.
+        on_error (`str`): `"skip"` goes on without a source that fails.
+    """
+    guiding = recommender.guidance.sources if recommender.guidance else ()
+    names = [source.name for source in recommender.sources if recommender.ranker or source.name in guiding]
+    found = {}
+    if POOL in names:
+        found[POOL] = [[Candidate(*pair) for pair in list(row.items())[: recommender.k]] for row in nearest]
+    asked = [source for source in recommender.sources if source.name in names and source.name not in (POOL, GENERATOR)]
+    return found | gather_candidates(asked, rows, recommender.k, on_error=on_error)
+
+
+def guide(
+    recommender: Recommender | None, found: Found, nearest: Sequence[Mapping[str, float]], num_guidance: int
+) -> list[dict[str, float]]:
+    """What guides the generator: fused candidates with their scores, or those nearest in the pool."""
+    if not num_guidance:
+        return [{} for _ in nearest]
+    if recommender is None or recommender.guidance is None:
+        return [dict(list(row.items())[:num_guidance]) for row in nearest]
+    fused = recommender.guidance.fused(found, num_guidance)
+    return [{candidate.hashtag: candidate.score for candidate in row} for row in fused]
+
+
+def recommended(
+    recommender: Recommender,
+    found: Found,
+    rows: Sequence[Clues],
+    processor: GGMProcessor,
+    written: Mapping[str, Sequence[torch.Tensor]],
+) -> dict[str, list]:
+    """
+    What a batch is answered by, with one entry per row: the `recommender`, which sources `proposed` which hashtags,
+    and the `features` of all candidates, `None` without a ranker.
+
+    Args:
+        recommender ([`Recommender`]): Its ranker is to be asked.
+        found (`dict[str, list[list[Candidate]]]`): What [`retrieve`] gave.
+        rows (`list[Clues]`): The clips.
+        processor ([`GGMProcessor`]): The generator's.
+        written (`dict`): The generator's `sequences` and `log_probs`, where it was asked.
+    """
+    features = [None] * len(rows)
+    if recommender.ranker is not None:
+        if "sequences" in written:
+            found = {**found, GENERATOR: _written_candidates(recommender, rows, processor, written)}
+        features = candidate_features(recommender.sources, found, rows, recommender.counts).rows()
+    return {
+        "recommender": [recommender] * len(rows),
+        "proposed": [_proposing(found, number) for number in range(len(rows))],
+        "features": features,
+    }
+
+
+def _written_candidates(recommender, rows, processor, written) -> list[list[Candidate]]:
+    """What the generator wrote for each row; nothing where it had neither picture nor words to go by."""
+    found = []
+    for row, sequences, log_probs in zip(rows, written["sequences"], written["log_probs"]):
+        usable = row.description or row.frames is not None
+        scores = hashtag_scores(processor, sequences, log_probs) if usable else {}
+        found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[: recommender.k]])
+    return found
+
+
+def _proposing(found: Found, number: int) -> dict[str, list[str]]:
+    """By hashtag, which sources have it for a row."""
+    by: dict[str, list[str]] = {}
+    for name, rows in found.items():
+        for candidate in rows[number]:
+            by.setdefault(candidate.hashtag, []).append(name)
+    return by
+
+
+def ranked_answers(
+    outputs: Mapping[str, Any], top_n: int | None, min_score: float | None, explain: bool
+) -> list[dict[str, Any]]:
+    """
+    The ranked hashtags of one item as the pipeline tells them.
+
+    Args:
+        outputs (`dict`): What the pipeline's `_forward` gives for the item.
+        top_n, min_score, explain: As in [`Recommender.recommend`].
+    """
+    pool, guidance = outputs["hashtag_pool"], outputs["guidance"] if "sequences" in outputs else ()
+    ranked = outputs["recommender"].rank(outputs["features"], top_n=top_n, min_score=min_score, explain=explain)
+    answers = []
+    for found in ranked[0]:
+        answer = {
+            "hashtag": f"#{found.hashtag}",
+            "score": found.score,
+            "novel": found.novel and (pool is None or found.hashtag not in pool),
+            "guided": found.hashtag in guidance,
+            "sources": list(found.sources),
+        }
+        if explain:
+            most = sorted(found.explanation.items(), key=lambda item: -abs(item[1][1]))
+            answer["explanation"] = {name: {"value": value, "added": added} for name, (value, added) in most}
+        answers.append(answer)
+    return answers
+
+
+def _source(recommender: Recommender, name: str) -> CandidateSource | None:
+    return next((source for source in recommender.sources if source.name == name), None)

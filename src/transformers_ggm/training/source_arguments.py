@@ -1,0 +1,142 @@
+"""Which sources propose hashtags, and which stages that takes."""
+
+import importlib.util
+from dataclasses import dataclass, field
+
+from datasets import Dataset
+
+from ..errors import ArgumentError
+from ..recommendation.fitting import FEWEST_ROWS
+
+# What guides the generator, and what only the ranker sees: a classifier knows its training rows by heart, and the
+# generator is what is guided. In the order of the ranker's features.
+RETRIEVING = ("pool", "pool_words", "posts", "words", "history", "frequent")
+RANKED_ONLY = ("classifier", "generator")
+SOURCES = (*RETRIEVING, *RANKED_ONLY)
+PUBLISHED = ("pool",)
+
+
+@dataclass
+class SourceArguments:
+    """Where candidates come from. By default from the retriever's pool alone, without a ranker, as published."""
+
+    sources: list[str] = field(
+        default_factory=lambda: list(PUBLISHED),
+        metadata={
+            "help": f"Some of {', '.join(SOURCES)}. 'pool' alone is the published model; with more, the guidance is "
+            "fused from all of them but classifier and generator, and a ranker is fitted on the validation split."
+        },
+    )
+    text_encoder: str | None = field(
+        default=None,
+        metadata={
+            "help": "Sentence encoder, a folder or Hub id: similar posts are then sought by its vectors, and hashtags "
+            "with 'pool_words'. It becomes a part of the checkpoint."
+        },
+    )
+    neighbours: int = field(default=20, metadata={"help": "Similar posts that are looked at."})
+    ranker_hidden_size: int = field(
+        default=0, metadata={"help": "Hidden units of the ranker; 0 is a logistic regression."}
+    )
+
+    def __post_init__(self):
+        unknown = sorted(set(self.sources) - set(SOURCES))
+        if unknown or not self.sources:
+            raise ArgumentError(f"`sources` is {self.sources}; choose some of {list(SOURCES)}.")
+        self.sources = [name for name in SOURCES if name in self.sources]
+        if self.text_encoder is not None and not self.searches_texts:
+            raise ArgumentError(
+                "`text_encoder` is for 'posts' and 'pool_words': add one to `sources`, or leave it out."
+            )
+        if self.text_encoder is None and "pool_words" in self.sources:
+            raise ArgumentError("the source 'pool_words' needs a `text_encoder`: a folder or Hub id.")
+        if self.neighbours < 1:
+            raise ArgumentError(f"`neighbours` is {self.neighbours}, but one post is needed at least.")
+        if self.ranker_hidden_size < 0:
+            raise ArgumentError(f"`ranker_hidden_size` is {self.ranker_hidden_size}, but must be 0 or more.")
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the pool alone guides, as in the paper."""
+        return tuple(self.sources) == PUBLISHED
+
+    @property
+    def searches_texts(self) -> bool:
+        """Whether a source searches posts or hashtags by texts, which the stage `posts` prepares."""
+        return bool({"posts", "pool_words"} & set(self.sources))
+
+    @property
+    def retrieving(self) -> list[str]:
+        """The sources that the guidance is made of."""
+        return [name for name in self.sources if name in RETRIEVING]
+
+    def stages(self, needs_retriever: bool) -> list[str]:
+        """
+        The stages that run where `--stages` does not say it.
+
+        Args:
+            needs_retriever (`bool`): whether another part of the model starts from the retriever.
+        """
+        chosen = {
+            "prepare": True,
+            "retriever": "pool" in self.sources or needs_retriever,
+            "posts": self.searches_texts,
+            "pool": "pool" in self.sources,
+            "guidance": bool(self.retrieving),
+            "classifier": "classifier" in self.sources,
+            "generator": True,
+            "ranker": not self.is_published,
+            "evaluate": True,
+        }
+        return [stage for stage, runs in chosen.items() if runs]
+
+
+def check_sources(sources: SourceArguments, stages: list[str], num_guidance: int) -> None:
+    """
+    Raises:
+        ArgumentError: stages are to run that these sources have nothing for, or a package is missing that they need.
+    """
+    idle = {"posts": not sources.searches_texts, "ranker": sources.is_published}
+    for stage in stages:
+        if idle.get(stage):
+            raise ArgumentError(
+                f"the stage '{stage}' has nothing to do for the `sources` {sources.sources}: name more of them, for"
+                " instance --sources pool posts words frequent generator, or leave the stage out of `stages`."
+            )
+    if not sources.retrieving and num_guidance:
+        raise ArgumentError(
+            f"none of the `sources` {sources.sources} retrieves guidance: add one of {list(RETRIEVING)}, or give"
+            " --num_guidance 0."
+        )
+    if {"posts", "ranker"} & set(stages) and importlib.util.find_spec("sklearn") is None:
+        raise ArgumentError(
+            "more `sources` than the pool need scikit-learn: pip install 'transformers-ggm[recommend]'."
+        )
+
+
+def check_enough_rows(num_rows: int, data_dir: str) -> None:
+    """
+    Raises:
+        ArgumentError: the validation split is too small to fit a ranker on, said before anything is trained.
+    """
+    if num_rows < FEWEST_ROWS:
+        raise ArgumentError(
+            f"the validation split of {data_dir} has {num_rows} rows with hashtags, but a ranker is fitted on"
+            f" {FEWEST_ROWS} or more: move rows to it from the training split, or leave the stage 'ranker' out of"
+            " `stages` (the guidance is fused all the same)."
+        )
+
+
+def check_history(sources: SourceArguments, rows: Dataset) -> None:
+    """
+    Raises:
+        ArgumentError: authors' earlier posts are a source, but no row tells its author and time.
+    """
+    if "history" not in sources.sources:
+        return
+    lacking = [name for name in ("user", "time") if name not in rows.column_names or not any(rows[name])]
+    if lacking:
+        raise ArgumentError(
+            f"the source 'history' needs the fields `user` and `time` of rows, but none has {' or '.join(lacking)}:"
+            " add them, or leave 'history' out of `sources`."
+        )
