@@ -29,7 +29,7 @@ TEXTS = ("description", "transcript", "screen_text")
 def main() -> None:
     parser = argparse.ArgumentParser(description="What speech and words on the screen are good for.")
     parser.add_argument("prepared", type=Path, help="rendered shorts with words, prepared and read")
-    columns = ["hashtags", "causes", "speech", "caption", *TEXTS]
+    columns = ["hashtags", "causes", "said", "shown", *TEXTS]
     splits = load_prepared(parser.parse_args().prepared)
     train, test = (list(splits[split].select_columns(columns)) for split in ("train", "test"))
     read_well(test)
@@ -43,7 +43,7 @@ def measure(train: list[dict], test: list[dict], neighbours: int = 10, shown: in
     Recall by cause, in percent, for every setting.
 
     Args:
-        train, test: rows with `hashtags`, `causes`, the texts, and `speech` and `caption`, what is true.
+        train, test: rows with `hashtags`, `causes`, the texts, and `said` and `shown`, what is true.
         neighbours (`int`, defaults to 10): similar clips that are looked at.
         shown (`int`, defaults to 8): hashtags of each clip that are counted.
     """
@@ -51,7 +51,7 @@ def measure(train: list[dict], test: list[dict], neighbours: int = 10, shown: in
     settings = {"all that was read": test}
     settings |= {f"without {name.replace('_', ' ')}": [{**row, name: ""} for row in test] for name in TEXTS}
     settings["what was really said and shown"] = [
-        {**row, "transcript": row["speech"], "screen_text": row["caption"]} for row in test
+        {**row, "transcript": row["said"], "screen_text": row["shown"]} for row in test
     ]
     measured = {}
     for name, rows in settings.items():
@@ -63,7 +63,7 @@ def measure(train: list[dict], test: list[dict], neighbours: int = 10, shown: in
 
 def read_well(rows: list[dict]) -> None:
     """Prints how much of what was said and shown was read, by letters, and what was read where nothing was."""
-    for read, true in (("transcript", "speech"), ("screen_text", "caption")):
+    for read, true in (("transcript", "said"), ("screen_text", "shown")):
         there = [row for row in rows if row[true]]
         alike = [SequenceMatcher(None, letters(row[read]), letters(row[true])).ratio() for row in there]
         empty = sum(not row[read] for row in there)

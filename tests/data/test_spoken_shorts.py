@@ -45,8 +45,8 @@ def test_causes_are_parted():
         row = json.loads(json.dumps(recipe.metadata()))
         assert tuple(row["causes"]) == (*CAUSES, *READ_CAUSES)
         assert Counter(row["hashtags"]) == Counter(tag for tags in row["causes"].values() for tag in tags)
-        assert bool(row["speech"]) == bool(row["causes"]["spoken"])
-        assert bool(row["caption"]) == bool(row["causes"]["written"])
+        assert bool(row["said"]) == bool(row["causes"]["spoken"])
+        assert bool(row["shown"]) == bool(row["causes"]["written"])
         if recipe.spoken:
             assert recipe.speech in SPOKEN_TOPICS[recipe.spoken]
         if recipe.written:
@@ -129,7 +129,7 @@ def test_the_card_and_finished_sets(tmp_path):
     """Would fail if the card did not tell of the causes, or a set without words passed for one with them."""
     written = render_shorts(tmp_path, 2, 0, 0, size=160, num_workers=1, progress_bar=False, spoken=True, written=True)
     card = (tmp_path / "README.md").read_text()
-    assert "| `spoken` |" in card and "| `written` |" in card and "`caption`" in card
+    assert "| `spoken` |" in card and "| `written` |" in card and "`shown`" in card
     assert list(json.loads(written["train"].read_text().splitlines()[0])["causes"])[-2:] == list(READ_CAUSES)
     with pytest.raises(DatasetError, match="another seed"):
         render_shorts(tmp_path, 2, 0, 0, size=160, num_workers=1, progress_bar=False)

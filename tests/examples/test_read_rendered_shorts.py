@@ -12,7 +12,7 @@ OWN = {"description": "words", "transcript": "spoken", "screen text": "written"}
 def rows_of(split, count):
     """Rows of clips that were read without a mistake."""
     rows = [recipe.metadata() for recipe in sample_recipes(split, count, spoken=True, written=True)]
-    return [{**row, "transcript": row["speech"], "screen_text": row["caption"]} for row in rows]
+    return [{**row, "transcript": row["said"], "screen_text": row["shown"]} for row in rows]
 
 
 def check_that_each_text_gives_its_own(measured, least):

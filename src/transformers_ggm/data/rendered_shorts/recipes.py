@@ -98,7 +98,7 @@ class ClipRecipe:
 
     def metadata(self) -> dict:
         """The clip's row of `metadata.jsonl`."""
-        read = {"speech": self.speech or "", "caption": self.caption or ""} if self.is_read else {}
+        read = {"said": self.speech or "", "shown": self.caption or ""} if self.is_read else {}
         return {
             "file_name": f"{self.id}.mp4",
             "id": self.id,
