@@ -1,6 +1,6 @@
 """What is said in a clip and what stands on its screen, read by models."""
 
-from .distinct_frames import distinct_frames
+from .frame_choice import distinct_frames
 from .screen_reader import ScreenOptions, ScreenReader
 from .speech_loading import load_speech_reader
 from .speech_reader import SpeechReader

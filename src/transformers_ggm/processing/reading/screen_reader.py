@@ -10,8 +10,8 @@ import torch
 
 from ...errors import InputError, MediaError
 from ...utils.opening import foreign
-from .distinct_frames import distinct_frames
 from .extras import import_rapidocr
+from .frame_choice import distinct_frames
 from .screen_lines import ScreenLine, is_watermark, letters_of, merge_lines, without_user_names
 
 

@@ -50,8 +50,8 @@ class SpeechThresholds:
     language that they do not know.
 
     The compression ratio and the probability of no speech are Whisper's own thresholds. Its mean log-probability of
-    -1 is where it tries again with sampling; an English-only model passes a third of German sentences there (measured
-    in docs/reading.md), and none of them at -0.7.
+    -1 is where it tries again with sampling; a quarter of the German sentences that an English-only model was given pass
+    there, and none at -0.7 (docs/reading.md).
 
     Args:
         min_log_probability (`float`, defaults to -0.7): Least mean log-probability of the tokens.
