@@ -50,7 +50,7 @@ class SpeechThresholds:
     language that they do not know.
 
     The compression ratio and the probability of no speech are Whisper's own thresholds. Its mean log-probability of
-    -1 is where it tries again with sampling; a quarter of the German sentences that an English-only model was given pass
+    -1 is where it tries again with sampling; a quarter of the German sentences given to an English-only model pass
     there, and none at -0.7 (docs/reading.md).
 
     Args:
