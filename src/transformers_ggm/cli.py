@@ -197,6 +197,10 @@ def render_shorts(
     size: Annotated[int, typer.Option("--size", help="width and height in pixels")] = 96,
     num_workers: Annotated[int | None, typer.Option("--num_workers", help="processes; one a core by default")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="render finished splits again")] = False,
+    spoken: Annotated[bool, typer.Option("--spoken", help="have espeak-ng speak, with hashtags of its own")] = False,
+    written: Annotated[
+        bool, typer.Option("--written", help="write on the screen, with hashtags of its own; from 160 pixels on")
+    ] = False,
 ) -> None:
     """
     Render short clips whose hashtags have known causes.
@@ -208,7 +212,16 @@ def render_shorts(
     from .data import rendered_shorts
 
     written = rendered_shorts.render_shorts(
-        output_dir, num_train, num_validation, num_test, seed, size, num_workers, overwrite
+        output_dir,
+        num_train,
+        num_validation,
+        num_test,
+        seed,
+        size,
+        num_workers,
+        overwrite,
+        spoken=spoken,
+        written=written,
     )
     for split, metadata_file in written.items():
         with metadata_file.open(encoding="utf-8") as lines:

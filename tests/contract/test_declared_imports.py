@@ -17,6 +17,10 @@ OPTIONAL_MODULES = {PACKAGE / "evaluation" / "evaluate_hashtags" / "evaluate_has
 DISTRIBUTIONS = {
     # Of an extra that ends before the newest transformers, and is not installed with it.
     "peft": ["peft"],
+    # Of extras that bring models of their own, or engines for them.
+    "faster_whisper": ["faster-whisper"],
+    "onnxruntime": ["onnxruntime"],
+    "rapidocr": ["rapidocr"],
     **packages_distributions(),
 }
 PACKAGE_NEEDS = {canonicalize_name(each.name) for each in requirements()}

@@ -14,6 +14,8 @@ from ..utils.word_splitter import split_words
 _WORD = regex.compile(r"[\p{L}\p{M}\p{Nd}]+")
 # Scripts that are written without spaces between words.
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+# Columns of words that are read in clips.
+_READ = ("transcript", "screen_text")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class CorpusStatistics:
             row, see [`appears_in`].
         share_multi_word (`float` or `None`): share of the distinct hashtags that are made of several words, by
             [`~evaluation.split_words`].
+        share_with_transcript, share_with_screen_text (`float` or `None`): share of the clips in which words are
+            spoken, or stand on the screen; `None` where that is not known of any.
     """
 
     videos: int
@@ -44,6 +48,8 @@ class CorpusStatistics:
     share_without_sound: float | None
     share_in_description: float | None
     share_multi_word: float | None
+    share_with_transcript: float | None = None
+    share_with_screen_text: float | None = None
 
     def to_dict(self) -> dict[str, int | float | None]:
         """The statistics by name, as JSON can hold them."""
@@ -75,6 +81,7 @@ class StatisticsCounter:
         self._seconds = 0.0
         self._without_sound = 0
         self._in_description = 0
+        self._read: dict[str, Counter[bool]] = {name: Counter() for name in _READ}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """
@@ -82,7 +89,8 @@ class StatisticsCounter:
 
         Args:
             row (`Mapping`): has `hashtags` (`list[str]`, normalised, each once), `description` (`str`), `duration`
-                (`float`, seconds, or `None` for a row without a clip) and `has_sound` (`bool`).
+                (`float`, seconds, or `None` for a row without a clip) and `has_sound` (`bool`); `transcript` and
+                `screen_text` (`str`) where they are known.
         """
         hashtags = row["hashtags"]
         self.hashtag_counts.update(hashtags)
@@ -94,6 +102,9 @@ class StatisticsCounter:
             self._videos += 1
             self._seconds += row["duration"]
             self._without_sound += not row["has_sound"]
+            for name, counts in self._read.items():
+                if row.get(name) is not None:
+                    counts[bool(row[name])] += 1
 
     def merge(self, other: "StatisticsCounter") -> None:
         """Adds what another counter has counted, for instance of another split."""
@@ -103,6 +114,8 @@ class StatisticsCounter:
         self._seconds += other._seconds
         self._without_sound += other._without_sound
         self._in_description += other._in_description
+        for name, counts in self._read.items():
+            counts.update(other._read[name])
 
     def statistics(self) -> CorpusStatistics:
         """
@@ -123,6 +136,7 @@ class StatisticsCounter:
             share_without_sound=_ratio(self._without_sound, self._videos),
             share_in_description=_ratio(self._in_description, uses),
             share_multi_word=_ratio(multi_word, len(self.hashtag_counts)),
+            **{f"share_with_{name}": _ratio(counts[True], counts.total()) for name, counts in self._read.items()},
         )
 
 
@@ -210,6 +224,8 @@ _TABLE_ROWS = {
     "Hashtags per video (mean)": ("hashtags_per_video", "{:.2f}"),
     "Duration in seconds (mean)": ("seconds_per_video", "{:.1f}"),
     "Videos without sound": ("share_without_sound", "{:.1%}"),
+    "Videos with speech": ("share_with_transcript", "{:.1%}"),
+    "Videos with words on the screen": ("share_with_screen_text", "{:.1%}"),
     "Hashtags that appear in the description": ("share_in_description", "{:.1%}"),
     "Hashtags of several words": ("share_multi_word", "{:.1%}"),
 }
@@ -217,7 +233,8 @@ _TABLE_ROWS = {
 
 def statistics_table(statistics: Mapping[str, CorpusStatistics]) -> str:
     """
-    A Markdown table with a column for each split; what is unknown is a dash.
+    A Markdown table with a column for each split; what is unknown is a dash, and speech and screens have no row where
+    they are unknown in all.
 
     Args:
         statistics (`dict[str, CorpusStatistics]`): by the name of the column, see [`statistics_by_split`].
@@ -233,5 +250,7 @@ def statistics_table(statistics: Mapping[str, CorpusStatistics]) -> str:
     lines = [["", *statistics], ["---", *("---:" for _ in statistics)]]
     for label, (field, form) in _TABLE_ROWS.items():
         values = [getattr(column, field) for column in statistics.values()]
+        if field.startswith("share_with_") and set(values) == {None}:
+            continue
         lines.append([label, *("–" if value is None else form.format(value) for value in values)])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

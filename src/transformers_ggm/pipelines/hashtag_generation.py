@@ -21,10 +21,12 @@ from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint_pipeline import CheckpointPipeline
+from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known, check_top_k, with_one_length
@@ -116,6 +118,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             `recommendation.json`; `False` goes without.
         sources (`Sequence[CandidateSource]`, *optional*): Candidate sources of your own, each taken for the stored one
             of its name.
+        speech ([`SpeechReader`] or `str`, *optional*): What reads the speech of clips for the recommender, where no
+            `transcript` is given, or the folder or Hub id of a speech model, see [`load_speech_reader`].
+        screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read for it, likewise.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
@@ -152,10 +157,14 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         hashtag_pool: HashtagPool | str | Path | None = None,
         recommender: Recommender | str | Path | Literal[False] | None = None,
         sources: Sequence[CandidateSource] = (),
+        speech: SpeechReader | str | None = None,
+        screen_text: ScreenReader | bool | str = False,
         int8: bool = False,
         local_files_only: bool = False,
         **kwargs,
     ):
+        if isinstance(screen_text, str):
+            kwargs["screen_text"], screen_text = screen_text, False
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
         if processor is None:
@@ -183,6 +192,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self.recommender = recommending.load(self.model, self.processor, parts, sources, self.device)
         self._classifier_frames = classifier_frames(self.recommender)
+        self._reading = ClipReading.of(speech, screen_text, self.recommender, self.device, local_files_only)
         self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
         if int8:
             quantize_parts(self.model, self.retriever)
@@ -316,6 +326,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
         copied._hashtag_pool, copied._forward_params = None, {}
         copied.recommender = None if self.recommender is None else SimpleNamespace()
+        copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
 
     def _check_recommending(self, preprocess_params: Mapping[str, Any], postprocess_params: Mapping[str, Any]) -> None:
@@ -347,6 +358,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         **decoding,
     ) -> tuple[dict, dict, dict]:
         clues = _given({name: decoding.pop(name, None) for name in CLUES})
+        if isinstance(clues.get("screen_text"), bool):
+            raise InputError("`screen_text` is a bool: whether screens are read is said when the pipeline is made.")
         # Refused here, not item by item.
         Clues(**clues)
         check_score(min_score)
@@ -393,13 +406,16 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
         Returns:
             `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8 and `input_features` (...) float32, each
-            `None` where there is none, and `description` (`str`); with a recommender also `clues` ([`Clues`]).
+            `None` where there is none, and `description` (`str`); with a recommender also `clues` ([`Clues`]), and
+            `to_read` where something is to be read in clips.
         """
         recommends = self.recommender is not None
         sees = (guided or recommends) and self.retriever is not None and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
         fields = read_fields(input_, description, clues if recommends else None)
-        return load_item(fields, self.processor, retriever_video_processor, blank_video, self._classifier_frames)
+        wanted = self._reading and self._reading.wanted
+        sees_as = (retriever_video_processor, blank_video, self._classifier_frames)
+        return load_item(fields, self.processor, *sees_as, wanted)
 
     def _forward(
         self,
@@ -425,6 +441,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             num_guidance = self.processor.num_guidance
         if hashtag_pool is None:
             hashtag_pool = self.hashtag_pool
+        if self._reading is not None:
+            read = self._reading.read(model_inputs["clues"], model_inputs["to_read"], on_error)
+            model_inputs = {**model_inputs, "clues": read}
         outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
 

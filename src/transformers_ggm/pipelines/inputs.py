@@ -14,9 +14,11 @@ from ..processing import GGMProcessor, GGMVideoProcessor, Media, remove_hashtags
 from ..processing.frame_geometry import same_frames
 from ..processing.media import is_media_source
 from ..processing.media.sources import path_of
+from ..processing.reading.voice_activity import SPEECH_RATE
 from ..processing.sound_features import sound_features, sound_waveform
 from ..recommendation import Clues
 from ..utils.file_names import whole_text
+from .clip_reading import WantedReading
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
@@ -99,6 +101,7 @@ def load_item(
     retriever_video_processor: GGMVideoProcessor | None,
     blank_video: bool = True,
     classifier_video_processor: GGMVideoProcessor | None = None,
+    reading: WantedReading | None = None,
 ) -> dict[str, Any]:
     """Decodes an item once, and resizes its frames for the generator and, where they see others, for the retriever
     and a classifier.
@@ -111,11 +114,13 @@ def load_item(
         blank_video (`bool`, defaults to `True`): Whether sound without picture gets one black frame.
         classifier_video_processor ([`GGMVideoProcessor`], *optional*): Frame size of the clues' frames; by default the
             generator's.
+        reading ([`WantedReading`], *optional*): What is to be read in the clip, where the item has clues.
 
     Returns:
         `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8, `input_features` (...) float32, each `None`
         where there is none, and `description` (`str`); where the item has clues, `clues` ([`Clues`]) with frames and
-        sound.
+        sound; where something is to be read, `to_read`, with `speech` (n,) float32 at 16 kHz and `screen` (f, 3, h, w)
+        uint8, in the clip's own size, each `None` where there is none.
 
     Raises:
         `MediaError`: The clip or the sound cannot be read.
@@ -125,19 +130,15 @@ def load_item(
     video = fields.video
     if is_video_decoder(video):
         video = decoded_frames(video, processor.video_processor.sample_timestamps)
+    speech_seconds = 0.0 if reading is None else reading.speech_seconds(fields.clues)
     if is_media_source(video):
-        own_sound = hears and fields.audio is None
-        if own_sound:
-            video = processor.decode_media(video, blank_video=blank_video)
-        else:
-            video = processor.video_processor.decode(video)
+        video = _decoded(video, fields, processor, blank_video, speech_seconds)
     waveform = None
+    heard, rate = video if fields.audio is None and isinstance(video, Media) else fields.audio, fields.sampling_rate
+    if is_sound_decoder(heard) and (hears or speech_seconds):
+        heard, rate = decoded_sound(heard, max(processor.max_audio_seconds, speech_seconds))
     if hears:
-        sound = video if fields.audio is None and isinstance(video, Media) else fields.audio
-        rate = fields.sampling_rate
-        if is_sound_decoder(sound):
-            sound, rate = decoded_sound(sound, processor.max_audio_seconds)
-        waveform = sound_waveform(sound, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
+        waveform = sound_waveform(heard, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
     frames = retriever_frames = clue_frames = None
     if video is not None and not (isinstance(video, Media) and video.frames is None):
         frames = processor.video_processor.frames_of(video)
@@ -162,7 +163,31 @@ def load_item(
     if clues is not None:
         sound = None if waveform is None else torch.as_tensor(waveform)
         loaded["clues"] = replace(clues, frames=clue_frames, sound=sound)
+    if reading is not None:
+        speech = sound_waveform(heard, SPEECH_RATE, rate, speech_seconds, 0) if speech_seconds else None
+        screen = None
+        if frames is not None and video is not None and reading.reads_screen(clues):
+            as_it_is = {"do_resize": False, "do_center_crop": False}
+            screen = reading.frames(processor.video_processor.frames_of(video, **as_it_is))
+        loaded["to_read"] = {"speech": speech, "screen": screen}
     return loaded
+
+
+def _decoded(
+    video: Any, fields: ItemFields, processor: GGMProcessor, blank_video: bool, speech_seconds: float
+) -> Media:
+    """A clip's frames, and so much of its own sound as is heard or read."""
+    hears = processor.feature_extractor is not None
+    if fields.audio is not None or not (hears or speech_seconds):
+        return processor.video_processor.decode(video)
+    if not speech_seconds:
+        return processor.decode_media(video, blank_video=blank_video)
+    return processor.video_processor.decode(
+        video,
+        sampling_rate=processor.sampling_rate if hears else SPEECH_RATE,
+        max_audio_seconds=max(processor.max_audio_seconds if hears else 0.0, speech_seconds),
+        blank_video=blank_video and hears,
+    )
 
 
 def _frames_for(

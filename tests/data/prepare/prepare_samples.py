@@ -1,6 +1,7 @@
 """What the tests of preparation share: a source of bad and good rows, and short ways to prepare."""
 
 import json
+from concurrent.futures import Future
 
 from transformers_ggm.data.prepare import ClipOptions, WorkOptions, prepare_shorts
 
@@ -17,6 +18,21 @@ def prepare(source, output_dir, clips_per_shard=2, num_workers=1, clip=None, **a
         work=WorkOptions(num_workers=num_workers, clips_per_shard=clips_per_shard),
         **arguments,
     )
+
+
+class InThisProcess:
+    """Decodes at once: starting processes takes longer than the clips of these tests."""
+
+    def __init__(self, work, *_):
+        self.work = work
+
+    def submit(self, task, *_):
+        future = Future()
+        future.set_result(self.work(task))
+        return future
+
+    def __exit__(self, *_):
+        pass
 
 
 def read_lines(path):

@@ -3,11 +3,10 @@
 import json
 import os
 import shutil
-from concurrent.futures import Future
 
 import pytest
 from data_samples import write_metadata
-from prepare_samples import files_of, prepare, read_lines
+from prepare_samples import InThisProcess, files_of, prepare, read_lines
 
 from transformers_ggm.cli import main
 from transformers_ggm.data import load_prepared
@@ -54,21 +53,6 @@ def mend(folder, good):
     for split in ("train", "test"):
         for name in ("1.mp4", "4.mp4"):
             (folder / split / name).write_bytes(good[name])
-
-
-class InThisProcess:
-    """Decodes at once: starting processes takes longer than the clips of these tests."""
-
-    def __init__(self, work, *_):
-        self.work = work
-
-    def submit(self, task, *_):
-        future = Future()
-        future.set_result(self.work(task))
-        return future
-
-    def __exit__(self, *_):
-        pass
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Clips decoded once into Parquet shards: `ggm prepare`."""
 
-from .options import ClipOptions, WorkOptions
+from .options import ClipOptions, ReadingOptions, WorkOptions
 from .preparation import prepare_shorts
 
-__all__ = ["ClipOptions", "WorkOptions", "prepare_shorts"]
+__all__ = ["ClipOptions", "ReadingOptions", "WorkOptions", "prepare_shorts"]

@@ -12,12 +12,15 @@ from torchvision.transforms.v2 import functional
 from ...errors import MediaError
 from ...processing import GGMVideoProcessor, Media, MediaLimits
 from ..near_duplicates import frame_hashes
-from .options import ClipOptions
+from .options import TRANSCRIPT, ClipOptions, ReadingOptions
+from .text_reading import TO_READ, to_read, wanted_columns
 
 NO_CLIP = {"frames": None, "timestamps": None, "duration": None, "audio": None, "frame_hashes": None, "error": None}
 
 
-def prepare_clip(row: dict[str, Any], options: ClipOptions, limits: MediaLimits) -> dict[str, Any]:
+def prepare_clip(
+    row: dict[str, Any], options: ClipOptions, limits: MediaLimits, reading: ReadingOptions | None = None
+) -> dict[str, Any]:
     """
     Decodes a row's clip, and encodes what is kept of it.
 
@@ -25,19 +28,24 @@ def prepare_clip(row: dict[str, Any], options: ClipOptions, limits: MediaLimits)
         row (`dict`): with `video` (path, URL, bytes or `None`) and the fields that are kept as they are.
         options ([`ClipOptions`]): what is kept.
         limits ([`MediaLimits`]): what a clip may be at most.
+        reading ([`ReadingOptions`], *optional*): what is to be read in it; nothing by default.
 
     Returns:
-        `dict`: the row without `video`, and with `frames` (`list[dict]`, bytes of JPEG or PNG files), `timestamps`
-        (`list[float]`), `duration` (`float`), `audio` (bytes of a FLAC or WAV file, or `None`), `frame_hashes`
-        (`list[int]`) and `error`: why the clip cannot be read, or `None`. All are `None` for a row of words alone.
+        `dict`: the row without `video`, with `to_read` where there is something to be read, and with `frames`
+        (`list[dict]`, bytes of JPEG or PNG files), `timestamps` (`list[float]`), `duration` (`float`), `audio` (bytes
+        of a FLAC or WAV file, or `None`), `frame_hashes` (`list[int]`) and `error`: why the clip cannot be read, or
+        `None`. All are `None` for a row of words alone.
     """
     kept = {name: value for name, value in row.items() if name != "video"}
     if row["video"] is None:
         return {**kept, **NO_CLIP}
+    wanted = [] if reading is None else wanted_columns(row, reading)
     try:
-        media = decode_clip(row["video"], options, limits)
+        media = decode_clip(row["video"], options, limits, reading.speech_seconds if TRANSCRIPT in wanted else 0.0)
     except MediaError as error:
         return {**kept, **NO_CLIP, "error": str(error)}
+    if wanted:
+        kept[TO_READ] = to_read(media, wanted, reading)
     return {
         **kept,
         **NO_CLIP,
@@ -49,8 +57,8 @@ def prepare_clip(row: dict[str, Any], options: ClipOptions, limits: MediaLimits)
     }
 
 
-def decode_clip(video, options: ClipOptions, limits: MediaLimits) -> Media:
-    """Reads a clip by the frame rule of the options."""
+def decode_clip(video, options: ClipOptions, limits: MediaLimits, speech_seconds: float = 0.0) -> Media:
+    """Decodes a clip by the frame rule of the options, and so much of its sound that speech can be read in it."""
     rule = {
         "frames_per_second": options.frames_per_second,
         "num_frames": options.num_frames,
@@ -59,7 +67,7 @@ def decode_clip(video, options: ClipOptions, limits: MediaLimits) -> Media:
     return GGMVideoProcessor().decode(
         video,
         sampling_rate=options.sampling_rate,
-        max_audio_seconds=options.max_audio_seconds,
+        max_audio_seconds=max(options.max_audio_seconds, speech_seconds),
         limits=limits,
         **rule,
     )
@@ -85,5 +93,6 @@ def encode_sound(media: Media, options: ClipOptions) -> dict[str, Any]:
     """A clip's sound as a file in the form that `datasets.Audio` stores."""
     file = io.BytesIO()
     kind = {"format": "WAV", "subtype": "FLOAT"} if options.lossless else {"format": "FLAC", "subtype": "PCM_16"}
-    soundfile.write(file, media.audio, media.sampling_rate, **kind)
+    kept = media.audio[: round(options.max_audio_seconds * media.sampling_rate)]
+    soundfile.write(file, kept, media.sampling_rate, **kind)
     return {"bytes": file.getvalue(), "path": None}

@@ -12,7 +12,7 @@ from transformers import HfArgumentParser
 from ...processing import MediaLimits
 from ..corpus import CorpusOptions
 from ..hub import push_prepared_to_hub
-from .options import ClipOptions, WorkOptions
+from .options import ClipOptions, ReadingOptions, WorkOptions
 from .preparation import prepare_shorts
 
 
@@ -66,9 +66,11 @@ def prepare_from_arguments(arguments: Sequence[str]) -> int:
         SystemExit: the arguments are wrong (status 2), or ask for help (status 0).
         ValueError: a value is out of range.
         DatasetError: there is nothing to prepare, or it cannot be written.
+        CheckpointError: there is no such speech model.
+        ImportError: a package of an extra is missing.
     """
     parser = HfArgumentParser(
-        (SourceArguments, ClipOptions, MediaLimits, CorpusOptions, WorkOptions),
+        (SourceArguments, ClipOptions, ReadingOptions, MediaLimits, CorpusOptions, WorkOptions),
         prog="ggm prepare",
         description="Decodes the clips of a source once, into a set of Parquet shards to train on.",
         epilog="Example: ggm prepare --data_dir clips.csv --output_dir prepared --columns video=url hashtags=tags",
@@ -76,11 +78,19 @@ def prepare_from_arguments(arguments: Sequence[str]) -> int:
     *options, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    source, clip, limits, corpus, work = options
+    source, clip, reading, limits, corpus, work = options
     if source.push_to_hub:
         validate_repo_id(source.push_to_hub)
     record = prepare_shorts(
-        source.data_dir, source.output_dir, source.column_names, source.build_corpus, clip, limits, corpus, work
+        source.data_dir,
+        source.output_dir,
+        source.column_names,
+        source.build_corpus,
+        clip,
+        limits,
+        corpus,
+        work,
+        reading,
     )
     print(summary(record, source.output_dir))
     if source.push_to_hub:

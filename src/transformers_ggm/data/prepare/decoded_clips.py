@@ -56,18 +56,20 @@ class DecodedSet:
 
     Args:
         folder (`Path`): the set.
+        read (`list[str]`): columns that were read in the clips.
 
     Raises:
         DatasetError: an earlier version prepared it, which kept no list of its rows, or shards of it are missing.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, read: Sequence[str] = ()):
         if not (folder / ROWS).is_file():
             raise DatasetError(
                 f"{folder} has no {ROWS}: an earlier version prepared it, or the file was taken away. To try rejected "
                 "clips again, prepare into another `output_dir`."
             )
         self._folder = folder / "data"
+        self._columns = [*_DECODED, *read]
         self._rows = pq.read_table(folder / ROWS)
         self._splits = self._rows["split"].to_pylist()
         self._stamps = list(zip(self._rows["clip"].to_pylist(), self._rows["clip_stamp"].to_pylist()))
@@ -109,7 +111,7 @@ class DecodedSet:
                 if start >= file.metadata.num_rows:
                     start -= file.metadata.num_rows
                     continue
-                for batch in file.iter_batches(_BATCH_ROWS, columns=_DECODED):
+                for batch in file.iter_batches(_BATCH_ROWS, columns=self._columns):
                     yield from batch.slice(start).to_pylist()
                     start = max(0, start - len(batch))
         raise DatasetError(f"{self._folder} lacks rows of the split {split!r}: prepare into another `output_dir`.")
@@ -121,10 +123,12 @@ class DecodedParts:
 
     Args:
         parts ([`Parts`]): these.
+        read (`list[str]`): columns that were read in the clips.
     """
 
-    def __init__(self, parts: Parts):
+    def __init__(self, parts: Parts, read: Sequence[str] = ()):
         self._parts = parts
+        self._columns = [*_DECODED, *read, "file_name", "frame_hashes", "error", "clip", "clip_stamp"]
 
     def num_rejected(self) -> int:
         """How many rows were rejected."""
@@ -141,8 +145,7 @@ class DecodedParts:
 
     def clips(self, start: int) -> Iterator[dict[str, Any] | None]:
         """As [`DecodedSet.clips`]; `None` for rows that were rejected, or whose clip has changed."""
-        columns = [*_DECODED, "file_name", "frame_hashes", "error", "clip", "clip_stamp"]
-        for batch in self._parts.batches(columns, start, _BATCH_ROWS):
+        for batch in self._parts.batches(self._columns, start, _BATCH_ROWS):
             for row in batch.to_pylist():
                 stamp = row.pop("clip"), row.pop("clip_stamp")
                 yield None if row["error"] is not None or has_changed(*stamp) else row

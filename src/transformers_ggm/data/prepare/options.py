@@ -2,7 +2,12 @@
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ...processing.reading import ScreenOptions, SpeechThresholds
+
+TRANSCRIPT, SCREEN_TEXT = "transcript", "screen_text"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,77 @@ class ClipOptions:
                 raise ValueError(f"`{name}` is {getattr(self, name)}, but must be a number above 0.")
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"`jpeg_quality` is {self.jpeg_quality}: choose a number from 1 to 100.")
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What is read in a clip: its speech into a column `transcript`, its screen into a column `screen_text`.
+
+    Args:
+        read_speech (`str`, *optional*): Folder or Hub id of a speech model, see
+            [`~processing.reading.load_speech_reader`]; `None` reads no speech.
+        speech_seconds (`float`, defaults to 60.0): Speech after this is left out, however much sound is stored.
+        voice_activity (`bool`, defaults to `True`): Whether only those parts are read in which there is a voice.
+        min_log_probability, max_compression_ratio, max_no_speech_probability (`float`): From where on a transcript is
+            not believed, and the column empty; see [`~processing.reading.SpeechThresholds`].
+        read_screen (`bool`, defaults to `False`): Whether the screen is read.
+        screen_frames (`int`), min_screen_confidence (`float`), keep_user_names (`bool`), keep_watermarks (`bool`): As
+            `num_frames`, `min_confidence`, ... in [`~processing.reading.ScreenOptions`].
+
+    Raises:
+        `ValueError`: A value is out of range.
+    """
+
+    read_speech: str | None = field(default=None, metadata={"help": "Folder or Hub id of a model that reads speech."})
+    speech_seconds: float = field(default=60.0, metadata={"help": "Seconds of sound in which speech is read."})
+    voice_activity: bool = field(default=True, metadata={"help": "Read speech only where there is a voice."})
+    min_log_probability: float = field(
+        default=SpeechThresholds.min_log_probability,
+        metadata={"help": "Mean log-probability below which a transcript is not believed."},
+    )
+    max_compression_ratio: float = field(
+        default=SpeechThresholds.max_compression_ratio,
+        metadata={"help": "Compression ratio above which a transcript is not believed: it repeats itself."},
+    )
+    max_no_speech_probability: float = field(
+        default=SpeechThresholds.max_no_speech_probability,
+        metadata={"help": "Probability of no speech above which a transcript is not believed."},
+    )
+    read_screen: bool = field(default=False, metadata={"help": "Read what stands on the screen."})
+    screen_frames: int = field(default=ScreenOptions.num_frames, metadata={"help": "Frames that are read, at most."})
+    min_screen_confidence: float = field(
+        default=ScreenOptions.min_confidence, metadata={"help": "Of a line on the screen, 0 to 1."}
+    )
+    keep_user_names: bool = field(default=False, metadata={"help": "Keep @names on the screen."})
+    keep_watermarks: bool = field(default=False, metadata={"help": "Keep the names of apps on the screen."})
+
+    def __post_init__(self):
+        if not 0 < self.speech_seconds < math.inf:
+            raise ValueError(f"`speech_seconds` is {self.speech_seconds}, but must be a number above 0.")
+        # Their own checks.
+        _ = self.thresholds, self.screen_options
+
+    @property
+    def thresholds(self) -> SpeechThresholds:
+        """From where on a transcript is not believed."""
+        return SpeechThresholds(self.min_log_probability, self.max_compression_ratio, self.max_no_speech_probability)
+
+    @property
+    def screen_options(self) -> ScreenOptions:
+        """What is read on the screen."""
+        return ScreenOptions(
+            self.screen_frames, self.min_screen_confidence, self.keep_user_names, self.keep_watermarks
+        )
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that reading adds."""
+        read = {TRANSCRIPT: self.read_speech is not None, SCREEN_TEXT: self.read_screen}
+        return [column for column, is_read in read.items() if is_read]
+
+    def settings(self) -> dict[str, Any] | None:
+        """What decides about the columns; `None` where nothing is read."""
+        return asdict(self) if self.columns else None
 
 
 def available_cores() -> int:

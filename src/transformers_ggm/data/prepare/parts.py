@@ -18,6 +18,7 @@ from ...utils.files import write_text
 from ..prepared import clip_features
 from ..sources import ShortsSource
 from .clip_stamps import clip_facts
+from .text_reading import ClipReader
 from .workers import DECODED, ClipWorkers
 
 # Rows that are written at a time: what is held in memory.
@@ -34,7 +35,7 @@ class Parts:
 
     Args:
         folder (`Path`): where they are.
-        further (`Features`): the columns that are the source's own.
+        further (`Features`): the columns that are the source's own, and those that reading adds.
         sampling_rate (`int`): of the stored sound, in Hz.
         rows_per_part (`int`): of all but the last.
     """
@@ -100,6 +101,7 @@ def write_parts(
     workers: ClipWorkers,
     description: str,
     decoded: Callable[[int], Iterator[dict[str, Any] | None]] | None = None,
+    reader: ClipReader | None = None,
 ) -> None:
     """
     Decodes the rows whose parts are not there yet.
@@ -111,6 +113,7 @@ def write_parts(
         description (`str`): of the progress bar.
         decoded (`Callable`, *optional*): gives, for the rows from a number on, what was decoded of each before, `None`
             for those that are to be decoded.
+        reader ([`ClipReader`], *optional*): reads what is said and written in the clips.
     """
     if parts.is_complete:
         return
@@ -119,6 +122,7 @@ def write_parts(
     done = number * parts.rows_per_part
     known = repeat(None) if decoded is None else chain(decoded(done), repeat(None))
     rows = workers.prepare(map(_with_clip, source.rows(start=done, tell_dropped=True), known))
+    rows = rows if reader is None else reader.read(rows)
     with tqdm(total=source.num_rows, initial=done, desc=description, unit="clip", smoothing=0.05) as progress:
         while count := write_part(islice(rows, parts.rows_per_part), parts.path(number), parts, progress):
             done, number = done + count, number + 1
@@ -159,7 +163,7 @@ def write_part(rows: Iterator[dict[str, Any]], path: Path, parts: Parts, progres
 
 
 def _table(rows: list[dict[str, Any]], further: Features, schema: pa.Schema) -> pa.Table:
-    # Only the source's own fields need to be encoded: datasets asks for torchcodec even where a sound is bytes
+    # Only these fields need to be encoded: datasets asks for torchcodec even where a sound is bytes
     # already.
     encoded = [
         {**row, **further.encode_example({name: row[name] for name in further}), "has_audio": row["audio"] is not None}

@@ -24,11 +24,12 @@ from ..prepared import RECORD, is_prepared, read_record
 from ..sources import ShortsSource, open_shorts
 from .decoded_clips import ROWS, DecodedParts, DecodedSet, write_row_list
 from .facts import Facts, count_dropped_hashtags, read_facts, write_rejects
-from .options import ClipOptions, WorkOptions
+from .options import ClipOptions, ReadingOptions, WorkOptions
 from .parts import Parts, write_parts
 from .report import write_report
 from .shards import stamp_shards, write_shards
 from .splits import SplitPlan, plan_splits
+from .text_reading import ClipReader, with_read_columns
 from .workers import ClipWorkers
 
 logger = logging.get_logger(__name__)
@@ -46,6 +47,7 @@ def prepare_shorts(
     limits: MediaLimits | None = None,
     corpus: CorpusOptions | None = None,
     work: WorkOptions | None = None,
+    reading: ReadingOptions | None = None,
 ) -> dict[str, Any]:
     """
     Decodes every clip of a source once, and writes a set of Parquet shards that `train.py` and
@@ -64,6 +66,8 @@ def prepare_shorts(
         clip ([`ClipOptions`]), limits ([`MediaLimits`]), corpus ([`CorpusOptions`]), work ([`WorkOptions`]): what is
             kept of a clip, what a clip may be at most, how the corpus is built, and how the work is done; each by
             default with its own defaults.
+        reading ([`ReadingOptions`], *optional*): what of the speech and of the screen is read, into columns
+            `transcript` and `screen_text`; nothing by default. What the source has there is kept as it is.
 
     Returns:
         `dict`: the contents of `prepared.json`: settings, rows and shards of each split as they were written, rows
@@ -73,7 +77,8 @@ def prepare_shorts(
         DatasetError: the source cannot be read, has no usable row, or `output_dir` holds a set that was prepared with
             other settings or from files that have changed since, or another process is at work there.
         OutputError: `output_dir` cannot be written to.
-        ImportError: a package of the extra `data` is missing.
+        CheckpointError: there is no such speech model.
+        ImportError: a package of the extra `data` is missing, or one of `speech` or `ocr` that reading needs.
 
     Example:
 
@@ -93,7 +98,8 @@ def prepare_shorts(
     corpus = corpus or CorpusOptions()
     if build_corpus is None:
         build_corpus = list(splits) == [None]
-    job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus if build_corpus else None, work)
+    corpus = corpus if build_corpus else None
+    job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus, work, reading or ReadingOptions())
     card_source = source if isinstance(source, (str, os.PathLike)) else None
     with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
@@ -115,7 +121,7 @@ class Preparation:
     Args:
         splits (`dict[str | None, ShortsSource]`): what to prepare.
         output_dir (`Path`): where to.
-        clip, limits, corpus, work: as for [`prepare_shorts`]; `corpus=None` keeps the splits of the source.
+        clip, limits, corpus, work, reading: as for [`prepare_shorts`]; `corpus=None` keeps the splits of the source.
     """
 
     def __init__(
@@ -126,6 +132,7 @@ class Preparation:
         limits: MediaLimits,
         corpus: CorpusOptions | None,
         work: WorkOptions,
+        reading: ReadingOptions,
     ):
         self.splits = splits
         self.output_dir = output_dir
@@ -134,12 +141,15 @@ class Preparation:
         self.limits = limits
         self.corpus = corpus
         self.work = work
+        self.reading = reading
+        self.features = {name: with_read_columns(rows.features, reading) for name, rows in splits.items()}
         self.corpus_settings = None if corpus is None else asdict(corpus)
         # What decides what the parts hold: they can only be resumed under the same settings.
         self.settings = {
             "source": {str(name): rows.fingerprint for name, rows in splits.items()},
             "clip": asdict(clip),
             "limits": asdict(limits),
+            "reading": reading.settings(),
             "clips_per_shard": work.clips_per_shard,
         }
 
@@ -169,7 +179,7 @@ class Preparation:
         has_list = (self.output_dir / ROWS).is_file()
         if not has_list and not (self.work.retry_rejected and record["rejected"]):
             return None  # as earlier versions prepared it
-        decoded = DecodedSet(self.output_dir)
+        decoded = DecodedSet(self.output_dir, self.reading.columns)
         changed = decoded.changed()
         if not self.work.retry_rejected:
             _check_unchanged(changed, self.output_dir)
@@ -209,21 +219,23 @@ class Preparation:
     def decode(self, decoded: DecodedSet | None) -> list[Parts]:
         """The parts of every split of the source."""
         sources = [
-            Parts(self.work_dir / f"parts-{number}", rows.features, self.clip.sampling_rate, self.work.clips_per_shard)
-            for number, rows in enumerate(self.splits.values())
+            Parts(self.work_dir / f"parts-{number}", features, self.clip.sampling_rate, self.work.clips_per_shard)
+            for number, features in enumerate(self.features.values())
         ]
         if not self.work.retry_rejected:
             changed = [clip for parts in sources for clip in DecodedParts(parts).changed()]
             _check_unchanged(changed, self.output_dir)
         set_aside = [self._set_aside(parts) for parts in sources]
         if not all(parts.is_complete for parts in sources):
-            with ClipWorkers(self.work.num_workers, self.clip, self.limits) as workers:
+            # Before any clip is decoded: it says what is missing.
+            reader = ClipReader(self.reading) if self.reading.columns else None
+            with ClipWorkers(self.work.num_workers, self.clip, self.limits, self.reading) as workers:
                 for number, (name, rows) in enumerate(self.splits.items()):
                     known = None if decoded is None else partial(decoded.clips, number)
                     if set_aside[number] is not None:
-                        known = DecodedParts(set_aside[number]).clips
+                        known = DecodedParts(set_aside[number], self.reading.columns).clips
                     what = "Decoding" if name is None else f"Decoding {name}"
-                    write_parts(rows, sources[number], workers, what, known)
+                    write_parts(rows, sources[number], workers, what, known, reader)
         for parts in filter(None, set_aside):
             shutil.rmtree(parts.folder)
         return sources
@@ -254,7 +266,7 @@ class Preparation:
             "dropped": len(facts.is_usable) - num_rejected - num_written,
             "clips_without_row": len({clip for rows in self.splits.values() for clip in rows.clips_without_row()}),
             "unseen_hashtags": plan.unseen_hashtags,
-            "further_columns": list(next(iter(self.splits.values())).features),
+            "further_columns": list(next(iter(self.features.values()))),
         }
 
     def finish_publishing(self) -> None:

@@ -15,6 +15,7 @@ from ..near_duplicates import near_duplicates_across_splits, near_duplicates_sum
 from ..plots import plot_hashtag_frequency, plot_words_per_hashtag
 from ..statistics import StatisticsCounter, statistics_by_split, statistics_table
 from .facts import read_rows
+from .options import SCREEN_TEXT, TRANSCRIPT
 from .parts import Parts
 from .splits import SplitPlan
 
@@ -65,7 +66,8 @@ def count_rows(sources: Sequence[Parts], plan: SplitPlan) -> tuple[dict[str, Sta
     assignment = plan.assignment
     counters = {name: StatisticsCounter() for name in assignment.counts()}
     before = Counter()
-    columns = ["hashtags", "description", "duration", "has_audio", "error"]
+    read = [name for name in (TRANSCRIPT, SCREEN_TEXT) if name in sources[0].features]
+    columns = ["hashtags", "description", "duration", "has_audio", "error", *read]
     for split, row in zip(assignment.splits, read_rows(sources, columns)):
         if row["error"] is None:
             before.update(row["hashtags"])

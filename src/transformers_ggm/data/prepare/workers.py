@@ -11,7 +11,7 @@ from ...processing import MediaLimits
 from ...processing.media import source_name
 from ...processing.media.decoding_workers import DecodingWorkers, clean_start, in_order
 from .clips import NO_CLIP, prepare_clip
-from .options import ClipOptions
+from .options import ClipOptions, ReadingOptions
 
 # The field of a row with what was decoded of its clip before: the columns of NO_CLIP.
 DECODED = "decoded"
@@ -28,11 +28,14 @@ class ClipWorkers(AbstractContextManager):
         options ([`ClipOptions`]): what is kept of a clip.
         limits ([`MediaLimits`]): what a clip may be at most; a process that works longer than `max_wall_seconds` (and
             a short grace) on one clip is killed and replaced.
+        reading ([`ReadingOptions`], *optional*): what is to be read in a clip.
     """
 
-    def __init__(self, num_workers: int, options: ClipOptions, limits: MediaLimits):
+    def __init__(
+        self, num_workers: int, options: ClipOptions, limits: MediaLimits, reading: ReadingOptions | None = None
+    ):
         self.num_ahead = _AHEAD * num_workers
-        work = partial(_prepare_whatever_it_is, options=options, limits=limits)
+        work = partial(_prepare_whatever_it_is, options=options, limits=limits, reading=reading)
         self._workers = DecodingWorkers(work, num_workers, limits.max_wall_seconds, clean_start())
 
     def __exit__(self, *_):
@@ -55,10 +58,12 @@ class ClipWorkers(AbstractContextManager):
         return self._workers.submit(row, _name(row), lambda error: {**kept, **NO_CLIP, "error": _told(error)})
 
 
-def _prepare_whatever_it_is(row: dict[str, Any], options: ClipOptions, limits: MediaLimits) -> dict[str, Any]:
+def _prepare_whatever_it_is(
+    row: dict[str, Any], options: ClipOptions, limits: MediaLimits, reading: ReadingOptions | None
+) -> dict[str, Any]:
     """[`prepare_clip`], but a fault of ours or of a library, which must not cost the other clips, is an `error`."""
     try:
-        return prepare_clip(row, options, limits)
+        return prepare_clip(row, options, limits, reading)
     except Exception as unexpected:
         kept = {name: value for name, value in row.items() if name != "video"}
         error = f"{_name(row)} cannot be prepared ({type(unexpected).__name__}: {unexpected})."

@@ -1,11 +1,12 @@
 """What each clip is: seeded sampling of recipes, and the metadata row that a recipe gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import InputError
-from .vocabulary import CAUSES, COLOURS, MOVEMENTS, NOISE, SHAPES, SOUNDS, generator, held_out_compounds
+from .read_topics import SPOKEN_TOPICS, WRITTEN_TOPICS
+from .vocabulary import CAUSES, COLOURS, MOVEMENTS, NOISE, READ_CAUSES, SHAPES, SOUNDS, generator, held_out_compounds
 from .words import TOPICS, describe
 
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
@@ -20,6 +21,11 @@ _TWO_TOPICS = 0.4
 # with the clips of a shorter one.
 _UNSEEN_BLOCK = 5
 _UNSEEN_STREAM = 4
+# And one for each split.
+_READ_STREAM = 5
+_SPEAKING = _CAPTIONED = 0.8
+# Room for the longest phrase.
+_MIN_SPOKEN_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class ClipRecipe:
         description (`str`): What the author wrote; may be empty.
         hashtags (`tuple[str, ...]`): All hashtags in random order, lower case, without '#'.
         unseen_compound (`bool`): Whether colour+shape is one of the held-out compounds.
+        speech (`str`, *optional*): What is said; `None` where nobody speaks.
+        spoken (`str`, *optional*): What that is about, a key of `SPOKEN_TOPICS`.
+        caption (`str`, *optional*): What stands on the screen; `None` where nothing does.
+        written (`str`, *optional*): What that is about, a key of `WRITTEN_TOPICS`.
+        is_read (`bool`, defaults to `False`): Whether the clip is of a set in which words are spoken or shown.
     """
 
     id: str
@@ -53,6 +64,11 @@ class ClipRecipe:
     description: str
     hashtags: tuple[str, ...]
     unseen_compound: bool
+    speech: str | None = None
+    spoken: str | None = None
+    caption: str | None = None
+    written: str | None = None
+    is_read: bool = False
 
     @property
     def compound(self) -> str:
@@ -66,7 +82,10 @@ class ClipRecipe:
 
     @property
     def causes(self) -> dict[str, list[str]]:
-        """The hashtags by cause: every key of `CAUSES` is there, some with an empty list."""
+        """
+        The hashtags by cause: every key of `CAUSES` is there, some with an empty list, and those of `READ_CAUSES` in
+        sets with words that are spoken or shown.
+        """
         tags = (
             [self.compound],
             [self.movement] if self.movement else [],
@@ -74,10 +93,12 @@ class ClipRecipe:
             list(self.topics),
             list(self.noise),
         )
-        return dict(zip(CAUSES, tags))
+        read = ([self.spoken] if self.spoken else [], [self.written] if self.written else [])
+        return dict(zip(CAUSES, tags)) | (dict(zip(READ_CAUSES, read)) if self.is_read else {})
 
     def metadata(self) -> dict:
         """The clip's row of `metadata.jsonl`."""
+        read = {"said": self.speech or "", "shown": self.caption or ""} if self.is_read else {}
         return {
             "file_name": f"{self.id}.mp4",
             "id": self.id,
@@ -85,16 +106,19 @@ class ClipRecipe:
             "hashtags": list(self.hashtags),
             "causes": self.causes,
             "unseen_compound": self.unseen_compound,
+            **read,
         }
 
 
-def sample_recipes(split: str, n: int, seed: int = 0) -> list[ClipRecipe]:
+def sample_recipes(split: str, n: int, seed: int = 0, spoken: bool = False, written: bool = False) -> list[ClipRecipe]:
     """Draws the recipes of a split. The first clips of a longer split are those of a shorter one.
 
     Args:
         split (`str`): `"train"`, `"validation"` or `"test"`; only the test split shows held-out compounds.
         n (`int`): How many clips, 0 or more.
         seed (`int`, defaults to 0): The data set's seed, the same for all splits, not negative.
+        spoken, written (`bool`, default to `False`): Whether words are spoken in most clips, and stand on the screen,
+            with a hashtag each. All else is the same with and without them, but for the length of clips with words.
 
     Returns:
         `list[ClipRecipe]`: `n` recipes.
@@ -122,7 +146,13 @@ def sample_recipes(split: str, n: int, seed: int = 0) -> list[ClipRecipe]:
     pairs_of_kind = {
         unseen: [pair for pair in pairs if ("".join(pair) in held_out) is unseen] for unseen in (False, True)
     }
-    return [_sample_recipe(split, index, seed, pairs_of_kind) for index in range(n)]
+    recipes = [_sample_recipe(split, index, seed, pairs_of_kind) for index in range(n)]
+    if not (spoken or written):
+        return recipes
+    return [
+        _with_words(recipe, generator(seed, _READ_STREAM + SPLITS.index(split), index), spoken, written)
+        for index, recipe in enumerate(recipes)
+    ]
 
 
 def _sample_recipe(split: str, index: int, seed: int, pairs_of_kind: dict[bool, list[tuple[str, str]]]) -> ClipRecipe:
@@ -149,6 +179,37 @@ def _sample_recipe(split: str, index: int, seed: int, pairs_of_kind: dict[bool, 
         hashtags=_choose(tuple(hashtags), len(hashtags), rng),
         unseen_compound=unseen,
     )
+
+
+def _with_words(recipe: ClipRecipe, rng: np.random.Generator, spoken: bool, written: bool) -> ClipRecipe:
+    """The recipe with words that are spoken or shown, and their hashtags among the others."""
+    # Drawn whether or not it is used, so that one option does not change what the other one draws.
+    said, speech = _draw_phrase(SPOKEN_TOPICS, _SPEAKING, rng)
+    shown, caption = _draw_phrase(WRITTEN_TOPICS, _CAPTIONED, rng)
+    if not spoken:
+        said = speech = None
+    if not written:
+        shown = caption = None
+    hashtags = [tag for tag in (*recipe.hashtags, said, shown) if tag is not None]
+    return replace(
+        recipe,
+        num_frames=max(recipe.num_frames, round(_MIN_SPOKEN_SECONDS * FRAMES_PER_SECOND) if said else 0),
+        hashtags=_choose(tuple(hashtags), len(hashtags), rng),
+        speech=speech,
+        spoken=said,
+        caption=caption,
+        written=shown,
+        is_read=True,
+    )
+
+
+def _draw_phrase(
+    topics: dict[str, tuple[str, ...]], share: float, rng: np.random.Generator
+) -> tuple[str | None, str | None]:
+    """A topic and a phrase about it, for a share of the clips."""
+    is_there, topic = rng.random() < share, str(rng.choice(tuple(topics)))
+    phrase = str(rng.choice(topics[topic]))
+    return (topic, phrase) if is_there else (None, None)
 
 
 def _is_unseen(index: int, seed: int) -> bool:

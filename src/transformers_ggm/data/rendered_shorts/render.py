@@ -14,10 +14,12 @@ from tqdm.auto import tqdm
 
 from ...errors import DatasetError, InputError, MediaError
 from ...utils.files import check_output_folder, replacing
+from .captions import MIN_CAPTIONED_SIZE, write_caption
 from .card import dataset_card
 from .pictures import draw_frames
 from .recipes import FRAMES_PER_SECOND, SPLITS, ClipRecipe, sample_recipes
 from .sounds import SAMPLING_RATE, synthesize
+from .speech import SOUND_BESIDE_SPEECH, check_espeak, say
 
 _CHUNK = 16
 # Threads would change x264's output with the machine's load. So does its macroblock tree in frames this small: with it
@@ -34,10 +36,10 @@ def render_clip(recipe: ClipRecipe, path: str | os.PathLike, size: int = 96) -> 
     Args:
         recipe ([`ClipRecipe`]): What to render.
         path (`str` or `os.PathLike`): The file to write; its folder must exist. An older file is replaced.
-        size (`int`, defaults to 96): Width and height in pixels, even and at least 32.
+        size (`int`, defaults to 96): Width and height in pixels, even and at least 32; 160 where words are shown.
 
     Raises:
-        InputError: `size` is odd or too small.
+        InputError: `size` is odd or too small, or words are spoken, and espeak-ng is not installed.
         MediaError: The clip cannot be encoded, for instance because this PyAV lacks libx264.
 
     Example:
@@ -51,12 +53,11 @@ def render_clip(recipe: ClipRecipe, path: str | os.PathLike, size: int = 96) -> 
 
     ```
     """
-    if size < 32 or size % 2:
-        raise InputError(f"`size` is {size}: give an even number of pixels, 32 or more.")
+    _check_size(size, 32 if recipe.caption is None else MIN_CAPTIONED_SIZE)
     frames = draw_frames(recipe, size)
-    samples = None
-    if recipe.sound is not None:
-        samples = synthesize(recipe.sound, round(recipe.duration * SAMPLING_RATE), recipe.seed)
+    if recipe.caption is not None:
+        frames = write_caption(frames, recipe.caption, recipe.seed)
+    samples = _mix_sounds(recipe)
     with replacing(Path(path)) as temporary:
         try:
             _encode(frames, samples, temporary)
@@ -74,6 +75,8 @@ def render_shorts(
     num_workers: int | None = None,
     overwrite: bool = False,
     progress_bar: bool = True,
+    spoken: bool = False,
+    written: bool = False,
 ) -> dict[str, Path]:
     """Renders a folder of shorts in the Hub's folder convention, with a dataset card.
 
@@ -87,12 +90,14 @@ def render_shorts(
         num_workers (`int`, *optional*): Processes; as many as there are cores by default. Does not change the clips.
         overwrite (`bool`, defaults to `False`): Whether to render finished splits again.
         progress_bar (`bool`, defaults to `True`): Whether to show one.
+        spoken, written (`bool`, default to `False`): Whether espeak-ng speaks in most clips, and words stand on the
+            screen, with a hashtag each, as causes of their own; see [`sample_recipes`].
 
     Returns:
         `dict[str, Path]`: The `metadata.jsonl` of each split that is not left out.
 
     Raises:
-        InputError: A number is out of range.
+        InputError: A number is out of range, or espeak-ng is needed and not installed.
         DatasetError: A finished split was rendered with other settings and `overwrite` is off.
         OutputError: `output_dir` cannot be written to.
         MediaError: A clip cannot be encoded.
@@ -113,8 +118,11 @@ def render_shorts(
     num_workers = (os.cpu_count() or 1) if num_workers is None else num_workers
     if num_workers < 1:
         raise InputError(f"`num_workers` is {num_workers}: give 1 or more.")
+    _check_size(size, MIN_CAPTIONED_SIZE if written else 32)
+    if spoken:
+        check_espeak()
     counts = dict(zip(SPLITS, (num_train, num_validation, num_test)))
-    recipes = {split: sample_recipes(split, n, seed) for split, n in counts.items()}
+    recipes = {split: sample_recipes(split, n, seed, spoken, written) for split, n in counts.items()}
     output_dir = check_output_folder(output_dir)
     written = {}
     for split in SPLITS:
@@ -123,8 +131,23 @@ def render_shorts(
                 recipes[split], output_dir / split, size, num_workers, overwrite, progress_bar
             )
     with replacing(output_dir / "README.md") as temporary:
-        temporary.write_text(dataset_card(counts, seed, size), encoding="utf-8")
+        temporary.write_text(dataset_card(counts, seed, size, spoken, written), encoding="utf-8")
     return written
+
+
+def _check_size(size: int, least: int) -> None:
+    if size < least or size % 2:
+        raise InputError(f"`size` is {size}: give an even number of pixels, {least} or more.")
+
+
+def _mix_sounds(recipe: ClipRecipe) -> np.ndarray | None:
+    """The sound of a clip at 16 kHz, quiet where somebody speaks; `None` for a clip without any."""
+    num_samples = round(recipe.duration * SAMPLING_RATE)
+    sound = None if recipe.sound is None else synthesize(recipe.sound, num_samples, recipe.seed)
+    if recipe.speech is None:
+        return sound
+    voice = say(recipe.speech, num_samples, recipe.seed)
+    return voice if sound is None else voice + np.float32(SOUND_BESIDE_SPEECH) * sound
 
 
 def _render_split(

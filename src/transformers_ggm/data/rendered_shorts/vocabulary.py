@@ -59,6 +59,8 @@ SOUNDS: tuple[str, ...] = (
 )
 NOISE: tuple[str, ...] = ("fyp", "viral", "foryou", "trending", "explore", "shorts")
 CAUSES: tuple[str, ...] = ("seen", "movement", "heard", "words", "noise")
+# Two causes more, of clips in which words are spoken or shown.
+READ_CAUSES: tuple[str, ...] = ("spoken", "written")
 
 _HELD_OUT_FRACTION = 0.2
 # Caps a colour's and a shape's share of the held-out compounds, so that each keeps at least eight partners in
