@@ -9,6 +9,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpack
 
 from ..errors import HashtagError, InputError
+from ..utils.word_splitter import get_word_splitter
 from .call_arguments import TextArguments, merged_arguments
 from .hashtags import normalize_hashtag, remove_hashtags
 from .saved_tokenizers import load_tokenizer
@@ -38,6 +39,12 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         max_hashtag_length (`int`, defaults to 16): Tokens after which a hashtag is cut off.
         max_description_length (`int`, *optional*): Tokens after which a description is cut off, no more than the text
             tower has positions. Defaults to the tokenizer's `model_max_length`.
+        word_splitter (`str`, *optional*): How hashtags become words before they are tokenized, see
+            [`~evaluation.get_word_splitter`]: `"wordfreq"` for a text tower that was trained on sentences, as CLIP's
+            was, and not on hashtags. By default they stay as they are.
+
+    Raises:
+        ValueError: There is no splitter of that name.
 
     Example:
 
@@ -57,10 +64,20 @@ class HashtagRetrieverProcessor(ProcessorMixin):
 
     valid_processor_kwargs = HashtagRetrieverProcessorKwargs
 
-    def __init__(self, video_processor=None, tokenizer=None, max_hashtag_length=16, max_description_length=None):
+    def __init__(
+        self,
+        video_processor=None,
+        tokenizer=None,
+        max_hashtag_length=16,
+        max_description_length=None,
+        word_splitter=None,
+    ):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
         self.max_description_length = max_description_length
+        if word_splitter is not None:
+            get_word_splitter(word_splitter)  # refuses what it does not know
+        self.word_splitter = word_splitter
 
     def __call__(
         self,
@@ -75,7 +92,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         Args:
             videos: What [`GGMVideoProcessor`] takes.
             hashtags (`str` or `list[str]`): Hashtags, with or without `#`; the tokenizer gets them normalised and
-                bare.
+                bare, or their words where there is a `word_splitter`.
             text (`str` or `list[str]`): Descriptions, `None` or empty for a row without one. Hashtags in them are
                 removed: a query is not to be shown what it is to find.
             max_length (`int`, *optional*): Tokens of a description, instead of `max_description_length`.
@@ -128,6 +145,10 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         texts = [normalize_hashtag(tag) for tag in hashtags]
         if not texts:
             raise HashtagError("hashtags is an empty list: pass at least one hashtag, or leave it out.")
+        if self.word_splitter is not None:
+            # As they are written, since capitals show where words begin.
+            split = get_word_splitter(self.word_splitter)
+            texts = [" ".join(split(tag.strip().lstrip("#＃"))) for tag in hashtags]
         return self._encode(texts, replace(options, max_length=self.max_hashtag_length), "")
 
     def _encode_descriptions(self, text: Sequence[str | None], options: TextArguments) -> dict[str, Any]:
@@ -157,14 +178,16 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         return [*videos, *hashtags, "description_input_ids", "description_attention_mask"]
 
     @classmethod
-    def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
+    def from_backbone_pretrained(
+        cls, pretrained_model_name_or_path, *, max_hashtag_length=16, word_splitter=None, **kwargs
+    ):
         """
         Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP.
 
         Args:
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a
                 `preprocessor_config.json` (or `processor_config.json`) and tokenizer files.
-            max_hashtag_length (`int`, defaults to 16): As in the constructor.
+            max_hashtag_length (`int`, defaults to 16), word_splitter (`str`, *optional*): As in the constructor.
             **kwargs: `revision`, `token`, `cache_dir`, `subfolder`, `local_files_only`.
         """
         tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -176,6 +199,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             tokenizer=tokenizer,
             max_hashtag_length=max_hashtag_length,
             max_description_length=positions if is_fewer else None,
+            word_splitter=word_splitter,
         )
 
     @classmethod
