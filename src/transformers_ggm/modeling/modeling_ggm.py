@@ -15,9 +15,11 @@ from .backbones import (
     batch_norms,
     build_backbone,
     build_tower,
+    copy_text_weights,
     copy_tower_weights,
     load_text_backbone,
     load_tower,
+    scaled_for_head,
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
@@ -28,6 +30,7 @@ from .frame_deduplication import DistinctFrames
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 from .patch_pooling import pool_patches
 from .sound_encoding import encode_sounds
+from .vision_inputs import vision_inputs
 
 
 class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
@@ -132,7 +135,8 @@ class GGMEncoder(GGMPreTrainedModel):
         return self.join_frames(frames.encoded_by(self._frame_states).last_hidden_state)
 
     def _frame_states(self, pixels: torch.Tensor) -> BaseModelOutput:
-        states = self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state
+        inputs = vision_inputs(self.config.vision_config, pixels.to(self.vision_encoder.dtype))
+        states = self.vision_encoder(**inputs).last_hidden_state
         return BaseModelOutput(last_hidden_state=as_tokens(states))
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
@@ -454,7 +458,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         Args:
             vision (`str`): folder or Hub id of an image backbone, e.g. `"google/vit-base-patch16-224-in21k"`; of a
                 dual encoder such as CLIP, SigLIP or a trained [`HashtagRetriever`] the vision tower is taken.
-            text (`str`): folder or Hub id of a BART or mBART, e.g. `"facebook/bart-base"`.
+            text (`str`): folder or Hub id of an encoder-decoder of `TEXT_BACKBONES`, e.g. `"facebook/bart-base"` or
+                `"google/mt5-small"`.
             audio (`str`, *optional*): folder or Hub id of an audio backbone, e.g. `"laion/clap-htsat-unfused"`.
             config_overrides: any argument of [`GGMConfig`]. `generation_config` starts with the paper's decoding: 5
                 beams, `no_repeat_ngram_size=3`, `max_length=32`.
@@ -485,14 +490,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         copy_tower_weights(model.model.encoder.vision_encoder, vision_tower, vision)
         if audio_tower is not None:
             copy_tower_weights(model.model.encoder.audio_encoder, audio_tower, audio)
-        model.model.encoder.text_encoder.load_state_dict(text_model.model.encoder.state_dict())
-        model.model.decoder.load_state_dict(text_model.model.decoder.state_dict())
-        model.model.shared.load_state_dict(text_model.model.shared.state_dict())
-        model.lm_head.load_state_dict(text_model.lm_head.state_dict())
-        model.final_logits_bias.copy_(text_model.final_logits_bias)
-        model.tie_weights()
-        for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
-            setattr(model.generation_config, name, getattr(text_model.generation_config, name))
+        copy_text_weights(model, text_model)
         model.use_published_decoding()
         return model
 
@@ -566,7 +564,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             use_cache=use_cache,
             **{**kwargs, "return_dict": True},
         )
-        logits = self.lm_head(outputs.last_hidden_state)
+        logits = self.lm_head(scaled_for_head(outputs.last_hidden_state, self.config.text_config))
         # A model that is spread over devices may have the bias elsewhere than the head.
         logits = logits + self.final_logits_bias.to(logits.device)
         loss = None
