@@ -312,8 +312,11 @@ def show_pool(path: _PoolOrId) -> None:
 @pool_commands.command("build", cls=_Command)
 def build_pool(
     hashtags: Annotated[
-        typer.FileText,
-        typer.Argument(encoding="utf-8", help="file of a hashtag a line, or of what `show` prints; - for stdin"),
+        str,
+        typer.Argument(
+            help="file of a hashtag a line, or of what `show` prints, - for stdin; table with the columns hashtag and"
+            " count; tagged posts; or `starter`, a list that comes with this package"
+        ),
     ],
     retriever: Annotated[str, typer.Option("--retriever", help="folder or Hub id of a retriever, or of a checkpoint")],
     output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write")],
@@ -324,10 +327,14 @@ def build_pool(
     \b
     Example:
       ggm pool build hashtags.txt --retriever outputs/ggm/checkpoint --output_dir pool
+      ggm pool build starter --retriever outputs/ggm/checkpoint --output_dir pool
     """
+    from .data.hashtag_lists import STARTER, read_hashtag_list
     from .retrieval.pool_commands import build
 
-    build(hashtags, retriever, output_dir)
+    if hashtags not in (STARTER, "-") and not Path(hashtags).exists():
+        raise typer.BadParameter(f"{hashtags} is no file, no folder and not `{STARTER}`.")
+    build(read_hashtag_list(hashtags), retriever, output_dir)
 
 
 @pool_commands.command("add", cls=_Command)

@@ -14,9 +14,13 @@ from transformers import (
     Dinov2Config,
     DistilBertConfig,
     MBartConfig,
+    MT5Config,
+    PegasusConfig,
     ResNetConfig,
     SiglipConfig,
     SiglipVisionConfig,
+    T5Config,
+    UMT5Config,
     ViTConfig,
     WhisperConfig,
 )
@@ -70,7 +74,28 @@ _CLAP = {
     "projection_dim": 16,
 }
 
-TEXT_CONFIGS = {"bart": BartConfig(**_TEXT), "mbart": MBartConfig(**_TEXT, scale_embedding=True)}
+_T5 = {
+    "vocab_size": VOCAB_SIZE,
+    "d_model": 16,
+    "d_kv": 8,
+    "d_ff": 32,
+    "num_layers": 2,
+    "num_heads": 2,
+    "relative_attention_num_buckets": 8,
+    "relative_attention_max_distance": 20,
+    "pad_token_id": PAD,
+    "eos_token_id": EOS,
+    "decoder_start_token_id": PAD,
+}
+
+TEXT_CONFIGS = {
+    "bart": BartConfig(**_TEXT),
+    "mbart": MBartConfig(**_TEXT, scale_embedding=True),
+    "pegasus": PegasusConfig(**_TEXT, scale_embedding=True),
+    "t5": T5Config(**_T5),
+    "mt5": MT5Config(**_T5),
+    "umt5": UMT5Config(**_T5),
+}
 VISION_CONFIGS = {
     "vit": ViTConfig(**_IMAGE, intermediate_size=32),
     "deit": DeiTConfig(**_IMAGE, intermediate_size=32),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from modeling_samples import TEXT_CONFIGS, VISION_CONFIGS, ggm_config
-from transformers import AutoConfig, BartConfig, CLIPConfig, T5Config, ViTConfig
+from transformers import AutoConfig, BartConfig, CLIPConfig, M2M100Config, ViTConfig
 
 from transformers_ggm import GGMConfig
 
@@ -82,7 +82,7 @@ def test_backbone_settings_as_dicts():
         ({"frame_position_embedding": "sine"}, "frame_position_embedding"),
         ({"audio_config": {"hidden_size": 8}}, "audio_config"),
         ({"fusion_num_attention_heads": 5}, "text_config"),
-        ({"text_config": T5Config()}, "text_config"),
+        ({"text_config": M2M100Config()}, "text_config"),
         ({"vision_config": CLIPConfig(), "audio_config": {"model_type": "whisper"}}, "clip"),
     ],
 )

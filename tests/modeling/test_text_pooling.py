@@ -109,7 +109,7 @@ def test_saved_and_loaded(encoder, vision, with_vision, tmp_path):
     assert (
         again.fingerprint() == retriever.fingerprint() and again.config.text_pooling == retriever.config.text_pooling
     )
-    assert processor.split_hashtags and processor.max_description_length == 8
+    assert processor.word_splitter == "wordninja" and processor.max_description_length == 8
     for vector, text in zip(query_vectors(again, processor, TEXTS), TEXTS):
         torch.testing.assert_close(vector, expected(folder, pool, text), atol=1e-5, rtol=1e-5)
 

@@ -120,3 +120,19 @@ def test_from_a_backbone(tmp_path, tokenizer):
     tokenizer.save_pretrained(tmp_path)
     processor = HashtagRetrieverProcessor.from_backbone_pretrained(tmp_path)
     assert processor(text="first snow in toronto " * 9)["description_input_ids"].shape == (1, 9)
+
+
+def test_words_of_hashtags(processor, video_processor, tokenizer, tmp_path):
+    """Would fail if a text tower trained on sentences were shown whole hashtags, or the choice were not saved."""
+    pytest.importorskip("wordfreq")
+    splitting = HashtagRetrieverProcessor(video_processor, tokenizer, word_splitter="wordfreq")
+    splitting.save_pretrained(tmp_path)
+    splitting = HashtagRetrieverProcessor.from_pretrained(tmp_path)
+    ids = splitting(hashtags=["firstsnow", "#FirstSnow", "snow"], return_tensors=None)["input_ids"]
+    words = tokenizer(["first snow", "first snow", "snow"], padding=True)["input_ids"]
+    assert [list(row) for row in ids] == words
+    assert processor.word_splitter is None
+    with pytest.raises(ValueError, match="'nltk': give one of"):
+        HashtagRetrieverProcessor(video_processor, tokenizer, word_splitter="nltk")
+    with pytest.raises(HashtagError):
+        splitting(hashtags=["first snow"])

@@ -306,3 +306,12 @@ def test_progress_bar_can_be_switched_off(capsys, monkeypatch, retriever, proces
     assert not capsys.readouterr().err
     HashtagPool.build(HASHTAGS, retriever, processor)
     assert "Encoding hashtags" in capsys.readouterr().err
+
+
+def test_capitals_reach_the_word_splitter(retriever, processor):
+    """Would fail if the words that capitals show were lost when spellings become one, for those added later too."""
+    processor.word_splitter = "wordfreq"
+    pool = HashtagPool.build(iter(["firstsnow", "#FirstSnow", "Lake"]), retriever, processor)
+    pool.add({"BigCity": 2, "lake": 1}, retriever, processor)
+    assert retriever.encoded == ["#FirstSnow", "lake", "BigCity"]
+    assert (pool.hashtags, pool.counts) == (["firstsnow", "lake", "bigcity"], [2, 2, 2])

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from ..processing.token_ids import target_token_ids, token_ids_of_all
 from .speculative_decoding import HashtagDrafts, drafted_greedy_search
 from .stopping_criteria import HashtagLimit
+from .token_tree import DECODERS
 from .tree_beam_search import tree_beam_search
 
 # Settings of `GenerationConfig` under which the package's own searches write what `generate` writes. Any other one,
@@ -47,8 +48,11 @@ def search_arguments(
         decoding (`dict`): The other arguments of `generate`.
 
     Returns:
-        `dict`: Empty where something else than these two is asked for.
+        `dict`: Empty where something else than these two is asked for, and for decoders that a [`TokenTree`] cannot
+        run.
     """
+    if model.config.text_config.model_type not in DECODERS:
+        return {}
     decoding = dict(decoding)
     limits = decoding.pop("stopping_criteria", None) or ()
     of_model = model.generation_config.to_dict()

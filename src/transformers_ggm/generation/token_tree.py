@@ -13,6 +13,10 @@ from ..errors import InputError
 from ..modeling.forward_arguments import CACHE_NAME
 from ..modeling.pointer_head import CopySource
 
+# Families whose decoders are run layer by layer here: they know a token's place by an embedding of it. T5 knows it by
+# how far two tokens are apart, which a tree would have to be told for every pair.
+DECODERS = ("bart", "mbart")
+
 
 @dataclass
 class ScoredSequences(ModelOutput):
@@ -37,7 +41,7 @@ class TokenTree:
     tokens.
 
     Args:
-        model ([`GGMForHashtagGeneration`]): in evaluation mode.
+        model ([`GGMForHashtagGeneration`]): in evaluation mode, with a decoder of `DECODERS`.
         states (`torch.FloatTensor` of shape `(rows, source_length, d_model)`): of the encoder.
         attention_mask (`torch.Tensor` of shape `(rows, source_length)`, *optional*): of these.
         source ([`CopySource`], *optional*): what can be copied, where the model has a pointer head.

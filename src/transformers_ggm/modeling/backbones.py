@@ -23,6 +23,7 @@ from .configuration_ggm import TEXT_BACKBONES
 # Weights of towers by the type of the model: of pooled outputs, of masked pictures, and of sounds over ten seconds.
 _UNUSED = re.compile(
     r"^clip_vision_model:(.*\.)?post_layernorm\.|:(.*\.)?mask_token$|^clap_audio_model:.*\.(fusion_model|mel_conv2d)\."
+    r"|^timm_wrapper:timm_model\.(attn_pool|fc_norm|head)\."
 )
 # What stands for states that are hidden in training alone: checkpoints of finished models (wav2vec2-base-960h) lack
 # it.
@@ -195,7 +196,7 @@ def copy_tower_weights(tower: PreTrainedModel, pretrained: PreTrainedModel, name
 
 def load_text_backbone(name_or_path: str) -> PreTrainedModel:
     """
-    Loads a pretrained BART or mBART with its language-model head.
+    Loads a pretrained encoder-decoder with its language-model head.
 
     Args:
         name_or_path (`str`): folder or Hub id.
@@ -214,13 +215,38 @@ def load_text_backbone(name_or_path: str) -> PreTrainedModel:
     return model
 
 
-def copy_text_weights(model: PreTrainedModel, pretrained: PreTrainedModel) -> None:
-    """Copies the weights of a BART or mBART, and how it starts and ends, into a generator of its kind and size."""
-    model.model.encoder.text_encoder.load_state_dict(pretrained.model.encoder.state_dict())
-    model.model.decoder.load_state_dict(pretrained.model.decoder.state_dict())
-    model.model.shared.load_state_dict(pretrained.model.shared.state_dict())
-    model.lm_head.load_state_dict(pretrained.lm_head.state_dict())
-    model.final_logits_bias.copy_(pretrained.final_logits_bias)
+def copy_text_weights(model: PreTrainedModel, text_model: PreTrainedModel) -> None:
+    """
+    Copies the weights of a pretrained encoder-decoder, and the tokens that it begins and ends with, into a generator
+    whose text backbone is of the same size.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): tied as its configuration says.
+        text_model (`PreTrainedModel`): with its language-model head, as [`load_text_backbone`] gives it.
+    """
+    model.model.encoder.text_encoder.load_state_dict(text_model.get_encoder().state_dict())
+    model.model.decoder.load_state_dict(text_model.get_decoder().state_dict())
+    model.model.shared.load_state_dict(text_model.get_input_embeddings().state_dict())
+    bias = getattr(text_model, "final_logits_bias", None)  # T5 has none
+    if bias is not None:
+        model.final_logits_bias.copy_(bias)
+    head = text_model.get_output_embeddings()
+    if model.config.tie_word_embeddings and head.weight is not text_model.get_input_embeddings().weight:
+        # The configurations of T5 1.1 and mT5 say that all embeddings are tied, but the head in their files is apart.
+        model.lm_head.weight = nn.Parameter(torch.empty_like(model.lm_head.weight))
+        model._tied_weights_keys = {}
+    model.lm_head.load_state_dict(head.state_dict())
     model.tie_weights()
     for name in ("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"):
-        setattr(model.generation_config, name, getattr(pretrained.generation_config, name))
+        setattr(model.generation_config, name, getattr(text_model.generation_config, name))
+
+
+def scaled_for_head(states: torch.Tensor, text_config: PreTrainedConfig) -> torch.Tensor:
+    """
+    The decoder's states `(batch, length, d_model)` as the language-model head reads them: T5 and UMT5 scale them down
+    where the head is tied to the word embeddings.
+    """
+    is_tied = text_config.model_type == "umt5" and text_config.tie_word_embeddings
+    if getattr(text_config, "scale_decoder_outputs", is_tied):
+        return states * text_config.d_model**-0.5
+    return states

@@ -10,7 +10,7 @@ FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
 VISION_SOURCES = ("own", "retriever")
-TEXT_BACKBONES = ("bart", "mbart")
+TEXT_BACKBONES = ("bart", "mbart", "t5", "mt5", "umt5", "pegasus")
 
 
 def as_config(config: PreTrainedConfig | dict[str, Any] | None, default_model_type: str | None, name: str):
@@ -33,10 +33,10 @@ class GGMConfig(PreTrainedConfig):
 
     Args:
         vision_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `ViTConfig()`):
-            Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2, ResNet, the vision
-            towers of CLIP and SigLIP). Every frame is encoded alone.
+            Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2 and 3, ResNet, the
+            vision towers of CLIP, SigLIP and SigLIP 2, and those of timm). Every frame is encoded alone.
         text_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `BartConfig()`):
-            The text encoder and the decoder: BART or mBART.
+            The text encoder and the decoder: BART, mBART, T5, mT5, UMT5 or Pegasus.
         audio_config (`PreTrainedConfig` or `dict`, *optional*):
             Any audio backbone (the CLAP audio tower, AST, Whisper's encoder, Wav2Vec2, HuBERT, WavLM). `None`, the
             default: no sound.
@@ -173,6 +173,8 @@ def hidden_size_of(config: PreTrainedConfig) -> int:
     """Width of a backbone's `last_hidden_state`."""
     if config.model_type == "clap_audio_model":  # its `hidden_size` is not derived from the stages it really has
         return config.patch_embeds_hidden_size * 2 ** (len(config.depths) - 1)
+    if config.model_type == "timm_wrapper" and hasattr(config, "num_features"):
+        return config.num_features  # as timm's own configurations on the Hub name it
     if not hasattr(config, "hidden_size") and getattr(config, "hidden_sizes", None):
         return config.hidden_sizes[-1]  # convolutional: one width a stage
     if not hasattr(config, "hidden_size"):

@@ -19,6 +19,7 @@ from .backbones import (
     copy_tower_weights,
     load_text_backbone,
     load_tower,
+    scaled_for_head,
 )
 from .configuration_ggm import GGMConfig, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
@@ -30,6 +31,7 @@ from .modeling_utils import NotedCommitMixin, OneEmbeddingMixin, UnsplitLayersMi
 from .patch_pooling import pool_patches
 from .pointer_head import CopySource, PointerGate, PointerHead
 from .sound_encoding import encode_sounds
+from .vision_inputs import vision_inputs
 
 
 class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, OneEmbeddingMixin, PreTrainedModel):
@@ -121,7 +123,8 @@ class GGMEncoder(GGMPreTrainedModel):
         return self.join_frames(frames.encoded_by(self._frame_states).last_hidden_state)
 
     def _frame_states(self, pixels: torch.Tensor) -> BaseModelOutput:
-        states = self.vision_encoder(pixel_values=pixels.to(self.vision_encoder.dtype)).last_hidden_state
+        inputs = vision_inputs(self.config.vision_config, pixels.to(self.vision_encoder.dtype))
+        states = self.vision_encoder(**inputs).last_hidden_state
         return BaseModelOutput(last_hidden_state=as_tokens(states))
 
     def join_frames(self, states: torch.Tensor) -> torch.Tensor:
@@ -443,7 +446,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         Args:
             vision (`str`): folder or Hub id of an image backbone, e.g. `"google/vit-base-patch16-224-in21k"`; of a
                 dual encoder such as CLIP, SigLIP or a trained [`HashtagRetriever`] the vision tower is taken.
-            text (`str`): folder or Hub id of a BART or mBART, e.g. `"facebook/bart-base"`.
+            text (`str`): folder or Hub id of an encoder-decoder of `TEXT_BACKBONES`, e.g. `"facebook/bart-base"` or
+                `"google/mt5-small"`.
             audio (`str`, *optional*): folder or Hub id of an audio backbone, e.g. `"laion/clap-htsat-unfused"`.
             config_overrides: any argument of [`GGMConfig`]. `generation_config` starts with the paper's decoding: 5
                 beams, `no_repeat_ngram_size=3`, `max_length=32`.
@@ -550,10 +554,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         )
         source = None
         if self.pointer_head is not None:
-            encoded = kwargs.get("encoder_outputs")
-            if encoded is None:
-                encoded = GGMEncoderOutput(outputs.encoder_last_hidden_state, source_ids=input_ids)
-            source = CopySource.of_encoder(encoded, attention_mask)
+            made = GGMEncoderOutput(outputs.encoder_last_hidden_state, source_ids=input_ids)
+            source = CopySource.of_encoder(kwargs.get("encoder_outputs") or made, attention_mask)
         logits = self.read_logits(outputs.last_hidden_state, source)
         loss = None
         if labels is not None:
@@ -572,7 +574,7 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             hidden (`torch.FloatTensor` of shape `(batch, target_length, d_model)`).
             source ([`CopySource`], *optional*): what can be copied; needed with `pointer_head=True`.
         """
-        logits = self.lm_head(hidden)
+        logits = self.lm_head(scaled_for_head(hidden, self.config.text_config))
         # A model that is spread over devices may have the bias elsewhere than the head.
         logits = logits + self.final_logits_bias.to(logits.device)
         return logits if self.pointer_head is None else self.pointer_head(logits, hidden, source)

@@ -18,6 +18,7 @@ from .configuration_ggm import hidden_size_of
 from .configuration_hashtag_classifier import HashtagClassifierConfig
 from .forward_arguments import known_arguments, known_flags, output_flags
 from .frame_deduplication import DistinctFrames
+from .vision_inputs import vision_inputs
 
 # What transformers' vision backbones call the token that stands for the whole picture.
 CLASS_TOKENS = ("cls_token", "class_token", "class_embedding")
@@ -262,7 +263,8 @@ class GGMForHashtagClassification(PreTrainedModel):
 
     def _frame_outputs(self, pixel_values: torch.Tensor, flags: dict[str, bool]) -> BaseModelOutputWithPooling:
         pixel_values = pixel_values.to(self.vision_encoder.dtype)
-        outputs = self.vision_encoder(pixel_values=pixel_values, return_dict=True, **flags)
+        inputs = vision_inputs(self.config.vision_config, pixel_values)
+        outputs = self.vision_encoder(**inputs, return_dict=True, **flags)
         return _with_vectors(outputs, self.has_class_token)
 
     @can_return_tuple

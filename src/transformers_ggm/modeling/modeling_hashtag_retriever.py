@@ -20,6 +20,7 @@ from .frame_deduplication import DistinctFrames
 from .int8_quantization import is_quantized
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 from .text_pooling import pool_tokens, read_pooling
+from .vision_inputs import vision_inputs
 from .weights_digest import weights_bytes, weights_checksum
 
 # By model, so that a copy of one has none: what its fingerprint was made from, and the fingerprint.
@@ -295,7 +296,8 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         return _mean_of_frames(outputs["pooler_output"], frame_mask)
 
     def _image_outputs(self, pixel_values: torch.Tensor, flags: dict[str, bool]) -> BaseModelOutputWithPooling:
-        outputs = self.backbone.get_image_features(pixel_values=pixel_values.to(self.dtype), return_dict=True, **flags)
+        inputs = vision_inputs(self.config.backbone_config, pixel_values.to(self.dtype))
+        outputs = self.backbone.get_image_features(**inputs, return_dict=True, **flags)
         outputs.last_hidden_state = as_tokens(outputs.last_hidden_state)
         return outputs
 

@@ -1,5 +1,6 @@
 """Processors: media, hashtags and text in, tensors out, and generated tokens back to hashtags."""
 
+from ..utils.hashtag_words import split_hashtag
 from .hashtags import extract_hashtags, is_valid_hashtag, join_hashtags, normalize_hashtag, remove_hashtags
 from .media import Media, MediaDamage, MediaLimits, decode_media
 from .processing_ggm import GGMProcessor
@@ -19,4 +20,5 @@ __all__ = [
     "join_hashtags",
     "normalize_hashtag",
     "remove_hashtags",
+    "split_hashtag",
 ]

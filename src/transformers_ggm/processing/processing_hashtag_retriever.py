@@ -10,7 +10,7 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 
 from ..errors import HashtagError, InputError
 from ..modeling.text_pooling import longest_text
-from ..utils.word_splitter import split_words
+from ..utils.word_splitter import get_word_splitter
 from .call_arguments import TextArguments, merged_arguments
 from .hashtags import normalize_hashtag, remove_hashtags
 from .saved_tokenizers import load_tokenizer
@@ -40,8 +40,12 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         max_hashtag_length (`int`, defaults to 16): Tokens after which a hashtag is cut off.
         max_description_length (`int`, *optional*): Tokens after which a description is cut off, no more than the text
             tower has positions. Defaults to the tokenizer's `model_max_length`.
-        split_hashtags (`bool`, defaults to `False`): Whether a hashtag is encoded by its words (wordninja's), as a
-            text encoder that never saw hashtags knows them, not as one.
+        word_splitter (`str`, *optional*): How hashtags become words before they are tokenized, see
+            [`~evaluation.get_word_splitter`]: `"wordfreq"` for a text tower that was trained on sentences, as CLIP's
+            was, and not on hashtags. By default they stay as they are.
+
+    Raises:
+        ValueError: There is no splitter of that name.
 
     Example:
 
@@ -67,12 +71,14 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         tokenizer=None,
         max_hashtag_length=16,
         max_description_length=None,
-        split_hashtags=False,
+        word_splitter=None,
     ):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
         self.max_description_length = max_description_length
-        self.split_hashtags = split_hashtags
+        if word_splitter is not None:
+            get_word_splitter(word_splitter)  # refuses what it does not know
+        self.word_splitter = word_splitter
 
     def __call__(
         self,
@@ -87,7 +93,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         Args:
             videos: What [`GGMVideoProcessor`] takes.
             hashtags (`str` or `list[str]`): Hashtags, with or without `#`; the tokenizer gets them normalised and
-                bare.
+                bare, or their words where there is a `word_splitter`.
             text (`str` or `list[str]`): Descriptions, `None` or empty for a row without one. Hashtags in them are
                 removed: a query is not to be shown what it is to find.
             max_length (`int`, *optional*): Tokens of a description, instead of `max_description_length`.
@@ -140,8 +146,10 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         texts = [normalize_hashtag(tag) for tag in hashtags]
         if not texts:
             raise HashtagError("hashtags is an empty list: pass at least one hashtag, or leave it out.")
-        if self.split_hashtags:
-            texts = [" ".join(split_words(text)) for text in texts]
+        if self.word_splitter is not None:
+            # As they are written, since capitals show where words begin.
+            split = get_word_splitter(self.word_splitter)
+            texts = [" ".join(split(tag.strip().lstrip("#＃"))) for tag in hashtags]
         return self._encode(texts, replace(options, max_length=self.max_hashtag_length), "")
 
     def _encode_descriptions(self, text: Sequence[str | None], options: TextArguments) -> dict[str, Any]:
@@ -171,7 +179,9 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         return [*videos, *hashtags, "description_input_ids", "description_attention_mask"]
 
     @classmethod
-    def from_backbone_pretrained(cls, pretrained_model_name_or_path, *, max_hashtag_length=16, **kwargs):
+    def from_backbone_pretrained(
+        cls, pretrained_model_name_or_path, *, max_hashtag_length=16, word_splitter=None, **kwargs
+    ):
         """
         Takes frame sizes, normalisation, tokenizer and length of descriptions from an image-text model such as CLIP,
         or what there is of them from a text encoder alone.
@@ -180,13 +190,17 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             pretrained_model_name_or_path (`str` or `os.PathLike`): Folder or Hub repository with a `config.json`, a
                 `preprocessor_config.json` (or `processor_config.json`) and tokenizer files; of a text encoder without
                 the second.
-            max_hashtag_length (`int`, defaults to 16): As in the constructor.
+            max_hashtag_length (`int`, defaults to 16), word_splitter (`str`, *optional*): As in the constructor; a
+                text encoder alone gets `"wordninja"` by default.
             **kwargs: `revision`, `token`, `cache_dir`, `subfolder`, `local_files_only`.
         """
         config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **kwargs)
         if not hasattr(config, "vision_config"):
             return cls.from_backbones_pretrained(
-                text=pretrained_model_name_or_path, max_hashtag_length=max_hashtag_length, **kwargs
+                text=pretrained_model_name_or_path,
+                max_hashtag_length=max_hashtag_length,
+                **({} if word_splitter is None else {"word_splitter": word_splitter}),
+                **kwargs,
             )
         tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **kwargs)
         text_config = config.get_text_config()
@@ -197,20 +211,24 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             tokenizer=tokenizer,
             max_hashtag_length=max_hashtag_length,
             max_description_length=positions if is_fewer else None,
+            word_splitter=word_splitter,
         )
 
     @classmethod
-    def from_backbones_pretrained(cls, *, text, vision=None, max_hashtag_length=16, **kwargs):
+    def from_backbones_pretrained(
+        cls, *, text, vision=None, max_hashtag_length=16, word_splitter="wordninja", **kwargs
+    ):
         """
         Takes tokenizer and length of descriptions from a text encoder, and frame sizes and normalisation from a vision
-        encoder. Hashtags are split into words.
+        encoder. Hashtags are split into words, which is what a text encoder knows that never saw hashtags.
 
         Args:
             text (`str` or `os.PathLike`): Folder or Hub id of the text encoder; the `max_seq_length` of its
                 `sentence_bert_config.json` counts.
             vision (`str` or `os.PathLike`, *optional*): That of the vision encoder; by default frames have the
                 sizes of [`GGMVideoProcessor`].
-            max_hashtag_length (`int`, defaults to 16): As in the constructor.
+            max_hashtag_length (`int`, defaults to 16), word_splitter (`str`, defaults to `"wordninja"`): As in the
+                constructor.
             **kwargs: As for [`~HashtagRetrieverProcessor.from_backbone_pretrained`].
         """
         tokenizer = AutoTokenizer.from_pretrained(text, **kwargs)
@@ -223,7 +241,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
             tokenizer=tokenizer,
             max_hashtag_length=max_hashtag_length,
             max_description_length=min(length for length in lengths if length),
-            split_hashtags=True,
+            word_splitter=word_splitter,
         )
 
     @classmethod

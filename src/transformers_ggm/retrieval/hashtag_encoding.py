@@ -1,6 +1,6 @@
 """Vectors of hashtags, made by the retriever batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,10 +8,31 @@ import torch
 from transformers.utils.logging import tqdm
 
 from ..errors import PoolError
+from ..processing.hashtags import normalize_hashtag
+from ..utils.hashtag_words import shows_words
+
+
+def spellings_with_capitals(hashtags: Iterable[str], processor: Any) -> dict[str, str]:
+    """
+    Of each normalised hashtag a spelling whose capitals show where its words begin, where there is one, and where
+    the processor splits hashtags into words.
+
+    Args:
+        hashtags (`Iterable[str]`): As they were written; all are valid.
+        processor ([`HashtagRetrieverProcessor`]): That of the retriever.
+    """
+    if getattr(processor, "word_splitter", None) is None:  # as of processors that are not ours
+        return {}
+    return {normalize_hashtag(hashtag): hashtag for hashtag in hashtags if shows_words(hashtag)}
 
 
 def encode_hashtags(
-    hashtags: Sequence[str], retriever: Any, processor: Any, batch_size: int, progress_bar: bool
+    hashtags: Sequence[str],
+    retriever: Any,
+    processor: Any,
+    batch_size: int,
+    progress_bar: bool,
+    spellings: Mapping[str, str],
 ) -> Iterator[torch.Tensor]:
     """
     Vectors `(m, d)` of one batch of normalised hashtags after the other, float32 on the CPU.
@@ -21,6 +42,7 @@ def encode_hashtags(
         retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]): See [`HashtagPool.build`].
         batch_size (`int`): Hashtags encoded at a time.
         progress_bar (`bool`): Whether to show one.
+        spellings (`Mapping[str, str]`): How some of them are to be read: see [`spellings_with_capitals`].
 
     Raises:
         PoolError: `batch_size` is not positive.
@@ -30,7 +52,8 @@ def encode_hashtags(
     starts = tqdm(range(0, len(hashtags), batch_size), desc="Encoding hashtags", disable=not progress_bar)
     for start in starts:
         with torch.inference_mode(), _evaluating(retriever):
-            inputs = processor(hashtags=list(hashtags[start : start + batch_size]), return_tensors="pt")
+            written = [spellings.get(hashtag, hashtag) for hashtag in hashtags[start : start + batch_size]]
+            inputs = processor(hashtags=written, return_tensors="pt")
             features = retriever.get_hashtag_features(
                 input_ids=inputs["input_ids"].to(retriever.device),
                 attention_mask=inputs["attention_mask"].to(retriever.device),

@@ -19,7 +19,7 @@ from transformers.utils import logging
 from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
 from ..utils.hub_commits import commit_files
 from ..utils.remote_code_fields import IS_REMOTE_CODE
-from .hashtag_encoding import encode_hashtags
+from .hashtag_encoding import encode_hashtags, spellings_with_capitals
 from .hashtag_table import (
     HashtagNames,
     as_iterable,
@@ -180,8 +180,10 @@ class HashtagPool:
             HashtagError: There are no hashtags, or some are not valid; the message names them.
             PoolError: A count is not a whole number of 0 or more, or `batch_size` is not positive.
         """
+        hashtags = list(hashtags) if isinstance(hashtags, Iterator) else hashtags
         names, counts = counted_hashtags(hashtags)
-        vectors = encode_hashtags(_Slices(names), retriever, processor, batch_size, progress_bar)
+        spellings = spellings_with_capitals(hashtags, processor)
+        vectors = encode_hashtags(_Slices(names), retriever, processor, batch_size, progress_bar, spellings)
         pool = cls.__new__(cls)
         pool._fill(names, counts, vectors, retriever.fingerprint(), index)
         return pool
@@ -278,7 +280,9 @@ class HashtagPool:
             RetrieverMismatchError: The pool was made by another retriever.
             HashtagError, PoolError: As for [`~HashtagPool.build`].
         """
+        hashtags = list(hashtags) if isinstance(hashtags, Iterator) else hashtags
         names, counts = counted_hashtags(hashtags, allow_empty=True)
+        spellings = spellings_with_capitals(hashtags, processor)
         self.check_retriever(retriever)
         with self._changing:
             before = self._rows
@@ -290,7 +294,8 @@ class HashtagPool:
                 self._rows = replace(before, counts=checked_counts(raised, len(raised)))
                 return
             new = names.filter(pa.array(~known)).to_pylist()
-            encoded = PoolVectors.collect(encode_hashtags(new, retriever, processor, batch_size, progress_bar))
+            vectors = encode_hashtags(new, retriever, processor, batch_size, progress_bar, spellings)
+            encoded = PoolVectors.collect(vectors)
             raised = np.concatenate([raised, counts[~known]])
             self._set(
                 before.names.followed_by(new),

@@ -1,8 +1,7 @@
 """The commands `ggm pool ...`: they print JSON, an object a line."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +21,19 @@ def show(path: str) -> None:
         _print_line(hashtag=f"#{hashtag}", count=count)
 
 
-def build(lines: Iterable[str], retriever: str, output_dir: Path) -> None:
+def build(counts: Mapping[str, int], retriever: str, output_dir: Path) -> None:
     """
     Makes a pool of hashtags and saves it.
 
     Args:
-        lines (`Iterable[str]`): A hashtag a line, or what [`show`] prints. A hashtag on several lines counts as often.
+        counts (`Mapping[str, int]`): How often each hashtag was used.
         retriever (`str`): As in [`load_retriever`].
         output_dir (`Path`): Folder to write.
 
     Raises:
-        InputError: A line of JSON has no hashtag with a count.
-        HashtagError: A line is no hashtag, or there is none.
+        HashtagError: One is no hashtag, or there is none.
         CheckpointError: There is no such retriever, or `output_dir` holds other files than a pool's.
     """
-    counts = _counted(lines)
     pool = HashtagPool.build(counts, *load_retriever(retriever))
     pool.save_pretrained(output_dir)
     _print_line(pool=str(output_dir), size=len(pool))
@@ -110,26 +107,6 @@ def _local_pool(path: Path) -> tuple[Path, HashtagPool]:
         raise CheckpointError(f"{path} is not a folder: download a pool or checkpoint before you change it.")
     folder = path / pool_subfolder(path)
     return folder, HashtagPool.from_pretrained(folder)
-
-
-def _counted(lines: Iterable[str]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for number, line in enumerate(map(str.strip, lines), 1):
-        if line.startswith("{"):
-            counts.update(dict([_hashtag_and_count(line, number)]))
-        elif line:
-            counts[line] += 1
-    return counts
-
-
-def _hashtag_and_count(line: str, number: int) -> tuple[str, int]:
-    try:
-        row = json.loads(line)
-        return row["hashtag"], row["count"]
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f'line {number}: give a hashtag, or {{"hashtag": "#snow", "count": 7}} as `ggm pool show` prints it.'
-        ) from error
 
 
 def _print_line(**content: Any) -> None:

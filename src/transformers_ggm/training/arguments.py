@@ -28,7 +28,10 @@ class ModelArguments:
     vision: str = field(
         default="google/vit-base-patch16-224-in21k", metadata={"help": "Image backbone: a folder or Hub id."}
     )
-    text: str = field(default="facebook/bart-base", metadata={"help": "BART or mBART: a folder or Hub id."})
+    text: str = field(
+        default="facebook/bart-base",
+        metadata={"help": "Encoder-decoder, such as BART, mBART, T5 or mT5: a folder or Hub id."},
+    )
     audio: str | None = field(
         default="laion/clap-htsat-unfused",
         metadata={"help": "Audio backbone: a folder or Hub id; 'none' for a model without sound."},

@@ -1,10 +1,12 @@
-"""Splitting hashtags into words, which ROUGE is computed on (Yu et al., ACL 2023, section 4.2)."""
+"""How hashtags are split into words, by name. ROUGE is computed on such words (Yu et al., ACL 2023, section 4.2)."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 
 import regex
+
+from .hashtag_words import split_hashtag
 
 WordSplitter = Callable[[str], Sequence[str]]
 
@@ -58,6 +60,7 @@ WORD_SPLITTERS: dict[str, WordSplitter] = {
     "wordninja": split_words,
     "characters": split_characters,
     "whole": keep_whole,
+    "wordfreq": split_hashtag,
 }
 
 
@@ -67,8 +70,9 @@ def get_word_splitter(word_splitter: str | WordSplitter) -> WordSplitter:
 
     Args:
         word_splitter (`str` or callable): `"wordninja"` (the paper's; English, hashtags outside ASCII stay whole),
-            `"characters"` (every letter is a word), `"whole"` (a hashtag is one word), or any function from a hashtag
-            to its words, for instance `wordninja.LanguageModel("french.txt.gz").split`.
+            `"characters"` (every letter is a word), `"whole"` (a hashtag is one word), `"wordfreq"` (many languages,
+            see [`~processing.split_hashtag`]), or any function from a hashtag to its words, for instance
+            `wordninja.LanguageModel("french.txt.gz").split`.
 
     Returns:
         callable: from a hashtag (`str`) to its words (`tuple[str, ...]`).
@@ -118,8 +122,8 @@ def word_splitter_name(word_splitter: str | WordSplitter) -> str:
     """
     splitter = get_word_splitter(word_splitter)
     choice = next((name for name, function in WORD_SPLITTERS.items() if function is splitter), None)
-    if choice == "wordninja":
-        return f"wordninja {version('wordninja')}"
+    if choice in ("wordninja", "wordfreq"):
+        return f"{choice} {version(choice)}"
     if choice is not None:
         from ..version import __version__  # the package's last name to be set, so not at import
 

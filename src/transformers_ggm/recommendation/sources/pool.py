@@ -50,15 +50,15 @@ class PoolSource(CandidateSource):
         cls,
         counts: Mapping[str, int],
         encoder: TextEncoder,
-        word_splitter: str | WordSplitter = "wordninja",
+        word_splitter: str | WordSplitter = "wordfreq",
     ) -> "PoolSource":
         """
         A pool of hashtags by the vectors of their words, which needs no training.
 
         Args:
-            counts (`Mapping[str, int]`): How often each hashtag was used.
+            counts (`Mapping[str, int]`): How often each hashtag was used. Capitals show where words begin.
             encoder ([`TextEncoder`]): Encodes hashtags and rows.
-            word_splitter (`str` or callable, defaults to `"wordninja"`): How hashtags become words, see
+            word_splitter (`str` or callable, defaults to `"wordfreq"`): How hashtags become words, see
                 [`~evaluation.get_word_splitter`].
         """
         split = get_word_splitter(word_splitter)

@@ -1,0 +1,100 @@
+"""The hashtags that a pool is made of, out of a list, a table with counts, tagged posts, or the starter list."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .sources import open_shorts
+from .sources.files import suffix_of
+from .sources.shorts_source import TABLE_SUFFIXES
+from .sources.tables import open_table
+from .starter_list import starter_hashtags
+
+STARTER = "starter"
+_ROW = '{"hashtag": "#snow", "count": 7} as `ggm pool show` prints it'
+
+
+def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
+    r"""
+    Reads hashtags with their counts.
+
+    Args:
+        source (`str` or `os.PathLike`): one of
+
+            - `"starter"`: our own list, see [`starter_hashtags`], each counted once;
+            - a text file of a hashtag a line, or `"-"` for standard input; a line may also be an object with
+              `hashtag` and `count`. A hashtag on several lines counts as often;
+            - a table (`.csv`, `.tsv`, `.jsonl`, `.json`, `.parquet`) with the columns `hashtag` and `count`;
+            - tagged posts in any of the shapes that [`open_shorts`] reads: how often each hashtag is used in them, of
+              a folder with splits in `train`.
+
+    Returns:
+        `Counter[str]`: from hashtags, as they are written, to counts, as [`HashtagPool.build`] takes them.
+
+    Raises:
+        InputError: there is no such file, or a row has no hashtag or no count; names file and line.
+        DatasetError: a table or posts cannot be read.
+
+    Example:
+
+    ```python
+    >>> import pathlib, tempfile
+    >>> from transformers_ggm.data import read_hashtag_list
+
+    >>> table = pathlib.Path(tempfile.mkdtemp(), "hashtags.csv")
+    >>> _ = table.write_text("hashtag,count\n#FirstSnow,7\n")
+    >>> read_hashtag_list(table)
+    Counter({'#FirstSnow': 7})
+
+    ```
+    """
+    source = os.fspath(source)
+    if source == STARTER:
+        return Counter(starter_hashtags())
+    if source == "-":
+        return _of_lines(sys.stdin, "standard input")
+    if Path(source).is_dir():
+        return _of_posts(source)
+    if suffix_of(source) in TABLE_SUFFIXES:
+        table = open_table(source)
+        return _of_rows(table.read()) if "hashtag" in table.columns else _of_posts(source)
+    try:
+        with open(source, encoding="utf-8-sig") as lines:
+            return _of_lines(lines, source)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{source} cannot be read as a list of hashtags in UTF-8: {error}") from error
+
+
+def _of_lines(lines: Iterable[str], name: str) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if line.startswith("{"):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{name}, line {number}: give a hashtag, or {_ROW}.") from error
+            counts.update(_of_rows([(f"{name}, line {number}", row)]))
+        elif line:
+            counts[line] += 1
+    return counts
+
+
+def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for place, row in rows:
+        try:
+            counts[row["hashtag"].strip()] += int(str(row["count"]))  # a CSV's are text
+        except (KeyError, ValueError, AttributeError) as error:
+            raise InputError(f"{place}: give a hashtag with its count, such as {_ROW}.") from error
+    return counts
+
+
+def _of_posts(source: str) -> Counter[str]:
+    splits = open_shorts(source)
+    chosen = [splits["train"]] if "train" in splits else splits.values()
+    return Counter(hashtag for posts in chosen for post in posts.rows() for hashtag in post["hashtags"])
