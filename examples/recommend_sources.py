@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
+from transformers import audio_utils
 
 from transformers_ggm.recommendation import Candidate, CandidateSource, Clues, register_source
 from transformers_ggm.recommendation.candidates import best_candidates
@@ -78,8 +78,8 @@ class SoundEncoder:
     reads = "sound"
 
     def __init__(self, sounds: Sequence[np.ndarray]):
-        self.window = window_function(640, "hann")
-        self.filters = mel_filter_bank(321, 64, 50, 8000, SAMPLING_RATE, norm="slaney", mel_scale="slaney")
+        self.window = audio_utils.window_function(640, "hann")
+        self.filters = audio_utils.mel_filter_bank(321, 64, 50, 8000, SAMPLING_RATE, norm="slaney", mel_scale="slaney")
         features = np.stack([self._features(sound) for sound in sounds])
         self.mean, self.scale = features.mean(axis=0), 1 / features.std(axis=0).clip(1e-6)
 
@@ -92,7 +92,7 @@ class SoundEncoder:
         sound = np.asarray(sound, np.float32)
         sound = sound / (np.abs(sound).max() + 1e-9)
         options = {"fft_length": 640, "power": 2.0, "mel_filters": self.filters, "log_mel": "log10"}
-        mel = spectrogram(sound, self.window, 640, 160, mel_floor=1e-10, **options)
+        mel = audio_utils.spectrogram(sound, self.window, 640, 160, mel_floor=1e-10, **options)
         mel = np.maximum(mel, mel.max() - 8)
         angles = np.arange(20)[:, None] * (np.arange(len(mel)) + 0.5) * np.pi / len(mel)
         cepstrum = np.cos(angles) @ mel
@@ -164,7 +164,7 @@ class ClassesSource(CandidateSource):
         if self.encoder is None:
             index = SparseIndex.of_texts([row.text for row in known])
             texts = ([row.text for row in rows] for rows in (known, asked))
-            return tuple(torch.tensor(index.similarities(part).toarray()).double() for part in texts)
+            return tuple(torch.tensor(np.stack([*index.similarities(part)])).double() for part in texts)
         first, second = (
             self.encoder.encode([getattr(row, self.encoder.reads) for row in rows]).double() for rows in (known, asked)
         )

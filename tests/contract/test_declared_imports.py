@@ -39,7 +39,7 @@ def third_party(node: ast.AST, is_needed: bool = True) -> Iterator[tuple[str, bo
         name = module.partition(".")[0]
         if name not in (*sys.stdlib_module_names, "transformers_ggm"):
             yield name, is_needed
-    is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    is_for_types = isinstance(node, ast.If) and ast.unparse(node.test).startswith("TYPE_CHECKING")
     is_needed = is_needed and not is_for_types and not isinstance(node, ast.FunctionDef | ast.Try)
     for child in ast.iter_child_nodes(node):
         yield from third_party(child, is_needed)

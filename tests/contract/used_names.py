@@ -22,6 +22,7 @@ DOCUMENTED = {
     "torch.nn",
     "torch.nn.functional",
     "torch.utils.data",
+    "transformers.audio_utils",
     "transformers.modeling_outputs",
     "transformers.utils.logging",
 }

@@ -104,4 +104,4 @@ def test_files_of_the_repository_are_on_the_site(site):
     training = (site / "training.html").read_text(encoding="utf-8")
     assert f'href="{configuration}"' in training
     assert (site / configuration).read_bytes() == (ROOT / configuration).read_bytes()
-    assert '<a href="results.html#what-the-start-of-the-weights-does">Results</a>' in training
+    assert '<a href="results.html#initialisation">Results</a>' in training

@@ -50,7 +50,7 @@ def test_tables(tmp_path, monkeypatch, capsys):
     assert {"without words", "without posts_sparse"} <= set(table)
     assert float(table["history"][3]) == 100 and table["all sources"][0].startswith("100.0")
     assert (tmp_path / "out" / "ranker" / "model.safetensors").is_file() and (tmp_path / "plot.png").is_file()
-    assert (tmp_path / "out" / "posts_sparse" / "posts.json").is_file()
+    assert (tmp_path / "out" / "posts" / "posts.json").is_file()
 
 
 def test_too_few_rows_to_fit_on(tmp_path, monkeypatch):

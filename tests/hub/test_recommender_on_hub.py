@@ -157,7 +157,7 @@ def spoil(name):
         (spoil("recommendation.json"), CheckpointError, "is not JSON"),
         (spoil("posts/embeddings.safetensors"), CheckpointError, "posts"),
         (spoil("words/words.parquet"), CheckpointError, "words.parquet"),
-        (spoil("ranker/model.safetensors"), CheckpointError, "HashtagRanker"),
+        (spoil("ranker/model.safetensors"), CheckpointError, "cannot be loaded as a ranker"),
         (lambda folder: shutil.rmtree(folder / "ranker"), CheckpointError, "ranker is missing"),
         (lambda folder: make_encoder(1).save_pretrained(folder / "text_encoder"), EncoderMismatchError, "encoder"),
     ],
