@@ -149,7 +149,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         if self.word_splitter is not None:
             # As they are written, since capitals show where words begin.
             split = get_word_splitter(self.word_splitter)
-            texts = [" ".join(split(tag.strip().lstrip("#＃"))) for tag in hashtags]
+            texts = [" ".join(split(tag.strip().lstrip("#＃"))).lower() for tag in hashtags]
         return self._encode(texts, replace(options, max_length=self.max_hashtag_length), "")
 
     def _encode_descriptions(self, text: Sequence[str | None], options: TextArguments) -> dict[str, Any]:
