@@ -38,12 +38,10 @@ class FasterWhisperReader(SpeechReader):
         voice_activity: bool = True,
     ):
         super().__init__(thresholds, voice_activity)
-        import_faster_whisper()
-        from faster_whisper import WhisperModel
-
+        faster_whisper = import_faster_whisper()
         name, _, index = (device or "auto").partition(":")
         with foreign(str(folder), CheckpointError):
-            self.model = WhisperModel(
+            self.model = faster_whisper.WhisperModel(
                 str(folder),
                 device=name,
                 device_index=int(index or 0),

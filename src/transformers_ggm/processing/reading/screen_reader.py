@@ -65,11 +65,9 @@ class ScreenReader:
     """
 
     def __init__(self, options: ScreenOptions | None = None, engine: Mapping[str, Any] | None = None):
-        import_rapidocr()
-        from rapidocr import RapidOCR
-
+        rapidocr = import_rapidocr()
         self.options = options or ScreenOptions()
-        self.engine = RapidOCR(params={"Global.log_level": "error", **(engine or {})})
+        self.engine = rapidocr.RapidOCR(params={"Global.log_level": "error", **(engine or {})})
         # It keeps what it was called with in itself.
         self._lock = threading.Lock()
 

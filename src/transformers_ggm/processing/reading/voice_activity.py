@@ -23,10 +23,8 @@ def spoken_pieces(sound: np.ndarray) -> list[np.ndarray]:
     Raises:
         ImportError: faster-whisper is not installed.
     """
-    import_faster_whisper()
-    from faster_whisper.vad import VadOptions, get_speech_timestamps
-
-    spans = get_speech_timestamps(sound, VadOptions(max_speech_duration_s=MAX_PIECE_SECONDS), SPEECH_RATE)
+    vad = import_faster_whisper().vad
+    spans = vad.get_speech_timestamps(sound, vad.VadOptions(max_speech_duration_s=MAX_PIECE_SECONDS), SPEECH_RATE)
     pieces: list[list[np.ndarray]] = []
     length = np.inf
     for part in (sound[span["start"] : span["end"]] for span in spans):
