@@ -1,12 +1,15 @@
 """The card of a checkpoint that was put together of parts, without training."""
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from huggingface_hub import ModelCardData
 
+from ..utils.checkpoint_layout import COMPOSITION_FILE, read_configuration
+from ..utils.files import write_json, write_text
 from ..utils.hub_commits import is_hub_id
 from .rendering import render_card
-from .results import PIPELINE_TAG
+from .results import METRICS, PIPELINE_TAG, percent
 
 TEMPLATE = "composed_card_template.md"
 TAGS = ["hashtag-generation", "video", "ggm", "retrieval-augmented-generation"]
@@ -21,36 +24,44 @@ PARTS = {
 MODELS = ("retriever", "text_encoder", "generator")
 
 
-def make_composed_card(parts: Mapping[str, str | None], sources: Sequence[str], num_hashtags: int) -> str:
+def write_composed_card(folder: Path, composition: dict[str, Any]) -> None:
     """
-    A card that says what a checkpoint was composed of, how it answers, and that nothing was trained or measured.
+    Writes what a checkpoint was composed of, as `composition.json` and as its card: how it answers, and what of it was
+    trained and measured.
 
     Args:
-        parts (`dict[str, str | None]`): By the names of `PARTS`, a Hub id, a folder or a file; `None` for none. Of
-            folders and files of this machine the card tells the last name alone.
-        sources (`Sequence[str]`): The names of the candidate sources.
-        num_hashtags (`int`): How many hashtags can be recommended.
+        folder (`Path`): the checkpoint's.
+        composition (`dict`): `parts`, by the names of `PARTS` a Hub id, or the name of a folder or file; `sources`,
+            the names of the candidate sources; `num_hashtags`, how many can be recommended; `ranker`, where one was
+            fitted (`rows`, `calibration_error`); `test`, where it was measured (`metrics`, `test_videos`).
     """
-    used = {name: given for name, given in parts.items() if given is not None}
+    write_json(folder / COMPOSITION_FILE, composition)
+    used = composition["parts"]
     bases = [used[name] for name in MODELS if name in used and is_hub_id(used[name])]
+    test = composition.get("test")
     card = render_card(
         TEMPLATE,
-        ModelCardData(
-            library_name="transformers",
-            tags=TAGS,
-            pipeline_tag=PIPELINE_TAG,
-            base_model=bases or None,
-            base_model_relation="merge" if len(bases) > 1 else None,
-        ),
-        parts=[
-            {"name": PARTS[name][0], "source": _shown(given), "does": PARTS[name][1]} for name, given in used.items()
-        ],
-        sources=sources,
-        num_hashtags=num_hashtags,
+        ModelCardData(library_name="transformers", tags=TAGS, pipeline_tag=PIPELINE_TAG, base_model=bases or None),
+        parts=[{"name": PARTS[name][0], "source": given, "does": PARTS[name][1]} for name, given in used.items()],
+        sources=composition["sources"],
+        num_hashtags=composition["num_hashtags"],
         writes="generator" in used,
+        ranker=composition.get("ranker"),
+        metrics=test
+        and [(METRICS[name][1], percent(value)) for name, value in test["metrics"].items() if name in METRICS],
+        test=test,
     )
-    return f"{card}\n"
+    write_text(folder / "README.md", f"{card}\n")
 
 
-def _shown(given: str) -> str:
-    return given if is_hub_id(given) else given.rstrip("/").rpartition("/")[2]
+def note_in_card(folder: Path, **facts: Any) -> None:
+    """Adds facts to the card of a composed checkpoint; that of another one stays as it is."""
+    if (folder / COMPOSITION_FILE).is_file():
+        write_composed_card(folder, {**read_configuration(folder / COMPOSITION_FILE), **facts})
+
+
+def shown_parts(parts: dict[str, str | None]) -> dict[str, str]:
+    """The parts that there are: of folders and files of this machine the last name alone."""
+    return {
+        name: given if is_hub_id(given) else Path(given).name for name, given in parts.items() if given is not None
+    }

@@ -12,9 +12,15 @@ from transformers.utils import ADAPTER_CONFIG_NAME
 from ..data.hashtag_lists import STARTER, read_hashtag_list
 from ..data.sources import open_shorts
 from ..errors import CheckpointError, InputError
-from ..hub_cards.composed_card import make_composed_card
-from ..modeling import GGMConfig, GGMForHashtagGeneration, HashtagRetriever, HashtagRetrieverConfig
-from ..modeling import RetrievalOnlyConfig, RetrievalOnlyModel
+from ..hub_cards.composed_card import shown_parts, write_composed_card
+from ..modeling import (
+    GGMConfig,
+    GGMForHashtagGeneration,
+    HashtagRetriever,
+    HashtagRetrieverConfig,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
+)
 from ..processing import ClipProcessor, GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..processing.hashtags import normalize_hashtag
 from ..recommendation import (
@@ -33,7 +39,7 @@ from ..retrieval.hashtag_table import counted_hashtags
 from ..retrieval.pool_commands import load_retriever, pool_subfolder
 from ..retrieval.pool_files import POOL_FILE
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
-from ..utils.files import atomic_folder, check_output_folder, write_text
+from ..utils.files import atomic_folder, check_output_folder
 from ..utils.hashtag_words import shows_words
 
 
@@ -129,8 +135,9 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
             pool.processor.save_pretrained(folder / RETRIEVER_FOLDER)
             pool.pool.save_pretrained(folder / POOL_FOLDER, create_model_card=False)
         Recommender(sources, counts=known.counts, guidance=guidance).save_pretrained(folder)
-        card = make_composed_card(vars(parts), [source.name for source in sources], len(known.counts))
-        write_text(folder / "README.md", card)
+        names = [source.name for source in sources]
+        composition = {"parts": shown_parts(vars(parts)), "sources": names, "num_hashtags": len(known.counts)}
+        write_composed_card(folder, composition)
     return target
 
 

@@ -205,8 +205,9 @@ class LoraArguments:
     base_checkpoint: str | None = field(
         default=None,
         metadata={
-            "help": "Trained GGM checkpoint to adapt: a folder or Hub id. Its shape, processor and retriever hold. "
-            "Without it, the pretrained backbones are put together and saved once, in the output folder's base/."
+            "help": "Checkpoint to begin with: a folder or Hub id. With use_lora a trained GGM to adapt, whose shape, "
+            "processor and retriever hold (without it, the pretrained backbones are put together and saved once, in "
+            "the output folder's base/). Else one that recommends, such as `ggm compose` makes: a ranker is fitted."
         },
     )
     lora_adapter: str | None = field(
@@ -248,8 +249,8 @@ class LoraArguments:
             raise ImportError("`use_lora` needs peft: pip install 'transformers-ggm[lora]'.")
         if self.use_lora and (mismatch := peft_mismatch()):
             raise ArgumentError(f"`use_lora`: {mismatch}")
-        if self.starts_from_trained and not self.use_lora:
-            raise ArgumentError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
+        if self.lora_adapter is not None and not self.use_lora:
+            raise ArgumentError("`lora_adapter` is for adapters: give --use_lora true too.")
 
     @property
     def starts_from_trained(self) -> bool:
