@@ -11,6 +11,8 @@ from .modeling import (
     HashtagClassifierConfig,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
 )
 from .pipelines import DEMO_CHECKPOINT as DEMO_CHECKPOINT
 from .pipelines import HashtagGenerationPipeline
@@ -54,6 +56,8 @@ __all__ = [
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
+    "InstructedConfig",
+    "InstructedForHashtagGeneration",
     "MediaError",
     "PostIndex",
     "RetrieverTrainer",

@@ -20,6 +20,8 @@ from ..modeling import (
     HashtagClassifierConfig,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
 )
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..recommendation import HashtagRanker, HashtagRankerConfig
@@ -27,6 +29,7 @@ from .demo_checkpoint import DEMO_CHECKPOINT, accept_demo_checkpoint
 from .hashtag_generation import HashtagGenerationPipeline
 
 AutoConfig.register("ggm", GGMConfig)
+AutoConfig.register("ggm_instructed", InstructedConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
 AutoConfig.register("hashtag_ranker", HashtagRankerConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
@@ -35,6 +38,8 @@ AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
 AutoModel.register(HashtagRankerConfig, HashtagRanker)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
+# Of this class are all generators that the pipeline takes, whatever they are inside.
+AutoModelForSeq2SeqLM.register(InstructedConfig, InstructedForHashtagGeneration)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
 AutoVideoProcessor.register(HashtagRetrieverConfig, GGMVideoProcessor)
 AutoProcessor.register(GGMConfig, GGMProcessor)
