@@ -139,8 +139,7 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
         As in transformers. The language model generates, by this model's `generation_config`: a family may prepare
         its inputs in a way of its own.
         """
-        if kwargs.get("generation_config") is None:
-            kwargs["generation_config"] = self.generation_config
+        self.language_model.generation_config = self.generation_config
         return self.language_model.generate(*args, **kwargs)
 
     def get_input_embeddings(self) -> nn.Module:

@@ -23,7 +23,7 @@ from ..modeling import (
     InstructedConfig,
     InstructedForHashtagGeneration,
 )
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..recommendation import HashtagRanker, HashtagRankerConfig
 from .demo_checkpoint import DEMO_CHECKPOINT, accept_demo_checkpoint
 from .hashtag_generation import HashtagGenerationPipeline
@@ -42,8 +42,10 @@ AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
 AutoModelForSeq2SeqLM.register(InstructedConfig, InstructedForHashtagGeneration)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
 AutoVideoProcessor.register(HashtagRetrieverConfig, GGMVideoProcessor)
+AutoVideoProcessor.register(InstructedConfig, GGMVideoProcessor)
 AutoProcessor.register(GGMConfig, GGMProcessor)
 AutoProcessor.register(HashtagRetrieverConfig, HashtagRetrieverProcessor)
+AutoProcessor.register(InstructedConfig, InstructedProcessor)
 PIPELINE_REGISTRY.register_pipeline(
     "hashtag-generation",
     pipeline_class=HashtagGenerationPipeline,

@@ -5,12 +5,14 @@ from .hashtags import extract_hashtags, is_valid_hashtag, join_hashtags, normali
 from .media import Media, MediaDamage, MediaLimits, decode_media
 from .processing_ggm import GGMProcessor
 from .processing_hashtag_retriever import HashtagRetrieverProcessor
+from .processing_instructed import InstructedProcessor
 from .video_processing_ggm import GGMVideoProcessor
 
 __all__ = [
     "GGMProcessor",
     "GGMVideoProcessor",
     "HashtagRetrieverProcessor",
+    "InstructedProcessor",
     "Media",
     "MediaDamage",
     "MediaLimits",
