@@ -11,6 +11,7 @@ from .modeling_ggm import GGMForHashtagGeneration, GGMModel
 from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_classification_loss
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
 from .modeling_instructed import InstructedForHashtagGeneration
+from .retrieval_only import RetrievalOnlyConfig, RetrievalOnlyModel
 
 __all__ = [
     "CrossModalAttention",
@@ -25,6 +26,8 @@ __all__ = [
     "HashtagRetrieverOutput",
     "InstructedConfig",
     "InstructedForHashtagGeneration",
+    "RetrievalOnlyConfig",
+    "RetrievalOnlyModel",
     "hashtag_classification_loss",
     "hashtag_contrastive_loss",
     "make_lora_config",
