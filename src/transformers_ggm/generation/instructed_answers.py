@@ -1,7 +1,7 @@
 """Hashtags in what an instructed language model answers, whatever it wraps around them, and how sure it is of each."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import regex
 import torch
@@ -84,7 +84,7 @@ def parse_hashtags(answer: str, k: int) -> list[str]:
 
 
 def answer_scores(
-    tokenizer, answers: torch.Tensor, log_probs: torch.Tensor, end_ids: Sequence[int]
+    tokenizer, answers: torch.Tensor, log_probs: torch.Tensor, end_ids: Sequence[int], echo: Collection[str] = ()
 ) -> dict[str, float]:
     """
     The hashtags of one or more answers to one prompt, each once, with its best score.
@@ -97,6 +97,7 @@ def answer_scores(
         answers (`torch.Tensor`): (r, m) token ids behind the prompt.
         log_probs (`torch.Tensor`): (r, m) log-probabilities of these tokens.
         end_ids (`Sequence[int]`): tokens that end an answer.
+        echo (`Collection[str]`, *optional*): what is no answer: small models say again what they were asked.
 
     Returns:
         `dict[str, float]`: hashtag (normalised, without `#`) to the exponential of the mean log-probability of its own
@@ -106,8 +107,8 @@ def answer_scores(
     for ids, row in zip(answers.tolist(), log_probs):
         length = next((place for place, token in enumerate(ids) if token in end_ids), None)
         for tag, positions in AnswerTokens(tokenizer, ids[:length], is_cut=length is None).spans():
-            score = row[positions].float().mean().exp().item()
-            scores[tag] = max(score, scores.get(tag, 0.0))
+            if tag not in echo:
+                scores[tag] = max(row[positions].float().mean().exp().item(), scores.get(tag, 0.0))
     return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
 

@@ -11,6 +11,8 @@ from ..processing import InstructedProcessor
 from .instructed_answers import answer_scores
 from .stopping_criteria import HashtagLimit
 
+_MANY = 1000
+
 
 @torch.inference_mode()
 def instructed_hashtags(
