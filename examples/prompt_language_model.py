@@ -7,8 +7,8 @@ Asks an instructed language model for the hashtags of posts, and measures what i
 `DATA/tweets` has `train` and `test`, each with a `metadata.jsonl` (docs/data.md). Similar posts of `train`, found by
 their words, give guidance, fused with the hashtags whose words stand in the text; and they are the examples. Each way
 of asking is measured on the same rows, against asking without guidance by a paired test. Of the answer, as many of the
-surest hashtags count as training rows have on average; three at least are asked for. `--adapter` names a folder with a LoRA adapter, such as
-`train.py --generator instructed` leaves.
+surest hashtags count as training rows have on average; three at least are asked for. `--adapter` names a folder with a
+LoRA adapter, such as `train.py --generator instructed` leaves.
 
 Needs `pip install transformers-ggm[recommend,eval]`.
 """

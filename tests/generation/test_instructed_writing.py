@@ -6,9 +6,9 @@ from instructed_samples import WRITERS, video
 from transformers import LogitsProcessor
 
 from transformers_ggm import InstructedForHashtagGeneration, InstructedProcessor
-from transformers_ggm.generation.instructed_answers import hashtag_places
 from transformers_ggm.generation.instructed_writing import instructed_hashtags
 from transformers_ggm.generation.stopping_criteria import HashtagLimit
+from transformers_ggm.processing.answer_hashtags import hashtag_places
 
 ROWS = {
     "text": ["first snow", "a long walk around the lake, with the dog and everybody else", ""],

@@ -8,10 +8,10 @@ import torch
 
 from ..modeling import InstructedForHashtagGeneration
 from ..processing import InstructedProcessor
+from ..processing.answer_hashtags import hashtag_places
+from ..processing.prompt_parts import PromptParts
 from .instructed_answers import answer_scores
 from .stopping_criteria import HashtagLimit
-
-_MANY = 1000
 
 
 @torch.inference_mode()
@@ -75,10 +75,14 @@ def _answered(model, processor, batch, generate_kwargs: Mapping[str, Any]) -> li
     answers = answers[:, : log_probs.shape[1]]
     repeats = len(answers) // len(batch["input_ids"])
     ends = _end_ids(model, processor, options)
-    return [
-        answer_scores(processor.tokenizer, answers[first : first + repeats], log_probs[first : first + repeats], ends)
-        for first in range(0, len(answers), repeats)
-    ]
+    echo = set(_echo(processor))
+    of_rows = zip(answers.split(repeats), log_probs.split(repeats))
+    return [answer_scores(processor.tokenizer, *of_row, ends, echo) for of_row in of_rows]
+
+
+def _echo(processor: InstructedProcessor) -> list[str]:
+    """What would be read as hashtags in the instruction, where a small model says it again instead of an answer."""
+    return [tag for tag, _, _ in hashtag_places(processor.prompt_of(PromptParts()))]
 
 
 def _behind(criterion: Any, prompt_length: int) -> Any:

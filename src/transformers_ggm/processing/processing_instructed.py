@@ -11,6 +11,7 @@ from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from ..errors import CheckpointError, HashtagError, InputError
+from .answer_hashtags import AnswerTokens
 from .hashtags import join_hashtags, normalize_hashtag, remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .prompt_parts import TEXT_SHARES, Example, PromptParts, fitted, markers_of, on_one_line
@@ -232,6 +233,20 @@ class InstructedProcessor(ProcessorMixin):
     def shown(self, frames: torch.Tensor | None) -> int:
         """How many of a clip's frames the model is shown."""
         return 0 if frames is None or self.prompt_processor is None else min(self.num_frames, len(frames))
+
+    def decode_hashtags(self, ids) -> list[list[str]]:
+        """
+        Reads hashtags from answers, as [`~processing.answer_hashtags.hashtag_places`] does: normalised, valid, each
+        once per row, in order, without `#`.
+
+        Args:
+            ids (`torch.Tensor` or `list`): (b, m) token ids behind the prompts. Special tokens and -100 are skipped.
+
+        Returns:
+            `list[list[str]]`: One list per row.
+        """
+        rows = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+        return [AnswerTokens(self.tokenizer, row).hashtags() for row in rows]
 
     def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
         """

@@ -9,7 +9,7 @@ from transformers import pipeline
 from transformers.utils.logging import tqdm
 
 from ...errors import InputError
-from ...generation.instructed_answers import parse_hashtags
+from ...processing.answer_hashtags import parse_hashtags
 from ...processing.hashtags import join_hashtags, remove_hashtags
 
 
