@@ -56,6 +56,20 @@ class InstructedConfig(PreTrainedConfig):
         kwargs["tie_word_embeddings"] = False
         super().__init__(**without_other_code(kwargs))
 
+    @classmethod
+    def of_language_model(cls, name_or_path: str, **kwargs) -> "InstructedConfig":
+        """
+        The configuration for a pretrained language model.
+
+        Args:
+            name_or_path (`str`): folder or Hub id.
+            kwargs: for `AutoConfig.from_pretrained`.
+
+        Raises:
+            OSError, ValueError: there is none, or it is of another kind.
+        """
+        return cls(AutoConfig.from_pretrained(name_or_path, **kwargs))
+
     @property
     def takes_images(self) -> bool:
         """Whether the model is shown frames."""
