@@ -187,6 +187,57 @@ def train(context: typer.Context) -> None:
     run_stages(context.args)
 
 
+@app.command(cls=_Command)
+def compose(
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write; new or empty")],
+    hashtags: Annotated[
+        str | None,
+        typer.Option(
+            "--hashtags",
+            help="file of a hashtag a line; table with the columns hashtag and count; folder or Hub id of a pool; or"
+            " `starter`, a list that comes with this package. Those of the posts by default",
+        ),
+    ] = None,
+    retriever: Annotated[
+        str | None,
+        typer.Option("--retriever", help="folder or Hub id of a dual encoder, such as openai/clip-vit-base-patch32"),
+    ] = None,
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--text_encoder",
+            help="folder or Hub id of a sentence encoder, such as sentence-transformers/all-MiniLM-L6-v2",
+        ),
+    ] = None,
+    generator: Annotated[
+        str | None, typer.Option("--generator", help="folder or Hub id of what writes hashtags: a GGM checkpoint")
+    ] = None,
+    posts: Annotated[
+        str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
+    ] = None,
+) -> None:
+    """
+    Put a checkpoint together of parts that exist, without training.
+
+    Every part may be left out, but there must be hashtags or posts. What comes out recommends at once; a ranker can be
+    fitted to it later.
+
+    \b
+    Example:
+      ggm compose --text_encoder sentence-transformers/all-MiniLM-L6-v2 --hashtags starter --output_dir starter
+      ggm compose --retriever openai/clip-vit-base-patch32 --hashtags tags.txt --output_dir starter
+    """
+    from .pipelines.compose import CheckpointComposition, compose_checkpoint
+
+    parts = CheckpointComposition(retriever, text_encoder, generator, posts, hashtags)
+    folder = compose_checkpoint(parts, output_dir)
+    print(f"The checkpoint is {folder}. Look at what it says of your clips:")
+    print(f"  ggm demo clip.mp4 --description 'first snow' --model {folder}")
+    print(f'  pipeline("hashtag-generation", model="{folder}")')
+    print("With 50 clips or more whose hashtags are known, fit a ranker, whose scores are probabilities:")
+    print(f"  ggm train --base_checkpoint {folder} --data_dir shorts --output_dir ranked")
+
+
 @app.command("render-shorts", cls=_Command)
 def render_shorts(
     output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write")],
