@@ -99,7 +99,12 @@ class RunData:
     @cached_property
     def text_reading(self) -> dict[str, Any] | None:
         """What read the transcripts and screen texts of a prepared set; `None` where it had them already."""
-        return read_record(self.data_dir).get("reading") if self.is_prepared_set else None
+        reading = read_record(self.data_dir).get("reading") if self.is_prepared_set else None
+        if reading is None or reading["read_speech"] is None:
+            return reading
+        # Of a folder the name: where it lay is nobody's business.
+        model = Path(reading["read_speech"])
+        return {**reading, "read_speech": model.name if model.is_absolute() else str(model)}
 
     def _read(self) -> tuple[DatasetDict, DroppedHashtags]:
         """The data, and the entries that were no hashtags."""
