@@ -20,11 +20,16 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         "num_guidance": arguments.num_guidance,
         "max_text_length": arguments.max_text_length,
         "max_target_length": arguments.max_target_length,
+        **{f"{name}_share": share for name, share in arguments.text_shares.items()},
+        "text_reading": run.shorts.text_reading,
     }
     if run.scratch_config is not None:
         train = run.shorts.splits["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
-        return run.scratch_config.processors(train["description"], hashtags, **lengths)
+        texts = (text for name in run.shorts.texts for text in train[name] if text)
+        processor, retriever_processor = run.scratch_config.processors(texts, hashtags, **lengths)
+        retriever_processor.query_texts = run.retriever.retriever_texts
+        return processor, retriever_processor
     if run.lora.starts_from_trained:
         processor = base_processor(run, lengths)
         if not run.needs_retriever:
@@ -43,7 +48,9 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
     )
     if not run.needs_retriever:
         return processor, None
-    return processor, HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
+    retriever_processor = HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
+    retriever_processor.query_texts = run.retriever.retriever_texts
+    return processor, retriever_processor
 
 
 def note_rejected(run: TrainingRun, split: str) -> None:

@@ -44,9 +44,12 @@ class GeneratorSource(CandidateSource):
         return self._write(rows, k, training=True)
 
     def _write(self, rows: Sequence[Clues], k: int, training: bool) -> list[list[Candidate]]:
-        usable = [row for row in rows if row.description or row.frames is not None]
+        usable = [row for row in rows if self._is_usable(row)]
         written = iter(self._write_batch(usable, k, training) if usable else [])
-        return [next(written) if row.description or row.frames is not None else [] for row in rows]
+        return [next(written) if self._is_usable(row) else [] for row in rows]
+
+    def _is_usable(self, row: Clues) -> bool:
+        return row.frames is not None or any(getattr(row, name) for name in self.processor.read_texts)
 
     def _write_batch(self, rows: list[Clues], k: int, training: bool) -> list[list[Candidate]]:
         sound = {}
@@ -55,6 +58,8 @@ class GeneratorSource(CandidateSource):
         batch = self.processor(
             videos=[row.frames for row in rows],
             text=[row.description for row in rows],
+            transcript=[row.transcript for row in rows],
+            screen_text=[row.screen_text for row in rows],
             guidance=self._guidance_of(rows, training),
             do_sample_frames=False,
             **sound,
