@@ -55,11 +55,29 @@ def instructed_hashtags(
     written: dict[int, dict[str, float]] = {}
     for rows in groups.values():
         batch = processor(**{name: [values[row] for row in rows] for name, values in columns.items()})
-        written |= zip(rows, _answered(model, processor, batch.to(model.device), generate_kwargs))
+        written |= zip(rows, answered_hashtags(model, processor, batch.to(model.device), **generate_kwargs))
     return [written[row] for row in range(size)]
 
 
-def _answered(model, processor, batch, generate_kwargs: Mapping[str, Any]) -> list[dict[str, float]]:
+@torch.inference_mode()
+def answered_hashtags(
+    model: InstructedForHashtagGeneration,
+    processor: InstructedProcessor,
+    batch: Mapping[str, torch.Tensor],
+    **generate_kwargs: Any,
+) -> list[dict[str, float]]:
+    """
+    [`instructed_hashtags`] of prompts that are made already.
+
+    Args:
+        model ([`InstructedForHashtagGeneration`]): in evaluation mode.
+        processor ([`InstructedProcessor`]): the model's.
+        batch (`dict[str, torch.Tensor]`): of the processor, on the model's device; without `labels`.
+        generate_kwargs: arguments of `generate`.
+
+    Returns:
+        `list[dict[str, float]]`: as [`instructed_hashtags`].
+    """
     batch = {name: tensor.to(model.dtype) if tensor.is_floating_point() else tensor for name, tensor in batch.items()}
     start = batch["input_ids"].shape[1]
     options = dict(generate_kwargs)
@@ -106,4 +124,4 @@ def _end_ids(model, processor, options: Mapping[str, Any]) -> list[int]:
     return [ends] if isinstance(ends, int) else list(ends or ())
 
 
-__all__ = ["instructed_hashtags"]
+__all__ = ["answered_hashtags", "instructed_hashtags"]

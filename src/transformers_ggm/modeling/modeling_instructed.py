@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     GenerationMixin,
@@ -89,7 +88,7 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
         """
         of_files = {name: kwargs[name] for name in _OF_FILES if name in kwargs}
         try:
-            config = InstructedConfig(AutoConfig.from_pretrained(name_or_path, **of_files))
+            config = InstructedConfig.of_language_model(name_or_path, **of_files)
             auto_class = AutoModelForImageTextToText if config.takes_images else AutoModelForCausalLM
             language_model = auto_class.from_pretrained(name_or_path, **kwargs)
         except (OSError, ValueError) as error:

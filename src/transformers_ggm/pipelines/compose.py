@@ -13,8 +13,14 @@ from ..data.hashtag_lists import STARTER, read_hashtag_list
 from ..data.sources import open_shorts
 from ..errors import CheckpointError, InputError
 from ..hub_cards.composed_card import make_composed_card
-from ..modeling import GGMConfig, GGMForHashtagGeneration, HashtagRetriever, HashtagRetrieverConfig
-from ..modeling import RetrievalOnlyConfig, RetrievalOnlyModel
+from ..modeling import (
+    GGMConfig,
+    GGMForHashtagGeneration,
+    HashtagRetriever,
+    HashtagRetrieverConfig,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
+)
 from ..processing import ClipProcessor, GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..processing.hashtags import normalize_hashtag
 from ..recommendation import (

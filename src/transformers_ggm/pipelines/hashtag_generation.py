@@ -471,7 +471,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
     def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
         """Warns, once, of texts that the generator was trained with and that no clip of a batch has."""
-        wanted = () if self._writer is None else self._writer.read_texts[1:]
+        wanted = () if self._writer is None else self._writer.expected_texts
         for name in wanted:
             if (self._reading is None or not self._reading.reads(name)) and not any(
                 getattr(row, name) for row in rows

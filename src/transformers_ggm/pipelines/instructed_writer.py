@@ -21,9 +21,18 @@ class InstructedWriter(HashtagWriter):
     def check(self, decoding: Mapping[str, Any]) -> None:
         check_top_k(decoding, self.model.generation_config)
 
-    def fitting(self, description: str, guidance: Sequence[str]) -> list[str]:
+    @property
+    def read_texts(self) -> tuple[str, ...]:
+        return self.processor.read_texts
+
+    @property
+    def expected_texts(self) -> tuple[str, ...]:
+        """None: a prompt tells what there is."""
+        return ()
+
+    def fitting(self, description: str, guidance: Sequence[str], **further_texts: str) -> list[str]:
         """Those that were not left out for want of room."""
-        return self.processor.fitting_guidance(description, list(guidance))
+        return self.processor.fitting_guidance(description, list(guidance), **further_texts)
 
     def write(
         self,

@@ -45,6 +45,11 @@ class HashtagWriter(ABC):
         """Which texts of a row it reads: some of `"description"`, `"transcript"` and `"screen_text"`."""
         return ("description",)
 
+    @property
+    def expected_texts(self) -> tuple[str, ...]:
+        """Those beside the description that it misses where no clip has them: what it was trained with."""
+        return self.read_texts[1:]
+
     def check(self, decoding: Mapping[str, Any]) -> None:  # noqa: B027
         """
         Called once a call, before anything is decoded. By default all arguments are fine.

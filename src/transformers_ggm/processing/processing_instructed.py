@@ -14,7 +14,8 @@ from ..errors import CheckpointError, HashtagError, InputError
 from .answer_hashtags import AnswerTokens
 from .hashtags import join_hashtags, normalize_hashtag, remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
-from .prompt_parts import TEXT_SHARES, Example, PromptParts, fitted, markers_of, on_one_line
+from .modalities import TEXTS
+from .prompt_parts import Example, PromptParts, fitted, markers_of, on_one_line
 from .saved_tokenizers import load_tokenizer
 from .token_ids import lock_of, pad_tokens, token_ids, token_ids_of_all
 from .video_processing_ggm import GGMVideoProcessor
@@ -51,8 +52,9 @@ class InstructedProcessor(ProcessorMixin):
         max_prompt_length (`int`, defaults to 1024): Tokens of a prompt, without its frames. What is too much is left
             out as [`~processing.prompt_parts.fitted`] says, guidance last.
         max_target_length (`int`, defaults to 48): Tokens of the hashtags that are taught.
-        text_shares (`dict[str, float]`, *optional*): Of the room for words, where it is too little: by default half
-            for the `description`, 0.3 for the `transcript` and 0.2 for the `screen_text`.
+        transcript_share (`float`, defaults to 0.3), screen_text_share (`float`, defaults to 0.2): Of the room for
+            words, where it is too little; the description has the rest.
+        text_reading (`dict`, *optional*): What read the transcripts and screen texts that the model was trained with.
 
     Example:
 
@@ -90,9 +92,16 @@ class InstructedProcessor(ProcessorMixin):
         num_examples=3,
         max_prompt_length=1024,
         max_target_length=48,
-        text_shares=None,
+        transcript_share=0.3,
+        screen_text_share=0.2,
+        text_reading=None,
     ):
         super().__init__(video_processor, tokenizer)
+        if min(transcript_share, screen_text_share) <= 0 or transcript_share + screen_text_share >= 1:
+            raise InputError(
+                f"transcript_share={transcript_share} and screen_text_share={screen_text_share}: give each more than"
+                " 0, and together less than 1, so that something is left to the description."
+            )
         self.prompt_processor = prompt_processor
         self.instruction = instruction
         self.num_hashtags = num_hashtags
@@ -101,7 +110,9 @@ class InstructedProcessor(ProcessorMixin):
         self.num_examples = num_examples
         self.max_prompt_length = max_prompt_length
         self.max_target_length = max_target_length
-        self.text_shares = dict(TEXT_SHARES if text_shares is None else text_shares)
+        self.transcript_share = transcript_share
+        self.screen_text_share = screen_text_share
+        self.text_reading = text_reading
 
     @classmethod
     def from_language_model_pretrained(
@@ -258,6 +269,15 @@ class InstructedProcessor(ProcessorMixin):
         return self.video_processor.decode(source, limits=limits, blank_video=blank_video)
 
     @property
+    def read_texts(self) -> tuple[str, ...]:
+        """Which texts of a row the model reads: all that there are."""
+        return TEXTS
+
+    @property
+    def _shares(self) -> tuple[float, ...]:
+        return (1 - self.transcript_share - self.screen_text_share, self.transcript_share, self.screen_text_share)
+
+    @property
     def model_input_names(self) -> list[str]:
         names = ["input_ids", "attention_mask"]
         return names if self.prompt_processor is None else self.prompt_processor.model_input_names
@@ -288,7 +308,7 @@ class InstructedProcessor(ProcessorMixin):
             examples=tuple(examples),
             num_frames=num_frames,
         )
-        return fitted(parts, self._length_of, self.max_prompt_length, self.text_shares)
+        return fitted(parts, self._length_of, self.max_prompt_length, self._shares)
 
     def _length_of(self, parts: PromptParts) -> int:
         return len(token_ids(self.tokenizer, self.prompt_of(parts), add_special_tokens=self._adds_special_tokens))

@@ -1,15 +1,15 @@
 """What a prompt for a language model is made of, and which of it is left out where it is too long."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import regex
 
 from .hashtags import join_hashtags
+from .modalities import TEXTS
+from .row_text import shared_room
 
-TEXTS = ("description", "transcript", "screen_text")
-TEXT_SHARES = {"description": 0.5, "transcript": 0.3, "screen_text": 0.2}
 _HEADINGS = {"description": "Its author wrote", "transcript": "Spoken in it", "screen_text": "Written on the screen"}
 # What marks turns and roles in the templates of chats that have no special tokens for it.
 _MARKERS = (
@@ -91,7 +91,7 @@ def fitted(
     parts: PromptParts,
     length_of: Callable[[PromptParts], int],
     max_length: int,
-    shares: Mapping[str, float] = TEXT_SHARES,
+    shares: Sequence[float],
 ) -> PromptParts:
     """
     The parts that a prompt of `max_length` tokens has room for. Left out are first the examples, the least similar
@@ -102,8 +102,8 @@ def fitted(
         parts ([`PromptParts`]): of a clip.
         length_of (`Callable[[PromptParts], int]`): tokens of the whole prompt of some parts.
         max_length (`int`): the most tokens.
-        shares (`Mapping[str, float]`): of the room for texts by `TEXTS`, as far as there is too little of it. What one
-            text does not need is left to the others.
+        shares (`Sequence[float]`): of the room for each of `TEXTS`, more than 0, where it is too little for all. What
+            one text does not need is left to the others.
 
     Returns:
         [`PromptParts`]: the instruction alone may still be too long.
@@ -113,10 +113,10 @@ def fitted(
     if length_of(parts) <= max_length:
         return parts
     texts = [getattr(parts, name) for name in TEXTS]
-    weights = [shares.get(name, 0.0) for name in TEXTS]
 
     def with_room(room: int) -> PromptParts:
-        return replace(parts, **dict(zip(TEXTS, _cut(texts, weights, room))))
+        kept = shared_room(list(map(len, texts)), shares, room)
+        return replace(parts, **{name: text[:count].rstrip() for name, text, count in zip(TEXTS, texts, kept)})
 
     room = bisect_right(range(sum(map(len, texts))), max_length, key=lambda room: length_of(with_room(room))) - 1
     if room >= 0:
@@ -129,22 +129,4 @@ def fitted(
     return replace(parts, guidance=parts.guidance[: max(count - 1, 0)])
 
 
-def _cut(texts: Sequence[str], weights: Sequence[float], room: int) -> list[str]:
-    """The beginnings of texts with `room` characters together."""
-    kept = [0] * len(texts)
-    open_ = [place for place, text in enumerate(texts) if text and weights[place] > 0]
-    while open_ and room > 0:
-        total = sum(weights[place] for place in open_)
-        full = [place for place in open_ if len(texts[place]) <= room * weights[place] / total]
-        if not full:
-            for place in open_:
-                kept[place] = int(room * weights[place] / total)
-            break
-        for place in full:
-            kept[place] = len(texts[place])
-            open_.remove(place)
-        room -= sum(len(texts[place]) for place in full)
-    return [text[:count].rstrip() for text, count in zip(texts, kept)]
-
-
-__all__ = ["TEXTS", "TEXT_SHARES", "Example", "PromptParts", "fitted", "markers_of", "on_one_line"]
+__all__ = ["Example", "PromptParts", "fitted", "markers_of", "on_one_line"]

@@ -19,6 +19,7 @@ from .weights import WEIGHTS_DTYPES
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
 # Stages that run only where `--stages` names them, or `--sources` has more than the pool.
 EXTRA_STAGES = ("classifier", "posts", "ranker")
+GENERATORS = ("ggm", "instructed")
 MODALITIES = ("text", "video")
 
 
@@ -26,6 +27,19 @@ MODALITIES = ("text", "video")
 class ModelArguments:
     """Which backbones to start from, and how they are joined."""
 
+    generator: str = field(
+        default="ggm",
+        metadata={
+            "help": "'ggm' as published, or 'instructed': a language model that is prompted, see language_model."
+        },
+    )
+    language_model: str | None = field(
+        default=None,
+        metadata={
+            "help": "Language model of generator 'instructed', with or without eyes, such as SmolLM2, Qwen3-VL or "
+            "SmolVLM2: a folder or Hub id."
+        },
+    )
     vision: str = field(
         default="google/vit-base-patch16-224-in21k", metadata={"help": "Image backbone: a folder or Hub id."}
     )
@@ -95,6 +109,12 @@ class ModelArguments:
     def __post_init__(self):
         if self.audio is not None and self.audio.lower() in ("none", ""):
             self.audio = None
+        if self.generator not in GENERATORS:
+            raise ArgumentError(f"`generator` is {self.generator!r}; choose from {GENERATORS}.")
+        if self.is_instructed:
+            self._check_instructed()
+        elif self.language_model is not None:
+            raise ArgumentError("`language_model` is for --generator instructed: give that too, or leave it out.")
         check_inputs(self.inputs)
         if "audio" not in self.inputs:
             self.audio = None
@@ -105,6 +125,19 @@ class ModelArguments:
         if self.fusion not in FUSIONS:
             raise ArgumentError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
         TextShares(**self.text_shares)
+
+    @property
+    def is_instructed(self) -> bool:
+        """Whether a language model is the generator."""
+        return self.generator == "instructed"
+
+    def _check_instructed(self) -> None:
+        if self.scratch_config is not None or self.vision_from_retriever:
+            raise ArgumentError(
+                "`scratch_config` and `vision_from_retriever` are for a GGM, not for a language model."
+            )
+        # What is spoken reaches a language model as words.
+        self.inputs = [name for name in self.inputs if name != "audio"]
 
     @property
     def text_shares(self) -> dict[str, float]:
@@ -301,7 +334,9 @@ def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
     Raises:
         ValueError: the arguments of the model and those of LoRA do not go together.
     """
-    if not lora.use_lora:
+    if model.is_instructed and model.language_model is None and not lora.starts_from_trained:
+        raise ValueError("`language_model` is missing, which --generator instructed starts from: a folder or Hub id.")
+    if not lora.use_lora or model.is_instructed:
         return
     if model.scratch_config is not None:
         raise ValueError(

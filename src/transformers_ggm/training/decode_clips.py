@@ -4,13 +4,14 @@ from transformers import AutoFeatureExtractor, AutoTokenizer
 
 from ..data import decode_split
 from ..data.shorts import SPLITS
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..utils.files import atomic_folder
+from .instructed import instructed_processor
 from .lora import base_processor, base_retriever
 from .run import TrainingRun, remove
 
 
-def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
+def make_processors(run: TrainingRun) -> tuple[GGMProcessor | InstructedProcessor, HashtagRetrieverProcessor | None]:
     """
     The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch
     configuration describes. A pretrained retriever that no stage needs is not fetched for its processor.
@@ -35,6 +36,8 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         if not run.needs_retriever:
             return processor, None
         return processor, HashtagRetrieverProcessor.from_pretrained(base_retriever(run))
+    if arguments.is_instructed:
+        return instructed_processor(run), _retriever_processor(run)
     feature_extractor = None
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
@@ -46,11 +49,15 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         feature_extractor,
         **lengths,
     )
+    return processor, _retriever_processor(run)
+
+
+def _retriever_processor(run: TrainingRun) -> HashtagRetrieverProcessor | None:
     if not run.needs_retriever:
-        return processor, None
-    retriever_processor = HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
-    retriever_processor.query_texts = run.retriever.retriever_texts
-    return processor, retriever_processor
+        return None
+    processor = HashtagRetrieverProcessor.from_backbone_pretrained(run.model.retriever)
+    processor.query_texts = run.retriever.retriever_texts
+    return processor
 
 
 def note_rejected(run: TrainingRun, split: str) -> None:

@@ -16,7 +16,7 @@ from ..data.shorts import SPLITS, read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
 from ..data.stored import clip_column, stored_shorts
 from ..errors import DatasetError
-from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..processing.hashtag_fields import DroppedHashtags
 from ..processing.hashtags import remove_hashtags
 from ..processing.modalities import TEXTS
@@ -56,6 +56,7 @@ class RunData:
     ):
         self.folders = folders
         self.data_dir = data.data_dir
+        self.is_instructed = model.is_instructed
         self.num_guidance = model.num_guidance
         self.generator_inputs = model.inputs
         self.retriever_query = retriever.retriever_query
@@ -153,9 +154,10 @@ class RunData:
         return Dataset.from_file(str(_needed(self.folders.prepared_file(split))))
 
     @cached_property
-    def processor(self) -> GGMProcessor:
+    def processor(self) -> GGMProcessor | InstructedProcessor:
         """The generator's."""
-        return GGMProcessor.from_pretrained(_needed(self.folders.prepared / "processor"))
+        kind = InstructedProcessor if self.is_instructed else GGMProcessor
+        return kind.from_pretrained(_needed(self.folders.prepared / "processor"))
 
     @cached_property
     def retriever_processor(self) -> HashtagRetrieverProcessor:
