@@ -102,6 +102,10 @@ def tag(
         str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")] = False,
+    read_speech: Annotated[
+        str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
+    ] = None,
+    read_screen: Annotated[bool, typer.Option("--read_screen", help="read what is written on the screen")] = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="clips at a time")] = 8,
     num_workers: Annotated[
         int | None, typer.Option("--num_workers", help="processes that decode; one a core by default")
@@ -150,7 +154,8 @@ def tag(
     check_score(min_score)
     check_output(output)
     FolderContents.of(folder).require_clips(folder)
-    suggest = pipeline("hashtag-generation", model=model, device=device, int8=int8)
+    parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
+    suggest = pipeline("hashtag-generation", model=model, device=device, **parts)
     options = {**numbers, "min_score": min_score, "explain": explain or None}
     given = {name: value for name, value in options.items() if value is not None}
     print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
@@ -210,7 +215,12 @@ def compose(
         ),
     ] = None,
     generator: Annotated[
-        str | None, typer.Option("--generator", help="folder or Hub id of what writes hashtags: a GGM checkpoint")
+        str | None,
+        typer.Option(
+            "--generator",
+            help="folder or Hub id of what writes hashtags: a GGM checkpoint, or an instructed language model, such as"
+            " HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        ),
     ] = None,
     posts: Annotated[
         str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
@@ -225,7 +235,8 @@ def compose(
     \b
     Example:
       ggm compose --text_encoder sentence-transformers/all-MiniLM-L6-v2 --hashtags starter --output_dir starter
-      ggm compose --retriever openai/clip-vit-base-patch32 --hashtags tags.txt --output_dir starter
+      ggm compose --retriever openai/clip-vit-base-patch32 --generator HuggingFaceTB/SmolVLM2-500M-Video-Instruct
+        --hashtags tags.txt --output_dir starter
     """
     from .pipelines.compose import CheckpointComposition, compose_checkpoint
 

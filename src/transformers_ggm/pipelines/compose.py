@@ -18,10 +18,18 @@ from ..modeling import (
     GGMForHashtagGeneration,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
     RetrievalOnlyConfig,
     RetrievalOnlyModel,
 )
-from ..processing import ClipProcessor, GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import (
+    ClipProcessor,
+    GGMProcessor,
+    GGMVideoProcessor,
+    HashtagRetrieverProcessor,
+    InstructedProcessor,
+)
 from ..processing.hashtags import normalize_hashtag
 from ..recommendation import (
     CandidateSource,
@@ -54,7 +62,8 @@ class CheckpointComposition:
             finds the hashtags nearest to a clip; or of a trained retriever, or of a checkpoint that has one.
         text_encoder (`str`, *optional*): Folder or Hub id of a sentence encoder, which finds the hashtags whose words
             are nearest to what is said and written.
-        generator (`str`, *optional*): Folder or Hub id of a GGM checkpoint, of which the generator is taken.
+        generator (`str`, *optional*): Folder or Hub id of a GGM checkpoint, of which the generator is taken, or of an
+            instructed language model (SmolLM2, Qwen3-VL, SmolVLM2, ...), which is prompted.
         posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them: their hashtags are proposed for
             clips with like words.
         hashtags (`str`, *optional*): `"starter"`, a list or a table, see [`~data.read_hashtag_list`], or the folder or
@@ -189,25 +198,28 @@ def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | Non
 
 def load_generator(name: str) -> tuple[PreTrainedModel, ProcessorMixin]:
     """
-    The generator of a checkpoint with its processor.
+    The generator of a checkpoint, or an instructed language model as one, with its processor.
+
+    Args:
+        name (`str`): A folder or Hub id.
 
     Raises:
-        CheckpointError: There is none, or it is of no kind that is known here.
+        CheckpointError: It cannot be read, or is of no kind that writes.
     """
     if Path(name, ADAPTER_CONFIG_NAME).is_file():
         raise CheckpointError(f"{name} is an adapter: merge it into its base, and give that as the generator.")
-    try:
-        model_type = AutoConfig.from_pretrained(name).model_type
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"the generator {name} cannot be read: {error}") from error
-    if model_type != GGMConfig.model_type:
-        raise CheckpointError(f"the generator {name} is a {model_type!r}: give a GGM checkpoint, or none.")
-    return GGMForHashtagGeneration.from_pretrained(name), GGMProcessor.from_pretrained(name)
+    model_type = _model_type(name, "generator")
+    if model_type == GGMConfig.model_type:
+        return GGMForHashtagGeneration.from_pretrained(name), GGMProcessor.from_pretrained(name)
+    if model_type == InstructedConfig.model_type:
+        return InstructedForHashtagGeneration.from_pretrained(name), InstructedProcessor.from_pretrained(name)
+    model = InstructedForHashtagGeneration.from_language_model_pretrained(name)
+    return model, InstructedProcessor.from_language_model_pretrained(name, takes_images=model.config.takes_images)
 
 
 def _retriever_pool(name: str, known: KnownHashtags, reads_text: bool) -> PoolSource:
     """The hashtags by a retriever's vectors. A dual encoder reads descriptions too, where nothing else does."""
-    if Path(name, RETRIEVER_FOLDER).is_dir() or _model_type(name) == HashtagRetrieverConfig.model_type:
+    if Path(name, RETRIEVER_FOLDER).is_dir() or _model_type(name, "retriever") == HashtagRetrieverConfig.model_type:
         retriever, processor = load_retriever(name)
     else:
         query = "video+text" if reads_text else "video"
@@ -216,11 +228,11 @@ def _retriever_pool(name: str, known: KnownHashtags, reads_text: bool) -> PoolSo
     return PoolSource(HashtagPool.build(known.spellings, retriever, processor), retriever, processor)
 
 
-def _model_type(name: str) -> str:
+def _model_type(name: str, part: str) -> str:
     try:
         return AutoConfig.from_pretrained(name).model_type
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"the retriever {name} cannot be read: {error}") from error
+        raise CheckpointError(f"the {part} {name} cannot be read: {error}") from error
 
 
 def _sources(

@@ -74,8 +74,8 @@ class PoolSource(CandidateSource):
         if self._by_words:
             nearest = self._nearest_to_texts(rows, k)
         else:
-            videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
-            nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
+            videos, texts = [row.frames for row in rows], [self.processor.query_text(vars(row)) for row in rows]
+            nearest = scored_nearest_hashtags(videos, texts, self.retriever, self.processor, self.pool, k)
         return [[Candidate(hashtag, similarity) for hashtag, similarity in row] for row in nearest]
 
     def settings(self) -> dict[str, Any]:
