@@ -9,6 +9,7 @@ from bare_process import run_without_package
 from composed_parts import write_parts
 from hub_samples import contents, copy_demo, on_hub
 from hub_stand_in import go_offline
+from instructed_samples import write_smolvlm
 from recommending_samples import posts_of, write_recommending_checkpoint
 from small_encoder import make_encoder
 from transformers import pipeline
@@ -192,3 +193,18 @@ def test_composed_checkpoints_on_the_hub(hub, tmp_path, remote_code):
     pushed = set(on_hub(hub, "someone/starter"))
     assert {"composition.json", "README.md", "word_pool/pool.json", "retriever/config.json"} <= pushed
     assert ("retrieval_only.py" in pushed) == remote_code
+
+
+def test_language_models_on_the_hub(hub, tmp_path):
+    """Would fail if a checkpoint whose generator is a language model lacked a file of it on the Hub."""
+    parts = write_parts(tmp_path)
+    write_smolvlm(tmp_path / "model")
+    given = CheckpointComposition(generator=str(tmp_path / "model"), hashtags=parts["hashtags"])
+    folder = compose_checkpoint(given, tmp_path / "starter")
+    push_checkpoint_to_hub(folder, "someone/starter")
+    item = {"description": "the first snow on the lake"}
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item, max_new_tokens=4)
+    suggest = pipeline("hashtag-generation", model="someone/starter", device="cpu")
+    assert suggest(item, max_new_tokens=4) == expected
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(on_hub(hub, "someone/starter")) == there

@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 import pytest
 from composed_parts import HASHTAGS, POSTS, write_parts
+from instructed_samples import write_llama, write_smolvlm
 from transformers import AutoModelForSeq2SeqLM, AutoProcessor, pipeline
 
 from transformers_ggm import GGMVideoProcessor
 from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError, OutputError
-from transformers_ggm.modeling import RetrievalOnlyModel
+from transformers_ggm.modeling import InstructedForHashtagGeneration, RetrievalOnlyModel
 from transformers_ggm.pipelines.compose import CheckpointComposition, KnownHashtags, compose_checkpoint
 from transformers_ggm.processing import ClipProcessor
 from transformers_ggm.recommendation import Recommender
@@ -210,6 +211,23 @@ def test_the_command(parts, tmp_path, capsys):
     assert "| retriever | `clip` |" in card and "not a probability" in card and str(tmp_path) not in card
     assert main(["compose", "--output_dir", str(tmp_path / "other")]) == 1
     assert "--hashtags starter" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("write", [write_llama, write_smolvlm])
+def test_language_models_as_generators(parts, sounding, write, tmp_path):
+    """Would fail if an instructed language model, with or without eyes, could not be what writes."""
+    write(tmp_path / "model")
+    given = {**parts, "generator": str(tmp_path / "model")}
+    suggest = load(composed(given, ("text_encoder", "generator", "hashtags"), tmp_path / "starter"))
+    assert isinstance(suggest.model, InstructedForHashtagGeneration)
+    answer = suggest({"video": sounding[0], "description": WORDS}, max_new_tokens=4, return_guidance=True)
+    assert {"#firstsnow", "#lake"} <= {tag["hashtag"] for tag in answer["guidance"]}
+    again = load(
+        compose_checkpoint(
+            CheckpointComposition(generator=str(tmp_path / "starter"), hashtags=parts["hashtags"]), tmp_path / "again"
+        )
+    )
+    assert isinstance(again.model, InstructedForHashtagGeneration)
 
 
 def test_the_list_of_the_package(tmp_path):

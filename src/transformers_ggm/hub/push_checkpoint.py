@@ -14,7 +14,9 @@ from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIG
 from ..errors import CheckpointError, InputError
 from ..hub_cards.recommendation_card import RELIABILITY_PLOT
 from ..hub_cards.training_curve import TRAINING_CURVE
-from ..modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig, RetrievalOnlyConfig
+from ..modeling import HashtagRetriever, HashtagRetrieverConfig, RetrievalOnlyConfig
+from ..pipelines.top_models import TOP_MODELS
+from ..processing.processing_instructed import PROMPT_PROCESSOR_FOLDER
 from ..recommendation.recommender_files import check_recommendation
 from ..recommendation.word_table import WORDS_FILE
 from ..retrieval import HashtagPool
@@ -56,6 +58,7 @@ MODEL_FILES = (
     "vocab.txt",
     "merges.txt",
     "*.model",
+    "chat_template.jinja",
 )
 CARD_FILES = ("README.md", "*.png", "*.svg")
 CODE_FILES = ("*.py",)
@@ -82,6 +85,7 @@ LAYOUT = {
         COMPOSITION_FILE,
         *CARD_FILES,
     ),
+    PROMPT_PROCESSOR_FOLDER: (*MODEL_FILES, "preprocessor_config.json", "video_preprocessor_config.json"),
     RETRIEVER_FOLDER: MODEL_FILES,
     POOL_FOLDER: (*POOL_FILES, "README.md"),
     **RECOMMENDATION_LAYOUT,
@@ -202,7 +206,7 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
         has_code = False
         _check_adapter(folder)
     else:
-        config = _check_model(folder, GGMConfig.model_type, RetrievalOnlyConfig.model_type)
+        config = _check_model(folder, *TOP_MODELS)
         # Code goes along only where the checkpoint says that it comes with some.
         has_code = "auto_map" in config or "custom_pipelines" in config
     retriever = None
