@@ -3,7 +3,7 @@
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from ..utils.remote_code_fields import without_other_code
+from ..utils.remote_code_fields import with_named_classes, without_other_code
 
 
 class RetrievalOnlyConfig(PreTrainedConfig):
@@ -25,6 +25,10 @@ class RetrievalOnlyConfig(PreTrainedConfig):
 
     def __init__(self, **kwargs):
         super().__init__(**without_other_code(kwargs))
+
+    def to_dict(self):
+        """As in transformers; the classes that `pipeline()` puts into `custom_pipelines` become their names again."""
+        return with_named_classes(super().to_dict())
 
 
 class RetrievalOnlyModel(PreTrainedModel):

@@ -85,7 +85,11 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     model wrote among them, how likely they are. `score` is that probability then, `novel` is what is neither in the
     pool nor counted, and there is
 
-    - `sources` (`list[str]`): what proposed the hashtag. Without a ranker, scores are the model's.
+    - `sources` (`list[str]`): what proposed the hashtag.
+
+    Without a ranker, the list and its scores are the generator's. A checkpoint without a generator, such as
+    `ggm compose` makes, answers with the fused list of its sources: five hashtags, or `top_n`; `score` is a hashtag's
+    share of the best possible sum of reciprocal ranks, which tells the order and is no probability.
 
     `model` may be the folder or Hub id of an adapter (peft): the model that it changes is loaded too, from where the
     adapter's configuration says. Of the other parts, those that lie beside the adapter are taken, else its base's.
