@@ -208,3 +208,22 @@ def test_language_models_on_the_hub(hub, tmp_path):
     assert suggest(item, max_new_tokens=4) == expected
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert set(on_hub(hub, "someone/starter")) == there
+
+
+@pytest.mark.slow
+def test_composed_checkpoints_where_the_package_is_not_installed(tmp_path):
+    """Would fail if a checkpoint without generator needed the package, or could not be saved again without it."""
+    parts = write_parts(tmp_path)
+    given = {name: parts[name] for name in ("text_encoder", "hashtags")}
+    folder = compose_checkpoint(CheckpointComposition(**given), tmp_path / "starter")
+    save_remote_code(folder)
+    item = {"description": "the first snow on the lake"}
+    code = """
+suggest = pipeline("hashtag-generation", model=folder, trust_remote_code=True, device="cpu")
+suggest.save_pretrained(saved)
+again = pipeline("hashtag-generation", model=saved, trust_remote_code=True, device="cpu")
+tell(found=suggest(item), again=again(item))
+"""
+    told, _ = run_without_package(code, cache=tmp_path / "cache", folder=folder, item=item, saved=tmp_path / "saved")
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item)
+    assert told == {"found": expected, "again": expected}
