@@ -217,13 +217,14 @@ def test_composed_checkpoints_where_the_package_is_not_installed(tmp_path):
     given = {name: parts[name] for name in ("text_encoder", "hashtags")}
     folder = compose_checkpoint(CheckpointComposition(**given), tmp_path / "starter")
     save_remote_code(folder)
-    item = {"description": "the first snow on the lake"}
+    words = "the first snow on the lake"
     code = """
 suggest = pipeline("hashtag-generation", model=folder, trust_remote_code=True, device="cpu")
 suggest.save_pretrained(saved)
 again = pipeline("hashtag-generation", model=saved, trust_remote_code=True, device="cpu")
+item = {"description": words}
 tell(found=suggest(item), again=again(item))
 """
-    told, _ = run_without_package(code, cache=tmp_path / "cache", folder=folder, item=item, saved=tmp_path / "saved")
-    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item)
+    told, _ = run_without_package(code, cache=tmp_path / "cache", folder=folder, words=words, saved=tmp_path / "saved")
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")({"description": words})
     assert told == {"found": expected, "again": expected}
