@@ -72,11 +72,16 @@ def adapter_rows(folder: Path, adapter: dict[str, Any]) -> dict[str, str]:
         "rank": str(adapter["r"]),
         "alpha": str(adapter["lora_alpha"]),
         "dropout": str(adapter["lora_dropout"]),
-        "updated layers": _code(adapter["target_modules"]),
+        "updated layers": _layers(adapter["target_modules"]),
     }
     if adapter["modules_to_save"]:
         rows["layers held in full"] = ", ".join(_code(name) for name in adapter["modules_to_save"])
     return rows
+
+
+def _layers(targets: str | list[str]) -> str:
+    """A regular expression of whole names, or the ends of names."""
+    return _code(targets) if isinstance(targets, str) else ", ".join(map(_code, sorted(targets)))
 
 
 def _code(text: str) -> str:
