@@ -220,9 +220,11 @@ class InstructedProcessor(ProcessorMixin):
         messages.append(self._message("user", parts.request(instruction), parts.num_frames))
         if answer is not None:
             messages.append(self._message("assistant", answer))
+        template = self._template.chat_template
         # Of models that think before they answer, most take this for a wish not to.
+        options = {"enable_thinking": False} if "enable_thinking" in str(template) else {}
         return self._template.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
+            messages, tokenize=False, add_generation_prompt=answer is None, **options
         )
 
     def fitting_guidance(self, text: str, guidance: Sequence[str], **clues: str) -> list[str]:
