@@ -53,8 +53,6 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
     # What a language model cannot do, it says itself.
     _supports_sdpa = True
     _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
     accepts_loss_kwargs = True
 
     def __init__(self, config: InstructedConfig):

@@ -244,7 +244,12 @@ class InstructedProcessor(ProcessorMixin):
         return list(guidance[:count])
 
     def shown(self, frames: torch.Tensor | None) -> int:
-        """How many of a clip's frames the model is shown."""
+        """
+        How many of a clip's frames the model is shown.
+
+        Args:
+            frames (`torch.Tensor`): (f, 3, h, w), or `None`.
+        """
         return 0 if frames is None or self.prompt_processor is None else min(self.num_frames, len(frames))
 
     def decode_hashtags(self, ids) -> list[list[str]]:
@@ -263,7 +268,12 @@ class InstructedProcessor(ProcessorMixin):
 
     def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
         """
-        Reads a clip once. See [`GGMProcessor.decode_media`].
+        Reads a clip once, at this processor's frame rule, without its sound.
+
+        Args:
+            source: Path, URL, bytes or binary file object.
+            limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
+            blank_video (`bool`, defaults to `False`): Whether a file without a picture is taken.
 
         Raises:
             `MediaError`: The clip cannot be read.
