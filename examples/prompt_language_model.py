@@ -7,10 +7,10 @@ Asks an instructed language model for the hashtags of posts, and measures what i
 `DATA/tweets` has `train` and `test`, each with a `metadata.jsonl` (docs/data.md). Similar posts of `train`, found by
 their words, give guidance, fused with the hashtags whose words stand in the text; and they are the examples. Each way
 of asking is measured on the same rows, against asking without guidance by a paired test. Of the answer, as many of the
-surest hashtags count as training rows have on average; three at least are asked for. `--adapter` names a folder with a
-LoRA adapter, such as `train.py --generator instructed` leaves.
+surest hashtags count as training rows have on average; three at least are asked for. With `--tune_rows` a LoRA adapter
+learns from so many training rows before.
 
-Needs `pip install transformers-ggm[recommend,eval]`.
+Needs `pip install transformers-ggm[recommend,eval,lora]`.
 """
 
 import json
@@ -22,11 +22,15 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from datasets import Dataset
+from peft import LoraConfig, get_peft_model
 
-from transformers_ggm import InstructedForHashtagGeneration, InstructedProcessor, PostIndex
+from transformers_ggm import GGMTrainingArguments, InstructedForHashtagGeneration, InstructedProcessor, PostIndex
+from transformers_ggm.data.instructed_collator import DataCollatorForInstructedGeneration
 from transformers_ggm.evaluation import bootstrap_intervals, hashtag_metrics_per_video, paired_test
 from transformers_ggm.generation.instructed_writing import instructed_hashtags
 from transformers_ggm.recommendation import (
+    CandidateSource,
     Clues,
     PostsSource,
     WordsSource,
@@ -34,6 +38,7 @@ from transformers_ggm.recommendation import (
     gather_candidates,
     reciprocal_rank_fusion,
 )
+from transformers_ggm.training.instructed_trainer import InstructedTrainer
 
 WAYS = ("plain", "guided", "examples", "guided+examples")
 # A model that is asked for one hashtag has nothing to be sure or unsure of.
@@ -49,8 +54,11 @@ def main() -> None:
     index = PostIndex.build(train, sparse=True)
     counts = Counter(tag for row in train for tag in row["hashtags"])
     clues = clues_of(test)
-    guidance = fused(index, train, clues, processor.num_guidance)
+    sources = [PostsSource(index, by="sparse"), WordsSource.build(train)]
+    guidance = fused(sources, clues, processor.num_guidance)
     examples = similar_posts(index, train, clues, processor.num_examples)
+    if options.tune_rows:
+        model = tuned(options, model, processor, sources, train)
     results = {"retrieved": measured([row[:count] for row in guidance], test, counts, 0.0)}
     report(options, "retrieved", results)
     for way in options.ways:
@@ -70,7 +78,9 @@ def parse_options() -> Namespace:
     parser = ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--language_model", required=True, help="Folder or Hub id.")
     parser.add_argument("--gguf_file", help="File in it, where the model is in llama.cpp's format.")
-    parser.add_argument("--adapter", help="LoRA adapter of that model.")
+    parser.add_argument(
+        "--tune_rows", type=int, default=0, help="Training rows that a LoRA adapter learns from first."
+    )
     parser.add_argument("--data_dir", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=1000, help="Test rows that are drawn.")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
@@ -91,8 +101,6 @@ def load(options: Namespace, count: int) -> tuple[InstructedForHashtagGeneration
     model = InstructedForHashtagGeneration.from_language_model_pretrained(
         options.language_model, max_new_tokens=8 + 6 * max(count, LEAST), dtype=getattr(torch, options.dtype), **files
     )
-    if options.adapter is not None:
-        model.load_adapter(options.adapter)
     processor = InstructedProcessor.from_language_model_pretrained(
         options.language_model,
         takes_images=model.config.takes_images,
@@ -103,11 +111,31 @@ def load(options: Namespace, count: int) -> tuple[InstructedForHashtagGeneration
     return model.eval(), processor
 
 
-def fused(index: PostIndex, train: list[dict], clues: list[Clues], k: int) -> list[list[str]]:
+def fused(sources: list[CandidateSource], clues: list[Clues], k: int, training: bool = False) -> list[list[str]]:
     """Hashtags of similar posts and those whose words stand in the text, in one list for each row."""
-    sources = [PostsSource(index, by="sparse"), WordsSource.build(train)]
-    found = gather_candidates(sources, clues, k=50)
+    found = gather_candidates(sources, clues, k=50, training=training)
     return [[candidate.hashtag for candidate in row] for row in reciprocal_rank_fusion(found, k=k)]
+
+
+def tuned(options: Namespace, model, processor, sources: list[CandidateSource], train: list[dict]):
+    """The model with an adapter that learned from some training rows, each guided as if nobody knew it."""
+    rows = random.Random(1).sample(train, options.tune_rows)
+    guidance = fused(sources, clues_of(rows), processor.num_guidance, training=True)
+    columns = {name: [row[name] for row in rows] for name in ("description", "hashtags")}
+    config = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules="all-linear")
+    arguments = GGMTrainingArguments(
+        "prompt_language_model", num_train_epochs=1, learning_rate=5e-4, per_device_train_batch_size=8, warmup_steps=5,
+        logging_steps=5, save_strategy="no", use_cpu=not torch.cuda.is_available(), disable_tqdm=True,
+    )  # fmt: skip
+    trainer = InstructedTrainer(
+        get_peft_model(model, config),
+        arguments,
+        train_dataset=Dataset.from_dict({**columns, "guidance": guidance}),
+        processing_class=processor,
+        data_collator=DataCollatorForInstructedGeneration(processor, inputs=["text"], guidance_dropout=1 / 3),
+    )
+    trainer.train()
+    return trainer.model.merge_and_unload().eval()
 
 
 def similar_posts(

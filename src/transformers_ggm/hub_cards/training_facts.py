@@ -26,6 +26,7 @@ RETRIEVER_SETTINGS = {
 }
 GENERATOR_SETTINGS = {
     "model": (
+        "language_model",
         "vision",
         "text",
         "audio",

@@ -1,8 +1,10 @@
 """An instructed language model as the generator: prompts in, answers with hashtags out."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+import transformers
 from torch import nn
 from transformers import (
     AutoModelForCausalLM,
@@ -51,8 +53,6 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
     # What a language model cannot do, it says itself.
     _supports_sdpa = True
     _supports_flash_attn = True
-    _supports_flex_attn = True
-    _supports_attention_backend = True
     accepts_loss_kwargs = True
 
     def __init__(self, config: InstructedConfig):
@@ -90,9 +90,11 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
         try:
             config = InstructedConfig.of_language_model(name_or_path, **of_files)
             auto_class = AutoModelForImageTextToText if config.takes_images else AutoModelForCausalLM
-            language_model = auto_class.from_pretrained(name_or_path, **kwargs)
+            language_model = auto_class.from_pretrained(name_or_path, **_unpacking(kwargs), **kwargs)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{name_or_path} cannot be loaded as a language model: {error}") from error
+        if "gguf_file" in kwargs and hasattr(language_model.config, "quantization_config"):
+            del language_model.config.quantization_config  # which the weights are not any more
         config = InstructedConfig(language_model.config, dtype=language_model.dtype)
         with torch.device("meta"):
             model = cls(config)
@@ -160,6 +162,15 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
     def _init_weights(self, module: nn.Module) -> None:
         # Called for what a checkpoint lacks: as the language model draws it.
         self.language_model._init_weights(module)
+
+
+def _unpacking(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Weights in llama.cpp's format become plain ones: so they are saved, and can be trained. Versions of transformers
+    that do not leave them packed have no such setting.
+    """
+    has_setting = "gguf_file" in kwargs and hasattr(transformers, "GgufConfig")
+    return {"quantization_config": transformers.GgufConfig(dequantize=True)} if has_setting else {}
 
 
 __all__ = ["InstructedForHashtagGeneration"]

@@ -220,9 +220,11 @@ class InstructedProcessor(ProcessorMixin):
         messages.append(self._message("user", parts.request(instruction), parts.num_frames))
         if answer is not None:
             messages.append(self._message("assistant", answer))
+        template = self._template.chat_template
         # Of models that think before they answer, most take this for a wish not to.
+        options = {"enable_thinking": False} if "enable_thinking" in str(template) else {}
         return self._template.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
+            messages, tokenize=False, add_generation_prompt=answer is None, **options
         )
 
     def fitting_guidance(self, text: str, guidance: Sequence[str], **clues: str) -> list[str]:
@@ -242,7 +244,12 @@ class InstructedProcessor(ProcessorMixin):
         return list(guidance[:count])
 
     def shown(self, frames: torch.Tensor | None) -> int:
-        """How many of a clip's frames the model is shown."""
+        """
+        How many of a clip's frames the model is shown.
+
+        Args:
+            frames (`torch.Tensor`): (f, 3, h, w), or `None`.
+        """
         return 0 if frames is None or self.prompt_processor is None else min(self.num_frames, len(frames))
 
     def decode_hashtags(self, ids) -> list[list[str]]:
@@ -261,7 +268,12 @@ class InstructedProcessor(ProcessorMixin):
 
     def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
         """
-        Reads a clip once. See [`GGMProcessor.decode_media`].
+        Reads a clip once, at this processor's frame rule, without its sound.
+
+        Args:
+            source: Path, URL, bytes or binary file object.
+            limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
+            blank_video (`bool`, defaults to `False`): Whether a file without a picture is taken.
 
         Raises:
             `MediaError`: The clip cannot be read.
