@@ -1,6 +1,7 @@
 """The card of an adapter, filled with what its training left behind and nothing else."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ BACKBONE_SETTINGS = (
     "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "pointer_head",
     "fusion",
 )  # fmt: skip
+# What means nothing where a language model is the generator.
+OF_GGM = ("freeze_vision", "fusion_dropout", "guidance_share", "transcript_share", "screen_text_share")
+
+_BLOCK = re.compile(r"\.\d+\.")
 
 
 def write_adapter_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> None:
@@ -58,8 +63,9 @@ def make_adapter_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mo
         base_folder=Path(base).name,
         # Of a base, which alone has the embedding, nothing is said here.
         knows_order=True,
+        is_instructed=trained.model.get("generator") == "instructed",
         adapter=adapter_rows(trained.folder, adapter),
-        settings={"adapter": generator_settings(trained.generator_record, trained.lora)},
+        settings={"adapter": generator_settings(trained.generator_record, trained.lora, trained.model)},
     )
 
 
@@ -72,11 +78,20 @@ def adapter_rows(folder: Path, adapter: dict[str, Any]) -> dict[str, str]:
         "rank": str(adapter["r"]),
         "alpha": str(adapter["lora_alpha"]),
         "dropout": str(adapter["lora_dropout"]),
-        "updated layers": _code(adapter["target_modules"]),
+        "updated layers": _layers(adapter["target_modules"]),
     }
     if adapter["modules_to_save"]:
         rows["layers held in full"] = ", ".join(_code(name) for name in adapter["modules_to_save"])
     return rows
+
+
+def _layers(targets: str | list[str]) -> str:
+    """A regular expression of whole names, or names, which differ in the number of the block alone."""
+    return (
+        _code(targets)
+        if isinstance(targets, str)
+        else ", ".join(map(_code, sorted({_BLOCK.sub(".*.", name) for name in targets})))
+    )
 
 
 def _code(text: str) -> str:
@@ -84,9 +99,11 @@ def _code(text: str) -> str:
     return "`" + text.replace("|", "\\|") + "`"
 
 
-def generator_settings(record: dict[str, Any] | None, lora: dict[str, Any]) -> dict[str, str]:
+def generator_settings(record: dict[str, Any] | None, lora: dict[str, Any], model: dict[str, Any]) -> dict[str, str]:
     """How the adapter was trained; the backbones are named only where its base was put together from them."""
     is_trained = lora["base_checkpoint"] is not None or lora["lora_adapter"] is not None
-    hidden = BACKBONE_SETTINGS if is_trained else ()
+    is_instructed = model.get("generator") == "instructed"
+    hidden = BACKBONE_SETTINGS if is_trained or is_instructed else ()
+    hidden = (*hidden, *OF_GGM) if is_instructed else hidden
     names = {group: [name for name in listed if name not in hidden] for group, listed in GENERATOR_SETTINGS.items()}
     return shown_settings(record, names, is_scratch=False)

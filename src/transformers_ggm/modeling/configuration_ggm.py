@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 
-from ..utils.remote_code_fields import without_other_code
+from ..utils.remote_code_fields import with_named_classes, without_other_code
 
 FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
@@ -137,10 +137,7 @@ class GGMConfig(PreTrainedConfig):
 
     def to_dict(self):
         """As in transformers; the classes that `pipeline()` puts into `custom_pipelines` become their names again."""
-        fields = super().to_dict()
-        for task in fields.get("custom_pipelines", {}).values():
-            task["pt"] = [getattr(auto_class, "__name__", auto_class) for auto_class in task["pt"]]
-        return fields
+        return with_named_classes(super().to_dict())
 
     def _check(self):
         choices = {

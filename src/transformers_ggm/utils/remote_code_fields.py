@@ -17,3 +17,10 @@ CODE_FIELDS = ("auto_map", "custom_pipelines")
 def without_other_code(fields: dict[str, Any]) -> dict[str, Any]:
     """Fields of a configuration, less those that name code which is not this one."""
     return fields if IS_REMOTE_CODE else {name: value for name, value in fields.items() if name not in CODE_FIELDS}
+
+
+def with_named_classes(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a configuration, ready for JSON: classes that `pipeline()` put there are named again."""
+    for task in fields.get("custom_pipelines", {}).values():
+        task["pt"] = [getattr(auto_class, "__name__", auto_class) for auto_class in task["pt"]]
+    return fields

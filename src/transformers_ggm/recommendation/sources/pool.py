@@ -1,7 +1,9 @@
 """The hashtags of the pool that are nearest to the clip."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from ...errors import SourceError
 from ...retrieval.hashtag_pool import HashtagPool
@@ -51,6 +53,7 @@ class PoolSource(CandidateSource):
         counts: Mapping[str, int],
         encoder: TextEncoder,
         word_splitter: str | WordSplitter = "wordfreq",
+        progress_bar: bool = False,
     ) -> "PoolSource":
         """
         A pool of hashtags by the vectors of their words, which needs no training.
@@ -60,10 +63,9 @@ class PoolSource(CandidateSource):
             encoder ([`TextEncoder`]): Encodes hashtags and rows.
             word_splitter (`str` or callable, defaults to `"wordfreq"`): How hashtags become words, see
                 [`~evaluation.get_word_splitter`].
+            progress_bar (`bool`, defaults to `False`): Whether to show one.
         """
-        split = get_word_splitter(word_splitter)
-        vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts])
-        return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
+        return cls(_word_pool(counts, encoder, word_splitter, progress_bar=progress_bar), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         if not rows:
@@ -71,9 +73,21 @@ class PoolSource(CandidateSource):
         if self._by_words:
             nearest = self._nearest_to_texts(rows, k)
         else:
-            videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
-            nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
+            videos, texts = [row.frames for row in rows], [self.processor.query_text(vars(row)) for row in rows]
+            nearest = scored_nearest_hashtags(videos, texts, self.retriever, self.processor, self.pool, k)
         return [[Candidate(hashtag, similarity) for hashtag, similarity in row] for row in nearest]
+
+    def add_hashtags(self, counts: Mapping[str, int]) -> None:
+        """Proposes them too, from now on, where the pool is one by words; that of a retriever is the pipeline's."""
+        new = [hashtag for hashtag in counts if hashtag not in self.pool]
+        if self._by_words and new:
+            self.pool = _joined(self.pool, _word_pool({tag: counts[tag] for tag in new}, self.retriever, "wordfreq"))
+
+    def remove_hashtags(self, hashtags: Collection[str]) -> None:
+        """Does not propose them any more, where the pool is one by words."""
+        known = [hashtag for hashtag in hashtags if hashtag in self.pool]
+        if self._by_words and known:
+            self.pool.remove(known)
 
     def settings(self) -> dict[str, Any]:
         return {"by": "words"} if self._by_words else {}
@@ -95,3 +109,18 @@ class PoolSource(CandidateSource):
         similarities, hashtags = pool.search(text_vectors(rows, self.retriever), min(k, len(pool)))
         found = [list(zip(row, values)) for row, values in zip(hashtags, similarities.tolist())]
         return [of_row if row.text.strip() else [] for of_row, row in zip(found, rows)]
+
+
+def _word_pool(
+    counts: Mapping[str, int], encoder: TextEncoder, word_splitter: str | WordSplitter, **options: Any
+) -> HashtagPool:
+    split = get_word_splitter(word_splitter)
+    vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts], **options)
+    return HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint())
+
+
+def _joined(first: HashtagPool, second: HashtagPool) -> HashtagPool:
+    """Another pool in the place of the one that other threads may be searching."""
+    vectors = torch.cat([first.embeddings.float(), second.embeddings.float()])
+    counts = [*first.counts, *second.counts]
+    return HashtagPool([*first.hashtags, *second.hashtags], vectors, counts, first.retriever_fingerprint)
