@@ -145,12 +145,12 @@ def test_embeddings_of_their_own(tmp_path):
     assert own.weight is not shared.weight and shared.weight is model.lm_head.weight
     model.resize_token_embeddings(43)
     assert len(model.get_encoder().text_encoder.embed_tokens.weight) == len(model.lm_head.weight) == 43
-    inputs = text_inputs()
+    inputs, labels = text_inputs(), target_ids()
     inputs["input_ids"][0, 0] = 42
-    expected = model(**inputs, labels=target_ids()).logits
+    expected = model(**inputs, labels=labels).logits
     assert expected.shape[-1] == 43
     model.save_pretrained(tmp_path)
     again = GGMForHashtagGeneration.from_pretrained(tmp_path)
-    assert torch.equal(again(**inputs, labels=target_ids()).logits, expected)
+    assert torch.equal(again(**inputs, labels=labels).logits, expected)
     with pytest.raises(ValueError, match="tie it"):
         GGMConfig(text_config={**TEXT_CONFIGS["t5gemma"].to_dict(), "tie_word_embeddings": False})

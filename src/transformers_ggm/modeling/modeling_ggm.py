@@ -59,6 +59,15 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, OneEmbeddingMixin
         elif isinstance(module, (OutputProjection, PointerGate)) and self.config.fusion_init == "zero":
             init.zeros_(module.weight)
 
+    def resize_token_embeddings(self, *args, **kwargs) -> nn.Embedding:
+        """As in transformers; T5Gemma's encoder grows too, which has embeddings of its own."""
+        embeddings = super().resize_token_embeddings(*args, **kwargs)
+        text_encoder, text_config = self.get_encoder().text_encoder, self.config.text_config
+        if text_config.model_type == "t5gemma":
+            text_encoder.resize_token_embeddings(len(embeddings.weight))
+            text_config.encoder.vocab_size = text_config.decoder.vocab_size = len(embeddings.weight)
+        return embeddings
+
 
 class GGMEncoder(GGMPreTrainedModel):
     """
@@ -507,10 +516,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GGMGenerationMixin):
     ) -> nn.Embedding:
         """As in transformers; the logits' bias grows with the embeddings."""
         embeddings = super().resize_token_embeddings(new_num_tokens, pad_to_multiple_of, mean_resizing)
-        if not self.model.shares_embeddings:
-            self.model.encoder.text_encoder.resize_token_embeddings(len(embeddings.weight), None, mean_resizing)
-            for half in (self.config.text_config.encoder, self.config.text_config.decoder):
-                half.vocab_size = len(embeddings.weight)
         missing = embeddings.weight.shape[0] - self.final_logits_bias.shape[1]
         self.final_logits_bias = nn.functional.pad(self.final_logits_bias, (0, missing))
         return embeddings
