@@ -29,6 +29,10 @@ class SiglipMBartClapTest(GGMTests, unittest.TestCase):
     backbones = {"vision": "siglip", "text": "mbart", "audio": "clap"}
 
 
+class T5GemmaTest(GGMTests, unittest.TestCase):
+    backbones = {"text": "t5gemma"}
+
+
 class DecoderFusionTest(GGMTests, unittest.TestCase):
     backbones = {"vision": "vit", "text": "bart", "audio": "ast", "fusion": "decoder"}
 

@@ -20,6 +20,7 @@ from transformers import (
     SiglipConfig,
     SiglipVisionConfig,
     T5Config,
+    T5GemmaConfig,
     UMT5Config,
     ViTConfig,
     WhisperConfig,
@@ -88,6 +89,21 @@ _T5 = {
     "decoder_start_token_id": PAD,
 }
 
+_T5GEMMA = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "query_pre_attn_scalar": 8,
+    "sliding_window": 4,
+    "pad_token_id": PAD,
+    "eos_token_id": EOS,
+    "bos_token_id": 3,
+}
+
 TEXT_CONFIGS = {
     "bart": BartConfig(**_TEXT),
     "mbart": MBartConfig(**_TEXT, scale_embedding=True),
@@ -95,6 +111,7 @@ TEXT_CONFIGS = {
     "t5": T5Config(**_T5),
     "mt5": MT5Config(**_T5),
     "umt5": UMT5Config(**_T5),
+    "t5gemma": T5GemmaConfig(encoder=_T5GEMMA, decoder=_T5GEMMA, vocab_size=VOCAB_SIZE),
 }
 VISION_CONFIGS = {
     "vit": ViTConfig(**_IMAGE, intermediate_size=32),

@@ -16,7 +16,7 @@ from modeling_samples import (
 )
 from transformers import AutoModelForSeq2SeqLM, T5Config, T5ForConditionalGeneration, ViTModel
 
-from transformers_ggm import GGMForHashtagGeneration
+from transformers_ggm import GGMConfig, GGMForHashtagGeneration
 from transformers_ggm.generation.search_selection import search_arguments
 from transformers_ggm.modeling.configuration_ggm import TEXT_BACKBONES
 
@@ -81,6 +81,7 @@ def test_it_learns_and_comes_back_as_it_was(family, tmp_path):
         assert torch.equal(model(**inputs, labels=labels).logits, again(**inputs, labels=labels).logits)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("family", FAMILIES)
 def test_cache_and_padding_change_nothing(family):
     """Would fail if decoding step by step, or beside longer rows, wrote anything else."""
@@ -134,3 +135,22 @@ def test_a_head_that_is_not_tied(vit, tmp_path):
         assert torch.equal(each.lm_head.weight, source.lm_head.weight)
         assert each.get_decoder().embed_tokens.weight is each.model.shared.weight
         torch.testing.assert_close(each(**inputs, labels=labels).logits, expected, atol=1e-5, rtol=0)
+
+
+def test_embeddings_of_their_own(tmp_path):
+    """Would fail if T5Gemma's encoder, which has word embeddings of its own, shared the decoder's, or those did not
+    grow together."""
+    model = ggm_model(text="t5gemma")
+    own, shared = model.get_encoder().text_encoder.embed_tokens, model.model.shared
+    assert own.weight is not shared.weight and shared.weight is model.lm_head.weight
+    model.resize_token_embeddings(43)
+    assert len(model.get_encoder().text_encoder.embed_tokens.weight) == len(model.lm_head.weight) == 43
+    inputs, labels = text_inputs(), target_ids()
+    inputs["input_ids"][0, 0] = 42
+    expected = model(**inputs, labels=labels).logits
+    assert expected.shape[-1] == 43
+    model.save_pretrained(tmp_path)
+    again = GGMForHashtagGeneration.from_pretrained(tmp_path)
+    assert torch.equal(again(**inputs, labels=labels).logits, expected)
+    with pytest.raises(ValueError, match="tie it"):
+        GGMConfig(text_config={**TEXT_CONFIGS["t5gemma"].to_dict(), "tie_word_embeddings": False})

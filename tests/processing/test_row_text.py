@@ -4,12 +4,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processing_samples import TOKENIZERS, mbart
+from transformers import T5Tokenizer
 
 from transformers_ggm.errors import InputError
 from transformers_ggm.processing import GGMProcessor, GGMVideoProcessor, join_hashtags
 from transformers_ggm.processing.row_text import TextShares, encode_text, fitting_guidance, shared_room
 
-MAKERS = {**TOKENIZERS, "mbart": mbart}
+
+def t5():
+    pieces = [(piece, 0.0) for piece in ("<pad>", "</s>", "<unk>", "▁")]
+    return T5Tokenizer(vocab=[*pieces, *((letter, -1.0) for letter in "#abcdefghijklmnopqrstuvwxyz")], extra_ids=0)
+
+
+MAKERS = {**TOKENIZERS, "mbart": mbart, "t5": t5}
 READ = {"transcript_share": 0.2, "screen_text_share": 0.1}
 TEXTS = ("first snow", "a dog in toronto", "park")
 

@@ -92,8 +92,9 @@ def text_reading_words(inputs: Sequence[str], settings: Mapping[str, Any] | None
         parts = "where there is a voice" if settings["voice_activity"] else "wherever there is sound"
         said.append(
             f"Transcripts were read by `{settings['read_speech']}`, {parts}, in the first"
-            f" {settings['speech_seconds']:g} s, and believed from a mean log-probability of {settings['min_log_probability']:g}, up to a compression"
-            f" ratio of {settings['max_compression_ratio']:g} and a probability of no speech of"
+            f" {settings['speech_seconds']:g} s, and believed from a mean log-probability of"
+            f" {settings['min_log_probability']:g}, up to a compression ratio of"
+            f" {settings['max_compression_ratio']:g} and a probability of no speech of"
             f" {settings['max_no_speech_probability']:g}."
         )
     if "screen_text" in inputs and settings.get("read_screen"):

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from ..errors import CheckpointError
-from .configuration_ggm import TEXT_BACKBONES
+from .configuration_ggm import TEXT_BACKBONES, decoder_config_of
 
 # Weights of towers by the type of the model: of pooled outputs, of masked pictures, and of sounds over ten seconds.
 _UNUSED = re.compile(
@@ -226,12 +226,13 @@ def copy_text_weights(model: PreTrainedModel, text_model: PreTrainedModel) -> No
     """
     model.model.encoder.text_encoder.load_state_dict(text_model.get_encoder().state_dict())
     model.model.decoder.load_state_dict(text_model.get_decoder().state_dict())
-    model.model.shared.load_state_dict(text_model.get_input_embeddings().state_dict())
+    embeddings = text_model.get_decoder().get_input_embeddings()
+    model.model.shared.load_state_dict(embeddings.state_dict())
     bias = getattr(text_model, "final_logits_bias", None)  # T5 has none
     if bias is not None:
         model.final_logits_bias.copy_(bias)
     head = text_model.get_output_embeddings()
-    if model.config.tie_word_embeddings and head.weight is not text_model.get_input_embeddings().weight:
+    if model.config.tie_word_embeddings and head.weight is not embeddings.weight:
         # The configurations of T5 1.1 and mT5 say that all embeddings are tied, but the head in their files is apart.
         model.lm_head.weight = nn.Parameter(torch.empty_like(model.lm_head.weight))
         model._tied_weights_keys = {}
@@ -250,3 +251,9 @@ def scaled_for_head(states: torch.Tensor, text_config: PreTrainedConfig) -> torc
     if getattr(text_config, "scale_decoder_outputs", is_tied):
         return states * text_config.d_model**-0.5
     return states
+
+
+def capped(logits: torch.Tensor, text_config: PreTrainedConfig) -> torch.Tensor:
+    """The logits of a language-model head, which T5Gemma keeps within bounds."""
+    bound = getattr(decoder_config_of(text_config), "final_logit_softcapping", None)
+    return logits if bound is None else bound * torch.tanh(logits / bound)

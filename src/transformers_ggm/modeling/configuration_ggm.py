@@ -10,7 +10,7 @@ FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
 VISION_SOURCES = ("own", "retriever")
-TEXT_BACKBONES = ("bart", "mbart", "t5", "mt5", "umt5", "pegasus")
+TEXT_BACKBONES = ("bart", "mbart", "t5", "mt5", "umt5", "t5gemma", "pegasus")
 
 
 def as_config(config: PreTrainedConfig | dict[str, Any] | None, default_model_type: str | None, name: str):
@@ -36,7 +36,7 @@ class GGMConfig(PreTrainedConfig):
             Any image backbone of `AutoModel` that returns `last_hidden_state` (ViT, DeiT, DINOv2 and 3, ResNet, the
             vision towers of CLIP, SigLIP and SigLIP 2, and those of timm). Every frame is encoded alone.
         text_config (`PreTrainedConfig` or `dict`, *optional*, defaults to `BartConfig()`):
-            The text encoder and the decoder: BART, mBART, T5, mT5, UMT5 or Pegasus.
+            The text encoder and the decoder: BART, mBART, T5, mT5, UMT5, T5Gemma or Pegasus.
         audio_config (`PreTrainedConfig` or `dict`, *optional*):
             Any audio backbone (the CLAP audio tower, AST, Whisper's encoder, Wav2Vec2, HuBERT, WavLM). `None`, the
             default: no sound.
@@ -131,6 +131,8 @@ class GGMConfig(PreTrainedConfig):
         text = self.text_config
         for name in ("bos_token_id", "pad_token_id", "eos_token_id", "decoder_start_token_id"):
             kwargs.setdefault(name, getattr(text, name, None))
+        if kwargs["decoder_start_token_id"] is None:  # T5Gemma's
+            kwargs["decoder_start_token_id"] = kwargs["bos_token_id"]
         kwargs["is_encoder_decoder"] = True
         kwargs.setdefault("tie_word_embeddings", text.tie_word_embeddings)
         super().__init__(**without_other_code(kwargs))
@@ -155,6 +157,12 @@ class GGMConfig(PreTrainedConfig):
             raise ValueError(
                 f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."
             )
+        decoder = decoder_config_of(self.text_config)
+        if decoder is not self.text_config:
+            if not self.text_config.tie_word_embeddings:
+                raise ValueError("`text_config` has a head of its own, which is not known of T5Gemma here: tie it.")
+            if self.pointer_head and hidden_size_of(self.text_config) != decoder.hidden_size:
+                raise ValueError("`pointer_head` needs a text backbone whose encoder and decoder are equally wide.")
         widths = {"text_config": hidden_size_of(self.text_config)} if self.fusion == "grounding" else {}
         if self.audio_config is not None:
             widths["vision_config"] = hidden_size_of(self.vision_config)
@@ -166,10 +174,17 @@ class GGMConfig(PreTrainedConfig):
                 )
 
 
+def decoder_config_of(text_config: PreTrainedConfig) -> PreTrainedConfig:
+    """What says of an encoder-decoder how its decoder is built: T5Gemma has a configuration for each half."""
+    return getattr(text_config, "decoder", text_config)
+
+
 def hidden_size_of(config: PreTrainedConfig) -> int:
     """Width of a backbone's `last_hidden_state`."""
     if config.model_type == "clap_audio_model":  # its `hidden_size` is not derived from the stages it really has
         return config.patch_embeds_hidden_size * 2 ** (len(config.depths) - 1)
+    if config.model_type == "t5gemma":
+        return config.encoder.hidden_size
     if config.model_type == "timm_wrapper" and hasattr(config, "num_features"):
         return config.num_features  # as timm's own configurations on the Hub name it
     if not hasattr(config, "hidden_size") and getattr(config, "hidden_sizes", None):

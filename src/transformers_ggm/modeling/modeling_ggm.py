@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from transformers import Cache, GenerationMixin, PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import fixed_cross_entropy
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
@@ -15,18 +15,20 @@ from .backbones import (
     batch_norms,
     build_backbone,
     build_tower,
+    capped,
     copy_text_weights,
     copy_tower_weights,
     load_text_backbone,
     load_tower,
     scaled_for_head,
 )
-from .configuration_ggm import GGMConfig, hidden_size_of
+from .configuration_ggm import GGMConfig, decoder_config_of, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
 from .decoder_inputs import decoder_inputs_of
 from .encoder_output import GGMEncoderOutput, joint_mask
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
+from .ggm_generation import GGMGenerationMixin
 from .modeling_utils import NotedCommitMixin, OneEmbeddingMixin, UnsplitLayersMixin
 from .patch_pooling import pool_patches
 from .pointer_head import CopySource, PointerGate, PointerHead
@@ -56,6 +58,15 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, OneEmbeddingMixin
             init.zeros_(module.final_logits_bias)
         elif isinstance(module, (OutputProjection, PointerGate)) and self.config.fusion_init == "zero":
             init.zeros_(module.weight)
+
+    def resize_token_embeddings(self, *args, **kwargs) -> nn.Embedding:
+        """As in transformers; T5Gemma's encoder grows too, which has embeddings of its own."""
+        embeddings = super().resize_token_embeddings(*args, **kwargs)
+        text_encoder, text_config = self.get_encoder().text_encoder, self.config.text_config
+        if text_config.model_type == "t5gemma":
+            text_encoder.resize_token_embeddings(len(embeddings.weight))
+            text_config.encoder.vocab_size = text_config.decoder.vocab_size = len(embeddings.weight)
+        return embeddings
 
 
 class GGMEncoder(GGMPreTrainedModel):
@@ -308,7 +319,11 @@ class GGMModel(GGMPreTrainedModel):
         # The text backbone ties its own embeddings as its own configuration says.
         config.text_config.tie_word_embeddings = config.tie_word_embeddings
         text_model = build_backbone(config.text_config)
-        self.shared = text_model.shared
+        # T5Gemma's encoder has word embeddings of its own.
+        self.shares_embeddings = hasattr(text_model, "shared")
+        self.shared = text_model.shared if self.shares_embeddings else text_model.decoder.embed_tokens
+        if not self.shares_embeddings:
+            self._tied_weights_keys = {"decoder.embed_tokens.weight": "shared.weight"}
         self.encoder = GGMEncoder(config, text_model.encoder)
         self.decoder = text_model.decoder
         # One module, not three with one weight: FSDP must not find the weight in several of its units.
@@ -321,7 +336,8 @@ class GGMModel(GGMPreTrainedModel):
 
     def set_input_embeddings(self, value):
         self.shared = value
-        self.encoder.text_encoder.embed_tokens = value
+        if self.shares_embeddings:
+            self.encoder.text_encoder.embed_tokens = value
         self.decoder.embed_tokens = value
 
     def get_encoder(self, modality: str | None = None):
@@ -395,7 +411,7 @@ class GGMModel(GGMPreTrainedModel):
         )
 
 
-class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
+class GGMForHashtagGeneration(GGMPreTrainedModel, GGMGenerationMixin):
     r"""
     GGM with a language-model head: frames, sound, description and guidance in, hashtags out.
 
@@ -429,9 +445,10 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
     def __init__(self, config: GGMConfig):
         super().__init__(config)
         self.model = GGMModel(config)
-        vocab_size = config.text_config.vocab_size
+        decoder_config = decoder_config_of(config.text_config)
+        vocab_size = decoder_config.vocab_size
         self.register_buffer("final_logits_bias", torch.zeros((1, vocab_size)))
-        self.lm_head = nn.Linear(hidden_size_of(config.text_config), vocab_size, bias=False)
+        self.lm_head = nn.Linear(decoder_config.hidden_size, vocab_size, bias=False)
         self.pointer_head = PointerHead(config) if config.pointer_head else None
         self.post_init()
 
@@ -481,17 +498,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
         copy_text_weights(model, text_model)
         model.use_published_decoding()
         return model
-
-    def use_published_decoding(self, max_length: int = 32) -> None:
-        """
-        Sets `generation_config` to the paper's decoding: 5 beams, no repeated trigram, at most `max_length` tokens.
-
-        Args:
-            max_length (`int`, *optional*, defaults to 32): tokens of the longest output (the paper: 32 or 64).
-        """
-        self.generation_config.update(
-            num_beams=5, no_repeat_ngram_size=3, max_length=max_length, early_stopping=False, length_penalty=1.0
-        )
 
     def get_encoder(self, modality: str | None = None):
         return self.model.get_encoder(modality)
@@ -574,7 +580,8 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             hidden (`torch.FloatTensor` of shape `(batch, target_length, d_model)`).
             source ([`CopySource`], *optional*): what can be copied; needed with `pointer_head=True`.
         """
-        logits = self.lm_head(scaled_for_head(hidden, self.config.text_config))
+        text_config = self.config.text_config
+        logits = capped(self.lm_head(scaled_for_head(hidden, text_config)), text_config)
         # A model that is spread over devices may have the bias elsewhere than the head.
         logits = logits + self.final_logits_bias.to(logits.device)
         return logits if self.pointer_head is None else self.pointer_head(logits, hidden, source)
@@ -588,13 +595,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GenerationMixin):
             labels (`torch.LongTensor` of shape `(batch, target_length)`): target tokens, -100 on padding.
         """
         return decoder_inputs_of(labels, self.config)
-
-    def _expand_inputs_for_generation(self, *args, **model_kwargs):
-        # The encoder has run, once per video: its inputs must not be copied once more for every beam.
-        sounds = ("input_features", "audio_mask", "input_features_mask")
-        for name in ("pixel_values_videos", "video_states", "frame_mask", *sounds):
-            model_kwargs.pop(name, None)
-        return super()._expand_inputs_for_generation(*args, **model_kwargs)
 
 
 __all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]
