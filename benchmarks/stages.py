@@ -21,13 +21,15 @@ STAGES = (
     "decoding",
     REST,
 )
+# Where a pipeline is asked to.
+READING = ("speech", "screen")
 
 
 class StageTimes(dict):
     """Seconds by stage. What a stage takes within another one is counted to itself alone."""
 
     def __init__(self):
-        super().__init__(dict.fromkeys(STAGES, 0.0))
+        super().__init__(dict.fromkeys((*READING, *STAGES), 0.0))
         self._within: list[str] = []
 
     @contextmanager
@@ -78,6 +80,8 @@ def measured(suggest: HashtagGenerationPipeline, items: list[dict[str, Any]], **
         (suggest.model, "generate", "decoding"),
         (hashtag_generation, "token_log_probs", "decoding"),
     ]
+    readers = () if suggest._reading is None else (suggest._reading.speech, suggest._reading.screen)
+    places += [(reader, "read", stage) for reader, stage in zip(readers, READING) if reader is not None]
     with ExitStack() as stack:
         for owner, name, stage in places:
             stack.enter_context(mock.patch.object(owner, name, times.timed(stage, getattr(owner, name))))
