@@ -9,6 +9,7 @@ from .lora import make_lora_config
 from .modeling_ggm import GGMForHashtagGeneration, GGMModel
 from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_classification_loss
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
+from .retrieval_only import RetrievalOnlyConfig, RetrievalOnlyModel
 
 __all__ = [
     "CrossModalAttention",
@@ -21,6 +22,8 @@ __all__ = [
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverOutput",
+    "RetrievalOnlyConfig",
+    "RetrievalOnlyModel",
     "hashtag_classification_loss",
     "hashtag_contrastive_loss",
     "make_lora_config",

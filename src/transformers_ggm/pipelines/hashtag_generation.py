@@ -14,40 +14,36 @@ from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError
-from ..generation.hashtag_scores import hashtag_scores, token_log_probs
-from ..generation.search_selection import search_arguments
-from ..generation.stopping_criteria import HashtagLimit
-from ..generation.token_tree import ScoredSequences
-from ..modeling import GGMEncoderOutput, HashtagRetriever
+from ..modeling import HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
+from .answers import fused_answers, ranked_answers, written_answers
 from .checkpoint_pipeline import CheckpointPipeline
 from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
-from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known, check_top_k, with_one_length
+from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
 from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
 from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
 from .recommending import (
-    GENERATOR,
     RecommendationPart,
+    check_answerable,
     classifier_frames,
     generator_arguments,
     guide,
     pool_hashtags,
-    ranked_answers,
     recommended,
     retrieve,
     shared_queries,
     writes,
 )
-from .shared_vision import shares_vision
+from .top_models import top_model
 
 logger = logging.get_logger(__name__)
 
@@ -167,18 +163,20 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             kwargs["screen_text"], screen_text = screen_text, False
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
+        top = top_model(model)
         if processor is None:
-            processor = checkpoint.processor()
+            processor = checkpoint.processor(top.processor)
         elif isinstance(processor, (str, os.PathLike)):
-            processor = GGMProcessor.from_pretrained(processor, local_files_only=local_files_only)
-        if not isinstance(processor, GGMProcessor):
-            raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's GGMProcessor.")
+            processor = top.processor.from_pretrained(processor, local_files_only=local_files_only)
+        if not isinstance(processor, top.processor):
+            expected = top.processor.__name__
+            raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's {expected}.")
         self.skipped: list[tuple[str, str]] = []
         dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
         self._is_rounded = choose_type(self.model, self.device, dtype)
         self.model.eval()
-        for name in MODEL_ARGUMENTS:
+        for name in MODEL_ARGUMENTS if top.writer else ():
             self.processor.tokenizer.init_kwargs.pop(name, None)
         recommending = RecommendationPart(checkpoint, recommender, local_files_only=local_files_only)
         parts = GuidanceParts(
@@ -193,7 +191,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self.recommender = recommending.load(self.model, self.processor, parts, sources, self.device)
         self._classifier_frames = classifier_frames(self.recommender)
         self._reading = ClipReading.of(speech, screen_text, self.recommender, self.device, local_files_only)
-        self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
+        self._writer = top.writer_of(self.model, self.processor, self.device, self.retriever, self.retriever_processor)
+        check_answerable(self._writer, self.recommender)
         if int8:
             quantize_parts(self.model, self.retriever)
 
@@ -284,7 +283,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
-        check_top_k(forward_params, self.model.generation_config)
+        self._check_decoding(forward_params)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
         if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
@@ -324,7 +323,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         copied = copy.copy(self)
         copied.model = SimpleNamespace(config=self.model.config)
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
-        copied._hashtag_pool, copied._forward_params = None, {}
+        copied._hashtag_pool, copied._forward_params, copied._writer = None, {}, None
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
@@ -337,6 +336,17 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         if unused and self.recommender is None:
             logger.warning_once(
                 f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
+            )
+
+    def _check_decoding(self, forward_params: Mapping[str, Any]) -> None:
+        own = ("num_guidance", "hashtag_pool", "on_error")
+        decoding = {name: value for name, value in forward_params.items() if name not in own}
+        if self._writer is not None:
+            self._writer.check(decoding)
+        elif decoding:
+            raise InputError(
+                f"{', '.join(decoding)}: this checkpoint has no generator, and answers with what it retrieves: leave"
+                " it out."
             )
 
     def get_inference_context(self):
@@ -381,9 +391,6 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             num_guidance=num_guidance,
             **decoding,
         )
-        if max_hashtags is not None:
-            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
-            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
         self._check_pool(hashtag_pool)
         preprocess = {
             "description": description,
@@ -392,6 +399,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             **clues,
         }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
+        forward["max_hashtags"] = max_hashtags
         postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
 
@@ -431,11 +439,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             model_inputs (`dict[str, list]`): Of each field that `preprocess` gives a list with one entry per item.
 
         Returns:
-            `dict[str, list]`: `sequences` (r, m) int64 and their `log_probs` (r, m) float32, `guidance` (`dict` from
-            the hashtags seen to their similarities) and the `hashtag_pool`, each with one entry per item, of which
-            `postprocess` gets one; with a recommender also the `recommender`, `proposed` (`dict` from hashtags to the
-            retrieving sources that have them) and the `features` of the candidates ([`CandidateFeatures`]), `None`
-            without a ranker. Where a ranker has no use for what the generator writes, that is left out.
+            `dict[str, list]`: `written` (`dict` from hashtags to scores) and what else the generator tells (see
+            [`GGMWriter`]), where it was asked; `guidance` (`dict` from the hashtags seen to their similarities) and
+            the `hashtag_pool`, each with one entry per item, of which `postprocess` gets one; with a recommender also
+            the `recommender`, `proposed` (`dict` from hashtags to the retrieving sources that have them), the
+            `features` of the candidates ([`CandidateFeatures`]), `None` without a ranker, and the `fused` ones where
+            there is neither ranker nor generator. Where a ranker has no use for what the generator writes, that is
+            left out.
         """
         if num_guidance is None:
             num_guidance = self.processor.num_guidance
@@ -456,33 +466,16 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         return_guidance: bool = False,
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
         """Reads the hashtags of one item from what the model wrote, and ranks them where there is a ranker."""
-        guidance = model_outputs["guidance"]
         if model_outputs.get("features") is not None:
             hashtags = ranked_answers(model_outputs, top_n, min_score, explain)
+        elif "written" in model_outputs:
+            hashtags = written_answers(model_outputs, top_n, min_score)
         else:
-            hashtags = self._written(model_outputs, top_n, min_score)
+            hashtags = fused_answers(model_outputs, top_n, min_score)
         if not return_guidance:
             return hashtags
-        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
+        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in model_outputs["guidance"].items()]
         return {"hashtags": hashtags, "guidance": seen}
-
-    def _written(self, outputs: dict[str, Any], top_n: int | None, min_score: float | None) -> list[dict[str, Any]]:
-        guidance, pool = outputs["guidance"], outputs["hashtag_pool"]
-        scores = hashtag_scores(self.processor, outputs["sequences"], outputs["log_probs"])
-        hashtags = [
-            {
-                "hashtag": f"#{tag}",
-                "score": score,
-                "novel": None if pool is None else tag not in pool,
-                "guided": tag in guidance,
-            }
-            for tag, score in itertools.islice(scores.items(), top_n)
-            if min_score is None or score >= min_score
-        ]
-        if "proposed" in outputs:
-            for answer in hashtags:
-                answer["sources"] = [*outputs["proposed"].get(answer["hashtag"][1:], ()), GENERATOR]
-        return hashtags
 
     def _suggest(
         self,
@@ -494,85 +487,26 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
-        media, nearest = {}, [{} for _ in words]
-        if writes(recommender):
-            media = self._encode_media(rows["frames"], rows["input_features"])
+        writer = self._writer if writes(recommender) else None
+        seen, nearest = {} if writer is None else writer.see(rows), [{} for _ in words]
         if searched := pool_hashtags(recommender, num_guidance):
             queries = shared_queries(recommender, rows.get("clues", ()), self.retriever)
-            nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool, queries)
+            embeds = None if writer is None else writer.video_embeds(seen, self.retriever)
+            asked = (rows["retriever_frames"], words, self.retriever, self.retriever_processor, pool, searched)
+            nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
         guidance = guide(recommender, found, nearest, num_guidance)
-        outputs = {"guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)]}
-        if writes(recommender):
+        if self._writer is not None:
+            fitting = [self._writer.fitting(*of_row) for of_row in zip(words, guidance)]
+            outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
+        else:
+            outputs = {"guidance": guidance}
+        if writer is not None:
             shown = [list(of_row) for of_row in guidance]
-            outputs |= self._generate(words, shown, media, {**generator_arguments(recommender), **decoding})
+            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
         if recommender is None:
             return outputs
-        return {**outputs, **recommended(recommender, found, rows["clues"], self.processor, outputs)}
-
-    def _generate(
-        self, words: list[str], guidance: list[list[str]], media: dict[str, torch.Tensor], decoding: dict[str, Any]
-    ) -> dict[str, list]:
-        """One pass of the encoders, decoding, and the probabilities of what was written."""
-        texts = self.processor(text=words, guidance=guidance, allow_empty=True)
-        inputs = {**texts.to(self.device), **media}
-        encoded = self.model.get_encoder()(**inputs, return_dict=True)
-        states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
-        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
-        written = self.model.generate(
-            input_ids=ids,
-            attention_mask=inputs["attention_mask"],
-            # A new object, since `generate` repeats the states in it for every beam.
-            encoder_outputs=GGMEncoderOutput(states, attention_mask=mask, source_ids=ids),
-            **search | with_one_length(decoding),
-        )
-        sequences = written if torch.is_tensor(written) else written.sequences
-        repeats = len(sequences) // len(words)
-        if isinstance(written, ScoredSequences):
-            log_probs = written.log_probs
-        else:
-            mask = inputs["attention_mask"] if mask is None else mask
-            states, mask, ids = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask, ids))
-            log_probs = token_log_probs(self.model, states, mask, sequences, ids)
-        return {"sequences": list(sequences.split(repeats)), "log_probs": list(log_probs.split(repeats))}
-
-    def _find_guidance(
-        self,
-        frames: list[torch.Tensor | None],
-        descriptions: list[str],
-        media: dict[str, torch.Tensor],
-        num_guidance: int,
-        pool: HashtagPool,
-        queries: torch.Tensor | None = None,
-    ) -> list[dict[str, float]]:
-        """
-        The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
-        frames in `media` become what it saw. `queries` are the retriever's, where it was asked already.
-        """
-        video_embeds = None
-        if self._shares_vision and "pixel_values_videos" in media:
-            seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
-            video_embeds, media["video_states"] = seen.pooler_output, seen.last_hidden_state
-        found = scored_nearest_hashtags(
-            frames, descriptions, self.retriever, self.retriever_processor, pool, num_guidance, video_embeds, queries
-        )
-        return [dict(of_row) for of_row in found]
-
-    def _encode_media(
-        self, frames: list[torch.Tensor | None], input_features: list[torch.Tensor | None]
-    ) -> dict[str, torch.Tensor]:
-        """The tensors of frames and sounds; empty where no row has frames, since the model hears through what it
-        sees."""
-        if all(video is None for video in frames):
-            return {}
-        as_they_are = {"do_resize": False, "do_center_crop": False}
-        batch = self.processor(videos=frames, input_features=input_features, allow_empty=True, **as_they_are)
-        texts = ("input_ids", "attention_mask")
-        return {name: tensor.to(self.device) for name, tensor in batch.items() if name not in texts}
-
-    def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
-        """The retrieved hashtags, with their similarities, that were not left out for want of room."""
-        return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
+        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"))}
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

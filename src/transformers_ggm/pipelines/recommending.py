@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import ProcessorMixin
 
-from ..errors import InputError
-from ..generation.hashtag_scores import hashtag_scores
-from ..processing import GGMProcessor, GGMVideoProcessor
+from ..errors import CheckpointError, InputError
+from ..processing import GGMVideoProcessor
 from ..recommendation import (
     Candidate,
     CandidateSource,
@@ -27,6 +27,7 @@ from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
 from ..retrieval import DescriptionEncoder
 from .components import Checkpoint, GuidanceParts
+from .writing import HashtagWriter
 
 # These two are what the pipeline computes anyway.
 POOL, GENERATOR = "pool", "generator"
@@ -93,7 +94,7 @@ class RecommendationPart:
     def load(
         self,
         model: torch.nn.Module,
-        processor: GGMProcessor,
+        processor: ProcessorMixin,
         parts: GuidanceParts,
         sources: Sequence[CandidateSource],
         device: torch.device,
@@ -140,6 +141,18 @@ def shared_queries(recommender: Recommender | None, rows: Sequence[Clues], retri
     dense = [source for source in recommender.sources if isinstance(source, PostsSource) and source.by == "dense"]
     encoders = [source.index.encoder for source in dense if isinstance(source.index.encoder, DescriptionEncoder)]
     return text_vectors(rows, encoders[0]) if encoders else None
+
+
+def check_answerable(writer: HashtagWriter | None, recommender: Recommender | None) -> None:
+    """
+    Raises:
+        CheckpointError: A checkpoint without generator has nothing else that tells which hashtags are best.
+    """
+    if writer is None and (recommender is None or not (recommender.ranker or recommender.guidance)):
+        raise CheckpointError(
+            "This checkpoint has no generator, and nothing else to answer by: it needs a recommender with a ranker, or"
+            " with guidance that tells which sources are joined (Guidance([...])). `ggm compose` makes one."
+        )
 
 
 def writes(recommender: Recommender | None) -> bool:
@@ -197,39 +210,44 @@ def recommended(
     recommender: Recommender,
     found: Found,
     rows: Sequence[Clues],
-    processor: GGMProcessor,
-    written: Mapping[str, Sequence[torch.Tensor]],
+    written: Sequence[Mapping[str, float]] | None,
 ) -> dict[str, list]:
     """
     What a batch is answered by, with one entry per row: the `recommender`, which sources `proposed` which hashtags,
-    and the `features` of all candidates, `None` without a ranker.
+    and the `features` of all candidates, `None` without a ranker. Without ranker and generator, the `fused`
+    candidates, too.
 
     Args:
         recommender ([`Recommender`]): Its ranker is to be asked.
         found (`dict[str, list[list[Candidate]]]`): What [`retrieve`] gave.
         rows (`list[Clues]`): The clips.
-        processor ([`GGMProcessor`]): The generator's.
-        written (`dict`): The generator's `sequences` and `log_probs`, where it was asked.
+        written (`list[dict[str, float]]`, *optional*): The generator's hashtags with their scores, best first, where
+            it was asked.
     """
-    features = [None] * len(rows)
+    features, outputs = [None] * len(rows), {}
     if recommender.ranker is not None:
-        if "sequences" in written:
-            found = {**found, GENERATOR: _written_candidates(recommender, rows, processor, written)}
+        if written is not None:
+            found = {**found, GENERATOR: _written_candidates(recommender, rows, written)}
         features = candidate_features(recommender.sources, found, rows, recommender.counts).rows()
+    elif written is None:
+        outputs["fused"] = recommender.guidance.shares(found, recommender.k)
     return {
         "recommender": [recommender] * len(rows),
         "proposed": [_proposing(found, number) for number in range(len(rows))],
         "features": features,
+        **outputs,
     }
 
 
-def _written_candidates(recommender, rows, processor, written) -> list[list[Candidate]]:
+def _written_candidates(
+    recommender: Recommender, rows: Sequence[Clues], written: Sequence[Mapping[str, float]]
+) -> list[list[Candidate]]:
     """What the generator wrote for each row; nothing where it had neither picture nor words to go by."""
     found = []
-    for row, sequences, log_probs in zip(rows, written["sequences"], written["log_probs"]):
+    for row, scores in zip(rows, written):
         usable = row.description or row.frames is not None
-        scores = hashtag_scores(processor, sequences, log_probs) if usable else {}
-        found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[: recommender.k]])
+        best = list(scores.items())[: recommender.k] if usable else []
+        found.append([Candidate(hashtag, score) for hashtag, score in best])
     return found
 
 
@@ -240,34 +258,6 @@ def _proposing(found: Found, number: int) -> dict[str, list[str]]:
         for candidate in rows[number]:
             by.setdefault(candidate.hashtag, []).append(name)
     return by
-
-
-def ranked_answers(
-    outputs: Mapping[str, Any], top_n: int | None, min_score: float | None, explain: bool
-) -> list[dict[str, Any]]:
-    """
-    The ranked hashtags of one item as the pipeline tells them.
-
-    Args:
-        outputs (`dict`): What the pipeline's `_forward` gives for the item.
-        top_n, min_score, explain: As in [`Recommender.recommend`].
-    """
-    pool, guidance = outputs["hashtag_pool"], outputs["guidance"] if "sequences" in outputs else ()
-    ranked = outputs["recommender"].rank(outputs["features"], top_n=top_n, min_score=min_score, explain=explain)
-    answers = []
-    for found in ranked[0]:
-        answer = {
-            "hashtag": f"#{found.hashtag}",
-            "score": found.score,
-            "novel": found.novel and (pool is None or found.hashtag not in pool),
-            "guided": found.hashtag in guidance,
-            "sources": list(found.sources),
-        }
-        if explain:
-            most = sorted(found.explanation.items(), key=lambda item: -abs(item[1][1]))
-            answer["explanation"] = {name: {"value": value, "added": added} for name, (value, added) in most}
-        answers.append(answer)
-    return answers
 
 
 def _source(recommender: Recommender, name: str) -> CandidateSource | None:

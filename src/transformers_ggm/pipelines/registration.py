@@ -20,8 +20,10 @@ from ..modeling import (
     HashtagClassifierConfig,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
 )
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import ClipProcessor, GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..recommendation import HashtagRanker, HashtagRankerConfig
 from .demo_checkpoint import DEMO_CHECKPOINT, accept_demo_checkpoint
 from .hashtag_generation import HashtagGenerationPipeline
@@ -30,15 +32,20 @@ AutoConfig.register("ggm", GGMConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
 AutoConfig.register("hashtag_ranker", HashtagRankerConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
+AutoConfig.register("hashtag_retrieval_only", RetrievalOnlyConfig)
 AutoModel.register(GGMConfig, GGMModel)
 AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
 AutoModel.register(HashtagRankerConfig, HashtagRanker)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
+# By this class the pipeline loads whatever stands at the top of a checkpoint.
+AutoModelForSeq2SeqLM.register(RetrievalOnlyConfig, RetrievalOnlyModel)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
 AutoVideoProcessor.register(HashtagRetrieverConfig, GGMVideoProcessor)
+AutoVideoProcessor.register(RetrievalOnlyConfig, GGMVideoProcessor)
 AutoProcessor.register(GGMConfig, GGMProcessor)
 AutoProcessor.register(HashtagRetrieverConfig, HashtagRetrieverProcessor)
+AutoProcessor.register(RetrievalOnlyConfig, ClipProcessor)
 PIPELINE_REGISTRY.register_pipeline(
     "hashtag-generation",
     pipeline_class=HashtagGenerationPipeline,
