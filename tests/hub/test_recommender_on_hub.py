@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bare_process import run_without_package
+from composed_parts import write_parts
 from hub_samples import contents, copy_demo, on_hub
 from hub_stand_in import go_offline
 from recommending_samples import posts_of, write_recommending_checkpoint
@@ -16,6 +17,7 @@ from transformers_ggm import push_checkpoint_to_hub, save_remote_code
 from transformers_ggm.errors import CheckpointError, EncoderMismatchError
 from transformers_ggm.hub.remote_code import accompanying_modules
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
 from transformers_ggm.recommendation import Recommender, clues_of, sources
 from transformers_ggm.recommendation.recommender_files import OWN_SOURCES
 
@@ -175,3 +177,18 @@ def test_other_checkpoints_stay_as_they_are(hub, tmp_path):
     folder = copy_demo(tmp_path / "checkpoint")
     push_checkpoint_to_hub(folder, "someone/tags")
     assert on_hub(hub) == contents(folder)
+
+
+@pytest.mark.parametrize("remote_code", [False, True])
+def test_composed_checkpoints_on_the_hub(hub, tmp_path, remote_code):
+    """Would fail if a checkpoint without generator could not be shared, or recommended otherwise from there."""
+    parts = write_parts(tmp_path)
+    given = {name: parts[name] for name in ("retriever", "text_encoder", "hashtags")}
+    folder = compose_checkpoint(CheckpointComposition(**given), tmp_path / "starter")
+    push_checkpoint_to_hub(folder, "someone/starter", remote_code=remote_code)
+    item = {"description": "the first snow on the lake"}
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item)
+    assert pipeline("hashtag-generation", model="someone/starter", device="cpu")(item) == expected
+    pushed = set(on_hub(hub, "someone/starter"))
+    assert {"composition.json", "README.md", "word_pool/pool.json", "retriever/config.json"} <= pushed
+    assert ("retrieval_only.py" in pushed) == remote_code

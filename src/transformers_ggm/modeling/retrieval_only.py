@@ -3,6 +3,8 @@
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from ..utils.remote_code_fields import without_other_code
+
 
 class RetrievalOnlyConfig(PreTrainedConfig):
     """
@@ -20,6 +22,9 @@ class RetrievalOnlyConfig(PreTrainedConfig):
     """
 
     model_type = "hashtag_retrieval_only"
+
+    def __init__(self, **kwargs):
+        super().__init__(**without_other_code(kwargs))
 
 
 class RetrievalOnlyModel(PreTrainedModel):

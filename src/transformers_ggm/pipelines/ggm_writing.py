@@ -27,6 +27,10 @@ class GGMWriter(HashtagWriter):
         super().__init__(model, processor, device)
         self._shares_vision = shares_vision(model, processor, retriever, retriever_processor)
 
+    @property
+    def read_texts(self) -> tuple[str, ...]:
+        return self.processor.read_texts
+
     def check(self, decoding: Mapping[str, Any]) -> None:
         check_top_k(decoding, self.model.generation_config)
 
@@ -48,9 +52,9 @@ class GGMWriter(HashtagWriter):
         seen["video_states"] = features.last_hidden_state
         return features.pooler_output
 
-    def fitting(self, description: str, guidance: Sequence[str]) -> list[str]:
+    def fitting(self, description: str, guidance: Sequence[str], **further_texts: str) -> list[str]:
         """Those that were not left out for want of room."""
-        return self.processor.fitting_guidance(description, list(guidance))
+        return self.processor.fitting_guidance(description, list(guidance), **further_texts)
 
     def write(
         self,
@@ -60,7 +64,8 @@ class GGMWriter(HashtagWriter):
         decoding: Mapping[str, Any],
     ) -> dict[str, list]:
         """One pass of the encoders, decoding, and the probabilities of what was written."""
-        texts = self.processor(text=rows["description"], guidance=guidance, allow_empty=True)
+        further = {name: [getattr(clues, name) for clues in rows["clues"]] for name in self.read_texts[1:]}
+        texts = self.processor(text=rows["description"], **further, guidance=guidance, allow_empty=True)
         inputs = {**texts.to(self.device), **seen}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]

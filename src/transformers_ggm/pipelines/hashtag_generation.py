@@ -23,7 +23,7 @@ from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .answers import fused_answers, ranked_answers, written_answers
 from .checkpoint_pipeline import CheckpointPipeline
-from .clip_reading import ClipReading
+from .clip_reading import ClipReading, missing_text
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
@@ -38,9 +38,11 @@ from .recommending import (
     generator_arguments,
     guide,
     pool_hashtags,
+    query_texts,
     recommended,
     retrieve,
     shared_queries,
+    used_clues,
     writes,
 )
 from .top_models import top_model
@@ -90,6 +92,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
     Several threads may call one pipeline at once: each gets what it would get alone.
 
+    `used_clues` names the clues beside the description that anything goes by: all with a recommender, else the texts
+    that the models were trained with, for instance `("transcript", "language")`.
+
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
     and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and
     `hashtag_pool` can be used and changed: a hashtag added by `suggest.add_hashtags(["newtrend"])` is known to the
@@ -114,9 +119,10 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             `recommendation.json`; `False` goes without.
         sources (`Sequence[CandidateSource]`, *optional*): Candidate sources of your own, each taken for the stored one
             of its name.
-        speech ([`SpeechReader`] or `str`, *optional*): What reads the speech of clips for the recommender, where no
-            `transcript` is given, or the folder or Hub id of a speech model, see [`load_speech_reader`].
-        screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read for it, likewise.
+        speech ([`SpeechReader`] or `str`, *optional*): What reads the speech of clips, where no `transcript` is given,
+            or the folder or Hub id of a speech model, see [`load_speech_reader`]. Read it is for a recommender, and
+            for models that were trained with transcripts, by their thresholds.
+        screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read, likewise.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
@@ -190,9 +196,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self.recommender = recommending.load(self.model, self.processor, parts, sources, self.device)
         self._classifier_frames = classifier_frames(self.recommender)
-        self._reading = ClipReading.of(speech, screen_text, self.recommender, self.device, local_files_only)
         self._writer = top.writer_of(self.model, self.processor, self.device, self.retriever, self.retriever_processor)
         check_answerable(self._writer, self.recommender)
+        self.used_clues = used_clues(self.recommender, self._writer, self.retriever, self.retriever_processor)
+        trained_with = getattr(self.processor, "text_reading", None)
+        self._reading = ClipReading.of(
+            speech, screen_text, self.used_clues, trained_with, str(self.device), local_files_only
+        )
         if int8:
             quantize_parts(self.model, self.retriever)
 
@@ -224,7 +234,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
                 - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
                 - `sampling_rate` (`int`): of the waveform, in Hz;
                 - `transcript`, `screen_text`, `history`, `time`, `language`: further clues for a recommender, see
-                  [`Clues`]. Other fields are not looked at.
+                  [`Clues`]; the first two also for models that were trained with them. Other fields are not looked
+                  at.
             description (`str` or `list[str]`, *optional*): The words for items without any; beside a list of items, a
                 list of as many.
             transcript, screen_text, history, time, language (*optional*): The clues for items without them; but for
@@ -295,7 +306,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         on_error = forward_params.pop("on_error", "raise")
-        if self.recommender is not None:
+        if self.used_clues:
             forward_params["on_error"] = on_error
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
@@ -332,8 +343,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         ranker = None if self.recommender is None else self.recommender.ranker
         if postprocess_params.get("explain") and ranker is None:
             raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
-        unused = [name for name in CLUES if name in preprocess_params]
-        if unused and self.recommender is None:
+        unused = [name for name in CLUES if name in preprocess_params and name not in self.used_clues]
+        if unused:
             logger.warning_once(
                 f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
             )
@@ -414,13 +425,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
         Returns:
             `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8 and `input_features` (...) float32, each
-            `None` where there is none, and `description` (`str`); with a recommender also `clues` ([`Clues`]), and
-            `to_read` where something is to be read in clips.
+            `None` where there is none, and `description` (`str`); where something goes by them also `clues`
+            ([`Clues`]), and `to_read` where something is to be read in clips.
         """
         recommends = self.recommender is not None
         sees = (guided or recommends) and self.retriever is not None and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        fields = read_fields(input_, description, clues if recommends else None)
+        fields = read_fields(input_, description, clues if self.used_clues else None, self.used_clues)
         wanted = self._reading and self._reading.wanted
         sees_as = (retriever_video_processor, blank_video, self._classifier_frames)
         return load_item(fields, self.processor, *sees_as, wanted)
@@ -454,8 +465,18 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         if self._reading is not None:
             read = self._reading.read(model_inputs["clues"], model_inputs["to_read"], on_error)
             model_inputs = {**model_inputs, "clues": read}
+        self._tell_missing_texts(model_inputs.get("clues", ()))
         outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
+
+    def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
+        """Warns, once, of texts that the generator was trained with and that no clip of a batch has."""
+        wanted = () if self._writer is None else self._writer.expected_texts
+        for name in wanted:
+            if (self._reading is None or not self._reading.reads(name)) and not any(
+                getattr(row, name) for row in rows
+            ):
+                logger.warning_once(missing_text(name, getattr(self.processor, "text_reading", None)))
 
     def postprocess(
         self,
@@ -487,17 +508,21 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
+        read_texts = () if self._writer is None else self._writer.read_texts
         writer = self._writer if writes(recommender) else None
         seen, nearest = {} if writer is None else writer.see(rows), [{} for _ in words]
         if searched := pool_hashtags(recommender, num_guidance):
-            queries = shared_queries(recommender, rows.get("clues", ()), self.retriever)
+            texts = query_texts(rows, self.retriever_processor)
+            queries = shared_queries(recommender, rows.get("clues", ()), texts, self.retriever)
             embeds = None if writer is None else writer.video_embeds(seen, self.retriever)
-            asked = (rows["retriever_frames"], words, self.retriever, self.retriever_processor, pool, searched)
+            asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
             nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
         guidance = guide(recommender, found, nearest, num_guidance)
         if self._writer is not None:
-            fitting = [self._writer.fitting(*of_row) for of_row in zip(words, guidance)]
+            further = self._writer.read_texts[1:]
+            of_rows = [{name: getattr(clues, name) for name in further} for clues in rows.get("clues", words)]
+            fitting = [self._writer.fitting(*row, **texts) for *row, texts in zip(words, guidance, of_rows)]
             outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
         else:
             outputs = {"guidance": guidance}
@@ -506,7 +531,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
         if recommender is None:
             return outputs
-        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"))}
+        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

@@ -9,7 +9,8 @@ import torch
 from transformers import ProcessorMixin
 
 from ..errors import CheckpointError, InputError
-from ..processing import GGMVideoProcessor
+from ..modeling import HashtagRetriever
+from ..processing import GGMVideoProcessor, HashtagRetrieverProcessor
 from ..recommendation import (
     Candidate,
     CandidateSource,
@@ -27,6 +28,7 @@ from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
 from ..retrieval import DescriptionEncoder
 from .components import Checkpoint, GuidanceParts
+from .inputs import CLUES
 from .writing import HashtagWriter
 
 # These two are what the pipeline computes anyway.
@@ -132,11 +134,38 @@ def pool_hashtags(recommender: Recommender | None, num_guidance: int) -> int:
     return max(recommender.k, guiding) if _source(recommender, POOL) else guiding
 
 
-def shared_queries(recommender: Recommender | None, rows: Sequence[Clues], retriever: Any) -> torch.Tensor | None:
+def used_clues(
+    recommender: Recommender | None,
+    writer: HashtagWriter | None,
+    retriever: HashtagRetriever | None,
+    retriever_processor: HashtagRetrieverProcessor | None,
+) -> tuple[str, ...]:
+    """Which of `CLUES` anything goes by in a pipeline: all with a recommender, else the texts that its models read."""
+    if recommender is not None:
+        return CLUES
+    texts = set() if writer is None else {*writer.read_texts}
+    if retriever is not None and "text" in retriever.config.query:
+        texts |= {*retriever_processor.query_texts}
+    texts -= {"description"}
+    # The language is told to what reads speech.
+    return tuple(name for name in CLUES if name in texts or (texts and name == "language"))
+
+
+def query_texts(rows: Mapping[str, Sequence], retriever_processor: HashtagRetrieverProcessor) -> list[str]:
+    """The text of each row that the pool is searched by."""
+    if "clues" not in rows:
+        return rows["description"]
+    return [retriever_processor.query_text(vars(clues)) for clues in rows["clues"]]
+
+
+def shared_queries(
+    recommender: Recommender | None, rows: Sequence[Clues], texts: Sequence[str], retriever: Any
+) -> torch.Tensor | None:
     """
     The pool's queries `(b, d)`, where the retriever reads what posts are searched by with it, too: it is asked once.
+    `texts` are those that the pool is searched by.
     """
-    if recommender is None or retriever.config.query != "text" or any(row.text != row.description for row in rows):
+    if recommender is None or retriever.config.query != "text" or [row.text for row in rows] != list(texts):
         return None
     dense = [source for source in recommender.sources if isinstance(source, PostsSource) and source.by == "dense"]
     encoders = [source.index.encoder for source in dense if isinstance(source.index.encoder, DescriptionEncoder)]
@@ -211,6 +240,7 @@ def recommended(
     found: Found,
     rows: Sequence[Clues],
     written: Sequence[Mapping[str, float]] | None,
+    read_texts: Sequence[str],
 ) -> dict[str, list]:
     """
     What a batch is answered by, with one entry per row: the `recommender`, which sources `proposed` which hashtags,
@@ -223,11 +253,12 @@ def recommended(
         rows (`list[Clues]`): The clips.
         written (`list[dict[str, float]]`, *optional*): The generator's hashtags with their scores, best first, where
             it was asked.
+        read_texts (`Sequence[str]`): The texts that the generator reads.
     """
     features, outputs = [None] * len(rows), {}
     if recommender.ranker is not None:
         if written is not None:
-            found = {**found, GENERATOR: _written_candidates(recommender, rows, written)}
+            found = {**found, GENERATOR: _written_candidates(recommender, rows, written, read_texts)}
         features = candidate_features(recommender.sources, found, rows, recommender.counts).rows()
     elif written is None:
         outputs["fused"] = recommender.guidance.shares(found, recommender.k)
@@ -240,12 +271,15 @@ def recommended(
 
 
 def _written_candidates(
-    recommender: Recommender, rows: Sequence[Clues], written: Sequence[Mapping[str, float]]
+    recommender: Recommender,
+    rows: Sequence[Clues],
+    written: Sequence[Mapping[str, float]],
+    read_texts: Sequence[str],
 ) -> list[list[Candidate]]:
     """What the generator wrote for each row; nothing where it had neither picture nor words to go by."""
     found = []
     for row, scores in zip(rows, written):
-        usable = row.description or row.frames is not None
+        usable = row.frames is not None or any(getattr(row, name) for name in read_texts)
         best = list(scores.items())[: recommender.k] if usable else []
         found.append([Candidate(hashtag, score) for hashtag, score in best])
     return found

@@ -5,9 +5,10 @@ from typing import Any
 
 from transformers import PreTrainedModel, ProcessorMixin
 
-from ..modeling import GGMConfig, RetrievalOnlyConfig
-from ..processing import ClipProcessor, GGMProcessor
+from ..modeling import GGMConfig, InstructedConfig, RetrievalOnlyConfig
+from ..processing import ClipProcessor, GGMProcessor, InstructedProcessor
 from .ggm_writing import GGMWriter
+from .instructed_writer import InstructedWriter
 from .writing import HashtagWriter
 
 
@@ -32,6 +33,7 @@ class TopModel:
 # By model type.
 TOP_MODELS = {
     GGMConfig.model_type: TopModel(GGMProcessor, GGMWriter),
+    InstructedConfig.model_type: TopModel(InstructedProcessor, InstructedWriter),
     RetrievalOnlyConfig.model_type: TopModel(ClipProcessor, None),
 }
 

@@ -18,7 +18,7 @@ class HashtagWriter(ABC):
     - `frames` ((f, 3, h, w) uint8 or `None`): as the processor's `video_processor` resizes them;
     - `input_features` (float32 or `None`): what the processor's `feature_extractor` made of the sound;
     - `description` (`str`): the author's words;
-    - `clues` ([`Clues`]): all that is known, where the pipeline has a recommender.
+    - `clues` ([`Clues`]): all that is known, where the pipeline has a recommender or something reads further texts.
 
     Args:
         model (`PreTrainedModel`): In evaluation mode.
@@ -39,6 +39,16 @@ class HashtagWriter(ABC):
         retriever_processor: Any = None,
     ):
         self.model, self.processor, self.device = model, processor, device
+
+    @property
+    def read_texts(self) -> tuple[str, ...]:
+        """Which texts of a row it reads: some of `"description"`, `"transcript"` and `"screen_text"`."""
+        return ("description",)
+
+    @property
+    def expected_texts(self) -> tuple[str, ...]:
+        """Those beside the description that it misses where no clip has them: what it was trained with."""
+        return self.read_texts[1:]
 
     def check(self, decoding: Mapping[str, Any]) -> None:  # noqa: B027
         """
@@ -66,8 +76,9 @@ class HashtagWriter(ABC):
         """
         return None
 
-    def fitting(self, description: str, guidance: Sequence[str]) -> list[str]:
-        """Those of the hashtags that guide, best first, which the model is shown beside a description."""
+    def fitting(self, description: str, guidance: Sequence[str], **further_texts: str) -> list[str]:
+        """Those of the hashtags that guide, best first, which the model is shown beside a description, and beside
+        what of further texts (`transcript=`, `screen_text=`) is among `read_texts`."""
         return list(guidance)
 
     @abstractmethod

@@ -6,6 +6,7 @@ from .media import Media, MediaDamage, MediaLimits, decode_media
 from .processing_clips import ClipProcessor
 from .processing_ggm import GGMProcessor
 from .processing_hashtag_retriever import HashtagRetrieverProcessor
+from .processing_instructed import InstructedProcessor
 from .video_processing_ggm import GGMVideoProcessor
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "GGMProcessor",
     "GGMVideoProcessor",
     "HashtagRetrieverProcessor",
+    "InstructedProcessor",
     "Media",
     "MediaDamage",
     "MediaLimits",
