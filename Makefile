@@ -109,9 +109,10 @@ lock:  ## lock the newest versions that setup.cfg allows in constraints.txt, if 
 fuzz: $(INSTALLED_DEV)  ## damage clips in many ways and see that reading them stays safe (SEED=, MUTATIONS=)
 	@GGM_FUZZ_SEED=$(SEED) GGM_FUZZ_MUTATIONS=$(MUTATIONS) $(BIN)/python -m pytest -s tests/processing/media/test_fuzzed_media.py
 
-bench: $(INSTALLED_DEV)  ## measure what suggesting and recommending hashtags costs, into docs/performance.md
+bench: $(INSTALLED_DEV)  ## measure what suggesting and recommending hashtags and reading clips costs, into docs/performance.md
 	@$(BIN)/python benchmarks/bench_suggesting.py --output docs/performance.md
 	@$(BIN)/python benchmarks/bench_recommending.py --output docs/performance.md
+	@$(BIN)/python benchmarks/bench_reading.py --output docs/performance.md
 
 quality: $(INSTALLED_DEV)  ## lint, and check the formatting
 	@$(BIN)/ruff check .

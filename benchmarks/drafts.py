@@ -19,7 +19,7 @@ from transformers import pipeline
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.evaluation import hashtag_metrics_per_video, paired_test
-from transformers_ggm.pipelines import hashtag_generation
+from transformers_ggm.pipelines import ggm_writing
 
 # How each is searched, and whether by this package's own searches.
 SEARCHES = {
@@ -84,7 +84,7 @@ def by_own_searches(wanted: bool) -> Iterator[None]:
     if wanted:
         yield
         return
-    with patch.object(hashtag_generation, "search_arguments", lambda *_: {}):
+    with patch.object(ggm_writing, "search_arguments", lambda *_: {}):
         yield
 
 

@@ -6,13 +6,13 @@ from typing import Any
 from unittest import mock
 
 import torch
-from stages import STAGES, measured
+from stages import STAGES, StageTimes, measured
 from tqdm.auto import tqdm
 from transformers import pipeline
 from written_answer import writing
 
 from transformers_ggm import HashtagGenerationPipeline
-from transformers_ggm.pipelines import hashtag_generation
+from transformers_ggm.pipelines import ggm_writing
 
 WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
 NEW_TOKENS = 32
@@ -106,7 +106,7 @@ def stage_seconds(
     return best
 
 
-def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> dict[str, float]:
+def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> StageTimes:
     """Seconds by stage of suggesting hashtags for a batch of a clip in a setting."""
     for processor in (suggest.processor, suggest.retriever_processor):
         processor.video_processor.num_frames = setting.num_frames
@@ -120,7 +120,7 @@ def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Settin
     items = [item] * setting.batch_size
     if not setting.is_plain:
         return measured(suggest, items, **options)
-    with mock.patch.object(hashtag_generation, "search_arguments", lambda *_: {}):
+    with mock.patch.object(ggm_writing, "search_arguments", lambda *_: {}):
         return measured(suggest, items, **options)
 
 

@@ -1,5 +1,6 @@
 """What each stage of suggesting hashtags costs, measured inside the pipeline itself."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 from transformers_ggm import HashtagGenerationPipeline
-from transformers_ggm.pipelines import hashtag_generation
+from transformers_ggm.pipelines import ggm_writing, hashtag_generation
 
 REST = "the rest"
 STAGES = (
@@ -21,28 +22,38 @@ STAGES = (
     "decoding",
     REST,
 )
+# Where a pipeline is asked to: in a thread, beside the others. What these wait for it is counted to the rest.
+READING = ("speech", "screen")
 
 
 class StageTimes(dict):
-    """Seconds by stage. What a stage takes within another one is counted to itself alone."""
+    """
+    Seconds by stage. What a stage takes within another one of its thread is counted to itself alone.
+
+    Attributes:
+        before_decoding (`float`): of the whole call without decoding the answer, whatever threads did beside each
+            other: all that reading clips changes.
+    """
 
     def __init__(self):
-        super().__init__(dict.fromkeys(STAGES, 0.0))
-        self._within: list[str] = []
+        super().__init__(dict.fromkeys((*READING, *STAGES), 0.0))
+        self.before_decoding = 0.0
+        self._of_thread = threading.local()
 
     @contextmanager
     def of(self, stage: str) -> Iterator[None]:
         """Adds what the block takes to a stage."""
-        self._within.append(stage)
+        within = self._of_thread.__dict__.setdefault("stages", [])
+        within.append(stage)
         started = time.perf_counter()
         try:
             yield
         finally:
             seconds = time.perf_counter() - started
-            self._within.pop()
+            within.pop()
             self[stage] += seconds
-            if self._within:
-                self[self._within[-1]] -= seconds
+            if within:
+                self[within[-1]] -= seconds
 
     def timed(self, stage: str, function: Callable) -> Callable:
         """A function whose calls are counted to a stage."""
@@ -76,11 +87,15 @@ def measured(suggest: HashtagGenerationPipeline, items: list[dict[str, Any]], **
         (encoder.vision_encoder, "forward", "vision"),
         (encoder.audio_encoder, "forward", "audio"),
         (suggest.model, "generate", "decoding"),
-        (hashtag_generation, "token_log_probs", "decoding"),
+        (ggm_writing, "token_log_probs", "decoding"),
     ]
+    readers = () if suggest._reading is None else (suggest._reading.speech, suggest._reading.screen)
+    places += [(reader, "read", stage) for reader, stage in zip(readers, READING) if reader is not None]
     with ExitStack() as stack:
         for owner, name, stage in places:
             stack.enter_context(mock.patch.object(owner, name, times.timed(stage, getattr(owner, name))))
+        started = time.perf_counter()
         with times.of(REST):
             suggest(items, batch_size=len(items), **options)
+        times.before_decoding = time.perf_counter() - started - times["decoding"]
     return times

@@ -11,7 +11,8 @@ Before `test`, the posts of `validation` are added to the index, as posts are th
 
 Where there are too few rows for that, `leave_one_out: true` fits the ranker on all rows of `train` and `validation`,
 each with the candidates that the sources find without it. `--split validation` measures on `validation` what learned
-from `train` alone: to choose a configuration without the test.
+from `train` alone: to choose a configuration without the test. `--without screen_text` measures the whole once more as
+if that column were not there, and tests the difference.
 
 Needs `pip install transformers-ggm[recommend,eval]`.
 """
@@ -21,6 +22,7 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,44 +77,65 @@ class Posts(NamedTuple):
         return Posts(*(one + more for one, more in zip(self, other)))
 
 
+class Learned(NamedTuple):
+    """A recommender with its ranker; the sources that this was fitted for, their candidates, and the rows."""
+
+    recommender: Recommender
+    fitting: Recommender
+    found: dict[str, list]
+    fitted_on: Posts
+
+
 def main() -> None:
     options = parse_options()
-    splits = read_splits(options)
-    known = splits["train"] if options.split == "validation" else splits["train"] + splits["validation"]
+    rows = {split: read_rows(options, split) for split in SPLITS}
+    splits = posts_of(rows, options)
     encoders = make_encoders(options, splits["train"])
-    learned = make_sources(options, known, encoders)
-    if options.leave_one_out or options.split == "validation":
-        fitted_on = known
-        fitting = Recommender(learned, counts=hashtag_counts(known), k=options.k)
-        found = gather_candidates(learned, known.clues, options.k, training=True)
-    else:
-        fitted_on = splits["validation"]
-        first = make_sources(options, splits["train"], encoders)
-        fitting = Recommender(first, counts=hashtag_counts(splits["train"]), k=options.k)
-        found = gather_candidates(first, fitted_on.clues, options.k)
-    ranker = fitted(fitting, found, fitted_on, options)
+    learned = learn(splits, encoders, options)
+    sources, found, fitted_on = learned.recommender.sources, learned.found, learned.fitted_on
     weights = learn_fusion_weights(found, fitted_on.hashtags)
     fused = reciprocal_rank_fusion(found, options.k, weights)
     cuts = {name: best_k(ranked(rows), fitted_on.hashtags) if any(rows) else 1 for name, rows in found.items()}
     cuts["fused"] = best_k(ranked(fused), fitted_on.hashtags)
 
     tested = splits[options.split]
-    answers, seconds = ask_each(learned, tested, options.k)
+    answers, seconds = ask_each(sources, tested, options.k)
     best = print_sources(answers, seconds, cuts, tested, weights, options)
-    recommender = Recommender(learned, ranker, hashtag_counts(known), options.k)
     print("\n| ranker | F1 | ROUGE-1 | ROUGE-2 | calibration error |\n|---|---|---|---|---|")
-    of_ranker = print_ranker("all sources", recommender, answers, tested, options.plot)
-    for left_out in learned if options.ablation else ():
-        kept = [source for source in learned if source.name != left_out.name]
-        fewer = Recommender(
-            [source for source in fitting.sources if source.name != left_out.name], None, fitting.counts
-        )
-        without = Recommender(kept, fitted(fewer, found, fitted_on, options), recommender.counts, options.k)
-        print_ranker(f"without {left_out.name}", without, answers, tested)
+    of_ranker = print_ranker("all sources", learned.recommender, answers, tested, options.plot)
+    for left_out in sources if options.ablation else ():
+        print_ranker(f"without {left_out.name}", without_source(learned, left_out.name, options), answers, tested)
+    if options.without:
+        compare_without(rows, encoders, of_ranker, options)
     test = paired_test(of_ranker, answers_f1(answers[best], cuts[best], tested))
     print(f"\nranker against {best} alone: {test.difference:+.1f} F1, p = {test.p_value:.4f} (paired permutations)")
     if options.output_dir:
-        recommender.save_pretrained(options.output_dir)
+        learned.recommender.save_pretrained(options.output_dir)
+
+
+def learn(splits: dict[str, Posts], encoders: dict, options: Namespace) -> Learned:
+    """Fits the ranker on rows that its sources do not know, or on all rows, each without itself."""
+    known = splits["train"] if options.split == "validation" else splits["train"] + splits["validation"]
+    sources = make_sources(options, known, encoders)
+    if options.leave_one_out or options.split == "validation":
+        fitted_on = known
+        fitting = Recommender(sources, counts=hashtag_counts(known), k=options.k)
+        found = gather_candidates(sources, known.clues, options.k, training=True)
+    else:
+        fitted_on = splits["validation"]
+        first = make_sources(options, splits["train"], encoders)
+        fitting = Recommender(first, counts=hashtag_counts(splits["train"]), k=options.k)
+        found = gather_candidates(first, fitted_on.clues, options.k)
+    ranker = fitted(fitting, found, fitted_on, options)
+    return Learned(Recommender(sources, ranker, hashtag_counts(known), options.k), fitting, found, fitted_on)
+
+
+def without_source(learned: Learned, name: str, options: Namespace) -> Recommender:
+    """The recommender without one of its sources, with a ranker of its own."""
+    whole, fitting = learned.recommender, learned.fitting
+    fewer = Recommender([source for source in fitting.sources if source.name != name], None, fitting.counts)
+    ranker = fitted(fewer, learned.found, learned.fitted_on, options)
+    return Recommender([source for source in whole.sources if source.name != name], ranker, whole.counts, options.k)
 
 
 def parse_options() -> Namespace:
@@ -123,6 +146,9 @@ def parse_options() -> Namespace:
     parser.add_argument("--sources", nargs="+", default=["posts", "words", "history", "frequent"])
     parser.add_argument(
         "--texts", nargs="*", default=[], help="further columns whose words stand before the description"
+    )
+    parser.add_argument(
+        "--without", nargs="+", default=[], help="columns that the whole is also measured without, and compared with"
     )
     parser.add_argument("--neighbours", type=int, default=20, help="similar posts that are looked at")
     parser.add_argument("--k", type=int, default=50, help="candidates of each source")
@@ -138,8 +164,9 @@ def parse_options() -> Namespace:
     return parser.parse_args()
 
 
-def read_splits(options: Namespace) -> dict[str, Posts]:
-    rows = {split: read_rows(options, split) for split in SPLITS}
+def posts_of(rows: dict[str, list[dict]], options: Namespace, without: Sequence[str] = ()) -> dict[str, Posts]:
+    """The posts of each split, as if some columns were not known."""
+    rows = {split: [as_known(row, options, without) for row in of_split] for split, of_split in rows.items()}
     splits = {}
     for split in SPLITS:
         clues = clues_of(rows[split], *(others for other, others in rows.items() if other != split))
@@ -150,11 +177,15 @@ def read_splits(options: Namespace) -> dict[str, Posts]:
     return splits
 
 
+def as_known(row: dict, options: Namespace, without: Sequence[str]) -> dict:
+    row = {name: value for name, value in row.items() if name not in without}
+    return {**row, "description": "\n".join(row[name] for name in (*options.texts, "description") if row.get(name))}
+
+
 def read_rows(options: Namespace, split: str) -> list[dict]:
     file = options.data_dir / split / "metadata.jsonl"
     rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     for row in rows:
-        row["description"] = "\n".join(row[name] for name in (*options.texts, "description") if row.get(name))
         if any(name.endswith("_frames") for name in options.sources):
             media = decode_media(file.parent / row["file_name"], sample_timestamps=lambda _: options.frame_times)
             row["frames"] = torch.nn.functional.interpolate(
@@ -272,6 +303,22 @@ def print_ranker(name: str, recommender: Recommender, found, posts: Posts, plot=
     figures = [f"{interval.mean:.1f} ({interval.low:.1f} to {interval.high:.1f})" for interval in intervals.values()]
     print(f"| {name} | {' | '.join(figures)} | {expected_calibration_error(*best):.3f} |", flush=True)
     return metrics["f1"]
+
+
+def compare_without(rows: dict[str, list[dict]], encoders: dict, of_all: np.ndarray, options: Namespace) -> None:
+    """What some columns gain: over all rows, and over those where there is something in them."""
+    splits = posts_of(rows, options, options.without)
+    recommender = learn(splits, encoders, options).recommender
+    found = gather_candidates(recommender.sources, splits[options.split].clues, options.k)
+    names = " and ".join(options.without)
+    of_fewer = print_ranker(f"without {names}", recommender, found, splits[options.split])
+    print(f"\n| F1 | rows | with {names} | without | difference | p, paired permutations |\n|---|---|---|---|---|---|")
+    has_any = np.array([any(row.get(name) for name in options.without) for row in rows[options.split]])
+    for name, chosen in (("all rows", np.full(len(has_any), True)), ("rows that have any", has_any)):
+        if chosen.any():
+            test = paired_test(of_all[chosen], of_fewer[chosen])
+            means = f"{of_all[chosen].mean():.1f} | {of_fewer[chosen].mean():.1f} | {test.difference:+.1f}"
+            print(f"| {name} | {test.videos} | {means} | {test.p_value:.4f} |")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,17 @@ def test_page_of_metrics(run, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "section"), [("bench_recommending.py", "recommending"), ("bench_reading.py", "reading")]
+)
+def test_page_of_one_section(run, tmp_path, name, section):
+    """Would fail if a part of `make bench` measured for a page that has no place for it."""
+    assert "does not exist" in run(name, "--output", tmp_path / "missing.md")
+    assert f"0 parts between the marks ('<!-- {section} -->'" in run(
+        name, "--output", page(tmp_path / "other", "stages")
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "option"),
     [("bench_decoding.py", "--keep"), ("bench_throughput.py", "--keep"), ("bench_pool.py", "--folder")],
 )
@@ -62,3 +73,12 @@ def test_clips_that_are_kept_follow_their_renderer(monkeypatch, tmp_path):
         copy.write_text((BENCHMARKS / "bench_decoding.py").read_text() + "# changed\n" * number)
         names.append(runpy.run_path(str(copy))["clip_name"](7.5, 60))
     assert names[0] != names[1] and names[0].startswith("7.5s-60-0-")
+
+
+def test_readers_that_are_not_installed(monkeypatch, tmp_path, capsys):
+    """Would fail if a package that is missing ended the measurement, or its row were left out in silence."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    installed = runpy.run_path(str(BENCHMARKS / "bench_reading.py"))["installed"]
+    readers = {"one": (("torch",), lambda folder: folder), "two": (("torch", "no_such_package"), pytest.fail)}
+    assert installed(readers, tmp_path) == {"one": tmp_path}
+    assert capsys.readouterr().out == "Left out: two (no_such_package not installed).\n"

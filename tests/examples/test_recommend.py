@@ -81,6 +81,23 @@ def test_leave_one_out(tmp_path, monkeypatch, capsys):
     assert lines[0].split("|")[2].strip().startswith("100.0")
 
 
+def test_without_a_column(tmp_path, monkeypatch, capsys):
+    """Would fail if a column that is left out were read all the same, or the wrong rows were compared."""
+    write_data(tmp_path, {"train": 90, "validation": 60, "test": 30})
+    for split in ("train", "validation", "test"):
+        file = tmp_path / split / "metadata.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        rows = [row | {"description": "look", "seen": row["description"] * (int(row["id"]) % 2)} for row in rows]
+        file.write_text("".join(json.dumps({**row, "user": None}) + "\n" for row in rows))
+    run(monkeypatch, tmp_path, "--texts", "seen", "--without", "seen", "--no_ablation")
+    lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    table = {name.strip(): [cell.strip() for cell in cells] for name, *cells in lines}
+    assert float(table["without seen"][0].split()[0]) < float(table["all sources"][0].split()[0])
+    assert table["all rows"][0] == "30" and table["rows that have any"][0] == "15"
+    _, known, unknown, difference, p_value = map(float, table["rows that have any"])
+    assert known == 100 and unknown < 60 and difference > 40 and p_value < 0.05
+
+
 def test_classes_do_not_see_what_they_are_asked_for(monkeypatch):
     """Would fail if a row's own hashtags told the regressions what to answer for it."""
     monkeypatch.syspath_prepend(EXAMPLES)

@@ -6,6 +6,7 @@ decoded:
 """
 
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def hold(pipe, clip):
 
 
 if __name__ == "__main__":
+    # A shell has what it runs in the background ignore Ctrl-C, tests and all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     hold(*sys.argv[1:3])
     del sys.argv[1:3]
     runpy.run_module("transformers_ggm", run_name="__main__", alter_sys=True)

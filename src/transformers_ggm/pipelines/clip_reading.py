@@ -1,6 +1,8 @@
 """What the pipeline reads in clips, where it is asked to: their speech, and their screens."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -116,6 +118,20 @@ class ClipReading:
     def reads(self, clue: str) -> bool:
         """Whether a text is read here: `"transcript"` or `"screen_text"`."""
         return (self.speech if clue == "transcript" else self.screen) is not None
+
+    @contextmanager
+    def beside(
+        self, rows: Sequence[Clues], to_read: Sequence[Mapping[str, Any]], on_error: str
+    ) -> Iterator["Future[list[Clues]]"]:
+        """
+        Reads while the block runs, which ends when all is read. CTranslate2 and ONNX Runtime let go of the interpreter
+        and have phases in which one core works: what encodes clips takes the others.
+
+        Args:
+            rows, to_read, on_error: as of [`~ClipReading.read`], whose answer or exception the future has.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="reading") as thread:
+            yield thread.submit(self.read, rows, to_read, on_error)
 
     def read(self, rows: Sequence[Clues], to_read: Sequence[Mapping[str, Any]], on_error: str) -> list[Clues]:
         """

@@ -46,6 +46,7 @@ from .recommending import (
     writes,
 )
 from .top_models import top_model
+from .writing import HashtagWriter
 
 logger = logging.get_logger(__name__)
 
@@ -466,10 +467,6 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             num_guidance = self.processor.num_guidance
         if hashtag_pool is None:
             hashtag_pool = self.hashtag_pool
-        if self._reading is not None:
-            read = self._reading.read(model_inputs["clues"], model_inputs["to_read"], on_error)
-            model_inputs = {**model_inputs, "clues": read}
-        self._tell_missing_texts(model_inputs.get("clues", ()))
         outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
 
@@ -514,11 +511,11 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         words, recommender = rows["description"], self.recommender
         read_texts = () if self._writer is None else self._writer.read_texts
         writer = self._writer if writes(recommender) else None
-        seen, nearest = {} if writer is None else writer.see(rows), [{} for _ in words]
-        if searched := pool_hashtags(recommender, num_guidance):
+        searched, nearest = pool_hashtags(recommender, num_guidance), [{} for _ in words]
+        rows, seen, embeds = self._read_and_see(rows, writer, bool(searched), on_error)
+        if searched:
             texts = query_texts(rows, self.retriever_processor)
             queries = shared_queries(recommender, rows.get("clues", ()), texts, self.retriever)
-            embeds = None if writer is None else writer.video_embeds(seen, self.retriever)
             asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
             nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
@@ -536,6 +533,24 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         if recommender is None:
             return outputs
         return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}
+
+    def _read_and_see(
+        self, rows: dict[str, list], writer: HashtagWriter | None, retrieves: bool, on_error: str
+    ) -> tuple[dict[str, list], dict[str, Any], torch.Tensor | None]:
+        """The batch with the words that were read in clips, and what its models saw in them meanwhile."""
+
+        def see() -> tuple[dict[str, Any], torch.Tensor | None]:
+            seen = {} if writer is None else writer.see(rows)
+            return seen, writer.video_embeds(seen, self.retriever) if writer is not None and retrieves else None
+
+        if self._reading is None:
+            seen, embeds = see()
+        else:
+            with self._reading.beside(rows["clues"], rows["to_read"], on_error) as read:
+                seen, embeds = see()
+            rows = {**rows, "clues": read.result()}
+        self._tell_missing_texts(rows.get("clues", ()))
+        return rows, seen, embeds
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
