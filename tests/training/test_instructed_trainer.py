@@ -33,6 +33,7 @@ def arguments(tmp_path, **changes):
     return GGMTrainingArguments(str(tmp_path), **defaults | changes)
 
 
+@pytest.mark.contract
 def test_learns_by_heart(folder, tmp_path):
     """Would fail if the loss were on the prompt, labels did not stand behind it, or answers had no end."""
     model, processor = load(folder, instruction="Tags?")

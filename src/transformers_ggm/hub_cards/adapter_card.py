@@ -86,7 +86,7 @@ def adapter_rows(folder: Path, adapter: dict[str, Any]) -> dict[str, str]:
 
 
 def _layers(targets: str | list[str]) -> str:
-    """A regular expression of whole names, or names, which differ in the number of the block alone."""
+    """A regular expression of whole names, or names, those of all blocks as one."""
     return (
         _code(targets)
         if isinstance(targets, str)
