@@ -20,6 +20,7 @@ from argparse import ArgumentParser, Namespace
 from collections import Counter
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -75,7 +76,7 @@ def main() -> None:
 
 
 def parse_options() -> Namespace:
-    parser = ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser = ArgumentParser(description=(__doc__ or "").strip().splitlines()[0])
     parser.add_argument("--language_model", required=True, help="Folder or Hub id.")
     parser.add_argument("--gguf_file", help="File in it, where the model is in llama.cpp's format.")
     parser.add_argument(
@@ -127,15 +128,16 @@ def tuned(options: Namespace, model, processor, sources: list[CandidateSource], 
         "prompt_language_model", num_train_epochs=1, learning_rate=5e-4, per_device_train_batch_size=8, warmup_steps=5,
         logging_steps=5, save_strategy="no", use_cpu=not torch.cuda.is_available(), disable_tqdm=True,
     )  # fmt: skip
+    adapted: Any = get_peft_model(model, config)
     trainer = InstructedTrainer(
-        get_peft_model(model, config),
+        adapted,
         arguments,
         train_dataset=Dataset.from_dict({**columns, "guidance": guidance}),
         processing_class=processor,
         data_collator=DataCollatorForInstructedGeneration(processor, inputs=["text"], guidance_dropout=1 / 3),
     )
     trainer.train()
-    return trainer.model.merge_and_unload().eval()
+    return adapted.merge_and_unload().eval()
 
 
 def similar_posts(

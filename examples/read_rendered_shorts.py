@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("prepared", type=Path, help="rendered shorts with words, prepared and read")
     columns = ["hashtags", "causes", "said", "shown", *TEXTS]
     splits = load_prepared(parser.parse_args().prepared)
-    train, test = (list(splits[split].select_columns(columns)) for split in ("train", "test"))
+    train, test = (splits[split].select_columns(columns).to_list() for split in ("train", "test"))
     read_well(test)
     print("| | " + " | ".join(f"recall {cause}" for cause in CAUSES) + " |\n|---|" + "---:|" * len(CAUSES))
     for name, recall in measure(train, test).items():

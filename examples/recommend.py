@@ -74,7 +74,7 @@ class Posts(NamedTuple):
     hashtags: list[list[str]]
 
     def __add__(self, other: "Posts") -> "Posts":
-        return Posts(*(one + more for one, more in zip(self, other)))
+        return Posts(self.rows + other.rows, self.clues + other.clues, self.hashtags + other.hashtags)
 
 
 class Learned(NamedTuple):
@@ -188,6 +188,7 @@ def read_rows(options: Namespace, split: str) -> list[dict]:
     for row in rows:
         if any(name.endswith("_frames") for name in options.sources):
             media = decode_media(file.parent / row["file_name"], sample_timestamps=lambda _: options.frame_times)
+            assert media.frames is not None, "asked for by its times"
             row["frames"] = torch.nn.functional.interpolate(
                 media.frames.float(), PICTURE_SIZE, mode="bilinear", antialias=True
             ).byte()
@@ -210,7 +211,9 @@ def make_encoders(options: Namespace, train: Posts) -> dict[str, RememberingEnco
     if any(name.endswith("_frames") for name in options.sources):
         encoders["frames"] = RememberingEncoder(PictureEncoder())
     if any(name.endswith("_sound") for name in options.sources):
-        encoders["sound"] = RememberingEncoder(SoundEncoder([clue.sound for clue in train.clues]))
+        encoders["sound"] = RememberingEncoder(
+            SoundEncoder([clue.sound for clue in train.clues if clue.sound is not None])
+        )
     return encoders
 
 
@@ -282,7 +285,7 @@ def print_sources(answers, seconds, cuts, posts: Posts, weights, options: Namesp
         recall = recall_at_k(ranked(rows), posts.hashtags, (10, 50))
         figures[name] = answers_f1(rows, cut, posts).mean()
         print(f"| {name} | {recall[10]:.1f} | {recall[50]:.1f} | {cut} | {figures[name]:.1f} | {milliseconds} |")
-    return max(answers, key=figures.get)
+    return max(answers, key=lambda name: figures[name])
 
 
 def print_ranker(name: str, recommender: Recommender, found, posts: Posts, plot=None) -> np.ndarray:
@@ -294,6 +297,7 @@ def print_ranker(name: str, recommender: Recommender, found, posts: Posts, plot=
     shown = [[found.hashtag for found in row] for row in recommender.rank(features)]
     metrics = hashtag_metrics_per_video(shown, posts.hashtags, order="sorted")
     intervals = bootstrap_intervals({figure: metrics[figure] for figure in ("f1", "rouge1", "rouge2")})
+    assert recommender.ranker is not None
     probabilities = features.by_row(recommender.ranker.probabilities(features.values))
     truth = features.by_row(features.truth(posts.hashtags))
     pairs = [(p.numpy(), t.numpy()) for p, t in zip(probabilities, truth) if len(p)]

@@ -111,7 +111,8 @@ def candidates_of(sources: list, folder: Path, rows: list[dict], processor: GGMP
 def clues_of_clip(folder: Path, row: dict, processor: GGMProcessor) -> Clues:
     media = processor.decode_media(str(folder / row["file_name"]))
     frames = processor.video_processor.resize_frames(media.frames)
-    return Clues(row["description"], frames=frames, sound=media.audio)
+    sound = None if media.audio is None else torch.from_numpy(media.audio)
+    return Clues(row["description"], frames=frames, sound=sound)
 
 
 def figures(shown: list[list[str]], rows: list[dict]) -> str:
@@ -121,6 +122,7 @@ def figures(shown: list[list[str]], rows: list[dict]) -> str:
 
 
 def calibration_error(recommender: Recommender, features: CandidateFeatures, rows: list[dict]) -> float:
+    assert recommender.ranker is not None
     probabilities = features.by_row(recommender.ranker.probabilities(features.values))
     truth = features.by_row(features.truth([row["hashtags"] for row in rows]))
     return expected_calibration_error(*best_of_rows([p.numpy() for p in probabilities], [t.numpy() for t in truth]))

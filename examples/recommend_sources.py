@@ -77,7 +77,7 @@ class SoundEncoder:
 
     reads = "sound"
 
-    def __init__(self, sounds: Sequence[np.ndarray]):
+    def __init__(self, sounds: Sequence[torch.Tensor]):
         self.window = audio_utils.window_function(640, "hann")
         self.filters = audio_utils.mel_filter_bank(321, 64, 50, 8000, SAMPLING_RATE, norm="slaney", mel_scale="slaney")
         features = np.stack([self._features(sound) for sound in sounds])
@@ -163,8 +163,11 @@ class ClassesSource(CandidateSource):
         """The inner products of what the encoder makes of rows that are known, and of those asked with these."""
         if self.encoder is None:
             index = SparseIndex.of_texts([row.text for row in known])
-            texts = ([row.text for row in rows] for rows in (known, asked))
-            return tuple(torch.tensor(np.stack([*index.similarities(part)])).double() for part in texts)
+            among, across = (
+                torch.tensor(np.stack([*index.similarities([row.text for row in rows])])).double()
+                for rows in (known, asked)
+            )
+            return among, across
         first, second = (
             self.encoder.encode([getattr(row, self.encoder.reads) for row in rows]).double() for rows in (known, asked)
         )

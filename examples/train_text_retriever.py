@@ -60,7 +60,10 @@ def main() -> None:
     trainer.train()
     as_given = TextEncoder.from_pretrained(options.encoder)
     trained = TextEncoder(
-        retriever.backbone.cpu(), as_given.tokenizer, retriever.config.text_pooling, max_length=as_given.max_length
+        retriever.backbone.cpu(),
+        as_given.tokenizer,
+        retriever.config.text_pooling or as_given.pooling,
+        max_length=as_given.max_length,
     )
     trained.save_pretrained(options.output_dir)
 

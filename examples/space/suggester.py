@@ -69,12 +69,14 @@ class Suggester:
     @property
     def fuses(self) -> bool:
         """Whether guidance is joined of several sources."""
-        return self.recommends and self.pipeline.recommender.guidance is not None
+        recommender = self.pipeline.recommender
+        return recommender is not None and recommender.guidance is not None
 
     @property
     def ranks(self) -> bool:
         """Whether scores are probabilities."""
-        return self.recommends and self.pipeline.recommender.ranker is not None
+        recommender = self.pipeline.recommender
+        return recommender is not None and recommender.ranker is not None
 
     @property
     def sampling_rate(self) -> int | None:
