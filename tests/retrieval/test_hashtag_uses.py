@@ -116,6 +116,10 @@ def test_copies_are_counted_apart():
     pool.observe([post(["snow"])])
     mine, sent = pool.copy(), pickle.loads(pickle.dumps(pool))
     mine.observe([post(["snow"]), post(["rain"])])
+    pool.copy()
+    pool.observe([post(["heat"])])
+    pool.uses.remove(["heat"])
+    assert "heat" not in mine.uses
     assert len(pool.uses) == 1 and int(pool.uses.counters.uses[0]) == 1 and len(sent.uses) == 1
 
 

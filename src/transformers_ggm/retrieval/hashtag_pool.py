@@ -231,7 +231,7 @@ class HashtagPool:
 
         ```
         """
-        # Enough for rows, since changes put new objects in place of the old ones and never write into them.
+        # Enough for rows: changes put new objects in place of the old ones and never write into them.
         same = copy.copy(self)
         same._uses = self._uses.copy()
         return same
@@ -298,6 +298,7 @@ class HashtagPool:
         embeddings: torch.Tensor,
         counts: Sequence[int],
         removed: Iterable[str] = (),
+        uses: HashtagUses | None = None,
     ) -> None:
         """
         Takes over what is known of hashtags elsewhere, such as in a [`PoolStore`]: all of it at once.
@@ -308,6 +309,7 @@ class HashtagPool:
             embeddings (`torch.Tensor` of shape `(n, d)`): Their vectors, by the retriever of the pool.
             counts (`Sequence[int]`): How often each one was seen.
             removed (`Iterable[str]`): Hashtags that go; those that are not there are passed over.
+            uses ([`HashtagUses`], *optional*): The new uses of the pool, in the place of those that it has.
 
         Raises:
             HashtagError: One is no hashtag, or stands there twice.
@@ -327,7 +329,8 @@ class HashtagPool:
                 after = after.followed_by(new, given[~known], vectors)
             gone = list(dict.fromkeys(map(pool_key, removed)))
             self._rows = after.without([row for row in after.names.find(gone) if row is not None])
-            self._uses.remove(gone)
+            if uses is not None:
+                self._uses = uses
 
     def observe(self, posts: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
         """

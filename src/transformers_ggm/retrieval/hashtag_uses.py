@@ -139,6 +139,8 @@ class HashtagUses:
         self._rows: dict[tuple[int, int], int] = {}
         self._spellings: dict[int, dict[str, int]] = {}
         self.counters = UseCounters()
+        # Whether a copy has the same lists and dictionaries.
+        self._is_shared = False
         self._changing = threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -150,14 +152,20 @@ class HashtagUses:
         self._changing = threading.RLock()
 
     def copy(self) -> "HashtagUses":
-        """The same uses, changed apart from these."""
+        """The same uses, changed apart from these; it costs nothing until one of the two is changed."""
         same = HashtagUses()
         with self._changing:
-            same.hashtags, same.scopes = list(self.hashtags), list(self.scopes)
-            same._numbers, same._scope_numbers = dict(self._numbers), dict(self._scope_numbers)
-            same._rows, same.counters = dict(self._rows), self.counters
-            same._spellings = {number: dict(counts) for number, counts in self._spellings.items()}
+            self._is_shared = True
+            same.__setstate__(self.__getstate__())
         return same
+
+    def _own(self) -> None:
+        """To be called before a change."""
+        if self._is_shared:
+            self.hashtags, self.scopes, self._rows = list(self.hashtags), list(self.scopes), dict(self._rows)
+            self._numbers, self._scope_numbers = dict(self._numbers), dict(self._scope_numbers)
+            self._spellings = {number: dict(counts) for number, counts in self._spellings.items()}
+            self._is_shared = False
 
     def observe(self, posts: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
         """
@@ -179,6 +187,7 @@ class HashtagUses:
         """
         read = _read_posts(posts, now)
         with self._changing:
+            self._own()
             return self._count(read)
 
     def _count(self, posts: "list[_Post]") -> dict[str, int]:
@@ -227,6 +236,7 @@ class HashtagUses:
         with self._changing:
             gone = [self._numbers[hashtag] for hashtag in hashtags if hashtag in self._numbers]
             if gone:
+                self._own()
                 self._keep(~np.isin(self.counters.hashtags, gone))
 
     def _keep(self, rows: np.ndarray) -> None:
@@ -236,23 +246,18 @@ class HashtagUses:
         self._rows = {pair: row for row, pair in enumerate(zip(kept.hashtags.tolist(), kept.scopes.tolist()))}
         self.counters = kept
 
-    def put(self, hashtag: str, scope: str, uses: int, decayed: Sequence[float], first: int, last: int) -> None:
+    def put(self, entries: Sequence[tuple[str, str, int, Sequence[float], int, int]]) -> None:
         """
-        Sets what is known of one hashtag in one scope, such as what was saved.
+        Sets what is known of hashtags, such as what was saved.
 
         Args:
-            hashtag (`str`): Normalised.
-            scope (`str`): `""`, `"language=en"`, `"country=JP"`, ...
-            uses (`int`), decayed (4 `float`), first, last (`int`): As in [`UseCounters`].
+            entries (`Sequence[tuple]`): As [`~HashtagUses.entries`] gives them.
         """
-        self.put_all([(hashtag, scope, uses, decayed, first, last)])
-
-    def put_all(self, entries: Sequence[tuple[str, str, int, Sequence[float], int, int]]) -> None:
-        """[`~HashtagUses.put`] for many."""
         if not entries:
             return
         hashtags, scopes, uses, decayed, first, last = zip(*entries)
         with self._changing:
+            self._own()
             pairs = [(self._number(hashtag), self._scope(scope)) for hashtag, scope in zip(hashtags, scopes)]
             rows = np.array([self._rows.setdefault(pair, len(self._rows)) for pair in pairs])
             self._grow()
@@ -262,9 +267,52 @@ class HashtagUses:
                 getattr(after, name)[rows] = np.array(values)
             self.counters = after
 
+    def merge(self, other: "HashtagUses") -> None:
+        """
+        Counts uses that were counted elsewhere, as if they had been observed here.
+
+        Args:
+            other ([`HashtagUses`]): Stays as it is.
+        """
+        theirs = list(other.entries())
+        with self._changing:
+            missing = [(*entry[:2], 0, [0.0] * len(HALF_LIVES), np.iinfo(np.int64).max, _NEVER) for entry in theirs]
+            self.put([entry for entry in missing if self._row(*entry[:2]) is None])
+            rows = np.array([self._row(*entry[:2]) for entry in theirs], np.int64)
+            mine, counters = self.counters.taken(rows), other.counters
+            last = np.maximum(mine.last, counters.last)
+            decayed = mine.decayed * halved(last, mine.last) + counters.decayed * halved(last, counters.last)
+            uses, first = mine.uses + counters.uses, np.minimum(mine.first, counters.first)
+            columns = (column.tolist() for column in (uses, decayed, first, last))
+            self.put([(*entry[:2], *values) for entry, *values in zip(theirs, *columns)])
+            for number, counts in other._spellings.items():
+                known = self.spellings(other.hashtags[number])
+                added = {spelling: known.get(spelling, 0) + count for spelling, count in counts.items()}
+                self.put_spellings(other.hashtags[number], known | added)
+
+    def replace(self, hashtags: Iterable[str], other: "HashtagUses") -> None:
+        """
+        Takes the uses of some hashtags from elsewhere, in the place of those that are known here.
+
+        Args:
+            hashtags (`Iterable[str]`): Normalised; those that `other` has not are forgotten.
+            other ([`HashtagUses`]): Of these hashtags.
+        """
+        with self._changing:
+            pairs = ((hashtag, scope) for hashtag in hashtags for scope in self.scopes)
+            gone = [pair for pair in pairs if self._row(*pair) is not None and other._row(*pair) is None]
+            self.remove({hashtag for hashtag, _ in gone})
+            self.put(list(other.entries()))
+            for number, counts in other._spellings.items():
+                self.put_spellings(other.hashtags[number], counts)
+
+    def _row(self, hashtag: str, scope: str) -> int | None:
+        return self._rows.get((self._numbers.get(hashtag, -1), self._scope_numbers.get(scope, -1)))
+
     def put_spellings(self, hashtag: str, counts: Mapping[str, int]) -> None:
         """Sets how often each spelling of a hashtag was written."""
         with self._changing:
+            self._own()
             self._spellings[self._number(hashtag)] = dict(counts)
 
     def spellings(self, hashtag: str) -> dict[str, int]:
@@ -281,7 +329,7 @@ class HashtagUses:
             time (`datetime` or `str`): With its zone.
             scope (`str`, defaults to `""`): Or such as `"language=en"`, `"country=JP"`.
         """
-        row = self._rows.get((self._numbers.get(hashtag, -1), self._scope_numbers.get(scope, -1)))
+        row = self._row(hashtag, scope)
         if row is None:
             return dict.fromkeys(HALF_LIVES, 0.0)
         values = self.counters.taken(np.array([row])).at(microseconds(parse_time(time)))
@@ -293,7 +341,10 @@ class HashtagUses:
         return counters.taken(counters.scopes == self._scope_numbers.get(scope, -1))
 
     def entries(self) -> Iterable[tuple[str, str, int, list[float], int, int]]:
-        """What [`~HashtagUses.put_all`] takes, of all hashtags."""
+        """
+        What is known of all hashtags: each with the scope (`""`, `"language=en"`, `"country=JP"`, ...), its uses, the
+        four counters as of the last use, and the times of the first and the last one in microseconds.
+        """
         counters = self.counters
         hashtags = [self.hashtags[number] for number in counters.hashtags.tolist()]
         scopes = [self.scopes[number] for number in counters.scopes.tolist()]

@@ -49,7 +49,7 @@ def read_uses(file: Path) -> HashtagUses:
     times = (table[name].cast(pa.int64()).to_pylist() for name in ("first_use", "last_use"))
     uses = HashtagUses()
     decayed = zip(*(column[name] for name in HALF_LIVES))
-    uses.put_all(list(zip(column["hashtag"], column["scope"], column["uses"], decayed, *times)))
+    uses.put(list(zip(column["hashtag"], column["scope"], column["uses"], decayed, *times)))
     for hashtag, spellings in zip(column["hashtag"], column["spellings"]):
         if spellings is not None:
             uses.put_spellings(hashtag, dict(spellings))
