@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from transformers_ggm.errors import InputError
-from transformers_ggm.recommendation import Clues, TrendsSource
+from transformers_ggm.recommendation import Clues, PostsSource, Recommender, TrendsSource
 from transformers_ggm.recommendation.checkpoint_parts import CheckpointParts
-from transformers_ggm.retrieval import HashtagPool
+from transformers_ggm.retrieval import HashtagPool, PostIndex
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -98,3 +98,19 @@ def test_observed_and_removed_hashtags_count_at_once(tmp_path):
     assert names(source.candidates([row(721)], 1)) == [["rising"]]
     with pytest.raises(InputError, match="post 0 has no time"):
         TrendsSource(pool, [{"hashtags": ["snow"]}])
+
+
+def test_posts_of_the_last_hour_count_with_the_next_call():
+    """Would fail if a new post were found neither by similar words, nor as a trend, nor its hashtag be known."""
+    index = PostIndex.build([{"description": "old words", "hashtags": ["steady"], "time": START}])
+    sources = [PostsSource(index, by="sparse"), TrendsSource(pool_of(STEADY))]
+    recommender = Recommender(sources, counts={"steady": 1})
+    new = [{**each, "description": "hot words"} for each in RISING]
+    recommender.observe(new)
+    features = recommender.features([Clues("so hot words", time=START + timedelta(hours=720))])
+    (hashtags,), (by,) = features.hashtags, features.sources
+    assert dict(zip(hashtags, by))["rising"] == ["posts_sparse", "trends"]
+    assert recommender.counts == {"steady": 1, "rising": 10}
+    with pytest.raises(InputError, match="no time"):
+        recommender.observe([{"hashtags": ["snow"]}])
+    assert len(index) == 11
