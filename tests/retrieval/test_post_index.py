@@ -74,7 +74,7 @@ def test_sparse_search(index):
 def test_dense_search_is_by_cosine(index, encoder):
     """Would fail if vectors were not normalised, or the nearest posts were others than those of plain arithmetic."""
     texts = ["first snow on a hill", "a lake"]
-    vectors = torch.nn.functional.normalize(encoder.encode([post_index.post_text(post) for post in POSTS]), dim=-1)
+    vectors = torch.nn.functional.normalize(encoder.encode([post_reading.post_text(post) for post in POSTS]), dim=-1)
     cosines = torch.nn.functional.normalize(encoder.encode(texts), dim=-1) @ vectors.half().float().T
     rows = index.search(texts, k=4, by="dense")
     for row, expected in zip(rows, cosines):
