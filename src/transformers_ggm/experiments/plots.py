@@ -1,4 +1,4 @@
-"""Pictures of the tables, as PNG files: bars with intervals, the sweep over the guidance, frequency buckets, ageing."""
+"""Pictures of the tables, as PNG files: bars with intervals, sweep over the guidance, frequency buckets, ageing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
