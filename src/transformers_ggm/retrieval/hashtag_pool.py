@@ -308,7 +308,7 @@ class HashtagPool:
                 come at the end.
             embeddings (`torch.Tensor` of shape `(n, d)`): Their vectors, by the retriever of the pool.
             counts (`Sequence[int]`): How often each one was seen.
-            removed (`Iterable[str]`): Hashtags that go; those that are not there are passed over.
+            removed (`Iterable[str]`, defaults to `()`): Hashtags that go; those that are not there are passed over.
             uses ([`HashtagUses`], *optional*): The new uses of the pool, in the place of those that it has.
 
         Raises:

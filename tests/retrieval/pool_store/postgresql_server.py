@@ -72,9 +72,9 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError((self.folder / "log").read_text())
 
-    def stop(self) -> None:
-        """As an administrator who does not wait for clients."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """As an administrator who does not wait for clients; by SIGQUIT at once."""
+        self.process.send_signal(how)
         self.process.wait(timeout=60)
 
     def url(self, database: str = "postgres") -> str:
@@ -95,4 +95,4 @@ def postgresql_server():
             yield server
         finally:
             if server.process.poll() is None:
-                server.stop()
+                server.stop(signal.SIGQUIT)

@@ -1,6 +1,5 @@
 """The hashtags that are on the rise."""
 
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,8 @@ PRIOR_USES = 1.0
 # The 5% quantile of the standard normal distribution.
 _LOW = -1.645
 _DAY, _MONTH = list(HALF_LIVES).index("day"), list(HALF_LIVES).index("month")
-_MICROSECONDS_OF_A_DAY = 86_400e6
+_MICROSECONDS_OF_A_DAY = 86_400 * 10**6
+_MICROSECONDS_OF_A_MONTH = 30 * _MICROSECONDS_OF_A_DAY
 
 
 @register_source("trends")
@@ -33,7 +33,7 @@ class TrendsSource(CandidateSource):
     trend. The scores everywhere, in the row's language and in its country are added, as far as these are known.
 
     Nothing at or after a row's time is used: hashtags whose last use is later are left out. A row without a time is
-    one after all that was observed. It costs some milliseconds for each different time of a batch and 50,000 hashtags.
+    one after all that was observed. It costs a few milliseconds for each different time of a batch and 50,000 hashtags.
 
     Evidence: `hour`, `day`, `week`, `month`, the logarithms of the decayed uses; `rise`, the lower bound; `language`
     and `country`, as `day` but in those of the row; `age`, the logarithm of the days since the first use.
@@ -130,45 +130,48 @@ def _rising(uses: HashtagUses, row: Clues, k: int) -> list[Candidate]:
     # A row without a time comes after everything.
     time = latest + 1 if row.time is None else microseconds(row.time)
     scores: dict[int, float] = {}
-    of_scope: dict[str, dict[int, float]] = {}
-    known = uses.of_scope(EVERYWHERE)
+    found: dict[str, UseCounters] = {}
     # The first of all: a language that was never used before is on the rise.
-    start = int(known.first.min())
+    observed = time - uses.earliest
     for scope in scopes_of(row.language, row.country):
-        counters = known if scope == EVERYWHERE else uses.of_scope(scope)
-        counters = counters.taken(counters.last < time)
+        counters = uses.of_scope(scope)
+        # After a month without use nothing is left that could rise.
+        counters = counters.taken((counters.last < time) & (counters.last > time - _MICROSECONDS_OF_A_MONTH))
         decayed = counters.at(time)
-        scored = np.log1p(decayed[:, _DAY]) * rises(decayed, time - start)
+        scored = np.log1p(decayed[:, _DAY]) * rises(decayed, observed)
         best = np.argsort(-scored, kind="stable")[: 4 * k]
         for number, score in zip(counters.hashtags[best].tolist(), scored[best].tolist()):
             scores[number] = scores.get(number, 0.0) + score
-        kind = scope.partition("=")[0]
-        of_scope[kind] = dict(zip(counters.hashtags.tolist(), np.log1p(decayed[:, _DAY]).tolist()))
-    best = dict(sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k])
-    evidence = _evidence(known.taken(np.isin(known.hashtags, list(best))), time, start, of_scope)
-    names = {number: uses.hashtags[number] for number in best}
+        found[scope.partition("=")[0]] = counters
+    chosen = dict(sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k])
+    found = {scope: counters.taken(np.isin(counters.hashtags, list(chosen))) for scope, counters in found.items()}
+    names = {number: uses.hashtags[number] for number in chosen}
     return best_candidates(
-        {names[number]: score for number, score in best.items()},
+        {names[number]: score for number, score in chosen.items()},
         k,
-        {names[number]: of_one for number, of_one in evidence.items()},
+        {names[number]: of_one for number, of_one in _evidence(found, time, observed).items()},
     )
 
 
-def _evidence(
-    counters: UseCounters, time: int, start: int, of_scope: dict[str, dict[int, float]]
-) -> dict[int, dict[str, float]]:
+def _evidence(found: Mapping[str, UseCounters], time: int, observed: int) -> dict[int, dict[str, float]]:
+    counters = found[EVERYWHERE]
     decayed = counters.at(time)
-    rise = rises(decayed, time - start).tolist()
-    found = {}
-    for place, number in enumerate(counters.hashtags.tolist()):
-        found[number] = {
-            **dict(zip(HALF_LIVES, np.log1p(decayed[place]).tolist())),
-            "rise": rise[place],
+    of_scope = {
+        scope: dict(zip(part.hashtags.tolist(), np.log1p(part.at(time)[:, _DAY]).tolist()))
+        for scope, part in found.items()
+    }
+    ages = np.log1p((time - counters.first) / _MICROSECONDS_OF_A_DAY).tolist()
+    rows = zip(counters.hashtags.tolist(), np.log1p(decayed).tolist(), rises(decayed, observed).tolist(), ages)
+    return {
+        number: {
+            **dict(zip(HALF_LIVES, values)),
+            "rise": rise,
             "language": of_scope.get("language", {}).get(number, 0.0),
             "country": of_scope.get("country", {}).get(number, 0.0),
-            "age": math.log1p((time - int(counters.first[place])) / _MICROSECONDS_OF_A_DAY),
+            "age": age,
         }
-    return found
+        for number, values, rise, age in rows
+    }
 
 
 def rises(decayed: np.ndarray, observed: int) -> np.ndarray:
