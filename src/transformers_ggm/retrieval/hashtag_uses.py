@@ -335,10 +335,17 @@ class HashtagUses:
         values = self.counters.taken(np.array([row])).at(microseconds(parse_time(time)))
         return dict(zip(HALF_LIVES, values[0].tolist()))
 
-    def of_scope(self, scope: str) -> UseCounters:
-        """The counters of one scope."""
+    def used_between(self, start: int, end: int, scope: str = EVERYWHERE) -> UseCounters:
+        """
+        The counters of hashtags whose last use lies between two times.
+
+        Args:
+            start, end (`int`): In microseconds; neither is among them.
+            scope (`str`, defaults to `""`): Or such as `"language=en"`, `"country=JP"`.
+        """
         counters = self.counters
-        return counters.taken(counters.scopes == self._scope_numbers.get(scope, -1))
+        is_one = counters.scopes == self._scope_numbers.get(scope, -1)
+        return counters.taken(np.flatnonzero(is_one & (counters.last > start) & (counters.last < end)))
 
     def entries(self) -> Iterable[tuple[str, str, int, list[float], int, int]]:
         """
