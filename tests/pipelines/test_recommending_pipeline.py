@@ -127,7 +127,7 @@ def test_posts_of_the_last_hour_are_found_by_the_next_call(ranked):
     new = {"description": "eclipse at the harbour", "hashtags": ["#Eclipse2026"], "time": "2026-06-01T00:00:00Z"}
     suggest.recommender.observe([new])
     (found,) = [answer for answer in suggest(item, min_score=0.0) if answer["hashtag"] == "#eclipse2026"]
-    assert found["sources"] == ["posts_sparse"] and not found["novel"]
+    assert "posts_sparse" in found["sources"] and not found["novel"]
 
 
 def test_how_many_are_shown(suggest):
