@@ -19,6 +19,7 @@ import torch
 
 from ..errors import DatasetError
 from ..evaluation.metrics import exact_match_per_video
+from ..processing import normalize_hashtag
 from ..recommendation import (
     CandidateFeatures,
     Clues,
@@ -62,7 +63,7 @@ class Bucket:
 
 def read_rows(data_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
     """
-    The rows of the three splits, each in order of time.
+    The rows of the three splits, each in order of time, with normalised hashtags.
 
     Raises:
         DatasetError: A split is missing, or a row has no time.
@@ -75,6 +76,8 @@ def read_rows(data_dir: str | Path) -> dict[str, list[dict[str, Any]]]:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         if not all(row.get("time") for row in rows):
             raise DatasetError(f"{file} has rows without `time`: only data with times can be replayed.")
+        for row in rows:
+            row["hashtags"] = list(dict.fromkeys(map(normalize_hashtag, row["hashtags"])))
         splits[split] = sorted(rows, key=_time)
     return splits
 

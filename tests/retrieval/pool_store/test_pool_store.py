@@ -171,7 +171,7 @@ def test_the_migrations_make_the_tables_that_the_code_speaks_of(url):
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
 
-    from transformers_ggm.retrieval.pool_store.tables import METADATA
+    from transformers_ggm.retrieval.pool_store.store_tables import METADATA
 
     with PoolStore(url).engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []

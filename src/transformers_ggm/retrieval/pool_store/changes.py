@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import torch
 
 from ..hashtag_uses import HALF_LIVES, HashtagUses
-from .tables import BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .store_tables import BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
 
 # SQLite takes some ten thousand values in one statement.
 _AT_A_TIME = 10_000

@@ -16,7 +16,7 @@ from ..hashtag_table import as_iterable, counted_hashtags, named, pool_key
 from ..hashtag_uses import HALF_LIVES, HashtagUses
 from .changes import StoreChanges, read_changes, read_uses, some_at_a_time
 from .database import CHANNEL, open_database, prepare_tables, reading, writing
-from .tables import BATCHES, BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .store_tables import BATCHES, BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
