@@ -108,7 +108,7 @@ def plot_freshness(curves: Mapping[str, Mapping[float, float]], title: str, path
         axes.plot(list(curve), list(curve.values()), color=colour, marker="o", label=name)
     axes.set_xlabel("days since the last training row")
     axes.set_ylabel("F1")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(f1 for curve in curves.values() for f1 in curve.values()) or 1)
     axes.set_title(title)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
