@@ -16,7 +16,8 @@ from transformers_ggm.pipelines import DEMO_CHECKPOINT
 COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
     "tag", "prepare", "train", "render-shorts", "experiments", "demo", "pool show", "pool build", "pool add",
-    "pool remove", "pool search", "rate sheet", "rate metrics",
+    "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export", "pool import",
+    "pool upgrade", "rate sheet", "rate metrics",
 ]  # fmt: skip
 
 
@@ -133,6 +134,39 @@ def test_pool_round_trip(checkpoint, tmp_path, capsys):
     assert built.retriever_fingerprint == after.retriever_fingerprint
     assert main(["pool", "add", str(tmp_path / "pool"), "snow"]) == 1
     assert "--retriever" in capsys.readouterr().err
+
+
+def test_store_round_trip(checkpoint, tmp_path, capsys):
+    """Would fail if a pool could not be put into a store, changed there, and taken out of it, from a shell."""
+    pytest.importorskip("sqlalchemy")
+    store = ["--store", f"sqlite:///{tmp_path}/pool.db"]
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text('{"hashtags": ["#NewTrend", "#NewTrend"], "time": "2026-01-01T00:00:00Z"}\n\n')
+    before = HashtagPool.from_pretrained(checkpoint, subfolder="hashtag_pool")
+    gone = before.hashtags[1]
+    for command in (
+        ["import", str(checkpoint)],
+        ["add", "#NewTrend", "--retriever", str(checkpoint)],
+        ["remove", gone],
+        ["observe", str(posts), "--batch", "1"],
+        ["observe", str(posts), "--batch", "1"],
+        ["block", "spam*", "worse"],
+        ["unblock", "worse"],
+        ["upgrade"],
+        ["export", "--output_dir", str(tmp_path / "pool")],
+        ["show"],
+    ):
+        assert main(["pool", *command, *store]) == 0
+    lines = printed(capsys)
+    assert lines[1]["added"] == 1 and [line["uses"] for line in lines[3:5]] == [1, 0]
+    assert lines[6]["blocked"] == ["spam*"] and lines[-1] == {"blocked": "spam*"}
+    after = HashtagPool.from_pretrained(tmp_path / "pool")
+    assert set(after.hashtags) == {*before.hashtags, "newtrend"} - {gone}
+    assert dict(zip(after.hashtags, after.counts))["newtrend"] == 2 and after.uses.spellings("newtrend")
+    assert main(["pool", "observe", str(posts), "--pool", str(tmp_path / "pool")]) == 0
+    assert printed(capsys) == [{"pool": str(tmp_path / "pool"), "hashtags": 1, "uses": 1}]
+    assert main(["pool", "import", str(checkpoint), *store]) == 1
+    assert "has hashtags already" in capsys.readouterr().err
 
 
 def test_pool_of_plain_lines(checkpoint, tmp_path, capsys):

@@ -351,24 +351,47 @@ def demo(
 _POOL = "folder of a pool or of a checkpoint"
 _Pool = Annotated[Path, typer.Argument(metavar="POOL", help=_POOL)]
 _PoolOrId = Annotated[str, typer.Argument(metavar="POOL", help=f"{_POOL}, or Hub id of a pool")]
-_Hashtags = Annotated[list[str], typer.Argument(metavar="HASHTAG", help="with or without #")]
+_PoolAndHashtags = Annotated[
+    list[str],
+    typer.Argument(metavar="[POOL] HASHTAG...", help=f"{_POOL}, without --store; hashtags with or without #"),
+]
 _Retriever = Annotated[
     str | None, typer.Option("--retriever", help="folder or Hub id; that of the checkpoint by default")
 ]
+_STORE = "URL of a pool store, such as sqlite:///pool.db or postgresql+psycopg://host/database"
+_Store = Annotated[str, typer.Option("--store", help=_STORE)]
+_StoreOrNone = Annotated[str | None, typer.Option("--store", help=_STORE)]
+_Batch = Annotated[
+    str | None, typer.Option("--batch", help="name of this change: by the same name it is not made again")
+]
+
+
+def _pool_and_hashtags(given: list[str], store: str | None) -> tuple[Path | None, list[str]]:
+    if store is not None:
+        return None, given
+    if len(given) < 2:
+        raise typer.BadParameter("name a POOL (or a --store) and one HASHTAG or more.")
+    return Path(given[0]), given[1:]
 
 
 @pool_commands.command("show", cls=_Command)
-def show_pool(path: _PoolOrId) -> None:
+def show_pool(
+    path: Annotated[str | None, typer.Argument(metavar="[POOL]", help=f"{_POOL}, or Hub id of a pool")] = None,
+    store: _StoreOrNone = None,
+) -> None:
     """
     Print every hashtag with its count.
 
     \b
     Example:
       ggm pool show outputs/ggm/checkpoint | head
+      ggm pool show --store sqlite:///pool.db
     """
-    from .retrieval.pool_commands import show
+    from .retrieval.pool_commands import show, show_store
 
-    show(path)
+    if (path is None) == (store is None):
+        raise typer.BadParameter("name a POOL or a --store.")
+    show(path) if store is None else show_store(store)
 
 
 @pool_commands.command("build", cls=_Command)
@@ -400,31 +423,140 @@ def build_pool(
 
 
 @pool_commands.command("add", cls=_Command)
-def add_to_pool(path: _Pool, hashtags: _Hashtags, retriever: _Retriever = None) -> None:
+def add_to_pool(
+    hashtags: _PoolAndHashtags, retriever: _Retriever = None, store: _StoreOrNone = None, batch: _Batch = None
+) -> None:
     """
-    Add hashtags to a pool; those that are there are counted once more.
+    Add hashtags to a pool or store; those that are there are counted once more.
 
     \b
     Example:
       ggm pool add outputs/ggm/checkpoint worldcup2026 heatwave
+      ggm pool add --store sqlite:///pool.db --retriever outputs/ggm/checkpoint heatwave
     """
-    from .retrieval.pool_commands import add
+    from .retrieval.pool_commands import add, add_to_store
 
-    add(path, hashtags, retriever)
+    path, names = _pool_and_hashtags(hashtags, store)
+    add(path, names, retriever) if store is None else add_to_store(store, names, retriever, batch)
 
 
 @pool_commands.command("remove", cls=_Command)
-def remove_from_pool(path: _Pool, hashtags: _Hashtags) -> None:
+def remove_from_pool(hashtags: _PoolAndHashtags, store: _StoreOrNone = None) -> None:
     """
-    Remove hashtags from a pool.
+    Remove hashtags from a pool or store.
 
     \b
     Example:
       ggm pool remove outputs/ggm/checkpoint roadtrip
+      ggm pool remove --store sqlite:///pool.db roadtrip
     """
-    from .retrieval.pool_commands import remove
+    from .retrieval.pool_commands import remove, remove_from_store
 
-    remove(path, hashtags)
+    path, names = _pool_and_hashtags(hashtags, store)
+    remove(path, names) if store is None else remove_from_store(store, names)
+
+
+@pool_commands.command("observe", cls=_Command)
+def observe_posts(
+    posts: Annotated[
+        str,
+        typer.Argument(
+            metavar="POSTS",
+            help="file of JSON lines with hashtags, time, and language and country if known; - for stdin",
+        ),
+    ],
+    pool: Annotated[Path | None, typer.Option("--pool", help=_POOL)] = None,
+    store: _StoreOrNone = None,
+    batch: _Batch = None,
+) -> None:
+    """
+    Count the hashtags of posts, for trends.
+
+    \b
+    Example:
+      ggm pool observe posts.jsonl --pool outputs/ggm/checkpoint
+      ggm pool observe posts.jsonl --store sqlite:///pool.db --batch 2026-11-29T10
+    """
+    from .retrieval.pool_commands import observe, observe_in_store
+
+    if (pool is None) == (store is None):
+        raise typer.BadParameter("name a --pool or a --store.")
+    observe(pool, posts) if store is None else observe_in_store(store, posts, batch)
+
+
+_Patterns = Annotated[list[str], typer.Argument(metavar="PATTERN", help="hashtag; * stands for any characters")]
+
+
+@pool_commands.command("block", cls=_Command)
+def block_hashtags(patterns: _Patterns, store: _Store) -> None:
+    """
+    Block hashtags for all readers of a store.
+
+    \b
+    Example:
+      ggm pool block "spam*" --store sqlite:///pool.db
+    """
+    from .retrieval.pool_commands import block
+
+    block(store, patterns, blocked=True)
+
+
+@pool_commands.command("unblock", cls=_Command)
+def unblock_hashtags(patterns: _Patterns, store: _Store) -> None:
+    """
+    Take patterns from what a store blocks.
+
+    \b
+    Example:
+      ggm pool unblock "spam*" --store sqlite:///pool.db
+    """
+    from .retrieval.pool_commands import block
+
+    block(store, patterns, blocked=False)
+
+
+@pool_commands.command("export", cls=_Command)
+def export_pool(
+    store: _Store, output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write")]
+) -> None:
+    """
+    Write the pool of a store into a folder.
+
+    \b
+    Example:
+      ggm pool export --store sqlite:///pool.db --output_dir pool
+    """
+    from .retrieval.pool_commands import export_store
+
+    export_store(store, output_dir)
+
+
+@pool_commands.command("import", cls=_Command)
+def import_pool(path: _PoolOrId, store: _Store) -> None:
+    """
+    Fill an empty store with a pool.
+
+    \b
+    Example:
+      ggm pool import outputs/ggm/checkpoint --store sqlite:///pool.db
+    """
+    from .retrieval.pool_commands import import_into_store
+
+    import_into_store(path, store)
+
+
+@pool_commands.command("upgrade", cls=_Command)
+def upgrade_store(store: _Store) -> None:
+    """
+    Migrate a store to the tables of this version.
+
+    \b
+    Example:
+      ggm pool upgrade --store sqlite:///pool.db
+    """
+    from .retrieval.pool_commands import upgrade
+
+    upgrade(store)
 
 
 @pool_commands.command("search", cls=_Command)

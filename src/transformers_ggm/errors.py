@@ -66,6 +66,10 @@ class CheckpointError(OSError):
     """A checkpoint folder or repository lacks a part that is needed, or the part cannot be read."""
 
 
+class StoreError(OSError):
+    """A pool store cannot be reached, read or written, or was made by another version of this package."""
+
+
 class PushError(CheckpointError):
     """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""
 

@@ -119,6 +119,17 @@ def test_answers_are_those_of_the_recommender(suggest, ranked, sounding):
     assert list(found[0][0]) == ["hashtag", "score", "novel", "guided", "sources"]
 
 
+def test_posts_of_the_last_hour_are_found_by_the_next_call(ranked):
+    """Would fail if what was just posted were found after a restart alone, or not called known."""
+    suggest = pipeline("hashtag-generation", model=str(ranked), device="cpu")
+    item = {"description": "an eclipse over the harbour", "country": "CA"}
+    assert "#eclipse2026" not in {answer["hashtag"] for answer in suggest(item, min_score=0.0)}
+    new = {"description": "eclipse at the harbour", "hashtags": ["#Eclipse2026"], "time": "2026-06-01T00:00:00Z"}
+    suggest.recommender.observe([new])
+    (found,) = [answer for answer in suggest(item, min_score=0.0) if answer["hashtag"] == "#eclipse2026"]
+    assert "posts_sparse" in found["sources"] and not found["novel"]
+
+
 def test_how_many_are_shown(suggest):
     """Would fail if the number by expected F1, `top_n` or `min_score` did not decide what is shown."""
     item = {"description": WORDS["spin"]}

@@ -25,6 +25,7 @@ from transformers_ggm.retrieval import (
     hashtag_table,
     indexes,
     pool_files,
+    pool_rows,
     pool_vectors,
 )
 
@@ -34,7 +35,7 @@ NAMES = [f"tag{number}" for number in range(60)] + ["café", "東京"]
 def make_large(patch: pytest.MonkeyPatch, size: int = 30) -> None:
     """Everything that is done for large pools is done from so many hashtags on, and FAISS finds all candidates."""
     patch.setattr(hashtag_table, "_IN_DICTIONARY", size)
-    patch.setattr(hashtag_pool, "_DROPPED_AT_ONCE", size)
+    patch.setattr(pool_rows, "_DROPPED_AT_ONCE", size)
     patch.setattr(hashtag_pool, "_ROWS_AT_A_TIME", 7)
     patch.setattr(indexes, "LARGE_FROM", size)
     patch.setattr(faiss_index, "_UNCODED", 20)

@@ -18,7 +18,7 @@ from retrieval_stand_ins import StandInProcessor, StandInRetriever
 
 from transformers_ggm.errors import CheckpointError, PoolError, RetrieverMismatchError
 from transformers_ggm.retrieval import HashtagPool, vector_files
-from transformers_ggm.retrieval.pool_files import POOL_FILES
+from transformers_ggm.retrieval.pool_files import POOL_FILES, USES_FILE
 from transformers_ggm.utils import hub_snapshots
 
 HASHTAGS = {"snow": 9, "ski": 4, "toronto": 0, "café": 2, "東京": 1}
@@ -379,7 +379,7 @@ def test_fetches_the_pool_and_nothing_else(pool, tmp_path, monkeypatch, subfolde
     )
     assert state(loaded) == state(pool)
     prefix = f"{subfolder}/" if subfolder else ""
-    assert sorted(asked.pop("allow_patterns")) == sorted(prefix + name for name in POOL_FILES)
+    assert sorted(asked.pop("allow_patterns")) == sorted(prefix + name for name in (*POOL_FILES, USES_FILE))
     assert asked == {
         "repo_id": "someone/checkpoint",
         "revision": "v1",

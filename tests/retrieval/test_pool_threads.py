@@ -10,8 +10,7 @@ import torch
 from retrieval_stand_ins import StandInProcessor, StandInRetriever
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from transformers_ggm.retrieval import HashtagPool
-from transformers_ggm.retrieval import hashtag_pool as hashtag_pool_module
+from transformers_ggm.retrieval import HashtagPool, pool_rows
 from transformers_ggm.retrieval.nearest import nearest_hashtags
 
 SEARCHERS = 3
@@ -41,7 +40,7 @@ def change(pool, rounds):
 @pytest.mark.parametrize("dropped_at_once", [1000, 0], ids=["dropped", "masked"])
 def test_searches_beside_changes_answer_as_before_or_after(pool, hurried, monkeypatch, dropped_at_once):
     """Would fail if a search met the names of one state and the vectors or the size of another."""
-    monkeypatch.setattr(hashtag_pool_module, "_DROPPED_AT_ONCE", dropped_at_once)
+    monkeypatch.setattr(pool_rows, "_DROPPED_AT_ONCE", dropped_at_once)
     exact = {name: vector_of(name).half().float() for name in KEPT + PASSING}
     queries = torch.stack([vector_of(name) for name in KEPT[10:]])
     done = threading.Event()

@@ -22,7 +22,7 @@ from transformers_ggm.errors import (
     PoolError,
     PostIndexError,
 )
-from transformers_ggm.retrieval import post_index, post_search
+from transformers_ggm.retrieval import post_reading, post_search
 from transformers_ggm.retrieval.post_files import POST_FILES
 
 POSTS = [
@@ -74,7 +74,7 @@ def test_sparse_search(index):
 def test_dense_search_is_by_cosine(index, encoder):
     """Would fail if vectors were not normalised, or the nearest posts were others than those of plain arithmetic."""
     texts = ["first snow on a hill", "a lake"]
-    vectors = torch.nn.functional.normalize(encoder.encode([post_index.post_text(post) for post in POSTS]), dim=-1)
+    vectors = torch.nn.functional.normalize(encoder.encode([post_reading.post_text(post) for post in POSTS]), dim=-1)
     cosines = torch.nn.functional.normalize(encoder.encode(texts), dim=-1) @ vectors.half().float().T
     rows = index.search(texts, k=4, by="dense")
     for row, expected in zip(rows, cosines):
@@ -110,7 +110,7 @@ def test_limits_do_not_cost_neighbours(by, encoder):
 
 def test_streams_and_data_sets(encoder, monkeypatch):
     """Would fail if posts had to fit into memory as a list, or batches were mixed up."""
-    monkeypatch.setattr(post_index, "_POSTS_AT_A_TIME", 3)
+    monkeypatch.setattr(post_reading, "_POSTS_AT_A_TIME", 3)
     fields = ("id", "description", "screen_text", "hashtags", "time")
     posts = [{field: post.get(field) for field in fields} for post in POSTS]
     whole = PostIndex.build(Dataset.from_list(posts), encoder)
@@ -359,3 +359,20 @@ def test_many_posts_agree_with_brute_force(monkeypatch, block):
     (similarities,) = index._posts.sparse.similarities([query])
     best = sorted(range(500), key=lambda n: (-similarities[n], n))[:7]
     assert found(index, [query], k=7, by="sparse") == [[str(n) for n in best]]
+
+
+def test_old_posts_are_forgotten_by_age_and_number(index):
+    """Would fail if posts that are too old stayed, or newer ones or those without a time went with them."""
+    assert index.forget(before="2026-02-01T00:00:00Z") == 1 and index.ids == ["a", "c", "d"]
+    assert index.forget(before="2026-02-01T00:00:00Z", keep=3) == 0
+    assert index.forget(keep=2) == 1 and index.ids == ["c", "d"]
+    assert [post.id for post in index.search(["snow"], k=3, by="sparse")[0]] == ["c"]
+    index.add([{"id": "e", "description": "snow", "hashtags": ["new"], "time": "2026-04-01T00:00:00Z"}])
+    assert index.forget(keep=1) == 2 and index.ids == ["e"]
+    for bad, message in (({}, "say which posts"), ({"keep": 0}, "has to stay")):
+        with pytest.raises(PostIndexError, match=message):
+            index.forget(**bad)
+    with pytest.raises(PostIndexError, match="would leave the index empty"):
+        index.forget(before="2027-01-01T00:00:00Z")
+    with pytest.raises(InputError, match="no zone"):
+        index.forget(before="2026-01-01T00:00:00")

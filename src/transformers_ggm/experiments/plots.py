@@ -1,4 +1,4 @@
-"""Pictures of the tables, as PNG files: bars with intervals, the sweep over the guidance, frequency buckets."""
+"""Pictures of the tables, as PNG files: bars with intervals, sweep over the guidance, frequency buckets, ageing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,6 +92,26 @@ def plot_frequency(systems: Mapping[str, Mapping[str, Interval]], title: str, pa
     axes.set_ylabel("F1 over all rows")
     axes.set_title(title)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    save_figure(figure, path, _DOTS_PER_INCH)
+
+
+def plot_freshness(curves: Mapping[str, Mapping[float, float]], title: str, path: Path) -> None:
+    """
+    F1 over the days since training.
+
+    Args:
+        curves (`dict[str, dict[float, float]]`): by system, by days.
+        title (`str`), path (`Path`), errors: as [`plot_systems`].
+    """
+    figure, axes = _new_plot(curves)
+    for colour, (name, curve) in zip(_COLOURS, curves.items()):
+        axes.plot(list(curve), list(curve.values()), color=colour, marker="o", label=name)
+    axes.set_xlabel("days since the last training row")
+    axes.set_ylabel("F1")
+    axes.set_ylim(0, 1.08 * max(f1 for curve in curves.values() for f1 in curve.values()) or 1)
+    axes.set_title(title)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False)
     save_figure(figure, path, _DOTS_PER_INCH)
 
 

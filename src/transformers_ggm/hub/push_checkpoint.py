@@ -20,7 +20,7 @@ from ..processing.processing_instructed import PROMPT_PROCESSOR_FOLDER
 from ..recommendation.recommender_files import check_recommendation
 from ..recommendation.word_table import WORDS_FILE
 from ..retrieval import HashtagPool
-from ..retrieval.pool_files import POOL_FILES
+from ..retrieval.pool_files import POOL_FILES, USES_FILE
 from ..retrieval.post_files import POST_FILES
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
@@ -71,7 +71,7 @@ RECOMMENDATION_LAYOUT = {
     ),
     f"{TEXT_ENCODER_FOLDER}/1_Pooling": ("config.json",),
     WORDS_FOLDER: (WORDS_FILE,),
-    WORD_POOL_FOLDER: (*POOL_FILES, "README.md"),
+    WORD_POOL_FOLDER: (*POOL_FILES, USES_FILE, "README.md"),
     CLASSIFIER_FOLDER: (*MODEL_FILES, "video_preprocessor_config.json"),
     RANKER_FOLDER: MODEL_FILES,
 }  # fmt: skip
@@ -87,7 +87,7 @@ LAYOUT = {
     ),
     PROMPT_PROCESSOR_FOLDER: (*MODEL_FILES, "preprocessor_config.json", "video_preprocessor_config.json"),
     RETRIEVER_FOLDER: MODEL_FILES,
-    POOL_FOLDER: (*POOL_FILES, "README.md"),
+    POOL_FOLDER: (*POOL_FILES, USES_FILE, "README.md"),
     **RECOMMENDATION_LAYOUT,
 }
 

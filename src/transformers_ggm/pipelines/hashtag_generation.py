@@ -52,7 +52,7 @@ logger = logging.get_logger(__name__)
 
 _ON_ERROR = ("raise", "skip")
 # Beside a list of items, each may be a list of as many values. A history is a list by itself.
-_OF_EACH_ITEM = ("description", "transcript", "screen_text", "time", "language")
+_OF_EACH_ITEM = ("description", "transcript", "screen_text", "time", "language", "country")
 
 
 class HashtagGenerationPipeline(CheckpointPipeline):
@@ -238,13 +238,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
                 - `description` (`str`): the author's words, may be missing; hashtags in them are not used;
                 - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
                 - `sampling_rate` (`int`): of the waveform, in Hz;
-                - `transcript`, `screen_text`, `history`, `time`, `language`: further clues for a recommender, see
-                  [`Clues`]; the first two also for models that were trained with them. Other fields are not looked
-                  at.
+                - `transcript`, `screen_text`, `history`, `time`, `language`, `country`: further clues for a
+                  recommender, see [`Clues`]; the first two also for models that were trained with them. Other
+                  fields are not looked at.
             description (`str` or `list[str]`, *optional*): The words for items without any; beside a list of items, a
                 list of as many.
-            transcript, screen_text, history, time, language (*optional*): The clues for items without them; but for
-                `history`, beside a list of items a list of as many.
+            transcript, screen_text, history, time, language, country (*optional*): The clues for items without them;
+                but for `history`, beside a list of items a list of as many.
             top_n (`int`, *optional*): How many hashtags at most. Defaults to all that the model writes; with a ranker,
                 and without `min_score`, to as many as make the expected F1 largest.
             min_score (`float`, *optional*): Only hashtags with this score or a better one, from 0 to 1.

@@ -23,7 +23,7 @@ from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_vi
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
 # What recommenders, and some generators and retrievers, go by besides.
-CLUES = ("transcript", "screen_text", "history", "time", "language")
+CLUES = ("transcript", "screen_text", "history", "time", "language", "country")
 
 
 @dataclass(frozen=True)

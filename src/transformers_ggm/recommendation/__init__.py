@@ -22,6 +22,7 @@ from .sources import (
     HistorySource,
     PoolSource,
     PostsSource,
+    TrendsSource,
     WordsSource,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "PostsSource",
     "Recommendation",
     "Recommender",
+    "TrendsSource",
     "WordsSource",
     "candidate_features",
     "clues_of",

@@ -58,7 +58,7 @@ class Clues:
             first; a string is a post of one hashtag, a `dict` has `hashtags` and `time`. Those at or after `time` are
             left out.
         time (`datetime` or `str`, *optional*): when the clip is posted, ISO 8601 with its zone. Nothing later is used.
-        language (`str`, defaults to `""`): a code such as `"en"`.
+        language, country (`str`, defaults to `""`): codes such as `"en"` and `"CA"`.
         frames (`torch.Tensor` of shape `(f, 3, h, w)`, *optional*): uint8, in the size that the retriever or
             classifier takes.
         sound (`torch.Tensor` of shape `(samples,)`, *optional*): float32, mono, at the processor's sampling rate.
@@ -87,12 +87,13 @@ class Clues:
     history: Sequence[EarlierPost | str | Sequence[str] | Mapping[str, Any]] = ()
     time: datetime | None = None
     language: str = ""
+    country: str = ""
     frames: torch.Tensor | None = None
     sound: torch.Tensor | None = None
     vectors: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in (*TEXTS, "language"):
+        for name in (*TEXTS, "language", "country"):
             given = getattr(self, name)
             if not isinstance(given, (str, type(None))):
                 raise InputError(f"{name}={given!r} is no text: give a string.")
@@ -145,7 +146,7 @@ def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
     return torch.stack([row.vectors[key] for row in rows])
 
 
-_FIELDS = (*TEXTS, "time", "language")
+_FIELDS = (*TEXTS, "time", "language", "country")
 
 
 def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:
@@ -156,7 +157,7 @@ def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, A
 
     Args:
         rows (iterable of `dict`): With `description`, `transcript`, `screen_text`, `time` (ISO 8601 with zone),
-            `language`, `user` and `hashtags` where there are any. Gone through once.
+            `language`, `country`, `user` and `hashtags` where there are any. Gone through once.
         others (iterables of `dict`): The rows of the other splits.
 
     Returns:

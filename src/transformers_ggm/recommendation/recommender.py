@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, RankerError, SourceError
+from ..retrieval.hashtag_uses import HashtagUses
 from .candidates import CandidateSource, check_counts, check_number, gather_candidates
 from .checkpoint_parts import CheckpointParts
 from .clues import Clues
@@ -18,6 +19,7 @@ from .fitting import fit_ranker
 from .fusion import Guidance
 from .modeling_hashtag_ranker import HashtagRanker
 from .recommender_files import fetch_recommendation, read_recommendation, write_recommendation
+from .sources import PostsSource, TrendsSource
 from .word_table import added, without
 
 
@@ -181,6 +183,31 @@ class Recommender:
         self.counts = added(self.counts, counts)
         for source in self.sources:
             source.add_hashtags(counts)
+
+    def observe(self, posts: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Takes in posts that were just made: from now on they are found as similar posts, their hashtags count for the
+        trends, and are known.
+
+        Args:
+            posts (`Sequence[dict]`): With `hashtags`, `time`, and what else is known of them: as for
+                [`PostIndex.add`] and [`HashtagPool.observe`].
+
+        Raises:
+            InputError: A post has no time, one without zone, or one in the future; nothing is taken in.
+            HashtagError: A post has what is no hashtag; nothing is taken in.
+            PostIndexError: A post is in an index already.
+        """
+        posts = list(posts)
+        counts = HashtagUses().observe(posts)
+        # Two sources may search one index, by meaning and by words.
+        indexes = {id(source.index): source.index for source in self.sources if isinstance(source, PostsSource)}
+        pools = {id(source.pool): source.pool for source in self.sources if isinstance(source, TrendsSource)}
+        for index in indexes.values():
+            index.add(posts)
+        for pool in pools.values():
+            pool.observe(posts)
+        self.add_hashtags(counts)
 
     def remove_hashtags(self, hashtags: Collection[str]) -> None:
         """

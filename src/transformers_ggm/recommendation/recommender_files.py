@@ -38,6 +38,7 @@ from .sources import (
     HistorySource,
     PoolSource,
     PostsSource,
+    TrendsSource,
     WordsSource,
 )
 from .word_table import WordTable
@@ -45,7 +46,8 @@ from .word_table import WordTable
 FORMAT_VERSION = 1
 # Named, and so registered: where this code lies beside a checkpoint, no `__init__` imports them.
 OWN_SOURCES = (
-    ClassifierSource, FrequentSource, GeneratorSource, HistorySource, PoolSource, PostsSource, WordsSource,
+    ClassifierSource, FrequentSource, GeneratorSource, HistorySource, PoolSource, PostsSource, TrendsSource,
+    WordsSource,
 )  # fmt: skip
 _AGAIN = "save or download the checkpoint again"
 # What is downloaded of a repository for its recommender: its vectors may be the retriever's.

@@ -5,8 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from numbers import Integral
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..utils.remote_code_fields import IS_REMOTE_CODE
 from .hashtag_encoding import encode_hashtags, spellings_with_capitals
 from .hashtag_table import (
     HashtagNames,
+    NameSlices,
     as_iterable,
     check_any,
     checked_counts,
@@ -31,35 +31,15 @@ from .hashtag_table import (
     normalized_hashtags,
     pool_key,
 )
+from .hashtag_uses import HashtagUses
 from .hub_folders import fetch_folder
-from .indexes import SearchIndex, make_index
-from .pool_files import CARD_FILE, POOL_FILES, PoolContents, read_pool, write_pool
+from .pool_files import CARD_FILE, POOL_FILES, USES_FILE, PoolContents, read_pool, write_pool
+from .pool_rows import PoolRows, merged_rows
 from .pool_vectors import PoolVectors
 
 logger = logging.get_logger(__name__)
 
 _ROWS_AT_A_TIME = 2**14
-# Up to so many rows, those of removed hashtags are dropped at once; beyond that, when they are half of all.
-_DROPPED_AT_ONCE = 250_000
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """
-    What a pool holds at one moment: one entry a row in each. Neither this nor any of its parts is ever written into,
-    so that a search goes on with what it began with while the pool changes, and copies share what they have in common.
-    """
-
-    names: HashtagNames
-    counts: np.ndarray
-    vectors: PoolVectors
-    index: SearchIndex
-
-    def kept_counts(self) -> np.ndarray:
-        return self.counts if self.names.kept is None else self.counts[self.names.kept]
-
-    def kept_vectors(self) -> Iterator[torch.Tensor]:
-        return self.vectors.kept(self.names.kept)
 
 
 class HashtagPool:
@@ -134,16 +114,11 @@ class HashtagPool:
         index: str,
     ) -> None:
         self.retriever_fingerprint = retriever_fingerprint
-        self._index_name = index
         self._changing = threading.Lock()
-        rows = HashtagNames(names)
-        self._set(rows, counts, vectors if isinstance(vectors, PoolVectors) else PoolVectors.collect(vectors))
-
-    def _set(
-        self, names: HashtagNames, counts: np.ndarray, vectors: PoolVectors, grown_from: SearchIndex | None = None
-    ) -> None:
+        collected = vectors if isinstance(vectors, PoolVectors) else PoolVectors.collect(vectors)
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
-        self._rows = _Rows(names, counts, vectors, make_index(self._index_name, vectors, grown_from))
+        self._rows = PoolRows.make(HashtagNames(names), counts, collected, index)
+        self._uses = HashtagUses()
 
     def __getstate__(self) -> dict[str, Any]:
         # A lock can be neither copied nor sent to another process.
@@ -183,7 +158,7 @@ class HashtagPool:
         hashtags = list(hashtags) if isinstance(hashtags, Iterator) else hashtags
         names, counts = counted_hashtags(hashtags)
         spellings = spellings_with_capitals(hashtags, processor)
-        vectors = encode_hashtags(_Slices(names), retriever, processor, batch_size, progress_bar, spellings)
+        vectors = encode_hashtags(NameSlices(names), retriever, processor, batch_size, progress_bar, spellings)
         pool = cls.__new__(cls)
         pool._fill(names, counts, vectors, retriever.fingerprint(), index)
         return pool
@@ -256,8 +231,10 @@ class HashtagPool:
 
         ```
         """
-        # Enough, since changes put new objects in place of the old ones and never write into them.
-        return copy.copy(self)
+        # Enough for rows: changes put new objects in place of the old ones and never write into them.
+        same = copy.copy(self)
+        same._uses = self._uses.copy()
+        return same
 
     def add(
         self,
@@ -288,21 +265,12 @@ class HashtagPool:
             before = self._rows
             rows = before.names.find(names.to_pylist())
             known = np.array([row is not None for row in rows], bool)
-            raised = before.counts.copy()
-            raised[[row for row in rows if row is not None]] += counts[known]
-            if known.all():
-                self._rows = replace(before, counts=checked_counts(raised, len(raised)))
-                return
-            new = names.filter(pa.array(~known)).to_pylist()
-            vectors = encode_hashtags(new, retriever, processor, batch_size, progress_bar, spellings)
-            encoded = PoolVectors.collect(vectors)
-            raised = np.concatenate([raised, counts[~known]])
-            self._set(
-                before.names.followed_by(new),
-                checked_counts(raised, len(raised)),
-                before.vectors.followed_by(encoded),
-                grown_from=before.index,
-            )
+            after = before.counted([row for row in rows if row is not None], counts[known])
+            if not known.all():
+                new = names.filter(pa.array(~known)).to_pylist()
+                encoded = encode_hashtags(new, retriever, processor, batch_size, progress_bar, spellings)
+                after = after.followed_by(new, counts[~known], PoolVectors.collect(encoded))
+            self._rows = after
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
@@ -321,16 +289,87 @@ class HashtagPool:
             unknown = [hashtag for hashtag, row in zip(given, rows) if row is None]
             if unknown:
                 raise PoolError(f"not in the hashtag pool: {named(unknown)}. Nothing was removed.")
-            if len(set(rows)) == len(before.names):
-                raise PoolError("removing these hashtags would leave the pool empty. Nothing was removed.")
-            if not rows:
-                return
-            names = before.names.without(rows)
-            if names.num_rows > _DROPPED_AT_ONCE and 2 * len(names) > names.num_rows:
-                self._rows = replace(before, names=names)
-            else:
-                vectors = PoolVectors.collect(before.vectors.kept(names.kept))
-                self._set(HashtagNames(names.arrow()), before.counts[names.kept], vectors)
+            self._rows = before.without(rows)
+            self._uses.remove([before.names[row] for row in rows])
+
+    def put(
+        self,
+        hashtags: Sequence[str],
+        embeddings: torch.Tensor,
+        counts: Sequence[int],
+        removed: Iterable[str] = (),
+        uses: HashtagUses | None = None,
+    ) -> None:
+        """
+        Takes over what is known of hashtags elsewhere, such as in a [`PoolStore`]: all of it at once.
+
+        Args:
+            hashtags (`Sequence[str]`): Those that are there keep their vectors and get other counts, the others
+                come at the end.
+            embeddings (`torch.Tensor` of shape `(n, d)`): Their vectors, by the retriever of the pool.
+            counts (`Sequence[int]`): How often each one was seen.
+            removed (`Iterable[str]`, defaults to `()`): Hashtags that go; those that are not there are passed over.
+            uses ([`HashtagUses`], *optional*): The new uses of the pool, in the place of those that it has.
+
+        Raises:
+            HashtagError: One is no hashtag, or stands there twice.
+            PoolError: The arguments do not fit each other, or none would be left; the pool stays as it was.
+        """
+        names = HashtagNames(normalized_hashtags(hashtags)).arrow().to_pylist()
+        given = checked_counts(counts, len(names))
+        with self._changing:
+            after = self._rows
+            rows = after.names.find(names)
+            known = np.array([row is not None for row in rows], bool)
+            places = [row for row in rows if row is not None]
+            after = after.counted(places, given[known] - after.counts[places])
+            if not known.all():
+                new = [name for name, row in zip(names, rows) if row is None]
+                vectors = PoolVectors.collect([torch.as_tensor(embeddings)[torch.from_numpy(~known)]])
+                after = after.followed_by(new, given[~known], vectors)
+            gone = list(dict.fromkeys(map(pool_key, removed)))
+            self._rows = after.without([row for row in after.names.find(gone) if row is not None])
+            if uses is not None:
+                self._uses = uses
+
+    def observe(self, posts: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
+        """
+        Counts the hashtags of posts, those of them too that the pool does not have: the source of trends proposes
+        them. Counts of hashtags that it has are raised. On any error nothing is counted.
+
+        Args:
+            posts (iterable of `dict`), now (`datetime`, *optional*): As for [`HashtagUses.observe`].
+
+        Returns:
+            `dict[str, int]`: How many uses of which hashtags were counted.
+
+        Raises:
+            InputError, HashtagError: As for [`HashtagUses.observe`].
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from transformers_ggm.retrieval import HashtagPool
+
+        >>> pool = HashtagPool(["snow", "lake"], torch.eye(2))
+        >>> pool.observe([{"hashtags": ["#Snow", "#heatwave"], "time": "2026-01-01T08:00:00Z", "language": "en"}])
+        {'snow': 1, 'heatwave': 1}
+        >>> pool.counts, len(pool.uses)
+        ([2, 1], 2)
+
+        ```
+        """
+        with self._changing:
+            uses = self._uses.observe(posts, now)
+            known = {name: row for name, row in zip(uses, self._rows.names.find(list(uses))) if row is not None}
+            self._rows = self._rows.counted(list(known.values()), [uses[name] for name in known])
+        return uses
+
+    @property
+    def uses(self) -> HashtagUses:
+        """The uses of hashtags over time, as far as [`~HashtagPool.observe`] was told of any."""
+        return self._uses
 
     def search(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, list[list[str]]]:
         """
@@ -348,24 +387,7 @@ class HashtagPool:
         Raises:
             PoolError: `k` is out of range, or the queries have another width than the pool or are not finite.
         """
-        rows = self._rows
-        size, dim = len(rows.names), rows.vectors.dim
-        if not isinstance(k, Integral) or k < 1:
-            raise PoolError(f"k={k!r}: ask for a whole number of hashtags, 1 or more.")
-        if k > size:
-            raise PoolError(f"k={k} is more than the {size} hashtags of the pool: ask for at most {size}.")
-        queries = torch.as_tensor(queries).detach().to("cpu", torch.float32)
-        if queries.ndim == 1:
-            queries = queries[None]
-        if queries.ndim != 2 or queries.shape[1] != dim:
-            raise PoolError(
-                f"queries has shape {tuple(queries.shape)}, but the vectors of the pool have {dim} dimensions: "
-                f"give (q, {dim}), as made by the retriever of the pool."
-            )
-        if not queries.isfinite().all():
-            raise PoolError("queries holds NaN or infinity: check the retriever's outputs.")
-        scores, found = rows.index.search(queries, int(k), rows.names.removed)
-        return scores, [[rows.names[row] for row in of_query] for of_query in found.tolist()]
+        return self._rows.search(queries, k)
 
     def check_retriever(self, retriever: Any) -> None:
         """
@@ -420,14 +442,15 @@ class HashtagPool:
         rows = self._rows
         return (
             f"{type(self).__name__}({len(rows.names)} hashtags, {rows.vectors.dim} dimensions, "
-            f"index={self._index_name!r}, retriever_fingerprint={self.retriever_fingerprint!r})"
+            f"index={rows.index_name!r}, retriever_fingerprint={self.retriever_fingerprint!r})"
         )
 
     def save_pretrained(self, save_directory: str | os.PathLike, *, create_model_card: bool = True) -> None:
         """
-        Saves the pool as `hashtags.parquet`, `embeddings.safetensors` (float16) and `pool.json`, with a card,
-        `README.md`. The folder is replaced as a whole: if saving fails, a pool that was there before is still there.
-        Of a card that is there, only the facts between its two marks are written anew.
+        Saves the pool as `hashtags.parquet`, `embeddings.safetensors` (float16), `pool.json` and, where uses were
+        observed, `uses.parquet`, with a card, `README.md`. The folder is replaced as a whole: if saving fails, a pool
+        that was there before is still there. Of a card that is there, only the facts between its two marks are
+        written anew.
 
         Args:
             save_directory (`str` or `os.PathLike`): Made where it does not exist.
@@ -440,7 +463,12 @@ class HashtagPool:
         pool = self.copy()
         rows = pool._rows
         contents = PoolContents(
-            rows.names.arrow(), rows.kept_counts(), rows.kept_vectors(), rows.vectors.dim, pool.retriever_fingerprint
+            rows.names.arrow(),
+            rows.kept_counts(),
+            rows.kept_vectors(),
+            rows.vectors.dim,
+            pool.retriever_fingerprint,
+            pool._uses,
         )
         write_pool(save_directory, contents, lambda card: pool._card(card, create_model_card))
 
@@ -490,7 +518,7 @@ class HashtagPool:
         """
         folder = fetch_folder(
             path_or_hub_id,
-            POOL_FILES,
+            (*POOL_FILES, USES_FILE),
             "hashtag pool",
             subfolder=subfolder,
             revision=revision,
@@ -508,7 +536,7 @@ class HashtagPool:
             vectors.check_finite()
             first = first_spellings(contents.hashtags, names)
             if first is not None and not first.all():
-                names, counts, vectors = _merged(names, counts, vectors, first)
+                names, counts, vectors = merged_rows(names, counts, vectors, first)
                 logger.warning(
                     f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
                     f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to"
@@ -520,8 +548,8 @@ class HashtagPool:
         if retriever is not None:
             pool.check_retriever(retriever)
         # Only now, so that an index that is not installed is not taken for damage.
-        pool._index_name = index
-        pool._set(pool._rows.names, counts, vectors)
+        pool._rows = PoolRows.make(pool._rows.names, counts, vectors, index)
+        pool._uses = contents.uses
         return pool
 
     def push_to_hub(
@@ -552,12 +580,13 @@ class HashtagPool:
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch) / "hashtag_pool"
             pool.save_pretrained(folder, create_model_card=False)
+            files = [name for name in (*POOL_FILES, USES_FILE) if (folder / name).is_file()]
 
             def edit_card(full_id: str, card: str | None) -> str | None:
                 return pool._card(card, create=not subfolder, repo_id=full_id)
 
             return commit_files(
-                {str(PurePosixPath(subfolder, name)): folder / name for name in POOL_FILES},
+                {str(PurePosixPath(subfolder, name)): folder / name for name in files},
                 repo_id,
                 edits={str(PurePosixPath(subfolder, CARD_FILE)): edit_card},
                 commit_message=commit_message,
@@ -566,26 +595,3 @@ class HashtagPool:
                 revision=revision,
                 create_pr=create_pr,
             )
-
-
-def _merged(
-    names: pa.LargeStringArray, counts: np.ndarray, vectors: PoolVectors, first: np.ndarray
-) -> tuple[pa.LargeStringArray, np.ndarray, PoolVectors]:
-    """The rows that are the first of their hashtag, with the counts of all its rows."""
-    sums = np.zeros(len(names), np.int64)
-    places = names.dictionary_encode().indices.to_numpy()
-    np.add.at(sums, np.unique(places, return_index=True)[1][places], counts)
-    return names.filter(pa.array(first)), sums[first], PoolVectors.collect(vectors.kept(first))
-
-
-class _Slices:
-    """Names of which only the slices that are asked for become Python strings."""
-
-    def __init__(self, names: pa.LargeStringArray):
-        self._names = names
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, rows: slice) -> list[str]:
-        return self._names[rows].to_pylist()

@@ -352,3 +352,16 @@ class NameTable:
 
 def _hashes(names: Iterable[str], size: int) -> np.ndarray:
     return np.fromiter(map(hash, names), np.int64, size)
+
+
+class NameSlices:
+    """Names of which only the slices that are asked for become Python strings."""
+
+    def __init__(self, names: pa.LargeStringArray):
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, rows: slice) -> list[str]:
+        return self._names[rows].to_pylist()

@@ -1,11 +1,12 @@
 """The commands `ggm pool ...`: they print JSON, an object a line."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError, InputError, MediaError
+from ..errors import CheckpointError, InputError, MediaError, StoreError
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
@@ -57,6 +58,109 @@ def remove(path: Path, hashtags: Sequence[str]) -> None:
     pool.remove(hashtags)
     pool.save_pretrained(folder, create_model_card=False)
     _print_line(pool=str(folder), removed=before - len(pool), size=len(pool))
+
+
+def observe(path: Path, posts: str) -> None:
+    """
+    Counts the hashtags of posts into a pool in a folder.
+
+    Raises:
+        InputError: A line is no JSON object, or a post has no time that can be used. HashtagError: One is no hashtag.
+    """
+    folder, pool = _local_pool(path)
+    uses = pool.observe(_read_posts(posts))
+    pool.save_pretrained(folder, create_model_card=False)
+    _print_line(pool=str(folder), hashtags=len(uses), uses=sum(uses.values()))
+
+
+def show_store(url: str) -> None:
+    """Prints the hashtags of a store with their counts, and at the end what is blocked."""
+    changes = _store(url).changes()
+    for hashtag, count in zip(changes.hashtags, changes.counts):
+        _print_line(hashtag=f"#{hashtag}", count=count)
+    for pattern in sorted(changes.blocks):
+        _print_line(blocked=pattern)
+
+
+def add_to_store(url: str, hashtags: Sequence[str], retriever: str | None, batch: str | None) -> None:
+    """Adds hashtags to a store, in whose pool they are found from then on."""
+    if retriever is None:
+        raise InputError("a pool store does not have its retriever: name that with --retriever.")
+    added = _store(url).add(hashtags, *load_retriever(retriever), batch=batch)
+    _print_line(store=_shown(url), added=added)
+
+
+def remove_from_store(url: str, hashtags: Sequence[str]) -> None:
+    """Removes hashtags from a store; none of them if one is not there."""
+    _store(url).remove(hashtags)
+    _print_line(store=_shown(url), removed=len(hashtags))
+
+
+def observe_in_store(url: str, posts: str, batch: str | None) -> None:
+    """[`observe`], into a store."""
+    uses = _store(url).observe(_read_posts(posts), batch=batch)
+    _print_line(store=_shown(url), hashtags=len(uses), uses=sum(uses.values()))
+
+
+def block(url: str, patterns: Sequence[str], blocked: bool) -> None:
+    """Blocks patterns in a store, or takes them from what is blocked."""
+    store = _store(url)
+    (store.block if blocked else store.unblock)(patterns)
+    _print_line(store=_shown(url), blocked=sorted(store.changes().blocks))
+
+
+def export_store(url: str, output_dir: Path) -> None:
+    """Writes the pool of a store into a folder."""
+    from .pool_store import PoolReader
+
+    pool = PoolReader(_store(url)).pool
+    pool.save_pretrained(output_dir)
+    _print_line(pool=str(output_dir), size=len(pool))
+
+
+def import_into_store(path: str, url: str) -> None:
+    """Fills an empty store with a pool."""
+    pool = HashtagPool.from_pretrained(path, subfolder=pool_subfolder(path))
+    _store(url).put(pool)
+    _print_line(store=_shown(url), size=len(pool))
+
+
+def upgrade(url: str) -> None:
+    """Migrates a store to the tables of this version."""
+    _pool_store().upgrade(url)
+    _print_line(store=_shown(url), upgraded=True)
+
+
+def _pool_store() -> type:
+    try:
+        from .pool_store import PoolStore
+    except ImportError as error:
+        raise StoreError(f"{error}.") from error
+    return PoolStore
+
+
+def _store(url: str) -> Any:
+    return _pool_store()(url)
+
+
+def _shown(url: str) -> str:
+    """Without the user and the password."""
+    kind, _, rest = url.partition("://")
+    return f"{kind}://{rest.rpartition('@')[2]}"
+
+
+def _read_posts(name: str) -> list[dict[str, Any]]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} cannot be read ({error}): give a file of JSON lines, or - for stdin.") from error
+    posts = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            posts += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError as error:
+            raise InputError(f"line {number} of {name} is no JSON ({error}).") from error
+    return posts
 
 
 def search(path: str, clips: Sequence[str], description: str, k: int, retriever: str | None) -> int:

@@ -1,5 +1,6 @@
 """The files of a hashtag pool: written whole or not at all, and refused where they do not belong together."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,13 +18,17 @@ from ..errors import CheckpointError
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import atomic_folder
 from ..version import __version__
+from .hashtag_uses import HashtagUses
 from .pool_vectors import MAPPED_FROM
+from .use_files import read_uses, write_uses
 from .vector_files import VECTORS_KEY, sha256_of, write_vectors
 
 POOL_FILE = "pool.json"
 HASHTAGS_FILE = "hashtags.parquet"
 EMBEDDINGS_FILE = "embeddings.safetensors"
 POOL_FILES = (POOL_FILE, HASHTAGS_FILE, EMBEDDINGS_FILE)
+# Only of a pool that was told of uses.
+USES_FILE = "uses.parquet"
 # What the Hub keeps beside the pool's own files; saving over a pool carries these over.
 CARD_FILE = "README.md"
 COMPANION_FILES = (CARD_FILE, ".gitattributes")
@@ -41,6 +46,7 @@ class PoolContents:
         embeddings (`Iterable[torch.Tensor]`): Their vectors, block by block: `(m, d)`, float16.
         dim (`int`): `d`.
         retriever_fingerprint (`str`): The fingerprint of the retriever that made the vectors, `""` if unknown.
+        uses ([`HashtagUses`]): Their uses over time; none by default.
     """
 
     hashtags: pa.Array
@@ -48,6 +54,7 @@ class PoolContents:
     embeddings: Iterable[torch.Tensor]
     dim: int
     retriever_fingerprint: str
+    uses: HashtagUses = dataclasses.field(default_factory=HashtagUses)
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def _companions(target: Path) -> list[Path]:
     if target.exists() and not target.is_dir():
         raise CheckpointError(f"{target} is a file: a hashtag pool is saved as a folder, give another name.")
     files = list(target.iterdir()) if target.exists() else []
-    foreign = sorted(file.name for file in files if file.name not in POOL_FILES + COMPANION_FILES)
+    foreign = sorted(file.name for file in files if file.name not in (*POOL_FILES, USES_FILE, *COMPANION_FILES))
     if foreign:
         raise CheckpointError(
             f"{target} holds other files ({_some(foreign)}), which saving a hashtag pool there would delete: "
@@ -112,13 +119,17 @@ def _write_files(folder: Path, contents: PoolContents) -> None:
     embeddings_digest = write_vectors(folder / EMBEDDINGS_FILE, contents.embeddings, (size, contents.dim))
     table = pa.table({"hashtag": contents.hashtags, "count": pa.array(contents.counts, pa.int64())})
     pq.write_table(table, folder / HASHTAGS_FILE)
+    digests = {HASHTAGS_FILE: sha256_of(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest}
+    if len(contents.uses):
+        write_uses(folder / USES_FILE, contents.uses)
+        digests[USES_FILE] = sha256_of(folder / USES_FILE)
     description = _PoolDescription(
         format_version=FORMAT_VERSION,
         transformers_ggm_version=__version__,
         retriever_fingerprint=contents.retriever_fingerprint,
         size=size,
         dim=contents.dim,
-        sha256={HASHTAGS_FILE: sha256_of(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest},
+        sha256=digests,
     )
     (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
 
@@ -131,11 +142,14 @@ def read_pool(folder: Path) -> PoolContents:
         CheckpointError: A file is missing or unreadable, or the three were not saved together.
     """
     description = _read_description(folder)
-    for name in (HASHTAGS_FILE, EMBEDDINGS_FILE):
+    # Those of a pool that an earlier version saved are two.
+    has_uses = USES_FILE in description.sha256
+    for name in (HASHTAGS_FILE, EMBEDDINGS_FILE, *([USES_FILE] if has_uses else [])):
         _check_digest(_existing(folder, name), description)
     embeddings = _read_embeddings(folder / EMBEDDINGS_FILE, description)
     hashtags, counts = _read_hashtags(folder / HASHTAGS_FILE, description)
-    return PoolContents(hashtags, counts, [embeddings], description.dim, description.retriever_fingerprint)
+    uses = read_uses(folder / USES_FILE) if has_uses else HashtagUses()
+    return PoolContents(hashtags, counts, [embeddings], description.dim, description.retriever_fingerprint, uses)
 
 
 def _existing(folder: Path, name: str) -> Path:

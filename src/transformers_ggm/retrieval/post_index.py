@@ -4,7 +4,7 @@ import copy
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -26,23 +26,18 @@ from .indexes import SearchIndex, make_index
 from .pool_vectors import PoolVectors
 from .post_encoders import Encoder, field_read_by
 from .post_files import CARD_FILE, POST_FILES, PostContents, read_posts, write_posts
+from .post_reading import check_ids, read_batches
 from .post_search import allowed_rows, search_one, search_sparse
 from .post_table import (
     TEXT_COLUMN,
     Vocabulary,
-    batched_posts,
     hashtag_numbers,
     next_number,
-    post_table,
-    post_text,
     times_of,
 )
-from .sparse_index import SparseIndex, scipy_sparse
+from .sparse_index import SparseIndex
 from .times import microseconds, parse_time
 
-_POSTS_AT_A_TIME = 4096
-# Of posts whose pictures or sounds are encoded: decoded, they are large.
-_CLIPS_AT_A_TIME = 64
 # Of the posts that a dense search finds, some may be too late or too similar: as many times more are looked at first.
 _MORE = 2
 
@@ -180,11 +175,11 @@ class PostIndex:
         if encoder is None and not sparse:
             raise PostIndexError("an index without encoder and with sparse=False has nothing to search by: give one.")
         vocabulary = Vocabulary()
-        tables, vectors, terms = _read_batches(posts, encoder, sparse, store_text, vocabulary, 0)
+        tables, vectors, terms = read_batches(posts, encoder, sparse, store_text, vocabulary, 0)
         if not tables:
             raise PostIndexError("there are no posts: an index needs at least one.")
         table = pa.concat_tables(tables)
-        _check_ids(table)
+        check_ids(table)
         contents = PostContents(
             table=table,
             hashtags=vocabulary.hashtags,
@@ -212,13 +207,13 @@ class PostIndex:
                 raise PostIndexError("the index has vectors: load it with its encoder to add posts.")
             store_text = TEXT_COLUMN.name in before.table.column_names
             encoder = self.encoder if before.vectors is not None else None
-            tables, vectors, counts = _read_batches(
+            tables, vectors, counts = read_batches(
                 posts, encoder, before.sparse is not None, store_text, self._vocabulary, next_number(before.table)
             )
             if not tables:
                 return
             table = pa.concat_tables([before.table, *tables])
-            _check_ids(table)
+            check_ids(table)
             if vectors is not None:
                 vectors = before.vectors.followed_by(vectors)
             sparse = before.sparse and before.sparse.followed_by(counts)
@@ -249,6 +244,40 @@ class PostIndex:
             vectors = None if before.vectors is None else PoolVectors.collect(before.vectors.kept(keep))
             sparse = before.sparse and before.sparse.kept(keep)
             self._set(before.table.filter(pa.array(keep)), vectors, sparse)
+
+    def forget(self, before: datetime | str | None = None, keep: int | None = None) -> int:
+        """
+        Removes old posts, so that an index to which posts are added all the time does not grow for ever.
+
+        Args:
+            before (`datetime` or `str`, *optional*): With its zone; posts of an earlier time go, those without a time
+                stay.
+            keep (`int`, *optional*): How many stay at most: the newest ones, and of those of one time, or without a
+                time, which count as the oldest, the ones added last.
+
+        Returns:
+            `int`: How many were removed.
+
+        Raises:
+            PostIndexError: Neither is given, `keep` is below 1, or no post would be left; nothing is removed.
+            InputError: `before` is no time, or has no zone.
+        """
+        limit = parse_time(before)
+        if limit is None and keep is None:
+            raise PostIndexError("say which posts are to go: by before=, the time, or by keep=, how many stay.")
+        if keep is not None and keep < 1:
+            raise PostIndexError(f"keep={keep}: one post has to stay at least. Nothing was removed.")
+        times = self._posts.times
+        stays = np.ones(len(times), bool)
+        if limit is not None:
+            stays = (times >= microseconds(limit)) | (times == np.iinfo(np.int64).min)
+        if keep is not None:
+            newest = np.argsort(times[stays], kind="stable")[::-1][:keep]
+            stays[np.delete(np.flatnonzero(stays), newest)] = False
+        gone = self._posts.table["id"].filter(pa.array(~stays)).to_pylist()
+        if gone:
+            self.remove(gone)
+        return len(gone)
 
     def search(
         self,
@@ -529,60 +558,3 @@ class PostIndex:
                 revision=revision,
                 create_pr=create_pr,
             )
-
-
-def _read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
-    """Tables, vectors (or `None`) and term counts (or `None`) of posts, which pass by once."""
-    tables: list[pa.Table] = []
-    terms: list[SparseIndex] = []
-    field = field_read_by(encoder)
-    size = _POSTS_AT_A_TIME if field == "text" else _CLIPS_AT_A_TIME
-
-    def vectors() -> Iterator[torch.Tensor]:
-        number = first_number
-        for batch in batched_posts(posts, size):
-            tables.append(post_table(batch, vocabulary, number, store_text))
-            number += len(batch)
-            texts = list(map(post_text, batch))
-            if sparse:
-                terms.append(SparseIndex.of_texts(texts))
-            if encoder is not None:
-                inputs = texts if field == "text" else [post.get(field) for post in batch]
-                yield _checked_vectors(encoder.encode(inputs), len(inputs))
-
-    collected = None
-    rows = vectors()
-    first = next(rows, None)
-    if first is not None:
-        collected = PoolVectors.collect(_chained(first, rows))
-    return tables, collected, _stacked(terms)
-
-
-def _checked_vectors(vectors: torch.Tensor, count: int) -> torch.Tensor:
-    """Vectors of length 1 of so many posts."""
-    if vectors.ndim != 2 or len(vectors) != count or not vectors.isfinite().all():
-        raise PostIndexError(
-            f"the encoder gave {tuple(vectors.shape)} for {count} posts, or numbers that are not finite: it has to"
-            " give one vector for each."
-        )
-    return normalize(vectors.float(), dim=-1)
-
-
-def _chained(first: torch.Tensor, rest: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
-    yield first
-    yield from rest
-
-
-def _stacked(terms: list[SparseIndex]):
-    if not terms:
-        return None
-    return scipy_sparse().vstack([part.counts for part in terms], format="csr")
-
-
-def _check_ids(table: pa.Table) -> None:
-    counted = pc.value_counts(table["id"].combine_chunks())
-    twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values").to_pylist()
-    if twice:
-        raise PostIndexError(
-            f"there is more than one post of each of these ids: {named(twice)}. Give each one its own."
-        )

@@ -6,6 +6,7 @@ from .generator import GeneratorSource
 from .history import HistorySource
 from .pool import PoolSource
 from .posts import PostsSource
+from .trends import TrendsSource
 from .words import WordsSource
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "HistorySource",
     "PoolSource",
     "PostsSource",
+    "TrendsSource",
     "WordsSource",
 ]
