@@ -11,6 +11,8 @@ from .modeling import (
     HashtagClassifierConfig,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
 )
 from .pipelines import DEMO_CHECKPOINT as DEMO_CHECKPOINT
 from .pipelines import HashtagGenerationPipeline
@@ -19,6 +21,7 @@ from .processing import (
     GGMProcessor,
     GGMVideoProcessor,
     HashtagRetrieverProcessor,
+    InstructedProcessor,
     extract_hashtags,
     is_valid_hashtag,
     normalize_hashtag,
@@ -54,6 +57,9 @@ __all__ = [
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
+    "InstructedConfig",
+    "InstructedForHashtagGeneration",
+    "InstructedProcessor",
     "MediaError",
     "PostIndex",
     "RetrieverTrainer",

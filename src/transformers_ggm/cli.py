@@ -102,6 +102,10 @@ def tag(
         str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")
     ] = None,
     int8: Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")] = False,
+    read_speech: Annotated[
+        str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
+    ] = None,
+    read_screen: Annotated[bool, typer.Option("--read_screen", help="read what is written on the screen")] = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="clips at a time")] = 8,
     num_workers: Annotated[
         int | None, typer.Option("--num_workers", help="processes that decode; one a core by default")
@@ -150,7 +154,8 @@ def tag(
     check_score(min_score)
     check_output(output)
     FolderContents.of(folder).require_clips(folder)
-    suggest = pipeline("hashtag-generation", model=model, device=device, int8=int8)
+    parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
+    suggest = pipeline("hashtag-generation", model=model, device=device, **parts)
     options = {**numbers, "min_score": min_score, "explain": explain or None}
     given = {name: value for name, value in options.items() if value is not None}
     print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
@@ -185,6 +190,63 @@ def train(context: typer.Context) -> None:
         print("Example: ggm train --data_dir prepared --output_dir outputs/ggm\n")
     sys.argv[0] = "ggm train"  # what its parser takes for its name
     run_stages(context.args)
+
+
+@app.command(cls=_Command)
+def compose(
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write; new or empty")],
+    hashtags: Annotated[
+        str | None,
+        typer.Option(
+            "--hashtags",
+            help="file of a hashtag a line; table with the columns hashtag and count; folder or Hub id of a pool; or"
+            " `starter`, a list that comes with this package. Those of the posts by default",
+        ),
+    ] = None,
+    retriever: Annotated[
+        str | None,
+        typer.Option("--retriever", help="folder or Hub id of a dual encoder, such as openai/clip-vit-base-patch32"),
+    ] = None,
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--text_encoder",
+            help="folder or Hub id of a sentence encoder, such as sentence-transformers/all-MiniLM-L6-v2",
+        ),
+    ] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            "--generator",
+            help="folder or Hub id of what writes hashtags: a GGM checkpoint, or an instructed language model, such as"
+            " HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        ),
+    ] = None,
+    posts: Annotated[
+        str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
+    ] = None,
+) -> None:
+    """
+    Put a checkpoint together of parts that exist, without training.
+
+    Every part may be left out, but there must be hashtags or posts. What comes out recommends at once; a ranker can be
+    fitted to it later.
+
+    \b
+    Example:
+      ggm compose --text_encoder sentence-transformers/all-MiniLM-L6-v2 --hashtags starter --output_dir starter
+      ggm compose --retriever openai/clip-vit-base-patch32 --generator HuggingFaceTB/SmolVLM2-500M-Video-Instruct
+        --hashtags tags.txt --output_dir starter
+    """
+    from .pipelines.compose import CheckpointComposition, compose_checkpoint
+
+    parts = CheckpointComposition(retriever, text_encoder, generator, posts, hashtags)
+    folder = compose_checkpoint(parts, output_dir)
+    print(f"The checkpoint is {folder}. Look at what it says of your clips:")
+    print(f"  ggm demo clip.mp4 --description 'first snow' --model {folder}")
+    print(f'  pipeline("hashtag-generation", model="{folder}")')
+    print("With 50 clips or more whose hashtags are known, fit a ranker, whose scores are probabilities:")
+    print(f"  ggm train --base_checkpoint {folder} --data_dir shorts --output_dir ranked")
 
 
 @app.command("render-shorts", cls=_Command)

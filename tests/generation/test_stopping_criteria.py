@@ -6,7 +6,7 @@ from transformers import StoppingCriteriaList, pipeline
 
 from transformers_ggm.errors import InputError
 from transformers_ggm.generation.stopping_criteria import HashtagLimit
-from transformers_ggm.pipelines import DEMO_CHECKPOINT, hashtag_generation
+from transformers_ggm.pipelines import DEMO_CHECKPOINT, ggm_writing
 from transformers_ggm.processing import GGMProcessor
 
 WORDS = [
@@ -50,7 +50,7 @@ def test_when_it_ends(tokenizer, written, limit, expected):
 def test_the_first_ones_are_written(suggest, monkeypatch, own_searches):
     """Would fail if drafts ran past the limit, a row of a batch stopped with another one, or others were written."""
     if not own_searches:
-        monkeypatch.setattr(hashtag_generation, "search_arguments", lambda *_: {})
+        monkeypatch.setattr(ggm_writing, "search_arguments", lambda *_: {})
     whole = suggest(WORDS, num_beams=1, batch_size=3)
     limited = suggest(WORDS, num_beams=1, batch_size=3, max_hashtags=2)
     assert {len(tags) for tags in whole} != {2} and [len(tags) for tags in limited] == [min(len(t), 2) for t in whole]
@@ -63,7 +63,7 @@ def test_the_first_ones_are_written(suggest, monkeypatch, own_searches):
 def test_beams_are_those_of_generate(suggest, monkeypatch):
     """Would fail if a limit ended other beams here than in transformers' own search."""
     own = suggest(WORDS, num_beams=4, batch_size=3, max_hashtags=2)
-    monkeypatch.setattr(hashtag_generation, "search_arguments", lambda *_: {})
+    monkeypatch.setattr(ggm_writing, "search_arguments", lambda *_: {})
     plain = suggest(WORDS, num_beams=4, batch_size=3, max_hashtags=2)
     assert [[tag["hashtag"] for tag in tags] for tags in own] == [[tag["hashtag"] for tag in tags] for tags in plain]
     assert all(len(tags) <= 2 for tags in own)

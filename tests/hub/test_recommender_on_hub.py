@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from bare_process import run_without_package
+from composed_parts import write_parts
 from hub_samples import contents, copy_demo, on_hub
 from hub_stand_in import go_offline
+from instructed_samples import write_smolvlm
 from recommending_samples import posts_of, write_recommending_checkpoint
 from small_encoder import make_encoder
 from transformers import pipeline
@@ -16,6 +18,7 @@ from transformers_ggm import push_checkpoint_to_hub, save_remote_code
 from transformers_ggm.errors import CheckpointError, EncoderMismatchError
 from transformers_ggm.hub.remote_code import accompanying_modules
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
 from transformers_ggm.recommendation import Recommender, clues_of, sources
 from transformers_ggm.recommendation.recommender_files import OWN_SOURCES
 
@@ -175,3 +178,33 @@ def test_other_checkpoints_stay_as_they_are(hub, tmp_path):
     folder = copy_demo(tmp_path / "checkpoint")
     push_checkpoint_to_hub(folder, "someone/tags")
     assert on_hub(hub) == contents(folder)
+
+
+@pytest.mark.parametrize("remote_code", [False, True])
+def test_composed_checkpoints_on_the_hub(hub, tmp_path, remote_code):
+    """Would fail if a checkpoint without generator could not be shared, or recommended otherwise from there."""
+    parts = write_parts(tmp_path)
+    given = {name: parts[name] for name in ("retriever", "text_encoder", "hashtags")}
+    folder = compose_checkpoint(CheckpointComposition(**given), tmp_path / "starter")
+    push_checkpoint_to_hub(folder, "someone/starter", remote_code=remote_code)
+    item = {"description": "the first snow on the lake"}
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item)
+    assert pipeline("hashtag-generation", model="someone/starter", device="cpu")(item) == expected
+    pushed = set(on_hub(hub, "someone/starter"))
+    assert {"composition.json", "README.md", "word_pool/pool.json", "retriever/config.json"} <= pushed
+    assert ("retrieval_only.py" in pushed) == remote_code
+
+
+def test_language_models_on_the_hub(hub, tmp_path):
+    """Would fail if a checkpoint whose generator is a language model lacked a file of it on the Hub."""
+    parts = write_parts(tmp_path)
+    write_smolvlm(tmp_path / "model")
+    given = CheckpointComposition(generator=str(tmp_path / "model"), hashtags=parts["hashtags"])
+    folder = compose_checkpoint(given, tmp_path / "starter")
+    push_checkpoint_to_hub(folder, "someone/starter")
+    item = {"description": "the first snow on the lake"}
+    expected = pipeline("hashtag-generation", model=str(folder), device="cpu")(item, max_new_tokens=4)
+    suggest = pipeline("hashtag-generation", model="someone/starter", device="cpu")
+    assert suggest(item, max_new_tokens=4) == expected
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert set(on_hub(hub, "someone/starter")) == there

@@ -9,7 +9,7 @@ from transformers_ggm.errors import InputError
 from transformers_ggm.generation.search_selection import hashtag_drafts, search_arguments
 from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
 from transformers_ggm.generation.tree_beam_search import tree_beam_search
-from transformers_ggm.pipelines import hashtag_generation
+from transformers_ggm.pipelines import ggm_writing
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def passes(suggest):
 
 @pytest.fixture
 def without_own_searches(monkeypatch):
-    return lambda: monkeypatch.setattr(hashtag_generation, "search_arguments", lambda *_: {})
+    return lambda: monkeypatch.setattr(ggm_writing, "search_arguments", lambda *_: {})
 
 
 def names(answers):

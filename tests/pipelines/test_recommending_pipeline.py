@@ -12,7 +12,7 @@ from transformers import pipeline
 from transformers_ggm import HashtagPool, HashtagRetriever, HashtagRetrieverProcessor, PostIndex
 from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError, RankerError, SourceError
-from transformers_ggm.pipelines import hashtag_generation
+from transformers_ggm.pipelines import ggm_writing
 from transformers_ggm.pipelines.inputs import load_item, read_fields
 from transformers_ggm.recommendation import (
     Candidate,
@@ -419,10 +419,8 @@ def test_stored_arguments_of_the_generator(ranked, tmp_path, monkeypatch):
     file = folder / "recommendation.json"
     file.write_text(file.read_text().replace('"source": "generator"', '"source": "generator", "num_beams": 3'))
     suggest = pipeline("hashtag-generation", model=str(folder), device="cpu")
-    seen, original = [], hashtag_generation.search_arguments
-    monkeypatch.setattr(
-        hashtag_generation, "search_arguments", lambda *args: seen.append(dict(args[-1])) or original(*args)
-    )
+    seen, original = [], ggm_writing.search_arguments
+    monkeypatch.setattr(ggm_writing, "search_arguments", lambda *args: seen.append(dict(args[-1])) or original(*args))
     suggest({"description": "x"})
     suggest({"description": "x"}, num_beams=1)
     assert [decoding["num_beams"] for decoding in seen] == [3, 1]

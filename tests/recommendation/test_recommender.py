@@ -290,6 +290,26 @@ def test_rankers_of_other_sources_are_refused(fitted, index):
     assert fitted.ranker is not None
 
 
+def test_rankers_of_before_answer_as_before(recommender, posts, new_posts, tmp_path):
+    """Would fail if evidence that a source has had since its ranker was fitted made the ranker useless, or changed
+    its answers; or if a ranker that knows nothing of a source passed for one of these."""
+    rows, truth = clues_of(new_posts, posts), [row["hashtags"] for row in new_posts]
+    features = recommender.features(rows)
+    before = features.named([name for name in features.names if not name.startswith("words.in_")])
+    fit_ranker(before, truth).save_pretrained(tmp_path)
+    ranker = HashtagRanker.from_pretrained(tmp_path)
+    assert len(ranker.config.features) == len(features.names) - 3
+    found = Recommender(recommender.sources, ranker, recommender.counts).recommend(rows, explain=True)
+    scores = before.by_row(ranker.probabilities(before.values))
+    for row, of_row, hashtags in zip(found, scores, before.hashtags):
+        expected = dict(zip(hashtags, of_row.tolist()))
+        assert row and all(one.score == pytest.approx(expected[one.hashtag], abs=1e-6) for one in row)
+        assert all(list(one.explanation) == before.names for one in row)
+    fewer = features.named([name for name in features.names if not name.startswith("words.")])
+    with pytest.raises(RankerError, match=r"does not know \['words.score'"):
+        Recommender(recommender.sources, fit_ranker(fewer, truth), recommender.counts)
+
+
 def test_a_failing_source_is_named_or_skipped(fitted, monkeypatch, new_posts):
     """Would fail if one source that fails took the answers with it, or nobody could tell which it was."""
     expected = fitted.recommend(clues_of(new_posts[:1]))[0]

@@ -96,6 +96,16 @@ def test_words_do_not_know_a_training_row():
     assert hashtags(source.training_candidates([row], k=5)[0]) == ["words"]
 
 
+def test_words_tell_where_they_stand():
+    """Would fail if the ranker were told of another text than the one that the words stand in."""
+    source = WordsSource({"snow": 3, "lake": 2, "park": 1, "dog": 1})
+    row = Clues("snow today", transcript="snow on the lake", screen_text="lake park")
+    found = {candidate.hashtag: candidate.evidence for candidate in source.candidates([row], k=5)[0]}
+    names = ("in_description", "in_transcript", "in_screen_text")
+    places = {hashtag: tuple(evidence[name] for name in names) for hashtag, evidence in found.items()}
+    assert places == {"snow": (1, 1, 0), "lake": (0, 1, 1), "park": (0, 0, 1)}
+
+
 def test_history_decays():
     """Would fail if an old habit counted as much as what the author does now, against hand-made numbers."""
     row = Clues(history=[["new"], ["old"], ["old"]])
@@ -150,7 +160,7 @@ def test_batches_and_empty_rows(source):
 class Letters:
     """Stands in for a text encoder."""
 
-    def encode(self, texts):
+    def encode(self, texts, **options):
         return torch.tensor([[float(text.count(letter)) for letter in "abcdefgh"] for text in texts])
 
     def fingerprint(self):

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.decoder_inputs import decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
-from ..processing.modalities import INPUTS, check_hearing, check_inputs
+from ..processing.modalities import INPUTS, PUBLISHED_INPUTS, TEXTS, check_hearing, check_inputs
 from .prepared import StoredFrames
 
 # In which order a row's target hashtags are taught.
@@ -76,8 +76,10 @@ class DataCollatorForHashtagGeneration(EpochAware):
             guidance.
         audio_dropout (`float`, *optional*, defaults to 0.0): share of rows without their sound.
         description_dropout (`float`, *optional*, defaults to 0.0): share of rows without their description.
-        inputs (`list[str]`, *optional*, defaults to `("text", "video", "audio")`): what the generator reads, in
-            training and evaluation; the others are withheld from it. A row that is left with nothing is an empty text.
+        inputs (`list[str]`, *optional*, defaults to all of `"text"`, `"video"`, `"audio"`, `"transcript"` and
+            `"screen_text"`): what the generator is given, in training and evaluation; the others are withheld from
+            it. It reads transcripts and screen texts where its processor does. A row that is left with nothing is an
+            empty text.
         blank_video (`bool`, *optional*, defaults to `False`): shows one black frame with sound that has no picture:
             the model hears through what it sees.
         seed (`int`, *optional*, defaults to 0): of all that is drawn.
@@ -138,10 +140,12 @@ class DataCollatorForHashtagGeneration(EpochAware):
             videos=[row["frames"] for row in rows],
             input_features=[row["input_features"] for row in rows],
             text=[row["description"] for row in rows],
+            transcript=[row.get("transcript") for row in rows],
+            screen_text=[row.get("screen_text") for row in rows],
             guidance=[row["guidance"] for row in rows],
             hashtags=hashtags if self.training or any(hashtags) else None,
             blank_video=blank_video,
-            allow_empty=self.blank_video or set(self.inputs) != set(INPUTS),
+            allow_empty=self.blank_video or not set(PUBLISHED_INPUTS) <= set(self.inputs),
             return_tensors="pt",
         )
         if blank_video:
@@ -161,7 +165,7 @@ class DataCollatorForHashtagGeneration(EpochAware):
             row["frames"] = None
         if "audio" not in self.inputs:
             row["input_features"] = None
-        return row
+        return row | {name: "" for name in TEXTS[1:] if name not in self.inputs}
 
     def _vary(self, row: dict[str, Any], generator: random.Random) -> dict[str, Any]:
         row["hashtags"] = generator.sample(row["hashtags"], len(row["hashtags"]))
@@ -203,7 +207,7 @@ class DataCollatorForHashtagRetrieval(EpochAware):
             number, so that processes can exchange them.
         seed (`int`, *optional*, defaults to 0).
         query (`str`, *optional*, defaults to `"video"`): that of the retriever, see [`HashtagRetrieverConfig`]: says
-            whether frames, the description without its hashtags, or both go into the batch.
+            whether frames, the texts that the processor names, without their hashtags, or both go into the batch.
 
     Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch,)`
     and `true_hashtag_ids` of shape `(batch, max_hashtags)`, -1 on padding.
@@ -228,7 +232,7 @@ class DataCollatorForHashtagRetrieval(EpochAware):
             if any(clip is not None for clip in frames):
                 inputs["videos"] = frames
         if "text" in self.query:
-            inputs["text"] = [row["description"] for row in rows]
+            inputs["text"] = [self.processor.query_text(row) for row in rows]
         true_ids = torch.full((len(rows), self.max_hashtags), -1, dtype=torch.int64)
         for i, row in enumerate(rows):
             ids = [hashtag_id(tag) for tag in row["hashtags"][: self.max_hashtags]]

@@ -23,6 +23,7 @@ from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.frame_geometry import frame_geometry, same_geometry
 from ..processing.media import DEFAULT_LIMITS
 from ..processing.media.decoding_workers import DecodingWorkers, in_order
+from ..processing.modalities import further_texts
 from ..processing.sound_features import sound_features
 from ..utils.files import write_json
 from .stamps import rows_stamp
@@ -241,7 +242,7 @@ class DecodedShorts(torch.utils.data.Dataset):
 
     Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
     `(frames, 3, height, width)`, or `None` without a picture), `input_features` (`torch.float32`, or `None` without
-    sound), `description`, `hashtags` and `guidance`.
+    sound), `description`, `transcript`, `screen_text`, `hashtags` and `guidance`.
     """
 
     def __init__(self, dataset: Dataset, guidance: list[list[str]] | None = None):
@@ -265,6 +266,7 @@ class DecodedShorts(torch.utils.data.Dataset):
             "retriever_frames": frames if retriever_frames is None else retriever_frames,
             "input_features": _from_bytes(row, "input_features", np.float32),
             "description": row["description"],
+            **further_texts(row),
             "hashtags": row["hashtags"],
             "guidance": [] if self.guidance is None else self.guidance[index],
         }

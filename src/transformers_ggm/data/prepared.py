@@ -19,6 +19,7 @@ from torchvision.io import ImageReadMode, decode_image
 from ..errors import DatasetError
 from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..processing.hashtags import normalize_hashtag
+from ..processing.modalities import TEXTS, further_texts
 from ..processing.sound_features import sound_features, sound_waveform
 
 # Says that a folder is a prepared set, and what it was prepared with. Written last.
@@ -111,7 +112,8 @@ class PreparedShorts(torch.utils.data.Dataset):
 
     Each item is a dict with `index` (`int`), `frames` (`torch.uint8` of shape `(frames, 3, height, width)`, or `None`
     without a video), `retriever_frames` ([`StoredFrames`], of which the same can be taken with `[...]`, or `None`),
-    `input_features` (`torch.float32`, or `None` without sound), `description`, `hashtags` and `guidance`.
+    `input_features` (`torch.float32`, or `None` without sound), `description`, `transcript`, `screen_text`, `hashtags`
+    and `guidance`.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class PreparedShorts(torch.utils.data.Dataset):
             "retriever_frames": None,
             "input_features": None,
             "description": row["description"].as_py(),
+            **further_texts({name: row[name].as_py() for name in TEXTS if name in row}),
             "hashtags": row["hashtags"].as_py(),
             "guidance": [] if self.guidance is None else self.guidance[index],
         }

@@ -29,6 +29,13 @@ class HashtagLimit(StoppingCriteria):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_hashtags: int):
         self._tokenizer = tokenizer
         self._max_hashtags = max_hashtags
+        self._start = 0
+
+    def behind(self, prompt_length: int) -> "HashtagLimit":
+        """The same for sequences that begin with a prompt of so many tokens, whose hashtags do not count."""
+        limit = HashtagLimit(self._tokenizer, self._max_hashtags)
+        limit._start = prompt_length
+        return limit
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor | None, **kwargs) -> torch.BoolTensor:
         """Which rows `(rows,)` have that many hashtags and have begun another one."""
@@ -39,4 +46,4 @@ class HashtagLimit(StoppingCriteria):
         # Few tokens begin a hashtag: only for these all are compared.
         if "#" not in self._tokenizer.decode(ids[-1:]):
             return False
-        return len(HashtagTokens(self._tokenizer, ids[:-1]).hashtags()) >= self._max_hashtags
+        return len(HashtagTokens(self._tokenizer, ids[self._start : -1]).hashtags()) >= self._max_hashtags

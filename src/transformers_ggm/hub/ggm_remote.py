@@ -5,9 +5,17 @@ All of it in one module: transformers runs a module that it was pointed to once 
 and what two runs make are different classes. This one is imported by none.
 """
 
-from ..modeling import GGMConfig, GGMForHashtagGeneration, GGMModel, HashtagRetriever, HashtagRetrieverConfig
+from ..modeling import (
+    GGMConfig,
+    GGMForHashtagGeneration,
+    GGMModel,
+    HashtagRetriever,
+    HashtagRetrieverConfig,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
+)
 from ..pipelines import HashtagGenerationPipeline
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import ClipProcessor, GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
 from ..utils.remote_code_fields import IS_REMOTE_CODE
 
@@ -20,6 +28,9 @@ AUTO_CLASSES = {
     HashtagRetrieverConfig: "AutoConfig",
     HashtagRetriever: "AutoModel",
     HashtagRetrieverProcessor: "AutoProcessor",
+    RetrievalOnlyConfig: "AutoConfig",
+    RetrievalOnlyModel: "AutoModelForSeq2SeqLM",
+    ClipProcessor: "AutoProcessor",
 }
 
 if IS_REMOTE_CODE:
@@ -30,6 +41,7 @@ if IS_REMOTE_CODE:
 
 __all__ = [
     "AUTO_CLASSES",
+    "ClipProcessor",
     "GGMConfig",
     "GGMForHashtagGeneration",
     "GGMModel",
@@ -40,4 +52,6 @@ __all__ = [
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverProcessor",
+    "RetrievalOnlyConfig",
+    "RetrievalOnlyModel",
 ]

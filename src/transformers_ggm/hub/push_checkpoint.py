@@ -14,7 +14,9 @@ from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIG
 from ..errors import CheckpointError, InputError
 from ..hub_cards.recommendation_card import RELIABILITY_PLOT
 from ..hub_cards.training_curve import TRAINING_CURVE
-from ..modeling import GGMConfig, HashtagRetriever, HashtagRetrieverConfig
+from ..modeling import HashtagRetriever, HashtagRetrieverConfig, RetrievalOnlyConfig
+from ..pipelines.top_models import TOP_MODELS
+from ..processing.processing_instructed import PROMPT_PROCESSOR_FOLDER
 from ..recommendation.recommender_files import check_recommendation
 from ..recommendation.word_table import WORDS_FILE
 from ..retrieval import HashtagPool
@@ -22,6 +24,7 @@ from ..retrieval.pool_files import POOL_FILES
 from ..retrieval.post_files import POST_FILES
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
+    COMPOSITION_FILE,
     POOL_FOLDER,
     POSTS_FOLDER,
     RANKER_FOLDER,
@@ -40,9 +43,11 @@ if TYPE_CHECKING:
 
 WEIGHTS_INDEX = "model.safetensors.index.json"
 WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", WEIGHTS_INDEX)
-NEEDED = ("config.json", "processor_config.json", "tokenizer_config.json")
+NEEDED = ("config.json", "processor_config.json")
+TOKENIZER_CONFIG = "tokenizer_config.json"
 MODEL_FILES = (
     *NEEDED,
+    TOKENIZER_CONFIG,
     *WEIGHTS,
     "generation_config.json",
     # The tokenizers of the BART, mBART, CLIP and BERT families, and of others.
@@ -53,6 +58,7 @@ MODEL_FILES = (
     "vocab.txt",
     "merges.txt",
     "*.model",
+    "chat_template.jinja",
 )
 CARD_FILES = ("README.md", "*.png", "*.svg")
 CODE_FILES = ("*.py",)
@@ -71,7 +77,15 @@ RECOMMENDATION_LAYOUT = {
 }  # fmt: skip
 # What a checkpoint consists of, by folder. Everything else in it (trainings, caches, pickles) stays where it is.
 LAYOUT = {
-    "": (*MODEL_FILES, ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, RECOMMENDATION_FILE, *CARD_FILES),
+    "": (
+        *MODEL_FILES,
+        ADAPTER_CONFIG_NAME,
+        ADAPTER_SAFE_WEIGHTS_NAME,
+        RECOMMENDATION_FILE,
+        COMPOSITION_FILE,
+        *CARD_FILES,
+    ),
+    PROMPT_PROCESSOR_FOLDER: (*MODEL_FILES, "preprocessor_config.json", "video_preprocessor_config.json"),
     RETRIEVER_FOLDER: MODEL_FILES,
     POOL_FOLDER: (*POOL_FILES, "README.md"),
     **RECOMMENDATION_LAYOUT,
@@ -192,7 +206,7 @@ def checkpoint_files(folder: str | os.PathLike) -> dict[str, Path]:
         has_code = False
         _check_adapter(folder)
     else:
-        config = _check_model(folder, GGMConfig.model_type)
+        config = _check_model(folder, *TOP_MODELS)
         # Code goes along only where the checkpoint says that it comes with some.
         has_code = "auto_map" in config or "custom_pipelines" in config
     retriever = None
@@ -245,8 +259,8 @@ def _is_among(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
-    """The configuration of a model's folder that has all it needs: weights, processor and tokenizer."""
+def _check_model(folder: Path, *model_types: str) -> dict[str, Any]:
+    """The configuration of a model's folder that has all it needs: weights, processor and tokenizer, if it reads."""
     config_file = folder / "config.json"
     if not config_file.is_file():
         hint = ""
@@ -254,15 +268,17 @@ def _check_model(folder: Path, model_type: str) -> dict[str, Any]:
             hint = f" The output of a training has its checkpoint inside: push {folder / 'checkpoint'}."
         raise CheckpointError(f"{folder} is no checkpoint: it has no config.json.{hint}")
     config = read_configuration(config_file)
-    if config.get("model_type") != model_type:
+    model_type = config.get("model_type")
+    if model_type not in model_types:
         raise CheckpointError(
-            f"{folder} is no checkpoint of this kind: {config_file} has the model type {config.get('model_type')!r},"
-            f" not {model_type!r}. Other models have a push_to_hub of their own."
+            f"{folder} is no checkpoint of this kind: {config_file} has the model type {model_type!r},"
+            f" not {model_types[0]!r}. Other models have a push_to_hub of their own."
         )
     weights = ["model.safetensors"]
     if not (folder / weights[0]).is_file() and (folder / WEIGHTS_INDEX).is_file():
         weights = sorted(set(read_configuration(folder / WEIGHTS_INDEX).get("weight_map", {}).values()))
-    for name in (*NEEDED, *weights):
+    reads = model_type != RetrievalOnlyConfig.model_type
+    for name in (*NEEDED, *([TOKENIZER_CONFIG] if reads else []), *weights):
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder} lacks {name}: save the checkpoint again, model and processor both.")
     for name in weights:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
-from ..modeling import GGMConfig, HashtagRetrieverConfig
+from ..modeling import GGMConfig, HashtagRetrieverConfig, RetrievalOnlyConfig
 from ..utils.checkpoint_layout import RETRIEVER_FOLDER, read_configuration
 from ..utils.files import write_json, write_text
 from . import ggm_remote
@@ -25,10 +25,12 @@ ENTRY_MODULE = f"{_ENTRY}.py"
 _MODEL_CLASSES = {
     GGMConfig.model_type: ("GGMConfig", "GGMModel", "GGMForHashtagGeneration"),
     HashtagRetrieverConfig.model_type: ("HashtagRetrieverConfig", "HashtagRetriever"),
+    RetrievalOnlyConfig.model_type: ("RetrievalOnlyConfig", "RetrievalOnlyModel"),
 }
 _PROCESSOR_CLASSES = {
     GGMConfig.model_type: "GGMProcessor",
     HashtagRetrieverConfig.model_type: "HashtagRetrieverProcessor",
+    RetrievalOnlyConfig.model_type: "ClipProcessor",
 }
 _PIPELINES = {
     "hashtag-generation": {"impl": f"{_ENTRY}.HashtagGenerationPipeline", "pt": ["AutoModelForSeq2SeqLM"]},
@@ -103,7 +105,7 @@ def _configurations(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     processor["video_processor"] = {**processor["video_processor"], "auto_map": _auto_map("GGMVideoProcessor")}
     yield folder / "processor_config.json", processor
     config["auto_map"] = _auto_map(*_MODEL_CLASSES[model_type])
-    if model_type == GGMConfig.model_type:
+    if model_type != HashtagRetrieverConfig.model_type:
         config["custom_pipelines"] = _PIPELINES
     yield folder / "config.json", config
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 from safetensors import safe_open
+from transformers.utils import PROCESSOR_NAME
 
 from ..processing.modalities import INPUTS
 from ..utils.checkpoint_layout import CLASSIFIER_FOLDER, POSTS_FOLDER, RANKER_FOLDER, TEXT_ENCODER_FOLDER
@@ -19,7 +20,7 @@ from .pool_statistics import pool_statistics
 from .recommendation_card import answer_metrics, recommendation_facts
 from .rendering import render_card
 from .results import PIPELINE_TAG, eval_results, metric_rows, metric_types, retrieval_rows
-from .switches import example_item, reading, switch_rows
+from .switches import example_item, reading, switch_rows, text_reading_words
 from .trained_checkpoint import TrainedCheckpoint
 from .training_curve import TRAINING_CURVE
 from .training_facts import GENERATOR_SETTINGS, RETRIEVER_SETTINGS, course_table, shown_settings
@@ -103,6 +104,12 @@ def common_metadata(data: DataFacts, summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _processor_setting(folder: Path, name: str) -> Any:
+    """A setting of the processor beside a model; `None` where there is no processor, or it has none."""
+    file = folder / PROCESSOR_NAME
+    return json.loads(file.read_text(encoding="utf-8")).get(name) if file.is_file() else None
+
+
 def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound: bool) -> dict[str, Any]:
     """
     What templates of models and adapters share.
@@ -123,6 +130,7 @@ def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound:
         "withheld": [WITHHELD[name] for name in WITHHELD if name not in inputs],
         "model_id": usage_id(trained.hub_model_id),
         "example_item": example_item(inputs, is_guided),
+        "text_reading": text_reading_words(inputs, _processor_setting(trained.folder, "text_reading")),
         "switches": switch_rows(inputs, model["num_guidance"], {} if record is None else record["data"]),
         "versions": None if record is None else record["versions"],
         "course": course_table({"retriever": trained.retriever_record, "generator": record}),

@@ -3,8 +3,23 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-READING = {"text": "reads the description", "video": "looks at the frames", "audio": "hears the sound"}
-NAMES = {"text": "description", "video": "frames", "audio": "sound", "guidance": "guidance"}
+from ..processing.modalities import PUBLISHED_INPUTS
+
+READING = {
+    "text": "reads the description",
+    "transcript": "reads what is said",
+    "screen_text": "reads what is written on the screen",
+    "video": "looks at the frames",
+    "audio": "hears the sound",
+}
+NAMES = {
+    "text": "description",
+    "transcript": "transcript",
+    "screen_text": "screen text",
+    "video": "frames",
+    "audio": "sound",
+    "guidance": "guidance",
+}
 # The argument of training that withholds an input now and then, and what that does.
 DROPOUTS = {
     "text": ("description_dropout", "withheld from {share} of the rows"),
@@ -16,6 +31,8 @@ OFF = {
     "text": "give no `description`",
     "video": 'give words alone, `{"description": ...}`',
     "audio": "give a clip without sound, or its frames as an array",
+    "transcript": "give no `transcript`, and no `speech` to the pipeline",
+    "screen_text": "give no `screen_text`, neither with clips nor to the pipeline",
     "guidance": "`suggest(..., num_guidance=0)`; fewer with a smaller number",
 }
 
@@ -43,7 +60,7 @@ def switch_rows(inputs: Sequence[str], num_guidance: int, data: Mapping[str, Any
     The table of modalities: `name`, `training` (what training did with it) and `off` (how to leave it out).
 
     Args:
-        inputs (`list[str]`): what the generator is given: some of `"text"`, `"video"`, `"audio"`.
+        inputs (`list[str]`): what the generator is given: some of `INPUTS`.
         num_guidance (`int`): retrieved hashtags that it is shown; 0 for none.
         data (`dict`): the fields of [`~transformers_ggm.training.arguments.DataArguments`], as far as they are known.
     """
@@ -51,8 +68,37 @@ def switch_rows(inputs: Sequence[str], num_guidance: int, data: Mapping[str, Any
     rows = []
     for name in used:
         said = [f"{num_guidance} hashtags"] if name == "guidance" else []
-        argument, words = DROPOUTS[name]
+        argument, words = DROPOUTS.get(name, (None, ""))
         if data.get(argument):
             said.append(words.format(share=f"{100 * data[argument]:.3g} %"))
         rows.append({"name": NAMES[name], "training": ", ".join(said) or "used", "off": OFF[name]})
-    return rows + [{"name": NAMES[name], "training": "not used", "off": "-"} for name in READING if name not in inputs]
+    unused = [name for name in PUBLISHED_INPUTS if name not in inputs]
+    return rows + [{"name": NAMES[name], "training": "not used", "off": "-"} for name in unused]
+
+
+def text_reading_words(inputs: Sequence[str], settings: Mapping[str, Any] | None) -> str:
+    """
+    A sentence on what read the transcripts and screen texts of the training data; `""` where these had them already,
+    or the generator is not given any.
+
+    Args:
+        inputs (`list[str]`): see [`switch_rows`].
+        settings (`dict`, *optional*): of the reading, as `GGMProcessor.text_reading` has them.
+    """
+    if not settings:
+        return ""
+    said = []
+    if "transcript" in inputs and settings.get("read_speech"):
+        parts = "where there is a voice" if settings["voice_activity"] else "wherever there is sound"
+        said.append(
+            f"Transcripts were read by `{settings['read_speech']}`, {parts}, in the first"
+            f" {settings['speech_seconds']:g} s, and believed from a mean log-probability of {settings['min_log_probability']:g}, up to a compression"
+            f" ratio of {settings['max_compression_ratio']:g} and a probability of no speech of"
+            f" {settings['max_no_speech_probability']:g}."
+        )
+    if "screen_text" in inputs and settings.get("read_screen"):
+        said.append(
+            f"Screen texts were read by RapidOCR in up to {settings['screen_frames']} frames, lines with a confidence"
+            f" of {settings['min_screen_confidence']:g} or more."
+        )
+    return " ".join(said)

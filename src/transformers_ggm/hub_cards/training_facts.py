@@ -12,6 +12,7 @@ RETRIEVER_SETTINGS = {
     "model": ("retriever",),
     "retriever": (
         "retriever_query",
+        "retriever_texts",
         "retriever_learning_rate",
         "retriever_num_train_epochs",
         "retriever_per_device_train_batch_size",
@@ -37,6 +38,9 @@ GENERATOR_SETTINGS = {
         "fusion_dropout",
         "num_guidance",
         "max_text_length",
+        "guidance_share",
+        "transcript_share",
+        "screen_text_share",
         "max_target_length",
         "inputs",
     ),

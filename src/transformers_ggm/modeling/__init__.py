@@ -3,12 +3,15 @@
 from .configuration_ggm import GGMConfig
 from .configuration_hashtag_classifier import HashtagClassifierConfig
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
+from .configuration_instructed import InstructedConfig
 from .cross_modal_attention import CrossModalAttention
 from .encoder_output import GGMEncoderOutput
 from .lora import make_lora_config
 from .modeling_ggm import GGMForHashtagGeneration, GGMModel
 from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_classification_loss
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput, hashtag_contrastive_loss
+from .modeling_instructed import InstructedForHashtagGeneration
+from .retrieval_only import RetrievalOnlyConfig, RetrievalOnlyModel
 
 __all__ = [
     "CrossModalAttention",
@@ -21,6 +24,10 @@ __all__ = [
     "HashtagRetriever",
     "HashtagRetrieverConfig",
     "HashtagRetrieverOutput",
+    "InstructedConfig",
+    "InstructedForHashtagGeneration",
+    "RetrievalOnlyConfig",
+    "RetrievalOnlyModel",
     "hashtag_classification_loss",
     "hashtag_contrastive_loss",
     "make_lora_config",

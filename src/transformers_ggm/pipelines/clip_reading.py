@@ -1,7 +1,7 @@
 """What the pipeline reads in clips, where it is asked to: their speech, and their screens."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,15 @@ import torch
 from transformers.utils import logging
 
 from ..errors import InputError, MediaError
-from ..processing.reading import ScreenReader, SpeechReader, distinct_frames, load_speech_reader
-from ..recommendation import Clues, Recommender
+from ..processing.reading import (
+    ScreenOptions,
+    ScreenReader,
+    SpeechReader,
+    SpeechThresholds,
+    distinct_frames,
+    load_speech_reader,
+)
+from ..recommendation import Clues
 
 logger = logging.get_logger(__name__)
 
@@ -61,30 +68,54 @@ class ClipReading:
         cls,
         speech: SpeechReader | str | None,
         screen_text: ScreenReader | bool | None,
-        recommender: Recommender | None,
-        device: torch.device,
+        used: Collection[str],
+        trained_with: Mapping[str, Any] | None,
+        device: str,
         local_files_only: bool,
     ) -> "ClipReading | None":
         """
         The readers that the arguments of a pipeline tell of; `None` for none.
 
+        Args:
+            speech ([`SpeechReader`] or `str`, *optional*), screen_text ([`ScreenReader`] or `bool`, *optional*): those
+                arguments.
+            used (`Collection[str]`): the clues that anything goes by.
+            trained_with (`Mapping[str, Any]`, *optional*): the settings that texts to train with were read by, as
+                `GGMProcessor.text_reading` has them: those of a reader that is made here.
+            device (`str`), local_files_only (`bool`): of the speech model.
+
         Raises:
-            InputError: something is to be read, and no recommender goes by it.
+            InputError: something is to be read that nothing goes by.
             CheckpointError: there is no such speech model.
             ImportError: a package of the extra `speech` or `ocr` is missing.
         """
         if speech is None and not screen_text:
             return None
-        if recommender is None:
+        asked = {"speech": (speech, "transcript"), "screen_text": (screen_text, "screen_text")}
+        unused = [f"`{name}`" for name, (reader, clue) in asked.items() if reader and clue not in used]
+        if unused:
             raise InputError(
-                "Nothing in this checkpoint goes by what is said or shown in a clip (no recommendation.json): leave"
-                " `speech` and `screen_text` out."
+                "Nothing in this checkpoint goes by what is said or shown (it has no recommendation.json, and"
+                f" none of its models reads it): leave {' and '.join(unused)} out."
             )
+        settings = {} if trained_with is None else trained_with
         if isinstance(speech, str):
-            speech = load_speech_reader(speech, device=str(device), local_files_only=local_files_only)
+            speech = load_speech_reader(
+                speech,
+                device=device,
+                thresholds=SpeechThresholds(**_known(settings, SpeechThresholds)),
+                voice_activity=settings.get("voice_activity", True),
+                local_files_only=local_files_only,
+            )
         if screen_text is True:
-            screen_text = ScreenReader()
+            names = {"screen_frames": "num_frames", "min_screen_confidence": "min_confidence"}
+            renamed = {names.get(name, name): value for name, value in settings.items()}
+            screen_text = ScreenReader(ScreenOptions(**_known(renamed, ScreenOptions)))
         return cls(speech, screen_text or None)
+
+    def reads(self, clue: str) -> bool:
+        """Whether a text is read here: `"transcript"` or `"screen_text"`."""
+        return (self.speech if clue == "transcript" else self.screen) is not None
 
     def read(self, rows: Sequence[Clues], to_read: Sequence[Mapping[str, Any]], on_error: str) -> list[Clues]:
         """
@@ -116,3 +147,24 @@ class ClipReading:
                         raise
                     logger.warning(str(error))
         return rows
+
+
+def missing_text(name: str, trained_with: Mapping[str, Any] | None) -> str:
+    """
+    A warning of a text that a generator was trained with and does not get.
+
+    Args:
+        name (`str`): `"transcript"` or `"screen_text"`.
+        trained_with (`Mapping[str, Any]`, *optional*): as of [`ClipReading.of`].
+    """
+    model = (trained_with or {}).get("read_speech") or "a speech model"
+    reader = f"speech={model!r}" if name == "transcript" else "screen_text=True"
+    return (
+        f"This checkpoint was trained with {name}s, and the clips come without any: give them as `{name}`, or have"
+        f" them read, pipeline(..., {reader})."
+    )
+
+
+def _known(settings: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    """Those settings that a dataclass has."""
+    return {field.name: settings[field.name] for field in fields(kind) if field.name in settings}

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from huggingface_hub import is_offline_mode
 from huggingface_hub.constants import DEFAULT_REVISION
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, ProcessorMixin
 from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
 from ..modeling import HashtagRetriever
 from ..modeling.modeling_utils import source_of
-from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing import HashtagRetrieverProcessor
 from ..recommendation.recommender_files import RECOMMENDATION_PATTERNS
 from ..retrieval import HashtagPool
 from ..retrieval.retriever_loading import load_retriever_part
@@ -58,8 +58,11 @@ class Checkpoint:
         base = None if self.base is None else self.base._reached(local_files_only)
         return replace(self, hub={**self.hub, "local_files_only": local_files_only}, base=base)
 
-    def processor(self) -> GGMProcessor:
+    def processor(self, kind: type[ProcessorMixin]) -> ProcessorMixin:
         """The processor of the checkpoint; of an adapter without one, that of its base.
+
+        Args:
+            kind (`type`): Its class, such as [`GGMProcessor`].
 
         Raises:
             `CheckpointError`: The model was not loaded.
@@ -67,12 +70,12 @@ class Checkpoint:
         """
         if not self.name:
             raise CheckpointError(
-                "The model was not loaded and so has no processor: pass its GGMProcessor, processor=."
+                f"The model was not loaded and so has no processor: pass its {kind.__name__}, processor=."
             )
         if self.base is None:
-            return GGMProcessor.from_pretrained(self.name, **self.hub)
+            return kind.from_pretrained(self.name, **self.hub)
         folder = self._folder(_PROCESSOR_FILES)
-        return GGMProcessor.from_pretrained(folder) if (folder / PROCESSOR_NAME).is_file() else self.base.processor()
+        return kind.from_pretrained(folder) if (folder / PROCESSOR_NAME).is_file() else self.base.processor(kind)
 
     def folders(self, names: Sequence[str]) -> dict[str, Path]:
         """Those of the folders `names` that the checkpoint has, or else its base, downloaded where it is on the Hub.

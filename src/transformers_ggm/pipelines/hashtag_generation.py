@@ -14,40 +14,38 @@ from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from ..errors import CheckpointError, InputError
-from ..generation.hashtag_scores import hashtag_scores, token_log_probs
-from ..generation.search_selection import search_arguments
-from ..generation.stopping_criteria import HashtagLimit
-from ..generation.token_tree import ScoredSequences
-from ..modeling import GGMEncoderOutput, HashtagRetriever
+from ..modeling import HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
+from .answers import fused_answers, ranked_answers, written_answers
 from .checkpoint_pipeline import CheckpointPipeline
-from .clip_reading import ClipReading
+from .clip_reading import ClipReading, missing_text
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
-from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known, check_top_k, with_one_length
+from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
 from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
 from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
 from .recommending import (
-    GENERATOR,
     RecommendationPart,
+    check_answerable,
     classifier_frames,
     generator_arguments,
     guide,
     pool_hashtags,
-    ranked_answers,
+    query_texts,
     recommended,
     retrieve,
     shared_queries,
+    used_clues,
     writes,
 )
-from .shared_vision import shares_vision
+from .top_models import top_model
 
 logger = logging.get_logger(__name__)
 
@@ -94,6 +92,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
     Several threads may call one pipeline at once: each gets what it would get alone.
 
+    `used_clues` names the clues beside the description that anything goes by: all with a recommender, else the texts
+    that the models were trained with, for instance `("transcript", "language")`.
+
     `skipped` lists what the last call left out with `on_error="skip"`, as pairs of the item's path (else its number)
     and the reason; of calls at the same time, the one that began last. `retriever`, `retriever_processor` and
     `hashtag_pool` can be used and changed: a hashtag added by `suggest.add_hashtags(["newtrend"])` is known to the
@@ -118,9 +119,10 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             `recommendation.json`; `False` goes without.
         sources (`Sequence[CandidateSource]`, *optional*): Candidate sources of your own, each taken for the stored one
             of its name.
-        speech ([`SpeechReader`] or `str`, *optional*): What reads the speech of clips for the recommender, where no
-            `transcript` is given, or the folder or Hub id of a speech model, see [`load_speech_reader`].
-        screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read for it, likewise.
+        speech ([`SpeechReader`] or `str`, *optional*): What reads the speech of clips, where no `transcript` is given,
+            or the folder or Hub id of a speech model, see [`load_speech_reader`]. Read it is for a recommender, and
+            for models that were trained with transcripts, by their thresholds.
+        screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read, likewise.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
             be saved.
@@ -167,18 +169,20 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             kwargs["screen_text"], screen_text = screen_text, False
         check_numbers(batch_size=kwargs.get("batch_size"), num_workers=kwargs.get("num_workers"))
         checkpoint = Checkpoint.of(model, local_files_only)
+        top = top_model(model)
         if processor is None:
-            processor = checkpoint.processor()
+            processor = checkpoint.processor(top.processor)
         elif isinstance(processor, (str, os.PathLike)):
-            processor = GGMProcessor.from_pretrained(processor, local_files_only=local_files_only)
-        if not isinstance(processor, GGMProcessor):
-            raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's GGMProcessor.")
+            processor = top.processor.from_pretrained(processor, local_files_only=local_files_only)
+        if not isinstance(processor, top.processor):
+            expected = top.processor.__name__
+            raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's {expected}.")
         self.skipped: list[tuple[str, str]] = []
         dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
         self._is_rounded = choose_type(self.model, self.device, dtype)
         self.model.eval()
-        for name in MODEL_ARGUMENTS:
+        for name in MODEL_ARGUMENTS if top.writer else ():
             self.processor.tokenizer.init_kwargs.pop(name, None)
         recommending = RecommendationPart(checkpoint, recommender, local_files_only=local_files_only)
         parts = GuidanceParts(
@@ -192,8 +196,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self.retriever, self.retriever_processor, self._hashtag_pool = parts.retriever, parts.processor, parts.pool
         self.recommender = recommending.load(self.model, self.processor, parts, sources, self.device)
         self._classifier_frames = classifier_frames(self.recommender)
-        self._reading = ClipReading.of(speech, screen_text, self.recommender, self.device, local_files_only)
-        self._shares_vision = shares_vision(self.model, self.processor, self.retriever, self.retriever_processor)
+        self._writer = top.writer_of(self.model, self.processor, self.device, self.retriever, self.retriever_processor)
+        check_answerable(self._writer, self.recommender)
+        self.used_clues = used_clues(self.recommender, self._writer, self.retriever, self.retriever_processor)
+        trained_with = getattr(self.processor, "text_reading", None)
+        self._reading = ClipReading.of(
+            speech, screen_text, self.used_clues, trained_with, str(self.device), local_files_only
+        )
         if int8:
             quantize_parts(self.model, self.retriever)
 
@@ -225,7 +234,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
                 - `audio`: sound to be used instead of the clip's own: a waveform (n,) or (channels, n) or a file;
                 - `sampling_rate` (`int`): of the waveform, in Hz;
                 - `transcript`, `screen_text`, `history`, `time`, `language`: further clues for a recommender, see
-                  [`Clues`]. Other fields are not looked at.
+                  [`Clues`]; the first two also for models that were trained with them. Other fields are not looked
+                  at.
             description (`str` or `list[str]`, *optional*): The words for items without any; beside a list of items, a
                 list of as many.
             transcript, screen_text, history, time, language (*optional*): The clues for items without them; but for
@@ -284,7 +294,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
-        check_top_k(forward_params, self.model.generation_config)
+        self._check_decoding(forward_params)
         num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
         pool = forward_params.get("hashtag_pool", self.hashtag_pool)
         if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
@@ -296,7 +306,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
         forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
         on_error = forward_params.pop("on_error", "raise")
-        if self.recommender is not None:
+        if self.used_clues:
             forward_params["on_error"] = on_error
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
@@ -324,7 +334,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         copied = copy.copy(self)
         copied.model = SimpleNamespace(config=self.model.config)
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
-        copied._hashtag_pool, copied._forward_params = None, {}
+        copied._hashtag_pool, copied._forward_params, copied._writer = None, {}, None
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
@@ -333,10 +343,21 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         ranker = None if self.recommender is None else self.recommender.ranker
         if postprocess_params.get("explain") and ranker is None:
             raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
-        unused = [name for name in CLUES if name in preprocess_params]
-        if unused and self.recommender is None:
+        unused = [name for name in CLUES if name in preprocess_params and name not in self.used_clues]
+        if unused:
             logger.warning_once(
                 f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
+            )
+
+    def _check_decoding(self, forward_params: Mapping[str, Any]) -> None:
+        own = ("num_guidance", "hashtag_pool", "on_error")
+        decoding = {name: value for name, value in forward_params.items() if name not in own}
+        if self._writer is not None:
+            self._writer.check(decoding)
+        elif decoding:
+            raise InputError(
+                f"{', '.join(decoding)}: this checkpoint has no generator, and answers with what it retrieves: leave"
+                " it out."
             )
 
     def get_inference_context(self):
@@ -381,9 +402,6 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             num_guidance=num_guidance,
             **decoding,
         )
-        if max_hashtags is not None:
-            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
-            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
         self._check_pool(hashtag_pool)
         preprocess = {
             "description": description,
@@ -392,6 +410,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             **clues,
         }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
+        forward["max_hashtags"] = max_hashtags
         postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "return_guidance": return_guidance}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
 
@@ -406,13 +425,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
 
         Returns:
             `dict` with `frames` and `retriever_frames` (f, 3, h, w) uint8 and `input_features` (...) float32, each
-            `None` where there is none, and `description` (`str`); with a recommender also `clues` ([`Clues`]), and
-            `to_read` where something is to be read in clips.
+            `None` where there is none, and `description` (`str`); where something goes by them also `clues`
+            ([`Clues`]), and `to_read` where something is to be read in clips.
         """
         recommends = self.recommender is not None
         sees = (guided or recommends) and self.retriever is not None and self.retriever.config.query_reads_video
         retriever_video_processor = self.retriever_processor.video_processor if sees else None
-        fields = read_fields(input_, description, clues if recommends else None)
+        fields = read_fields(input_, description, clues if self.used_clues else None, self.used_clues)
         wanted = self._reading and self._reading.wanted
         sees_as = (retriever_video_processor, blank_video, self._classifier_frames)
         return load_item(fields, self.processor, *sees_as, wanted)
@@ -431,11 +450,13 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             model_inputs (`dict[str, list]`): Of each field that `preprocess` gives a list with one entry per item.
 
         Returns:
-            `dict[str, list]`: `sequences` (r, m) int64 and their `log_probs` (r, m) float32, `guidance` (`dict` from
-            the hashtags seen to their similarities) and the `hashtag_pool`, each with one entry per item, of which
-            `postprocess` gets one; with a recommender also the `recommender`, `proposed` (`dict` from hashtags to the
-            retrieving sources that have them) and the `features` of the candidates ([`CandidateFeatures`]), `None`
-            without a ranker. Where a ranker has no use for what the generator writes, that is left out.
+            `dict[str, list]`: `written` (`dict` from hashtags to scores) and what else the generator tells (see
+            [`GGMWriter`]), where it was asked; `guidance` (`dict` from the hashtags seen to their similarities) and
+            the `hashtag_pool`, each with one entry per item, of which `postprocess` gets one; with a recommender also
+            the `recommender`, `proposed` (`dict` from hashtags to the retrieving sources that have them), the
+            `features` of the candidates ([`CandidateFeatures`]), `None` without a ranker, and the `fused` ones where
+            there is neither ranker nor generator. Where a ranker has no use for what the generator writes, that is
+            left out.
         """
         if num_guidance is None:
             num_guidance = self.processor.num_guidance
@@ -444,8 +465,18 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         if self._reading is not None:
             read = self._reading.read(model_inputs["clues"], model_inputs["to_read"], on_error)
             model_inputs = {**model_inputs, "clues": read}
+        self._tell_missing_texts(model_inputs.get("clues", ()))
         outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
+
+    def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
+        """Warns, once, of texts that the generator was trained with and that no clip of a batch has."""
+        wanted = () if self._writer is None else self._writer.expected_texts
+        for name in wanted:
+            if (self._reading is None or not self._reading.reads(name)) and not any(
+                getattr(row, name) for row in rows
+            ):
+                logger.warning_once(missing_text(name, getattr(self.processor, "text_reading", None)))
 
     def postprocess(
         self,
@@ -456,33 +487,16 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         return_guidance: bool = False,
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
         """Reads the hashtags of one item from what the model wrote, and ranks them where there is a ranker."""
-        guidance = model_outputs["guidance"]
         if model_outputs.get("features") is not None:
             hashtags = ranked_answers(model_outputs, top_n, min_score, explain)
+        elif "written" in model_outputs:
+            hashtags = written_answers(model_outputs, top_n, min_score)
         else:
-            hashtags = self._written(model_outputs, top_n, min_score)
+            hashtags = fused_answers(model_outputs, top_n, min_score)
         if not return_guidance:
             return hashtags
-        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in guidance.items()]
+        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in model_outputs["guidance"].items()]
         return {"hashtags": hashtags, "guidance": seen}
-
-    def _written(self, outputs: dict[str, Any], top_n: int | None, min_score: float | None) -> list[dict[str, Any]]:
-        guidance, pool = outputs["guidance"], outputs["hashtag_pool"]
-        scores = hashtag_scores(self.processor, outputs["sequences"], outputs["log_probs"])
-        hashtags = [
-            {
-                "hashtag": f"#{tag}",
-                "score": score,
-                "novel": None if pool is None else tag not in pool,
-                "guided": tag in guidance,
-            }
-            for tag, score in itertools.islice(scores.items(), top_n)
-            if min_score is None or score >= min_score
-        ]
-        if "proposed" in outputs:
-            for answer in hashtags:
-                answer["sources"] = [*outputs["proposed"].get(answer["hashtag"][1:], ()), GENERATOR]
-        return hashtags
 
     def _suggest(
         self,
@@ -494,85 +508,30 @@ class HashtagGenerationPipeline(CheckpointPipeline):
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
-        media, nearest = {}, [{} for _ in words]
-        if writes(recommender):
-            media = self._encode_media(rows["frames"], rows["input_features"])
+        read_texts = () if self._writer is None else self._writer.read_texts
+        writer = self._writer if writes(recommender) else None
+        seen, nearest = {} if writer is None else writer.see(rows), [{} for _ in words]
         if searched := pool_hashtags(recommender, num_guidance):
-            queries = shared_queries(recommender, rows.get("clues", ()), self.retriever)
-            nearest = self._find_guidance(rows["retriever_frames"], words, media, searched, pool, queries)
+            texts = query_texts(rows, self.retriever_processor)
+            queries = shared_queries(recommender, rows.get("clues", ()), texts, self.retriever)
+            embeds = None if writer is None else writer.video_embeds(seen, self.retriever)
+            asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
+            nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
         guidance = guide(recommender, found, nearest, num_guidance)
-        outputs = {"guidance": [self._seen(tags, description) for tags, description in zip(guidance, words)]}
-        if writes(recommender):
+        if self._writer is not None:
+            further = self._writer.read_texts[1:]
+            of_rows = [{name: getattr(clues, name) for name in further} for clues in rows.get("clues", words)]
+            fitting = [self._writer.fitting(*row, **texts) for *row, texts in zip(words, guidance, of_rows)]
+            outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
+        else:
+            outputs = {"guidance": guidance}
+        if writer is not None:
             shown = [list(of_row) for of_row in guidance]
-            outputs |= self._generate(words, shown, media, {**generator_arguments(recommender), **decoding})
+            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
         if recommender is None:
             return outputs
-        return {**outputs, **recommended(recommender, found, rows["clues"], self.processor, outputs)}
-
-    def _generate(
-        self, words: list[str], guidance: list[list[str]], media: dict[str, torch.Tensor], decoding: dict[str, Any]
-    ) -> dict[str, list]:
-        """One pass of the encoders, decoding, and the probabilities of what was written."""
-        texts = self.processor(text=words, guidance=guidance, allow_empty=True)
-        inputs = {**texts.to(self.device), **media}
-        encoded = self.model.get_encoder()(**inputs, return_dict=True)
-        states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
-        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
-        written = self.model.generate(
-            input_ids=ids,
-            attention_mask=inputs["attention_mask"],
-            # A new object, since `generate` repeats the states in it for every beam.
-            encoder_outputs=GGMEncoderOutput(states, attention_mask=mask, source_ids=ids),
-            **search | with_one_length(decoding),
-        )
-        sequences = written if torch.is_tensor(written) else written.sequences
-        repeats = len(sequences) // len(words)
-        if isinstance(written, ScoredSequences):
-            log_probs = written.log_probs
-        else:
-            mask = inputs["attention_mask"] if mask is None else mask
-            states, mask, ids = (tensor.repeat_interleave(repeats, dim=0) for tensor in (states, mask, ids))
-            log_probs = token_log_probs(self.model, states, mask, sequences, ids)
-        return {"sequences": list(sequences.split(repeats)), "log_probs": list(log_probs.split(repeats))}
-
-    def _find_guidance(
-        self,
-        frames: list[torch.Tensor | None],
-        descriptions: list[str],
-        media: dict[str, torch.Tensor],
-        num_guidance: int,
-        pool: HashtagPool,
-        queries: torch.Tensor | None = None,
-    ) -> list[dict[str, float]]:
-        """
-        The nearest hashtags of each row with their similarities. Where the retriever sees for the generator too, the
-        frames in `media` become what it saw. `queries` are the retriever's, where it was asked already.
-        """
-        video_embeds = None
-        if self._shares_vision and "pixel_values_videos" in media:
-            seen = self.retriever.get_video_features(media.pop("pixel_values_videos"), media["frame_mask"])
-            video_embeds, media["video_states"] = seen.pooler_output, seen.last_hidden_state
-        found = scored_nearest_hashtags(
-            frames, descriptions, self.retriever, self.retriever_processor, pool, num_guidance, video_embeds, queries
-        )
-        return [dict(of_row) for of_row in found]
-
-    def _encode_media(
-        self, frames: list[torch.Tensor | None], input_features: list[torch.Tensor | None]
-    ) -> dict[str, torch.Tensor]:
-        """The tensors of frames and sounds; empty where no row has frames, since the model hears through what it
-        sees."""
-        if all(video is None for video in frames):
-            return {}
-        as_they_are = {"do_resize": False, "do_center_crop": False}
-        batch = self.processor(videos=frames, input_features=input_features, allow_empty=True, **as_they_are)
-        texts = ("input_ids", "attention_mask")
-        return {name: tensor.to(self.device) for name, tensor in batch.items() if name not in texts}
-
-    def _seen(self, guidance: dict[str, float], description: str) -> dict[str, float]:
-        """The retrieved hashtags, with their similarities, that were not left out for want of room."""
-        return {tag: guidance[tag] for tag in self.processor.fitting_guidance(description, list(guidance))}
+        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

@@ -22,7 +22,7 @@ from .clip_reading import WantedReading
 from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_video_decoder, own_file
 
 FIELDS = ("video", "description", "audio", "sampling_rate")
-# What a recommender goes by besides.
+# What recommenders, and some generators and retrievers, go by besides.
 CLUES = ("transcript", "screen_text", "history", "time", "language")
 
 
@@ -45,23 +45,26 @@ class ItemFields:
     clues: Clues | None = None
 
 
-def read_fields(item: Any, description: str = "", clues: Mapping[str, Any] | None = None) -> ItemFields:
+def read_fields(
+    item: Any, description: str = "", clues: Mapping[str, Any] | None = None, names: Sequence[str] = CLUES
+) -> ItemFields:
     """Reads the fields of an item.
 
     Args:
         item: A dict with some of `FIELDS` (others are ignored), or a video.
         description (`str`): For an item without one.
-        clues (`Mapping[str, Any]`, *optional*): Given, those of `CLUES` are read, too; these are for an item without
+        clues (`Mapping[str, Any]`, *optional*): Given, further clues are read, too; these are for an item without
             them.
+        names (`Sequence[str]`, defaults to `CLUES`): Which clues.
 
     Raises:
         `InputError`: The item is `None`, a dict without any of the fields, or one of them is of a wrong kind.
     """
-    fields = _read_fields(item, description, FIELDS if clues is None else (*FIELDS, *CLUES))
+    fields = _read_fields(item, description, FIELDS if clues is None else (*FIELDS, *names))
     if clues is None:
         return fields
     own = item if isinstance(item, Mapping) and not is_stored_file(item) else {}
-    known = {name: own[name] if own.get(name) is not None else clues.get(name) for name in CLUES}
+    known = {name: own[name] if own.get(name) is not None else clues.get(name) for name in names}
     given = {name: value for name, value in known.items() if value is not None}
     return replace(fields, clues=Clues(fields.description, **given))
 

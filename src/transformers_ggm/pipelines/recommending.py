@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import ProcessorMixin
 
-from ..errors import InputError
-from ..generation.hashtag_scores import hashtag_scores
-from ..processing import GGMProcessor, GGMVideoProcessor
+from ..errors import CheckpointError, InputError
+from ..modeling import HashtagRetriever
+from ..processing import GGMVideoProcessor, HashtagRetrieverProcessor
 from ..recommendation import (
     Candidate,
     CandidateSource,
@@ -27,6 +28,8 @@ from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
 from ..retrieval import DescriptionEncoder
 from .components import Checkpoint, GuidanceParts
+from .inputs import CLUES
+from .writing import HashtagWriter
 
 # These two are what the pipeline computes anyway.
 POOL, GENERATOR = "pool", "generator"
@@ -93,7 +96,7 @@ class RecommendationPart:
     def load(
         self,
         model: torch.nn.Module,
-        processor: GGMProcessor,
+        processor: ProcessorMixin,
         parts: GuidanceParts,
         sources: Sequence[CandidateSource],
         device: torch.device,
@@ -131,15 +134,54 @@ def pool_hashtags(recommender: Recommender | None, num_guidance: int) -> int:
     return max(recommender.k, guiding) if _source(recommender, POOL) else guiding
 
 
-def shared_queries(recommender: Recommender | None, rows: Sequence[Clues], retriever: Any) -> torch.Tensor | None:
+def used_clues(
+    recommender: Recommender | None,
+    writer: HashtagWriter | None,
+    retriever: HashtagRetriever | None,
+    retriever_processor: HashtagRetrieverProcessor | None,
+) -> tuple[str, ...]:
+    """Which of `CLUES` anything goes by in a pipeline: all with a recommender, else the texts that its models read."""
+    if recommender is not None:
+        return CLUES
+    texts = set() if writer is None else {*writer.read_texts}
+    if retriever is not None and "text" in retriever.config.query:
+        texts |= {*retriever_processor.query_texts}
+    texts -= {"description"}
+    # The language is told to what reads speech.
+    return tuple(name for name in CLUES if name in texts or (texts and name == "language"))
+
+
+def query_texts(rows: Mapping[str, Sequence], retriever_processor: HashtagRetrieverProcessor) -> list[str]:
+    """The text of each row that the pool is searched by."""
+    if "clues" not in rows:
+        return rows["description"]
+    return [retriever_processor.query_text(vars(clues)) for clues in rows["clues"]]
+
+
+def shared_queries(
+    recommender: Recommender | None, rows: Sequence[Clues], texts: Sequence[str], retriever: Any
+) -> torch.Tensor | None:
     """
     The pool's queries `(b, d)`, where the retriever reads what posts are searched by with it, too: it is asked once.
+    `texts` are those that the pool is searched by.
     """
-    if recommender is None or retriever.config.query != "text" or any(row.text != row.description for row in rows):
+    if recommender is None or retriever.config.query != "text" or [row.text for row in rows] != list(texts):
         return None
     dense = [source for source in recommender.sources if isinstance(source, PostsSource) and source.by == "dense"]
     encoders = [source.index.encoder for source in dense if isinstance(source.index.encoder, DescriptionEncoder)]
     return text_vectors(rows, encoders[0]) if encoders else None
+
+
+def check_answerable(writer: HashtagWriter | None, recommender: Recommender | None) -> None:
+    """
+    Raises:
+        CheckpointError: A checkpoint without generator has nothing else that tells which hashtags are best.
+    """
+    if writer is None and (recommender is None or not (recommender.ranker or recommender.guidance)):
+        raise CheckpointError(
+            "This checkpoint has no generator, and nothing else to answer by: it needs a recommender with a ranker, or"
+            " with guidance that tells which sources are joined (Guidance([...])). `ggm compose` makes one."
+        )
 
 
 def writes(recommender: Recommender | None) -> bool:
@@ -197,39 +239,49 @@ def recommended(
     recommender: Recommender,
     found: Found,
     rows: Sequence[Clues],
-    processor: GGMProcessor,
-    written: Mapping[str, Sequence[torch.Tensor]],
+    written: Sequence[Mapping[str, float]] | None,
+    read_texts: Sequence[str],
 ) -> dict[str, list]:
     """
     What a batch is answered by, with one entry per row: the `recommender`, which sources `proposed` which hashtags,
-    and the `features` of all candidates, `None` without a ranker.
+    and the `features` of all candidates, `None` without a ranker. Without ranker and generator, the `fused`
+    candidates, too.
 
     Args:
         recommender ([`Recommender`]): Its ranker is to be asked.
         found (`dict[str, list[list[Candidate]]]`): What [`retrieve`] gave.
         rows (`list[Clues]`): The clips.
-        processor ([`GGMProcessor`]): The generator's.
-        written (`dict`): The generator's `sequences` and `log_probs`, where it was asked.
+        written (`list[dict[str, float]]`, *optional*): The generator's hashtags with their scores, best first, where
+            it was asked.
+        read_texts (`Sequence[str]`): The texts that the generator reads.
     """
-    features = [None] * len(rows)
+    features, outputs = [None] * len(rows), {}
     if recommender.ranker is not None:
-        if "sequences" in written:
-            found = {**found, GENERATOR: _written_candidates(recommender, rows, processor, written)}
+        if written is not None:
+            found = {**found, GENERATOR: _written_candidates(recommender, rows, written, read_texts)}
         features = candidate_features(recommender.sources, found, rows, recommender.counts).rows()
+    elif written is None:
+        outputs["fused"] = recommender.guidance.shares(found, recommender.k)
     return {
         "recommender": [recommender] * len(rows),
         "proposed": [_proposing(found, number) for number in range(len(rows))],
         "features": features,
+        **outputs,
     }
 
 
-def _written_candidates(recommender, rows, processor, written) -> list[list[Candidate]]:
+def _written_candidates(
+    recommender: Recommender,
+    rows: Sequence[Clues],
+    written: Sequence[Mapping[str, float]],
+    read_texts: Sequence[str],
+) -> list[list[Candidate]]:
     """What the generator wrote for each row; nothing where it had neither picture nor words to go by."""
     found = []
-    for row, sequences, log_probs in zip(rows, written["sequences"], written["log_probs"]):
-        usable = row.description or row.frames is not None
-        scores = hashtag_scores(processor, sequences, log_probs) if usable else {}
-        found.append([Candidate(hashtag, score) for hashtag, score in list(scores.items())[: recommender.k]])
+    for row, scores in zip(rows, written):
+        usable = row.frames is not None or any(getattr(row, name) for name in read_texts)
+        best = list(scores.items())[: recommender.k] if usable else []
+        found.append([Candidate(hashtag, score) for hashtag, score in best])
     return found
 
 
@@ -240,34 +292,6 @@ def _proposing(found: Found, number: int) -> dict[str, list[str]]:
         for candidate in rows[number]:
             by.setdefault(candidate.hashtag, []).append(name)
     return by
-
-
-def ranked_answers(
-    outputs: Mapping[str, Any], top_n: int | None, min_score: float | None, explain: bool
-) -> list[dict[str, Any]]:
-    """
-    The ranked hashtags of one item as the pipeline tells them.
-
-    Args:
-        outputs (`dict`): What the pipeline's `_forward` gives for the item.
-        top_n, min_score, explain: As in [`Recommender.recommend`].
-    """
-    pool, guidance = outputs["hashtag_pool"], outputs["guidance"] if "sequences" in outputs else ()
-    ranked = outputs["recommender"].rank(outputs["features"], top_n=top_n, min_score=min_score, explain=explain)
-    answers = []
-    for found in ranked[0]:
-        answer = {
-            "hashtag": f"#{found.hashtag}",
-            "score": found.score,
-            "novel": found.novel and (pool is None or found.hashtag not in pool),
-            "guided": found.hashtag in guidance,
-            "sources": list(found.sources),
-        }
-        if explain:
-            most = sorted(found.explanation.items(), key=lambda item: -abs(item[1][1]))
-            answer["explanation"] = {name: {"value": value, "added": added} for name, (value, added) in most}
-        answers.append(answer)
-    return answers
 
 
 def _source(recommender: Recommender, name: str) -> CandidateSource | None:

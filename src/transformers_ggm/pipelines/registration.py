@@ -20,25 +20,44 @@ from ..modeling import (
     HashtagClassifierConfig,
     HashtagRetriever,
     HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
 )
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import (
+    ClipProcessor,
+    GGMProcessor,
+    GGMVideoProcessor,
+    HashtagRetrieverProcessor,
+    InstructedProcessor,
+)
 from ..recommendation import HashtagRanker, HashtagRankerConfig
 from .demo_checkpoint import DEMO_CHECKPOINT, accept_demo_checkpoint
 from .hashtag_generation import HashtagGenerationPipeline
 
 AutoConfig.register("ggm", GGMConfig)
+AutoConfig.register("ggm_instructed", InstructedConfig)
 AutoConfig.register("hashtag_classifier", HashtagClassifierConfig)
 AutoConfig.register("hashtag_ranker", HashtagRankerConfig)
 AutoConfig.register("hashtag_retriever", HashtagRetrieverConfig)
+AutoConfig.register("hashtag_retrieval_only", RetrievalOnlyConfig)
 AutoModel.register(GGMConfig, GGMModel)
 AutoModel.register(HashtagClassifierConfig, GGMForHashtagClassification)
 AutoModel.register(HashtagRankerConfig, HashtagRanker)
 AutoModel.register(HashtagRetrieverConfig, HashtagRetriever)
+# By this class the pipeline loads whatever stands at the top of a checkpoint.
 AutoModelForSeq2SeqLM.register(GGMConfig, GGMForHashtagGeneration)
+AutoModelForSeq2SeqLM.register(InstructedConfig, InstructedForHashtagGeneration)
+AutoModelForSeq2SeqLM.register(RetrievalOnlyConfig, RetrievalOnlyModel)
 AutoVideoProcessor.register(GGMConfig, GGMVideoProcessor)
 AutoVideoProcessor.register(HashtagRetrieverConfig, GGMVideoProcessor)
+AutoVideoProcessor.register(InstructedConfig, GGMVideoProcessor)
+AutoVideoProcessor.register(RetrievalOnlyConfig, GGMVideoProcessor)
 AutoProcessor.register(GGMConfig, GGMProcessor)
 AutoProcessor.register(HashtagRetrieverConfig, HashtagRetrieverProcessor)
+AutoProcessor.register(InstructedConfig, InstructedProcessor)
+AutoProcessor.register(RetrievalOnlyConfig, ClipProcessor)
 PIPELINE_REGISTRY.register_pipeline(
     "hashtag-generation",
     pipeline_class=HashtagGenerationPipeline,

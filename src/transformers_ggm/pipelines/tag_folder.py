@@ -43,7 +43,7 @@ def tag_folder(
 
     Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
     a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
-    clip, also where the two spell a letter in two ways (composed and decomposed). For a checkpoint with a recommender
+    clip, also where the two spell a letter in two ways (composed and decomposed). Where the checkpoint goes by them,
     its `transcript`, `screen_text`, `history`, `time` and `language` are, too; where rows have `user`, `time` and
     `hashtags` but no `history`, that is of the same user's earlier rows.
 
@@ -88,7 +88,7 @@ def tag_folder(
         progress = tqdm(
             total=len(contents.clips), initial=len(contents.clips) - len(waiting), desc="Tagging", unit="clip"
         )
-        clues = {} if suggest.recommender is None else _clues(contents.clips, metadata)
+        clues = _clues(contents.clips, metadata) if suggest.used_clues else {}
         items = (
             {"video": str(folder / name), "description": metadata.description(name), **clues.get(name, {})}
             for name in waiting

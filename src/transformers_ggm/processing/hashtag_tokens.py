@@ -1,13 +1,12 @@
 """Between hashtags and tokens: targets that end at a whole hashtag, and which tokens spell which hashtag."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 import regex
 
 from ..errors import HashtagError
 from .hashtags import HASHTAG_CHARACTERS, is_valid_hashtag, join_hashtags, normalize_hashtag
-from .token_ids import target_token_ids, token_ids
+from .token_ids import target_token_ids
 
 # What a model writes is looser than what a person writes: tags may touch, and some tokenizers put a space after `#`.
 _WRITTEN = regex.compile(rf"[#＃]\s*(?P<tag>{HASHTAG_CHARACTERS})")
@@ -64,80 +63,6 @@ class HashtagTokens:
 
     def _decode(self, count: int) -> str:
         return self._tokenizer.decode([token for _, token in self._kept[:count]], clean_up_tokenization_spaces=False)
-
-
-def encode_text(tokenizer, text: str, guidance: Sequence[str], max_length: int) -> list[int]:
-    """Token ids of "description [sep] #first #second ...", or of the description alone where there is no guidance.
-
-    What does not fit is left out as [`fitting_guidance`] says: hashtags whole, and then the end of the description.
-
-    Args:
-        tokenizer (`PreTrainedTokenizerBase`): Encodes both as a pair.
-        text (`str`): The description, possibly empty.
-        guidance (`Sequence[str]`): Hashtags, possibly none.
-        max_length (`int`): The most tokens, special ones included.
-    """
-    hint = join_hashtags(guidance)
-    ids = _pair_tokens(tokenizer, text, hint)
-    if len(ids) > max_length:
-        hint = join_hashtags(guidance[: fitting_guidance(tokenizer, text, guidance, max_length)])
-        if hint and not _separates(tokenizer):
-            # As one text, it would be cut at its end, where the hashtags are.
-            lengths = bisect_right(
-                range(len(text) + 1), max_length, key=lambda end: len(_pair_tokens(tokenizer, text[:end], hint))
-            )
-            text = text[: max(lengths - 1, 0)]
-        ids = _pair_tokens(tokenizer, text, hint, max_length)
-    # A row without words still needs one token to attend to, which bare fast tokenizers do not add.
-    return ids or [tokenizer.eos_token_id]
-
-
-def fitting_guidance(tokenizer, text: str, guidance: Sequence[str], max_length: int) -> int:
-    """How many hashtags of the guidance there is room for beside the description, from the first on, each whole.
-
-    A long description leaves them half of the room, and they leave the other half to it.
-
-    Args:
-        tokenizer, text, guidance, max_length: See [`encode_text`].
-
-    Example:
-
-    ```python
-    >>> from tokenizers import Tokenizer, models, pre_tokenizers
-    >>> from transformers import PreTrainedTokenizerFast
-    >>> from transformers_ggm.processing.hashtag_tokens import fitting_guidance
-
-    >>> words = Tokenizer(models.WordLevel({"<unk>": 0, "#": 1, "</s>": 2, "snow": 3}, unk_token="<unk>"))
-    >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
-    >>> tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>")
-    >>> fitting_guidance(tokenizer, "snow", ["snow"] * 9, max_length=20)
-    9
-    >>> fitting_guidance(tokenizer, "snow " * 50, ["snow"] * 9, max_length=20)
-    4
-
-    ```
-    """
-    lengths = [len(token_ids(tokenizer, part, add_special_tokens=False)) for part in (text, join_hashtags(guidance))]
-    total = len(_pair_tokens(tokenizer, text, join_hashtags(guidance)))
-    if total <= max_length:
-        return len(guidance)
-    room = max_length - (total - sum(lengths))
-    return bisect_right(
-        range(1, len(guidance) + 1),
-        max(room - lengths[0], room // 2),
-        key=lambda count: len(token_ids(tokenizer, join_hashtags(guidance[:count]), add_special_tokens=False)),
-    )
-
-
-def _pair_tokens(tokenizer, text: str, hint: str, max_length: int | None = None) -> list[int]:
-    if hint and not _separates(tokenizer):
-        text, hint = f"{text} {tokenizer.sep_token or tokenizer.eos_token or ''} {hint}", ""
-    return token_ids(tokenizer, text, hint, max_length)
-
-
-def _separates(tokenizer) -> bool:
-    """Whether there is something between the two texts of a pair; mBART and bare fast tokenizers put nothing there."""
-    return tokenizer.num_special_tokens_to_add(pair=True) > tokenizer.num_special_tokens_to_add(pair=False)
 
 
 def encode_targets(tokenizer, hashtags: Sequence[str], max_length: int, row: int) -> list[int]:

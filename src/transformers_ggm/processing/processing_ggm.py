@@ -1,6 +1,7 @@
 """Processor of the generator: clips, sounds, descriptions, guidance and targets to a batch, and tokens to hashtags."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from transformers.processing_utils import ProcessingKwargs, ProcessorMixin, Unpa
 from ..errors import InputError
 from .call_arguments import TextArguments, merged_arguments
 from .frame_inputs import list_videos
-from .hashtag_tokens import HashtagTokens, encode_targets, encode_text, fitting_guidance
+from .hashtag_tokens import HashtagTokens, encode_targets
 from .hashtags import remove_hashtags
 from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
+from .row_text import TextShares, encode_text, fitting_guidance
 from .saved_tokenizers import load_tokenizer
 from .sound_features import batch_sounds, list_sounds, sound_features, sound_waveform, time_axis
 from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, GGMVideoProcessorKwargs
@@ -44,12 +46,21 @@ class GGMProcessor(ProcessorMixin):
         feature_extractor (`SequenceFeatureExtractor`, *optional*): Of the audio backbone (CLAP, Whisper, AST,
             Wav2Vec2, ...). Without one, sound is not even decoded.
         num_guidance (`int`, defaults to 50): How many retrieved hashtags are shown to the model at most.
-        max_text_length (`int`, defaults to 512): Tokens of description and guidance together. Where that is too few,
-            hashtags are left out whole, the last first, and the description is cut; each has half of the room at
+        max_text_length (`int`, defaults to 512): Tokens of all texts and the guidance together. Where that is too few,
+            hashtags are left out whole, the last first, and texts are cut; each part has its share of the room at
             least.
         max_target_length (`int`, defaults to 32): Tokens of the target hashtags (the paper: 32 for the short set, 64
             for the long one).
         max_audio_seconds (`float`, defaults to 10.0): Seconds of sound that are heard, from the start.
+        transcript_share (`float`, defaults to 0.0), screen_text_share (`float`, defaults to 0.0): Share of
+            `max_text_length` that is kept for what is said in the clip, and for what is written in it; with 0 the
+            model does not read it.
+        guidance_share (`float`, defaults to 0.5): That of the guidance. The description has what these leave.
+        text_reading (`dict`, *optional*): What read the transcripts and screen texts that the model was trained with,
+            as the prepared set tells; not used by the processor itself.
+
+    Raises:
+        `InputError`: `feature_extractor` is none, or the shares leave nothing to the description.
 
     Example:
 
@@ -80,6 +91,10 @@ class GGMProcessor(ProcessorMixin):
         max_text_length=512,
         max_target_length=32,
         max_audio_seconds=10.0,
+        transcript_share=0.0,
+        screen_text_share=0.0,
+        guidance_share=0.5,
+        text_reading=None,
     ):
         super().__init__(video_processor, tokenizer)
         if feature_extractor is not None and not isinstance(feature_extractor, SequenceFeatureExtractor):
@@ -92,6 +107,11 @@ class GGMProcessor(ProcessorMixin):
         self.max_text_length = max_text_length
         self.max_target_length = max_target_length
         self.max_audio_seconds = max_audio_seconds
+        self.transcript_share = transcript_share
+        self.screen_text_share = screen_text_share
+        self.guidance_share = guidance_share
+        self.text_reading = text_reading
+        self._shares()  # refuses what cannot be
 
     def __call__(
         self,
@@ -104,6 +124,8 @@ class GGMProcessor(ProcessorMixin):
         blank_video: bool | None = None,
         allow_empty: bool | None = None,
         input_features: Sequence[torch.Tensor | None] | None = None,
+        transcript: str | Sequence[str | None] | None = None,
+        screen_text: str | Sequence[str | None] | None = None,
         **kwargs: Unpack[GGMProcessorKwargs],
     ) -> BatchFeature:
         """Makes a batch of b rows. Each argument is one row's value or a list with one value per row.
@@ -124,8 +146,11 @@ class GGMProcessor(ProcessorMixin):
                 empty text: for a model that is not shown all that its rows have.
             input_features (`list[torch.Tensor]`): Instead of `audio`, for rows that were decoded before: what
                 [`~processing.sound_features.sound_features`] made of each row's sound, `None` for a silent row.
+            transcript (`str` or `list[str]`), screen_text (`str` or `list[str]`): What is said in the clips, and what
+                is written in them; not used where `transcript_share` or `screen_text_share` is 0. A row with all reads
+                "description [sep] transcript [sep] screen text [sep] #first #second ...".
             sampling_rate (`int`): Rate of waveforms in `audio`, in Hz; needed with waveforms.
-            max_length (`int`, *optional*): Tokens of description and guidance together, instead of `max_text_length`.
+            max_length (`int`, *optional*): Tokens of texts and guidance together, instead of `max_text_length`.
             truncation (`bool`, defaults to `True`): `False` leaves none of them out.
             padding (`bool` or `str`, defaults to `"longest"`): `"max_length"` pads text to `max_length`, targets to
                 `max_target_length` and videos to `num_frames`; `False` wants rows of one length, or lists.
@@ -156,7 +181,14 @@ class GGMProcessor(ProcessorMixin):
             valid, or a row of `hashtags` is empty. `MediaError`: A clip cannot be read.
         """
         rows = _Rows(
-            videos=videos, audio=audio, text=text, guidance=guidance, hashtags=hashtags, input_features=input_features
+            videos=videos,
+            audio=audio,
+            text=text,
+            guidance=guidance,
+            hashtags=hashtags,
+            input_features=input_features,
+            transcript=transcript if self.transcript_share else None,
+            screen_text=screen_text if self.screen_text_share else None,
         )
         if not (blank_video or allow_empty):
             rows.check_usable()
@@ -166,7 +198,7 @@ class GGMProcessor(ProcessorMixin):
         with_sound = self.feature_extractor is not None and rows.has_no_sound and audio_from_video is not False
         blank_video = bool(blank_video)
         clips = [self._read(video, with_sound, blank_video, videos_kwargs) for video in rows.videos]
-        data = self._encode_texts(rows.text, rows.guidance, options)
+        data = self._encode_texts(rows, options)
         video_inputs = self._encode_videos(clips, blank_video, videos_kwargs)
         # As in transformers, only where the call asks for it.
         metadata = video_inputs.pop("video_metadata", None) if videos_kwargs.get("return_metadata") else None
@@ -201,18 +233,27 @@ class GGMProcessor(ProcessorMixin):
             blank_video=blank_video,
         )
 
-    def fitting_guidance(self, text: str, guidance: Sequence[str]) -> list[str]:
-        """Tells which of the retrieved hashtags the model is shown beside a description: those there is room for.
+    @property
+    def read_texts(self) -> tuple[str, ...]:
+        """Which texts of a row the model reads: some of `"description"`, `"transcript"` and `"screen_text"`."""
+        return self._shares().read
+
+    def fitting_guidance(
+        self, text: str, guidance: Sequence[str], transcript: str = "", screen_text: str = ""
+    ) -> list[str]:
+        """Tells which of the retrieved hashtags the model is shown beside the texts: those there is room for.
 
         Args:
             text (`str`): The description. Hashtags in it are removed.
             guidance (`list[str]`): Retrieved hashtags, best first.
+            transcript (`str`, defaults to `""`), screen_text (`str`, defaults to `""`): The other texts.
 
         Returns:
             `list[str]`: The first of them.
         """
         guidance = list(guidance[: self.num_guidance])
-        return guidance[: fitting_guidance(self.tokenizer, remove_hashtags(text), guidance, self.max_text_length)]
+        texts = (remove_hashtags(text), transcript, screen_text)
+        return guidance[: fitting_guidance(self.tokenizer, texts, guidance, self.max_text_length, self._shares())]
 
     def decode_hashtags(self, ids) -> list[list[str]]:
         """Reads hashtags from generated tokens: normalised, valid, each once per row, in order, without `#`.
@@ -265,12 +306,13 @@ class GGMProcessor(ProcessorMixin):
             **{name: value for name, value in videos_kwargs.items() if name in FRAME_RULE},
         )
 
-    def _encode_texts(
-        self, texts: Sequence[str], guidance: Sequence[Sequence[str]], options: TextArguments
-    ) -> dict[str, Any]:
+    def _shares(self) -> TextShares:
+        return TextShares(self.transcript_share, self.screen_text_share, self.guidance_share)
+
+    def _encode_texts(self, given: "_Rows", options: TextArguments) -> dict[str, Any]:
         rows = [
-            encode_text(self.tokenizer, text, tags[: self.num_guidance], options.room)
-            for text, tags in zip(texts, guidance)
+            encode_text(self.tokenizer, texts, tags[: self.num_guidance], options.room, self._shares())
+            for texts, tags in zip(given.texts, given.guidance)
         ]
         encoded = {"input_ids": options.batch(rows, self.tokenizer.pad_token_id, options.max_length)}
         if options.with_mask:
@@ -363,7 +405,10 @@ class _Rows:
         self.input_features = self._column("input_features")
         if self.is_given("audio") and self.is_given("input_features"):
             raise InputError("`audio` and `input_features` are two forms of the same sounds: pass one of them.")
-        self.text = [remove_hashtags(text or "") for text in self._column("text")]
+        described = [remove_hashtags(text or "") for text in self._column("text")]
+        others = ([text or "" for text in self._column(name)] for name in ("transcript", "screen_text"))
+        # Of each row its description, transcript and screen text.
+        self.texts = list(zip(described, *others))
         self.guidance = [tags or [] for tags in self._column("guidance")]
         self.hashtags = [tags or [] for tags in self._column("hashtags")]
 
@@ -376,8 +421,8 @@ class _Rows:
 
     def check_usable(self) -> None:
         """Raises when a row gives the model no input."""
-        for index, (video, text, guidance) in enumerate(zip(self.videos, self.text, self.guidance)):
-            if video is None and not text and not guidance:
+        for index, (video, texts, guidance) in enumerate(zip(self.videos, self.texts, self.guidance)):
+            if video is None and not any(texts) and not guidance:
                 raise InputError(
                     f"Row {index} has an empty description, no video and no guidance: there is nothing to make"
                     " hashtags from. Leave the row out, or pass blank_video=True to go by its sound."
@@ -387,11 +432,11 @@ class _Rows:
         return self._given.get(name, [None] * self._count)
 
 
-def _list_texts(text) -> list:
-    rows = [text] if isinstance(text, str) else list(text)
+def _list_texts(texts, name: str = "text", kind: str = "description") -> list:
+    rows = [texts] if isinstance(texts, str) else list(texts)
     for index, row in enumerate(rows):
         if not isinstance(row, (str, type(None))):
-            raise InputError(f"text[{index}] is a {type(row).__name__}: a description must be a string.")
+            raise InputError(f"{name}[{index}] is a {type(row).__name__}: a {kind} must be a string.")
     return rows
 
 
@@ -412,6 +457,8 @@ _LISTERS = {
     "audio": list_sounds,
     "input_features": list,
     "text": _list_texts,
+    "transcript": partial(_list_texts, name="transcript", kind="transcript"),
+    "screen_text": partial(_list_texts, name="screen_text", kind="screen text"),
     "guidance": _list_hashtag_rows,
     "hashtags": _list_hashtag_rows,
 }

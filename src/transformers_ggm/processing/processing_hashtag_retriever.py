@@ -1,6 +1,6 @@
 """Processor of the retriever: videos, descriptions and bare hashtags to tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..modeling.text_pooling import longest_text
 from ..utils.word_splitter import get_word_splitter
 from .call_arguments import TextArguments, merged_arguments
 from .hashtags import normalize_hashtag, remove_hashtags
+from .modalities import TEXTS
 from .saved_tokenizers import load_tokenizer
 from .token_ids import token_ids_of_all
 from .video_processing_ggm import GGMVideoProcessor, GGMVideoProcessorKwargs
@@ -43,9 +44,11 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         word_splitter (`str`, *optional*): How hashtags become words before they are tokenized, see
             [`~evaluation.get_word_splitter`]: `"wordfreq"` for a text tower that was trained on sentences, as CLIP's
             was, and not on hashtags. By default they stay as they are.
+        query_texts (`list[str]`, defaults to `["description"]`): The texts of a row that a query by text is made of:
+            some of `"description"`, `"transcript"` (what is said in the clip) and `"screen_text"` (what is written).
 
     Raises:
-        ValueError: There is no splitter of that name.
+        ValueError: There is no splitter of that name, or no such text.
 
     Example:
 
@@ -72,6 +75,7 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         max_hashtag_length=16,
         max_description_length=None,
         word_splitter=None,
+        query_texts=TEXTS[:1],
     ):
         super().__init__(video_processor, tokenizer)
         self.max_hashtag_length = max_hashtag_length
@@ -79,6 +83,9 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         if word_splitter is not None:
             get_word_splitter(word_splitter)  # refuses what it does not know
         self.word_splitter = word_splitter
+        if not query_texts or not set(query_texts) <= set(TEXTS):
+            raise InputError(f"query_texts={list(query_texts)}: choose one or more of {list(TEXTS)}.")
+        self.query_texts = list(query_texts)
 
     def __call__(
         self,
@@ -141,6 +148,14 @@ class HashtagRetrieverProcessor(ProcessorMixin):
         if metadata is not None and arguments["videos_kwargs"].get("return_metadata"):
             batch["video_metadata"] = metadata
         return batch
+
+    def query_text(self, row: Mapping[str, Any]) -> str:
+        """The texts of a row that a query is made of, one a line, as [`__call__`] takes them for its `text`.
+
+        Args:
+            row (`Mapping[str, Any]`): With its `description`, `transcript` and `screen_text`, as far as there are any.
+        """
+        return "\n".join(row[name] for name in self.query_texts if row.get(name))
 
     def _encode_hashtags(self, hashtags: Sequence[str], options: TextArguments) -> dict[str, Any]:
         texts = [normalize_hashtag(tag) for tag in hashtags]

@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from transformers.utils import PROCESSOR_NAME
 
 from ..errors import CheckpointError
 from ..modeling.modeling_ggm import GGMForHashtagGeneration
 from ..modeling.modeling_hashtag_retriever import HashtagRetriever
-from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..modeling.modeling_instructed import InstructedForHashtagGeneration
+from ..processing import GGMProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
 from ..retrieval.post_files import read_posts
 from ..utils.checkpoint_layout import (
@@ -20,6 +22,7 @@ from ..utils.checkpoint_layout import (
     TEXT_ENCODER_FOLDER,
     WORD_POOL_FOLDER,
     WORDS_FOLDER,
+    read_configuration,
 )
 from .word_table import WordTable
 
@@ -59,12 +62,13 @@ class CheckpointParts:
         return self._part(HashtagPool, self.folder / POOL_FOLDER)
 
     @cached_property
-    def model(self) -> GGMForHashtagGeneration:
-        return self._model(GGMForHashtagGeneration, self.folder)
+    def model(self) -> GGMForHashtagGeneration | InstructedForHashtagGeneration:
+        kind = InstructedForHashtagGeneration if self._is_instructed else GGMForHashtagGeneration
+        return self._model(kind, self.folder)
 
     @cached_property
-    def processor(self) -> GGMProcessor:
-        return self._part(GGMProcessor, self.folder)
+    def processor(self) -> GGMProcessor | InstructedProcessor:
+        return self._part(InstructedProcessor if self._is_instructed else GGMProcessor, self.folder)
 
     @cached_property
     def words(self) -> WordTable:
@@ -94,6 +98,12 @@ class CheckpointParts:
         if own and not self._has_retriever:
             return PostIndex(contents, self.text_encoder)  # which refuses it
         return PostIndex(contents, DescriptionEncoder(self.retriever, self.retriever_processor))
+
+    @property
+    def _is_instructed(self) -> bool:
+        """Whether a language model writes the hashtags."""
+        path = self.folder / PROCESSOR_NAME
+        return path.is_file() and read_configuration(path).get("processor_class") == InstructedProcessor.__name__
 
     @property
     def _has_retriever(self) -> bool:

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import InputError
 from ..processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
+from ..processing.modalities import TEXTS
 from ..retrieval.post_encoders import Encoder
 from ..retrieval.times import microseconds, parse_time
 
@@ -43,9 +44,6 @@ class EarlierPost:
             )
         object.__setattr__(self, "hashtags", tuple(dict.fromkeys(map(normalize_hashtag, given))))
         object.__setattr__(self, "time", parse_time(self.time))
-
-
-_TEXTS = ("description", "transcript", "screen_text")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class Clues:
     vectors: dict[str, torch.Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self):
-        for name in (*_TEXTS, "language"):
+        for name in (*TEXTS, "language"):
             given = getattr(self, name)
             if not isinstance(given, (str, type(None))):
                 raise InputError(f"{name}={given!r} is no text: give a string.")
@@ -112,7 +110,7 @@ class Clues:
     @property
     def texts(self) -> list[str]:
         """Description, transcript and screen text, as far as there are any."""
-        return [getattr(self, name) for name in _TEXTS if getattr(self, name)]
+        return [getattr(self, name) for name in TEXTS if getattr(self, name)]
 
     @property
     def text(self) -> str:
@@ -147,7 +145,7 @@ def text_vectors(rows: Sequence[Clues], encoder: Encoder) -> torch.Tensor:
     return torch.stack([row.vectors[key] for row in rows])
 
 
-_FIELDS = (*_TEXTS, "time", "language")
+_FIELDS = (*TEXTS, "time", "language")
 
 
 def clues_of(rows: Iterable[Mapping[str, Any]], *others: Iterable[Mapping[str, Any]]) -> list[Clues]:

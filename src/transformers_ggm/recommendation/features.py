@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -70,6 +70,11 @@ class CandidateFeatures:
         """Those of each row alone."""
         parts = zip(self.by_row(self.values), self.hashtags, self.sources)
         return [CandidateFeatures(self.names, values, [hashtags], [by]) for values, hashtags, by in parts]
+
+    def named(self, names: Sequence[str]) -> "CandidateFeatures":
+        """Some of the features alone, in the order of their names."""
+        columns = [self.names.index(name) for name in names]
+        return replace(self, names=list(names), values=self.values[:, columns])
 
     def truth(self, hashtags: Sequence[Sequence[str]]) -> torch.Tensor:
         """

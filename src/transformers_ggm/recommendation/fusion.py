@@ -173,6 +173,15 @@ class Guidance:
         """The `k` hashtags that guide each row, of what sources found."""
         return reciprocal_rank_fusion({name: found[name] for name in self.sources}, k, self.weights)
 
+    def shares(self, found: Found, k: int) -> list[list[Candidate]]:
+        """
+        The `k` hashtags that answer each row where nothing ranks them, scored by their share of the best possible sum
+        of reciprocal ranks: 1 for a hashtag that all sources have first. That tells the order, and is no probability.
+        """
+        weights = [1.0 if self.weights is None else self.weights.get(name, 0.0) for name in self.sources]
+        best = max(sum(weights), 1e-9) / (RANK_CONSTANT + 1)
+        return [[Candidate(one.hashtag, one.score / best) for one in row] for row in self.fused(found, k)]
+
     def to_dict(self) -> dict[str, Any]:
         """As a checkpoint keeps it."""
         return {"sources": list(self.sources), "weights": None if self.weights is None else dict(self.weights)}

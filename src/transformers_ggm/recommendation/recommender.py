@@ -13,7 +13,7 @@ from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 from .configuration_hashtag_ranker import HashtagRankerConfig
 from .expected_f1 import best_number
-from .features import CandidateFeatures, candidate_features, feature_names
+from .features import COMMON, OF_SOURCE, CandidateFeatures, candidate_features, feature_names
 from .fitting import fit_ranker
 from .fusion import Guidance
 from .modeling_hashtag_ranker import HashtagRanker
@@ -96,7 +96,10 @@ class Recommender:
             self._check_features(ranker)
 
     def _check_features(self, ranker: HashtagRanker) -> None:
-        expected, given = feature_names(self.sources), ranker.config.features
+        known, given = feature_names(self.sources), ranker.config.features
+        # A ranker of an earlier version does without evidence that its sources have had since, but not without one.
+        own = {*COMMON, *(f"{source.name}.{name}" for source in self.sources for name in OF_SOURCE)}
+        expected = [name for name in known if name in own or name in given]
         if expected != given:
             missing = [name for name in given if name not in expected]
             new = [name for name in expected if name not in given]
@@ -280,8 +283,10 @@ class Recommender:
         """
         if self.ranker is None:
             raise RankerError("there is no ranker: fit one with Recommender.fit(...), or load one.")
-        if features.names != self.ranker.config.features:
+        names = self.ranker.config.features
+        if not set(names) <= set(features.names):
             raise RankerError("the features are not those of the ranker: take them from Recommender.features(...).")
+        features = features.named(names)
         if top_n is not None:
             check_number("top_n", top_n)
         if min_score is not None and not 0 <= min_score <= 1:

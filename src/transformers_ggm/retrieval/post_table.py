@@ -9,18 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import HashtagError, PostIndexError
+from ..processing.modalities import TEXTS
 from .hashtag_table import normalized_hashtags
 from .times import microseconds, parse_time
 
-# Of what a post says: its author's words, what is spoken, what is written in the picture.
-TEXT_FIELDS = ("description", "transcript", "screen_text")
 SCHEMA = pa.schema([("id", pa.large_string()), ("hashtags", pa.large_list(pa.int32())), ("time", pa.int64())])
 TEXT_COLUMN = pa.field("text", pa.large_string())
 
 
 def post_text(post: Mapping[str, Any]) -> str:
     """All words of a post: description, transcript and screen text, one a line."""
-    return "\n".join(post[field] for field in TEXT_FIELDS if post.get(field))
+    return "\n".join(post[field] for field in TEXTS if post.get(field))
 
 
 def batched_posts(posts: Iterable[Mapping[str, Any]], size: int) -> Iterator[list[Mapping[str, Any]]]:
@@ -83,7 +82,7 @@ def _check_post(post: Any, number: int) -> None:
             f"post {number} is a {type(post).__name__}: give each post as a dict of its fields, such as those of"
             " `table.to_pylist()` or `frame.to_dict('records')`."
         )
-    for field in TEXT_FIELDS:
+    for field in TEXTS:
         if not isinstance(post.get(field), (str, type(None))):
             raise PostIndexError(f"post {number} has {field}={post[field]!r}: give a text, or None for none.")
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import tqdm
 
 from ..errors import CheckpointError
 from ..modeling.text_pooling import POOLING_FLAGS, POOLINGS, pool_tokens, read_pooling
@@ -128,13 +129,14 @@ class TextEncoder:
         write_json(folder / "config_sentence_transformers.json", prompts)
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str], batch_size: int = 64) -> torch.Tensor:
+    def encode(self, texts: Sequence[str], batch_size: int = 64, progress_bar: bool = False) -> torch.Tensor:
         """
         Vectors of texts.
 
         Args:
             texts (`Sequence[str]`): Any texts, empty ones too.
             batch_size (`int`, defaults to 64): Texts encoded at a time; those of like length go together.
+            progress_bar (`bool`, defaults to `False`): Whether to show one.
 
         Returns:
             `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
@@ -142,7 +144,8 @@ class TextEncoder:
         texts = [self.prompt + (text.lower() if self.lower_case else text) for text in texts]
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         vectors = torch.empty(len(texts), self.model.config.hidden_size)
-        for start in range(0, len(texts), batch_size):
+        starts = range(0, len(texts), batch_size)
+        for start in tqdm(starts, desc="Encoding texts", disable=not progress_bar):
             rows = order[start : start + batch_size]
             vectors[rows] = self._encode_batch([texts[row] for row in rows]).to("cpu", torch.float32)
         return vectors

@@ -10,7 +10,8 @@ from ..modeling.configuration_hashtag_classifier import OBJECTIVES
 from ..modeling.configuration_hashtag_retriever import QUERIES
 from ..modeling.lora import DEFAULT_PARTS, FUSION_TRAININGS, PARTS, check_parts
 from ..modeling.peft_versions import peft_mismatch
-from ..processing.modalities import INPUTS, check_inputs
+from ..processing.modalities import INPUTS, PUBLISHED_INPUTS, TEXTS, check_inputs
+from ..processing.row_text import TextShares
 from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
 from .training_arguments import GGMTrainingArguments
 from .weights import WEIGHTS_DTYPES
@@ -18,6 +19,7 @@ from .weights import WEIGHTS_DTYPES
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
 # Stages that run only where `--stages` names them, or `--sources` has more than the pool.
 EXTRA_STAGES = ("classifier", "posts", "ranker")
+GENERATORS = ("ggm", "instructed")
 MODALITIES = ("text", "video")
 
 
@@ -25,6 +27,19 @@ MODALITIES = ("text", "video")
 class ModelArguments:
     """Which backbones to start from, and how they are joined."""
 
+    generator: str = field(
+        default="ggm",
+        metadata={
+            "help": "'ggm' as published, or 'instructed': a language model that is prompted, see language_model."
+        },
+    )
+    language_model: str | None = field(
+        default=None,
+        metadata={
+            "help": "Language model of generator 'instructed', with or without eyes, such as SmolLM2, Qwen3-VL or "
+            "SmolVLM2: a folder or Hub id."
+        },
+    )
     vision: str = field(
         default="google/vit-base-patch16-224-in21k", metadata={"help": "Image backbone: a folder or Hub id."}
     )
@@ -47,10 +62,11 @@ class ModelArguments:
         },
     )
     inputs: list[str] = field(
-        default_factory=lambda: list(INPUTS),
+        default_factory=lambda: list(PUBLISHED_INPUTS),
         metadata={
             "help": f"What the generator reads beside the guidance: some of {', '.join(INPUTS)}. Without audio it has "
-            "no audio backbone; without video it is its text backbone; without text descriptions are withheld."
+            "no audio backbone; without video it is its text backbone; without text descriptions are withheld; "
+            "transcript and screen_text are what is said and written in the clips, where the data have these columns."
         },
     )
     vision_from_retriever: bool = field(
@@ -77,12 +93,28 @@ class ModelArguments:
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
     num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})
-    max_text_length: int = field(default=512, metadata={"help": "Tokens of description and guidance together."})
+    max_text_length: int = field(default=512, metadata={"help": "Tokens of texts and guidance together."})
+    guidance_share: float = field(
+        default=0.5,
+        metadata={"help": "Share of these tokens that the guidance has at least; the description the rest."},
+    )
+    transcript_share: float = field(
+        default=0.2, metadata={"help": "That of the transcript, where it is among the inputs."}
+    )
+    screen_text_share: float = field(
+        default=0.1, metadata={"help": "That of the screen text, where it is among the inputs."}
+    )
     max_target_length: int = field(default=32, metadata={"help": "Tokens of the hashtags (the paper: 32, or 64)."})
 
     def __post_init__(self):
         if self.audio is not None and self.audio.lower() in ("none", ""):
             self.audio = None
+        if self.generator not in GENERATORS:
+            raise ArgumentError(f"`generator` is {self.generator!r}; choose from {GENERATORS}.")
+        if self.is_instructed:
+            self._check_instructed()
+        elif self.language_model is not None:
+            raise ArgumentError("`language_model` is for --generator instructed: give that too, or leave it out.")
         check_inputs(self.inputs)
         if "audio" not in self.inputs:
             self.audio = None
@@ -92,6 +124,27 @@ class ModelArguments:
             )
         if self.fusion not in FUSIONS:
             raise ArgumentError(f"`fusion` is {self.fusion!r}; choose from {FUSIONS}.")
+        TextShares(**self.text_shares)
+
+    @property
+    def is_instructed(self) -> bool:
+        """Whether a language model is the generator."""
+        return self.generator == "instructed"
+
+    def _check_instructed(self) -> None:
+        if self.scratch_config is not None or self.vision_from_retriever:
+            raise ArgumentError(
+                "`scratch_config` and `vision_from_retriever` are for a GGM, not for a language model."
+            )
+        # What is spoken reaches a language model as words.
+        self.inputs = [name for name in self.inputs if name != "audio"]
+
+    @property
+    def text_shares(self) -> dict[str, float]:
+        """The room of each text, 0 for one that is not among the inputs, and of the guidance."""
+        shares = {"transcript": self.transcript_share, "screen_text": self.screen_text_share}
+        read = {name: share if name in self.inputs else 0.0 for name, share in shares.items()}
+        return {**read, "guidance": self.guidance_share}
 
 
 @dataclass
@@ -141,6 +194,10 @@ class RetrieverArguments:
             "help": "What hashtags are sought by: 'video' as published, 'text' (the description), or 'video+text'."
         },
     )
+    retriever_texts: list[str] = field(
+        default_factory=lambda: list(TEXTS[:1]),
+        metadata={"help": f"The texts that a query with text is made of: some of {', '.join(TEXTS)}."},
+    )
     retriever_learning_rate: float = field(default=1e-5, metadata={"help": "Peak learning rate of AdamW."})
     retriever_num_train_epochs: float = field(default=10.0, metadata={"help": "Epochs."})
     retriever_per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
@@ -158,6 +215,8 @@ class RetrieverArguments:
         check_numbers(self)
         if self.retriever_query not in QUERIES:
             raise ArgumentError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
+        if not self.retriever_texts or not set(self.retriever_texts) <= set(TEXTS):
+            raise ArgumentError(f"`retriever_texts` is {self.retriever_texts}; choose one or more of {TEXTS}.")
 
 
 @dataclass
@@ -205,8 +264,9 @@ class LoraArguments:
     base_checkpoint: str | None = field(
         default=None,
         metadata={
-            "help": "Trained GGM checkpoint to adapt: a folder or Hub id. Its shape, processor and retriever hold. "
-            "Without it, the pretrained backbones are put together and saved once, in the output folder's base/."
+            "help": "Checkpoint to begin with: a folder or Hub id. With use_lora a trained GGM to adapt, whose shape, "
+            "processor and retriever hold (without it, the pretrained backbones are put together and saved once, in "
+            "the output folder's base/). Else one that recommends, such as `ggm compose` makes: a ranker is fitted."
         },
     )
     lora_adapter: str | None = field(
@@ -248,8 +308,8 @@ class LoraArguments:
             raise ImportError("`use_lora` needs peft: pip install 'transformers-ggm[lora]'.")
         if self.use_lora and (mismatch := peft_mismatch()):
             raise ArgumentError(f"`use_lora`: {mismatch}")
-        if self.starts_from_trained and not self.use_lora:
-            raise ArgumentError("`base_checkpoint` and `lora_adapter` are for adapters: give --use_lora true too.")
+        if self.lora_adapter is not None and not self.use_lora:
+            raise ArgumentError("`lora_adapter` is for adapters: give --use_lora true too.")
 
     @property
     def starts_from_trained(self) -> bool:
@@ -275,7 +335,9 @@ def check_lora(lora: LoraArguments, model: ModelArguments) -> None:
     Raises:
         ValueError: the arguments of the model and those of LoRA do not go together.
     """
-    if not lora.use_lora:
+    if model.is_instructed and model.language_model is None and not lora.starts_from_trained:
+        raise ValueError("`language_model` is missing, which --generator instructed starts from: a folder or Hub id.")
+    if not lora.use_lora or model.is_instructed:
         return
     if model.scratch_config is not None:
         raise ValueError(

@@ -4,13 +4,14 @@ from transformers import AutoFeatureExtractor, AutoTokenizer
 
 from ..data import decode_split
 from ..data.shorts import SPLITS
-from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, GGMVideoProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..utils.files import atomic_folder
+from .instructed import instructed_processor
 from .lora import base_processor, base_retriever
 from .run import TrainingRun, remove
 
 
-def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverProcessor | None]:
+def make_processors(run: TrainingRun) -> tuple[GGMProcessor | InstructedProcessor, HashtagRetrieverProcessor | None]:
     """
     The processors of the pretrained backbones or of the checkpoint that is adapted, or those that the scratch
     configuration describes. A pretrained retriever that no stage needs is not fetched for its processor.
@@ -20,16 +21,23 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         "num_guidance": arguments.num_guidance,
         "max_text_length": arguments.max_text_length,
         "max_target_length": arguments.max_target_length,
+        **{f"{name}_share": share for name, share in arguments.text_shares.items()},
+        "text_reading": run.shorts.text_reading,
     }
     if run.scratch_config is not None:
         train = run.shorts.splits["train"]
         hashtags = [tag for tags in train["hashtags"] for tag in tags]
-        return run.scratch_config.processors(train["description"], hashtags, **lengths)
+        texts = (text for name in run.shorts.texts for text in train[name] if text)
+        processor, retriever_processor = run.scratch_config.processors(texts, hashtags, **lengths)
+        retriever_processor.query_texts = run.retriever.retriever_texts
+        return processor, retriever_processor
     if run.lora.starts_from_trained:
         processor = base_processor(run, lengths)
         if not run.needs_retriever:
             return processor, None
         return processor, HashtagRetrieverProcessor.from_pretrained(base_retriever(run))
+    if arguments.is_instructed:
+        return instructed_processor(run), _retriever_processor(run)
     feature_extractor = None
     if arguments.audio is not None:
         feature_extractor = AutoFeatureExtractor.from_pretrained(arguments.audio)
@@ -41,9 +49,15 @@ def make_processors(run: TrainingRun) -> tuple[GGMProcessor, HashtagRetrieverPro
         feature_extractor,
         **lengths,
     )
+    return processor, _retriever_processor(run)
+
+
+def _retriever_processor(run: TrainingRun) -> HashtagRetrieverProcessor | None:
     if not run.needs_retriever:
-        return processor, None
-    return processor, HashtagRetrieverProcessor.from_backbone_pretrained(arguments.retriever)
+        return None
+    processor = HashtagRetrieverProcessor.from_backbone_pretrained(run.model.retriever)
+    processor.query_texts = run.retriever.retriever_texts
+    return processor
 
 
 def note_rejected(run: TrainingRun, split: str) -> None:

@@ -5,14 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..hub_cards import TrainedCheckpoint, write_adapter_card, write_model_card
-from ..modeling import GGMForHashtagGeneration
 from ..retrieval import HashtagPool
 from ..utils.files import write_json
 from .arguments import GeneratorArguments
 from .evaluate_recommender import evaluate_recommender
 from .figures import READING, metrics_of, ranking_recall, summary_of, write_predictions
 from .fused_guidance import fusion_weights
-from .generator import generator_training_arguments, make_trainer
+from .generator import generator_class, generator_training_arguments, make_trainer
 from .run import TrainingRun
 from .run_records import TrainingRecord
 
@@ -58,7 +57,7 @@ def evaluate(run: TrainingRun) -> None:
     test = run.shorts.for_generator("test")
     figures, best_predictions = [], None
     for checkpoint in run.best_generators() or [run.folders.checkpoint]:
-        model = GGMForHashtagGeneration.from_pretrained(checkpoint)
+        model = generator_class(run).from_pretrained(checkpoint)
         output = make_trainer(run, model, evaluation_arguments(run)).predict(test)
         predictions = run.shorts.processor.decode_hashtags(output.predictions)
         figures.append(metrics_of(predictions, test.dataset))

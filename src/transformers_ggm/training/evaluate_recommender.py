@@ -80,7 +80,8 @@ def write_calibration(
     The expected calibration error of each row's best five hashtags, and the reliability plot; `None` where no row has
     a candidate.
     """
-    probabilities = features.by_row(ranker.probabilities(features.values))
+    values = features.named(ranker.config.features).values
+    probabilities = features.by_row(ranker.probabilities(values))
     truth = features.by_row(features.truth(references))
     rows = [(of_row.numpy(), true.numpy()) for of_row, true in zip(probabilities, truth) if len(of_row)]
     if not rows:

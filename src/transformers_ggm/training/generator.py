@@ -8,13 +8,15 @@ from transformers import set_seed
 from ..data import DataCollatorForHashtagGeneration
 from ..errors import CheckpointError
 from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
-from ..modeling import GGMForHashtagGeneration
+from ..modeling import GGMForHashtagGeneration, InstructedForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
 from ..utils.checkpoint_layout import CONFIGURATIONS
 from ..utils.files import atomic_folder
 from .arguments import GeneratorArguments, ModelArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
 from .ggm_trainer import GGMTrainer
+from .instructed import compose_instructed, instructed_collator
+from .instructed_trainer import InstructedTrainer
 from .lora import make_adapter, save_adapter
 from .model_card_callback import note_published
 from .run import TrainingRun, remove
@@ -43,10 +45,17 @@ def write_base(run: TrainingRun) -> None:
     run.process.wait_for_everyone()
 
 
-def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration:
+def generator_class(run: TrainingRun) -> type[GGMForHashtagGeneration | InstructedForHashtagGeneration]:
+    """Of the model that the run trains."""
+    return InstructedForHashtagGeneration if run.model.is_instructed else GGMForHashtagGeneration
+
+
+def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration | InstructedForHashtagGeneration:
     """A new generator, of the backbones that the arguments name."""
-    set_seed(run.training.seed)
     arguments = run.model
+    if arguments.is_instructed:
+        return compose_instructed(run)
+    set_seed(run.training.seed)
     overrides = {
         "frame_position_embedding": arguments.frame_position_embedding,
         "patch_pooling": arguments.patch_pooling,
@@ -84,6 +93,8 @@ def freeze_parts(model: GGMForHashtagGeneration, arguments: ModelArguments) -> N
 
 def generator_collator(run: TrainingRun, training: bool = True) -> DataCollatorForHashtagGeneration:
     """The collator of training, or with `training=False` of inference, where nothing is drawn."""
+    if run.model.is_instructed:
+        return instructed_collator(run, training)
     return DataCollatorForHashtagGeneration(
         run.shorts.processor,
         training=training,
@@ -115,7 +126,7 @@ def make_trainer(
     keep_best = KeepBestCheckpoints(
         run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
     )
-    trainer = GGMTrainer(
+    trainer = (InstructedTrainer if run.model.is_instructed else GGMTrainer)(
         model,
         arguments,
         train_dataset=run.shorts.for_generator("train"),
@@ -142,7 +153,7 @@ def train_generator(run: TrainingRun) -> None:
             if run.lora.use_lora:
                 save_adapter(best, folder, run.stage.weights_dtype)
             else:
-                save_weights(GGMForHashtagGeneration.from_pretrained(best), folder, run.stage.weights_dtype)
+                save_weights(generator_class(run).from_pretrained(best), folder, run.stage.weights_dtype)
             run.shorts.processor.save_pretrained(folder)
             history, step = trainer.state.log_history, step_of(best)
             write_training_curve(history, folder, run.training.metric_for_best_model, step)

@@ -101,6 +101,6 @@ def retrieve(
         reads_video = retriever.config.query_reads_video
         frames = [row["retriever_frames"] if reads_video else None for row in rows]
         videos = [None if clip is None else clip[:] for clip in frames]
-        descriptions = [row["description"] for row in rows]
-        found += nearest_hashtags(videos, descriptions, retriever, processor, pool, k)
+        texts = [processor.query_text(row) for row in rows]
+        found += nearest_hashtags(videos, texts, retriever, processor, pool, k)
     return found

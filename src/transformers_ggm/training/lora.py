@@ -10,16 +10,17 @@ from transformers import set_seed
 from transformers.utils.peft_utils import ADAPTER_CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME, find_adapter_config_file
 
 from ..errors import CheckpointError
-from ..modeling import GGMForHashtagGeneration, make_lora_config
-from ..processing import GGMProcessor
+from ..modeling import GGMForHashtagGeneration, InstructedForHashtagGeneration, make_lora_config
+from ..processing import GGMProcessor, InstructedProcessor
 from ..utils.checkpoint_layout import RETRIEVER_FOLDER, read_configuration
 from ..utils.hub_snapshots import local_folder
 from .arguments import unreached
+from .instructed import instructed_lora_config
 from .run import TrainingRun
 from .weights import WEIGHTS_DTYPES
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import LoraConfig, PeftModel
 
 
 def base_of_adapter(name: str) -> str:
@@ -45,8 +46,13 @@ def base_checkpoint(run: TrainingRun) -> str:
     return str(run.folders.base) if run.lora.base_checkpoint is None else run.lora.base_checkpoint
 
 
-def base_processor(run: TrainingRun, lengths: dict[str, int]) -> GGMProcessor:
+def base_processor(run: TrainingRun, lengths: dict[str, int]) -> GGMProcessor | InstructedProcessor:
     """The processor of the base checkpoint, with a run's own numbers; without sound where the run has none."""
+    if run.model.is_instructed:
+        processor = InstructedProcessor.from_pretrained(base_checkpoint(run))
+        processor.num_guidance, processor.max_prompt_length = lengths["num_guidance"], lengths["max_text_length"]
+        processor.max_target_length = lengths["max_target_length"]
+        return processor
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(
         processor.video_processor,
@@ -76,7 +82,7 @@ def base_retriever(run: TrainingRun) -> Path:
     )
 
 
-def load_base(run: TrainingRun) -> GGMForHashtagGeneration:
+def load_base(run: TrainingRun) -> GGMForHashtagGeneration | InstructedForHashtagGeneration:
     """
     The base in the type that training computes with.
 
@@ -86,6 +92,8 @@ def load_base(run: TrainingRun) -> GGMForHashtagGeneration:
     name = base_checkpoint(run)
     if find_adapter_config_file(name) is not None:
         raise CheckpointError(f"{name} is an adapter: to go on training it, give it as `lora_adapter`.")
+    if run.model.is_instructed:
+        return InstructedForHashtagGeneration.from_pretrained(name, dtype=torch.float32)
     model = GGMForHashtagGeneration.from_pretrained(name, dtype=torch.float32, fusion_dropout=run.model.fusion_dropout)
     # An adapter has no generation settings of its own.
     longest = model.generation_config.max_length
@@ -105,7 +113,16 @@ def make_adapter(run: TrainingRun) -> "PeftModel":
     set_seed(run.training.seed)
     if run.lora.lora_adapter is not None:
         return PeftModel.from_pretrained(model, run.lora.lora_adapter, is_trainable=True)
-    config = make_lora_config(
+    config = instructed_lora_config(run) if run.model.is_instructed else _ggm_lora_config(run, model)
+    adapted = get_peft_model(model, config)
+    name = base_checkpoint(run)
+    # Found again from wherever the adapter is loaded.
+    config.base_model_name_or_path = str(Path(name).resolve()) if Path(name).is_dir() else name
+    return adapted
+
+
+def _ggm_lora_config(run: TrainingRun, model: GGMForHashtagGeneration) -> "LoraConfig":
+    return make_lora_config(
         model,
         parts=run.lora.lora_parts,
         r=run.lora.lora_r,
@@ -115,11 +132,6 @@ def make_adapter(run: TrainingRun) -> "PeftModel":
         fusion=run.lora.fusion_training,
         without=unreached(run.model),
     )
-    adapted = get_peft_model(model, config)
-    name = base_checkpoint(run)
-    # Found again from wherever the adapter is loaded.
-    config.base_model_name_or_path = str(Path(name).resolve()) if Path(name).is_dir() else name
-    return adapted
 
 
 def save_adapter(source: Path, folder: Path, dtype: str = "float32") -> None:

@@ -23,6 +23,7 @@ from .check_arguments import check_drop_last
 from .classifier import classifier_training_arguments, train_classifier
 from .decode_clips import prepare
 from .evaluate import evaluate
+from .fit_base import fit_base
 from .fit_recommender import fit_recommender
 from .fused_guidance import make_guidance
 from .generator import generator_training_arguments, train_generator
@@ -131,6 +132,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
+    if run.fits_base:
+        fit_base(run)
+    else:
+        run_stages(run)
+    if run.training.push_to_hub:
+        publish(run)
+
+
+def run_stages(run: TrainingRun) -> None:
+    """Runs the stages of a training that were asked for, as far as they are not finished."""
     check_training(run)
     check_output_folder(run.folders.output)
     stages = [name for name in RUN_STAGE if name in run.stage.stages]
@@ -139,6 +150,4 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_made_from(run, name)
         note_made_from(run, name)
         RUN_STAGE[name](run)
-    if run.training.push_to_hub:
-        publish(run)
     run.shorts.tell_left_out()

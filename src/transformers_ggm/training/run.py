@@ -20,6 +20,7 @@ from .arguments import (
     StageArguments,
     check_lora,
 )
+from .base_checkpoints import base_stages, check_recommends
 from .callbacks import best_checkpoints
 from .from_scratch import ScratchConfig
 from .run_data import RunData
@@ -60,11 +61,20 @@ class TrainingRun:
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
         check_lora(self.lora, self.model)
-        if self.stage.stages is None:
-            self.stage.stages = self.source.stages(self.sees_as_retriever)
-        check_sources(self.source, self.stage.stages, self.model.num_guidance)
+        if self.fits_base:
+            self.stage.stages = base_stages(self.stage.stages)
+            check_recommends(self.lora.base_checkpoint)
+        else:
+            if self.stage.stages is None:
+                self.stage.stages = self.source.stages(self.sees_as_retriever)
+            check_sources(self.source, self.stage.stages, self.model.num_guidance)
         self.folders = RunFolders(Path(self.training.output_dir))
         self.shorts = RunData(self.folders, self.data, self.model, self.retriever, self.classifier)
+
+    @property
+    def fits_base(self) -> bool:
+        """Whether a ranker is fitted to a checkpoint that recommends already, and nothing else is trained."""
+        return self.lora.base_checkpoint is not None and not self.lora.use_lora
 
     @cached_property
     def process(self) -> PartialState:

@@ -16,9 +16,10 @@ from ..data.shorts import SPLITS, read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
 from ..data.stored import clip_column, stored_shorts
 from ..errors import DatasetError
-from ..processing import GGMProcessor, HashtagRetrieverProcessor
+from ..processing import GGMProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..processing.hashtag_fields import DroppedHashtags
 from ..processing.hashtags import remove_hashtags
+from ..processing.modalities import TEXTS
 from ..recommendation import Clues, clues_of
 from ..retrieval.nearest import has_query
 from .arguments import ClassifierArguments, DataArguments, ModelArguments, RetrieverArguments
@@ -55,9 +56,13 @@ class RunData:
     ):
         self.folders = folders
         self.data_dir = data.data_dir
+        self.is_instructed = model.is_instructed
         self.num_guidance = model.num_guidance
         self.generator_inputs = model.inputs
         self.retriever_query = retriever.retriever_query
+        further = {*model.inputs, *retriever.retriever_texts}
+        # What generator or retriever reads of a row.
+        self.wanted_texts = [name for name in TEXTS if name == "description" or name in further]
         self.classifier_modalities = classifier.classifier_modalities
         self.left_out: list[str] = []
 
@@ -73,7 +78,7 @@ class RunData:
         read = {split: len(rows) for split, rows in splits.items()}
         splits = splits.filter(
             _is_usable,
-            input_columns=["hashtags", "description", clip_column(splits["train"])],
+            input_columns=["hashtags", clip_column(splits["train"]), *_texts_of(splits, self.wanted_texts)],
             desc="Leaving out rows without hashtags, and without a clip and words",
         )
         for split, rows in splits.items():
@@ -86,6 +91,21 @@ class RunData:
                 )
         self.tell_left_out()
         return splits
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns with texts that are read."""
+        return _texts_of(self.splits, self.wanted_texts)
+
+    @cached_property
+    def text_reading(self) -> dict[str, Any] | None:
+        """What read the transcripts and screen texts of a prepared set; `None` where it had them already."""
+        reading = read_record(self.data_dir).get("reading") if self.is_prepared_set else None
+        if reading is None or reading["read_speech"] is None:
+            return reading
+        # Of a folder the name: where it lay is nobody's business.
+        model = Path(reading["read_speech"])
+        return {**reading, "read_speech": model.name if model.is_absolute() else str(model)}
 
     def _read(self) -> tuple[DatasetDict, DroppedHashtags]:
         """The data, and the entries that were no hashtags."""
@@ -134,9 +154,10 @@ class RunData:
         return Dataset.from_file(str(_needed(self.folders.prepared_file(split))))
 
     @cached_property
-    def processor(self) -> GGMProcessor:
+    def processor(self) -> GGMProcessor | InstructedProcessor:
         """The generator's."""
-        return GGMProcessor.from_pretrained(_needed(self.folders.prepared / "processor"))
+        kind = InstructedProcessor if self.is_instructed else GGMProcessor
+        return kind.from_pretrained(_needed(self.folders.prepared / "processor"))
 
     @cached_property
     def retriever_processor(self) -> HashtagRetrieverProcessor:
@@ -175,10 +196,15 @@ class RunData:
         """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""
         rows = self.rows(split)
         if only_pairs:
-            columns = zip(rows["hashtags"], rows[clip_column(rows)], rows["description"])
+            columns = zip(rows["hashtags"], rows[clip_column(rows)], self._queries(rows))
             kept = [i for i, row in enumerate(columns) if row[0] and has_query(self.retriever_query, *row[1:])]
             rows = rows.select(kept)
         return stored_shorts(rows, retriever_processor=self.retriever_processor)
+
+    def _queries(self, rows: Dataset) -> list[str]:
+        """The text of each row that the retriever goes by."""
+        fields = rows.select_columns([name for name in TEXTS if name in rows.column_names])
+        return [self.retriever_processor.query_text(row) for row in fields]
 
     def for_classifier(self, split: str) -> DecodedShorts | PreparedShorts:
         """A split as the classifier reads it; frames of a prepared set are decoded only where it looks at them."""
@@ -188,9 +214,14 @@ class RunData:
         return stored_shorts(self.rows(split), GGMProcessor(self.processor.video_processor, self.processor.tokenizer))
 
 
-def _is_usable(hashtags: list[str], description: str, clip: str | float | None) -> bool:
+def _texts_of(splits: DatasetDict, wanted: list[str]) -> list[str]:
+    """Those texts that all splits have as columns."""
+    return [name for name in wanted if all(name in rows.column_names for rows in splits.values())]
+
+
+def _is_usable(hashtags: list[str], clip: str | float | None, *texts: str | None) -> bool:
     """Whether a row has hashtags to learn, and anything that they could be learnt from."""
-    return bool(hashtags) and has_query("video+text", clip, description)
+    return bool(hashtags) and has_query("video+text", clip, "\n".join(text for text in texts if text))
 
 
 def _needed(path: Path) -> Path:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import torch
 from tqdm.auto import tqdm
 
-from ..modeling import GGMForHashtagGeneration
 from ..recommendation import (
     Candidate,
     CandidateFeatures,
@@ -26,7 +25,7 @@ from ..recommendation.candidates import Found
 from ..recommendation.sources.generator import written_candidates
 from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
 from ..retrieval.post_index import Encoder
-from .generator import generator_collator
+from .generator import generator_class, generator_collator
 from .pool_and_guidance import load_retriever
 from .run import TrainingRun
 
@@ -82,7 +81,7 @@ def model_sources(run: TrainingRun) -> list[CandidateSource]:
         classifier.model.to(run.process.device)
         sources.append(classifier)
     if "generator" in run.source.sources:
-        model = GGMForHashtagGeneration.from_pretrained(run.folders.checkpoint).to(run.process.device)
+        model = generator_class(run).from_pretrained(run.folders.checkpoint).to(run.process.device)
         sources.append(GeneratorSource(model, run.shorts.processor))
     return sources
 

@@ -11,9 +11,10 @@ from ..pipelines.inputs import load_item, read_fields
 from ..pipelines.items import as_items
 from ..processing import GGMProcessor
 from ..processing.hashtag_fields import read_hashtags
+from ..processing.modalities import TEXTS, further_texts
 
 # What is read of a row, and with clips; further columns are left alone.
-WORDS = ("description", "hashtags", "guidance")
+WORDS = (*TEXTS, "hashtags", "guidance")
 MEDIA = ("video", "audio")
 
 
@@ -29,8 +30,9 @@ class ShortsDataset(torch.utils.data.Dataset):
               [`~transformers_ggm.processing.hashtag_fields.read_hashtags`] reads;
             - `video`: a path, URL or bytes, a `datasets.Video`, frames as an array `(frames, height, width, 3)` with
               values from 0 to 255, or a list of images; `None` for a row without a clip;
-            - `description` (`str`), `guidance` (`list[str]`, the retrieved hashtags, best first) and `audio` (a
-              `datasets.Audio`, path or bytes, in the place of the clip's own sound): each may be missing.
+            - `description` (`str`), `transcript` and `screen_text` (`str`, what is said in the clip and written in
+              it), `guidance` (`list[str]`, the retrieved hashtags, best first) and `audio` (a `datasets.Audio`, path
+              or bytes, in the place of the clip's own sound): each may be missing.
 
             Of `video` and `description` one has to be there. Further columns are not read.
         processor ([`GGMProcessor`]): of the frames and the sound.
@@ -39,8 +41,8 @@ class ShortsDataset(torch.utils.data.Dataset):
             sound, beside one black frame.
 
     Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (the same `torch.uint8` of shape
-    `(frames, 3, height, width)`, or `None`), `input_features` (`torch.float32`, or `None`), `description`, `hashtags`
-    and `guidance`.
+    `(frames, 3, height, width)`, or `None`), `input_features` (`torch.float32`, or `None`), `description`,
+    `transcript`, `screen_text`, `hashtags` and `guidance`.
 
     Raises:
         DatasetError: neither a column `video` nor `description` is there.
@@ -95,6 +97,7 @@ class ShortsDataset(torch.utils.data.Dataset):
         return {
             "index": index,
             **media,
+            **further_texts(row),
             "hashtags": read_hashtags(hashtags).hashtags,
             "guidance": read_hashtags(guidance).hashtags,
         }

@@ -42,7 +42,7 @@ def generator_rows(
     """
     if not _is_of_datasets(dataset):
         return dataset
-    dataset = _checked(dataset, "video+text", name)
+    dataset = _checked(dataset, "video+text", processor.read_texts, name)
     if "audio" not in inputs:
         processor = GGMProcessor(processor.video_processor, processor.tokenizer)
     reads_media = bool({"video", "audio"} & set(inputs))
@@ -66,7 +66,7 @@ def retriever_rows(dataset: Any, processor: HashtagRetrieverProcessor, query: st
     """
     if not _is_of_datasets(dataset):
         return dataset
-    dataset = _checked(dataset, query, name)
+    dataset = _checked(dataset, query, processor.query_texts, name)
     stored = stored_shorts(dataset, retriever_processor=processor)
     if stored is not None:
         return stored
@@ -78,7 +78,7 @@ def _is_of_datasets(dataset: Any) -> bool:
     return isinstance(dataset, (datasets.Dataset, datasets.IterableDataset))
 
 
-def _checked(dataset: Any, query: str, name: str | None) -> datasets.Dataset:
+def _checked(dataset: Any, query: str, texts: Sequence[str], name: str | None) -> datasets.Dataset:
     """The dataset; where there is something to learn from it, without the rows that have nothing."""
     if isinstance(dataset, datasets.IterableDataset):
         raise ArgumentError(
@@ -94,7 +94,7 @@ def _checked(dataset: Any, query: str, name: str | None) -> datasets.Dataset:
         )
     kept = [
         index
-        for index, (hashtags, clip, words) in enumerate(_small_columns(dataset))
+        for index, (hashtags, clip, words) in enumerate(_small_columns(dataset, texts))
         if read_hashtags(hashtags).hashtags and has_query(query, clip, words)
     ]
     if not kept:
@@ -108,12 +108,14 @@ def _checked(dataset: Any, query: str, name: str | None) -> datasets.Dataset:
     return dataset
 
 
-def _small_columns(dataset: datasets.Dataset) -> Iterator[tuple[Any, bool | None, str]]:
-    """Hashtags, whether there is a clip (`None` if not) and description of each row; no clip is read."""
+def _small_columns(dataset: datasets.Dataset, texts: Sequence[str]) -> Iterator[tuple[Any, bool | None, str]]:
+    """Hashtags, whether there is a clip (`None` if not) and words of each row; no clip is read."""
     columns, clip = dataset.column_names, clip_column(dataset)
-    names = [name for name in ("hashtags", "description", clip) if name in columns]
+    texts = [name for name in texts if name in columns]
+    names = [name for name in ("hashtags", *texts, clip) if name in columns]
     for table in dataset.select_columns(names).with_format("arrow").iter(_BATCH_ROWS):
         hashtags = table["hashtags"].to_pylist()
-        words = table["description"].to_pylist() if "description" in columns else [None] * len(hashtags)
+        words = ["\n".join(text for text in row.values() if text) for row in table.select(texts).to_pylist()]
+        words = words or [""] * len(hashtags)
         clips = table[clip].is_valid().to_pylist() if clip in columns else [False] * len(hashtags)
-        yield from ((tags, has_clip or None, text or "") for tags, has_clip, text in zip(hashtags, clips, words))
+        yield from ((tags, has_clip or None, text) for tags, has_clip, text in zip(hashtags, clips, words))

@@ -13,6 +13,8 @@ RETRIEVER_FOLDER = "retriever"
 POOL_FOLDER = "hashtag_pool"
 # What recommends beside the generator. The file is there where any of it is, and says which of the folders count.
 RECOMMENDATION_FILE = "recommendation.json"
+# Of a checkpoint that was put together of parts, which ones.
+COMPOSITION_FILE = "composition.json"
 POSTS_FOLDER = "posts"
 TEXT_ENCODER_FOLDER = "text_encoder"
 WORDS_FOLDER = "words"

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from tiny_vision_language import IMAGE_TOKENS, write_vision_language_model
 
 from transformers_ggm.errors import HashtagError, InputError
-from transformers_ggm.experiments.baselines import VisionLanguagePrompting, parse_hashtags
+from transformers_ggm.experiments.baselines import VisionLanguagePrompting
 from transformers_ggm.processing import is_valid_hashtag, normalize_hashtag
+from transformers_ggm.processing.answer_hashtags import parse_hashtags
 
 HASHTAGS = st.from_regex(r"[a-zA-Zéß雪_0-9]*[a-zé雪][a-zA-Zéß雪_0-9]*", fullmatch=True)
 

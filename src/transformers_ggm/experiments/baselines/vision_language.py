@@ -1,6 +1,5 @@
 """What a general vision-language model suggests when it is simply asked, with and without retrieved hashtags."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,20 +9,8 @@ from transformers import pipeline
 from transformers.utils.logging import tqdm
 
 from ...errors import InputError
-from ...processing.hashtags import (
-    extract_hashtags,
-    is_valid_hashtag,
-    join_hashtags,
-    normalize_hashtag,
-    remove_hashtags,
-)
-
-# Where the entries of a list without '#' end, and what stands before them: bullets and numbers.
-_SEPARATORS = re.compile(r"[,;\n、，；]")
-_BULLET = re.compile(r"^[\s\-*•·]*(?:\d+\s*[.):])?\s*")
-_AROUND = " \t\r\"'`*_.:!?()[]<>“”‘’"
-# More words than this are a sentence, not a hashtag that was written apart.
-_MOST_WORDS = 3
+from ...processing.answer_hashtags import parse_hashtags
+from ...processing.hashtags import join_hashtags, remove_hashtags
 
 
 class VisionLanguagePrompting:
@@ -174,42 +161,3 @@ class VisionLanguagePrompting:
         for token in {*processor.tokenizer.all_special_tokens, *filter(None, multimodal)}:
             text = text.replace(token, " ")
         return " ".join(text.split())
-
-
-def parse_hashtags(answer: str, k: int) -> list[str]:
-    """
-    Reads hashtags from what a language model wrote.
-
-    Where there are any with '#', these are taken, also when they touch. Else the answer is read as a list with commas,
-    semicolons or lines between the hashtags, bullets or numbers before them, and possibly spaces inside: up to three
-    words make one hashtag, and more are passed over as a sentence.
-
-    Args:
-        answer (`str`): any text.
-        k (`int`): how many hashtags to give at most.
-
-    Returns:
-        `list[str]`: normalised, valid, each once, in the order of the answer.
-
-    Example:
-
-    ```python
-    >>> from transformers_ggm.experiments.baselines.vision_language import parse_hashtags
-    >>> parse_hashtags("Sure! #Snow#winter, #snow and fun", k=5)
-    ['snow', 'winter']
-    >>> parse_hashtags("1. Snow day\\n2. winter\\nThese hashtags would fit it.", k=5)
-    ['snowday', 'winter']
-
-    ```
-    """
-    # Models write tags without space between them, which are no hashtags to twitter-text.
-    found = extract_hashtags(re.sub("(?=[#＃])", " ", answer)) or list(_listed(answer))
-    return list(dict.fromkeys(map(normalize_hashtag, found)))[:k]
-
-
-def _listed(answer: str) -> Iterator[str]:
-    for entry in _SEPARATORS.split(answer):
-        words = _BULLET.sub("", entry).strip(_AROUND).split()
-        words = [word for word in words if any(sign.isalnum() for sign in word)]  # not emoji
-        if len(words) <= _MOST_WORDS and is_valid_hashtag("".join(words)):
-            yield "".join(words)

@@ -51,6 +51,7 @@ class PoolSource(CandidateSource):
         counts: Mapping[str, int],
         encoder: TextEncoder,
         word_splitter: str | WordSplitter = "wordfreq",
+        progress_bar: bool = False,
     ) -> "PoolSource":
         """
         A pool of hashtags by the vectors of their words, which needs no training.
@@ -60,9 +61,11 @@ class PoolSource(CandidateSource):
             encoder ([`TextEncoder`]): Encodes hashtags and rows.
             word_splitter (`str` or callable, defaults to `"wordfreq"`): How hashtags become words, see
                 [`~evaluation.get_word_splitter`].
+            progress_bar (`bool`, defaults to `False`): Whether to show one.
         """
         split = get_word_splitter(word_splitter)
-        vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts])
+        texts = [" ".join(split(hashtag)) for hashtag in counts]
+        vectors = encoder.encode(texts, progress_bar=progress_bar)
         return cls(HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint()), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
@@ -71,8 +74,8 @@ class PoolSource(CandidateSource):
         if self._by_words:
             nearest = self._nearest_to_texts(rows, k)
         else:
-            videos, descriptions = [row.frames for row in rows], [row.description for row in rows]
-            nearest = scored_nearest_hashtags(videos, descriptions, self.retriever, self.processor, self.pool, k)
+            videos, texts = [row.frames for row in rows], [self.processor.query_text(vars(row)) for row in rows]
+            nearest = scored_nearest_hashtags(videos, texts, self.retriever, self.processor, self.pool, k)
         return [[Candidate(hashtag, similarity) for hashtag, similarity in row] for row in nearest]
 
     def settings(self) -> dict[str, Any]:

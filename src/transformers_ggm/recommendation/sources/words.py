@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...processing.hashtags import is_valid_hashtag, normalize_hashtag, remove_hashtags
-from ...retrieval.post_table import TEXT_FIELDS
+from ...processing.modalities import TEXTS
 from ...retrieval.text_terms import joined_words
 from ..candidates import Candidate, CandidateSource, best_candidates, register_source
 from ..checkpoint_parts import CheckpointParts
@@ -24,7 +24,8 @@ class WordsSource(CandidateSource):
     used them as a hashtag. It costs well under a millisecond a row.
 
     Evidence: `texts`, in how many texts the words stood; `length`, letters of the hashtag; `first`, whether the text
-    begins with it; `uses`, how often it was used, wherever.
+    begins with it; `uses`, how often it was used, wherever; `in_description`, `in_transcript` and `in_screen_text`, in
+    which of the row's texts they stand.
 
     Made by [`~WordsSource.build`] from tagged posts, or from a pool's counts alone.
 
@@ -46,7 +47,7 @@ class WordsSource(CandidateSource):
     ```
     """
 
-    evidence = ("texts", "length", "first", "uses")
+    evidence = ("texts", "length", "first", "uses", *(f"in_{name}" for name in TEXTS))
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class WordsSource(CandidateSource):
         uses, texts, linked = Counter(), Counter(), Counter()
         for post in posts:
             hashtags = {normalize_hashtag(tag) for tag in post.get("hashtags") or () if is_valid_hashtag(tag)}
-            said = joined_words(remove_hashtags(str(post[field])) for field in TEXT_FIELDS if post.get(field))
+            said = joined_words(remove_hashtags(str(post[field])) for field in TEXTS if post.get(field))
             uses.update(hashtags)
             texts.update(said)
             linked.update(hashtags & said)
@@ -81,7 +82,8 @@ class WordsSource(CandidateSource):
     def _of_row(self, row: Clues, k: int, left_out: int) -> list[Candidate]:
         scores, evidence = {}, {}
         start = "".join(row.text.lower().split())
-        for hashtag in joined_words(row.texts):
+        said = {f"in_{name}": joined_words([getattr(row, name)]) for name in TEXTS}
+        for hashtag in set().union(*said.values()):
             if self.uses.get(hashtag, 0) <= left_out:
                 continue
             texts = max(self.texts.get(hashtag, 0) - left_out, 0)
@@ -92,6 +94,7 @@ class WordsSource(CandidateSource):
                 "length": float(len(hashtag)),
                 "first": float(start.startswith(hashtag)),
                 "uses": float(self.uses[hashtag] - left_out),
+                **{name: float(hashtag in words) for name, words in said.items()},
             }
         return best_candidates(scores, k, evidence)
 

@@ -1,0 +1,260 @@
+"""A checkpoint put together of parts that exist already, without training: what `ggm compose` does."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedModel, ProcessorMixin
+from transformers.utils import ADAPTER_CONFIG_NAME
+
+from ..data.hashtag_lists import STARTER, read_hashtag_list
+from ..data.sources import open_shorts
+from ..errors import CheckpointError, InputError
+from ..hub_cards.composed_card import shown_parts, write_composed_card
+from ..modeling import (
+    GGMConfig,
+    GGMForHashtagGeneration,
+    HashtagRetriever,
+    HashtagRetrieverConfig,
+    InstructedConfig,
+    InstructedForHashtagGeneration,
+    RetrievalOnlyConfig,
+    RetrievalOnlyModel,
+)
+from ..processing import (
+    ClipProcessor,
+    GGMProcessor,
+    GGMVideoProcessor,
+    HashtagRetrieverProcessor,
+    InstructedProcessor,
+)
+from ..processing.hashtags import normalize_hashtag
+from ..recommendation import (
+    CandidateSource,
+    FrequentSource,
+    GeneratorSource,
+    Guidance,
+    HistorySource,
+    PoolSource,
+    PostsSource,
+    Recommender,
+    WordsSource,
+)
+from ..retrieval import HashtagPool, PostIndex, TextEncoder
+from ..retrieval.hashtag_table import counted_hashtags
+from ..retrieval.pool_commands import load_retriever, pool_subfolder
+from ..retrieval.pool_files import POOL_FILE
+from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
+from ..utils.files import atomic_folder, check_output_folder
+from ..utils.hashtag_words import shows_words
+
+
+@dataclass(frozen=True)
+class CheckpointComposition:
+    """
+    Which parts a checkpoint is put together of. Each may be missing, but there must be hashtags: those of a list, or
+    those of tagged posts.
+
+    Args:
+        retriever (`str`, *optional*): Folder or Hub id of a dual encoder of transformers (CLIP, SigLIP, ...), which
+            finds the hashtags nearest to a clip; or of a trained retriever, or of a checkpoint that has one.
+        text_encoder (`str`, *optional*): Folder or Hub id of a sentence encoder, which finds the hashtags whose words
+            are nearest to what is said and written.
+        generator (`str`, *optional*): Folder or Hub id of a GGM checkpoint, of which the generator is taken, or of an
+            instructed language model (SmolLM2, Qwen3-VL, SmolVLM2, ...), which is prompted.
+        posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them: their hashtags are proposed for
+            clips with like words.
+        hashtags (`str`, *optional*): `"starter"`, a list or a table, see [`~data.read_hashtag_list`], or the folder or
+            Hub id of a pool. By default the hashtags of the posts.
+
+    Raises:
+        InputError: There are neither hashtags nor posts.
+
+    Example:
+
+    ```python
+    >>> import pathlib, tempfile
+    >>> from transformers import pipeline
+    >>> from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
+
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "hashtags.txt").write_text("FirstSnow lake roadtrip".replace(" ", chr(10)))
+    >>> starter = compose_checkpoint(
+    ...     CheckpointComposition(hashtags=str(folder / "hashtags.txt")), folder / "starter"
+    ... )
+    >>> suggest = pipeline("hashtag-generation", model=str(starter))
+    >>> [found["hashtag"] for found in suggest({"description": "the first snow on the lake"})]
+    ['#firstsnow', '#lake']
+
+    ```
+    """
+
+    retriever: str | None = None
+    text_encoder: str | None = None
+    generator: str | None = None
+    posts: str | None = None
+    hashtags: str | None = None
+
+    def __post_init__(self):
+        if self.hashtags is None and self.posts is None:
+            raise InputError(
+                "There are no hashtags to recommend: name a list (--hashtags tags.txt), --hashtags starter for the"
+                " one of this package, or tagged posts (--posts)."
+            )
+
+
+def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLike) -> Path:
+    """
+    Writes a checkpoint folder that `pipeline("hashtag-generation", model=...)` takes, with a card. Nothing is trained:
+    without a ranker, the lists of the sources are fused with equal weights.
+
+    Args:
+        parts ([`CheckpointComposition`]): What it is put together of.
+        output_dir (`str` or `os.PathLike`): The folder, which appears when all is written. It must be new or empty.
+
+    Returns:
+        `Path`: `output_dir`.
+
+    Raises:
+        CheckpointError: A part cannot be loaded, or is of another kind.
+        InputError, HashtagError, DatasetError: The hashtags or the posts cannot be read, or `output_dir` has files.
+    """
+    target = Path(output_dir)
+    check_output_folder(target.parent)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"`output_dir` {target} is there already: give the name of a new folder.")
+    posts = None if parts.posts is None else _posts(parts.posts)
+    known = KnownHashtags.of(_hashtag_counts(parts.hashtags, posts))
+    model, processor = (None, None) if parts.generator is None else load_generator(parts.generator)
+    pool = None if parts.retriever is None else _retriever_pool(parts.retriever, known, parts.text_encoder is None)
+    encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
+    sources = _sources(known, pool, encoder, posts)
+    guidance = Guidance([source.name for source in sources if not isinstance(source, FrequentSource)])
+    if model is None:
+        model, processor = _without_generator(pool)
+    else:
+        sources.append(GeneratorSource(model, processor))
+    with atomic_folder(target) as folder:
+        model.save_pretrained(folder)
+        processor.save_pretrained(folder)
+        if pool is not None:
+            pool.retriever.save_pretrained(folder / RETRIEVER_FOLDER)
+            pool.processor.save_pretrained(folder / RETRIEVER_FOLDER)
+            pool.pool.save_pretrained(folder / POOL_FOLDER, create_model_card=False)
+        Recommender(sources, counts=known.counts, guidance=guidance).save_pretrained(folder)
+        names = [source.name for source in sources]
+        composition = {"parts": shown_parts(vars(parts)), "sources": names, "num_hashtags": len(known.counts)}
+        write_composed_card(folder, composition)
+    return target
+
+
+@dataclass(frozen=True)
+class KnownHashtags:
+    """
+    Hashtags that can be recommended.
+
+    Attributes:
+        counts (`dict[str, int]`): how often each was used, normalised.
+        spellings (`dict[str, int]`): the same by one spelling of each, whose capitals show words where there are any.
+    """
+
+    counts: dict[str, int]
+    spellings: dict[str, int]
+
+    @classmethod
+    def of(cls, written: Mapping[str, int]) -> "KnownHashtags":
+        """Those of a list, as they are written."""
+        names, counts = counted_hashtags(written)
+        by_name = dict(zip(names.to_pylist(), counts.tolist()))
+        spelled = {normalize_hashtag(tag): tag.lstrip("#＃") for tag in written if shows_words(tag)}
+        return cls(by_name, {spelled.get(name, name): count for name, count in by_name.items()})
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether some are known to be used more than others."""
+        return len(set(self.counts.values())) > 1
+
+
+def _posts(source: str) -> list[dict[str, Any]]:
+    splits = open_shorts(source)
+    chosen = [splits["train"]] if "train" in splits else splits.values()
+    return [post for split in chosen for post in split.rows()]
+
+
+def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
+    if source is None:
+        counts: dict[str, int] = {}
+        for hashtag in (tag for post in posts or () for tag in post["hashtags"]):
+            counts[hashtag] = counts.get(hashtag, 0) + 1
+        return counts
+    is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
+    if is_pool or not (source == STARTER or Path(source).exists()):
+        pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))
+        return dict(zip(pool.hashtags, pool.counts))
+    return read_hashtag_list(source)
+
+
+def load_generator(name: str) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """
+    The generator of a checkpoint, or an instructed language model as one, with its processor.
+
+    Args:
+        name (`str`): A folder or Hub id.
+
+    Raises:
+        CheckpointError: It cannot be read, or is of no kind that writes.
+    """
+    if Path(name, ADAPTER_CONFIG_NAME).is_file():
+        raise CheckpointError(f"{name} is an adapter: merge it into its base, and give that as the generator.")
+    model_type = _model_type(name, "generator")
+    if model_type == GGMConfig.model_type:
+        return GGMForHashtagGeneration.from_pretrained(name), GGMProcessor.from_pretrained(name)
+    if model_type == InstructedConfig.model_type:
+        return InstructedForHashtagGeneration.from_pretrained(name), InstructedProcessor.from_pretrained(name)
+    model = InstructedForHashtagGeneration.from_language_model_pretrained(name)
+    return model, InstructedProcessor.from_language_model_pretrained(name, takes_images=model.config.takes_images)
+
+
+def _retriever_pool(name: str, known: KnownHashtags, reads_text: bool) -> PoolSource:
+    """The hashtags by a retriever's vectors. A dual encoder reads descriptions too, where nothing else does."""
+    if Path(name, RETRIEVER_FOLDER).is_dir() or _model_type(name, "retriever") == HashtagRetrieverConfig.model_type:
+        retriever, processor = load_retriever(name)
+    else:
+        query = "video+text" if reads_text else "video"
+        retriever = HashtagRetriever.from_backbone_pretrained(name, query=query).eval()
+        processor = HashtagRetrieverProcessor.from_backbone_pretrained(name, word_splitter="wordfreq")
+    return PoolSource(HashtagPool.build(known.spellings, retriever, processor), retriever, processor)
+
+
+def _model_type(name: str, part: str) -> str:
+    try:
+        return AutoConfig.from_pretrained(name).model_type
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"the {part} {name} cannot be read: {error}") from error
+
+
+def _sources(
+    known: KnownHashtags,
+    pool: PoolSource | None,
+    encoder: TextEncoder | None,
+    posts: Sequence[Mapping[str, Any]] | None,
+) -> list[CandidateSource]:
+    """All but the generator, in the order of a ranker's features."""
+    sources: list[CandidateSource] = [] if pool is None else [pool]
+    if encoder is not None:
+        sources.append(PoolSource.of_words(known.spellings, encoder, progress_bar=True))
+    if posts is not None:
+        index = PostIndex.build(posts, encoder)
+        sources += [PostsSource(index, by) for by in index.searches]
+    words = WordsSource(known.counts) if posts is None else WordsSource.build(posts)
+    words.uses = {**words.uses, **known.counts}
+    sources += [words, HistorySource()]
+    return [*sources, FrequentSource(known.counts)] if known.are_counted else sources
+
+
+def _without_generator(pool: PoolSource | None) -> tuple[RetrievalOnlyModel, ClipProcessor]:
+    """What stands at the top where nothing writes; clips are decoded as the retriever sees them."""
+    video_processor = GGMVideoProcessor() if pool is None else pool.processor.video_processor
+    return RetrievalOnlyModel(RetrievalOnlyConfig()), ClipProcessor(video_processor)
