@@ -21,7 +21,7 @@ from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
-from .answers import fused_answers, ranked_answers, written_answers
+from .answers import answers_of
 from .checkpoint_pipeline import CheckpointPipeline
 from .clip_reading import ClipReading, missing_text
 from .components import Checkpoint, GuidanceParts
@@ -45,6 +45,7 @@ from .recommending import (
     used_clues,
     writes,
 )
+from .showing import SHOWING, Showing, told
 from .top_models import top_model
 
 logger = logging.get_logger(__name__)
@@ -256,6 +257,22 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
+            safe (`bool`, defaults to `False`): Whether unsafe hashtags are left out, see [`SafetyFilter`]. They do not
+                guide the model either.
+            safety_model (`str`, *optional*): A text classifier of transformers that judges hashtags too; see there.
+            blocked (`Sequence[str]` or [`BlockedFilter`], *optional*): Hashtags, phrases and patterns (`"*sale*"`) to
+                be left out, joined, split and disguised ones too.
+            platform (`str`, *optional*): `"tiktok"`, `"instagram"`, `"youtube"`, `"x"`, `"mastodon"` or `"linkedin"`:
+                as many hashtags as it takes, none that name another one, no near-duplicates, and with capitals where
+                words begin (`#FirstSnow`).
+            prefer_pool (`str`, defaults to `"free"`): `"only"` leaves out hashtags that nobody used before, `"prefer"`
+                shows them after the others.
+            near_duplicates (`bool`, *optional*): Whether of #dog and #dogs only the better one is shown. Defaults to
+                whether there is a `platform`.
+            reach_calls (`Collection[str]`, *optional*): Calls for reach (`#fyp`) to be left out, see
+                [`learn_reach_calls`].
+            filters (`Sequence[HashtagFilter]`, *optional*): Of your own.
+            return_removed (`bool`, defaults to `False`): Whether to tell what was left out, and why.
             batch_size (`int`, defaults to 1): Items at a time.
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
                 the model works. A generator is read by a thread then.
@@ -268,7 +285,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the
             place of each `list[dict]`: `hashtags` is that list, and `guidance` the retrieved hashtags that the model
             saw, nearest first, each a `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity
-            to the clip; of fused guidance the sum of weighted reciprocal ranks).
+            to the clip; of fused guidance the sum of weighted reciprocal ranks). With `return_removed` that `dict` has
+            `removed`, too: each hashtag that was left out with `reason`, `category` and `because` (`str` or `None`).
 
         Raises:
             `MediaError`: A clip cannot be read.
@@ -311,7 +329,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
-        is_dict = postprocess_params.get("return_guidance")
+        empty = {name: [] for name in ("guidance", "removed") if postprocess_params.get(f"return_{name}")}
 
         def answer(batch: list[PreprocessedItem]) -> Iterator:
             for item, position in zip(batch, positions):
@@ -323,7 +341,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
                 if item.error is None:
                     yield self.postprocess(next(outputs), **postprocess_params)
                 else:
-                    yield {"hashtags": [], "guidance": []} if is_dict else []
+                    yield {"hashtags": [], **empty} if empty else []
 
         preprocessor = self._without_models() if num_workers else self
         preprocess = partial(preprocessor.preprocess, **preprocess_params)
@@ -375,12 +393,14 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         blank_video: bool | None = None,
         hashtag_pool: HashtagPool | None = None,
         return_guidance: bool | None = None,
+        return_removed: bool | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
         clues = _given({name: decoding.pop(name, None) for name in CLUES})
         if isinstance(clues.get("screen_text"), bool):
             raise InputError("`screen_text` is a bool: whether screens are read is said when the pipeline is made.")
+        showing = Showing.of(_given({name: decoding.pop(name, None) for name in SHOWING}))
         # Refused here, not item by item.
         Clues(**clues)
         check_score(min_score)
@@ -410,8 +430,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             **clues,
         }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
-        forward["max_hashtags"] = max_hashtags
-        postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "return_guidance": return_guidance}
+        forward |= {"max_hashtags": max_hashtags, "showing": showing}
+        postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "showing": showing}
+        postprocess |= {"return_guidance": return_guidance, "return_removed": return_removed}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
 
     def preprocess(
@@ -442,6 +463,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         num_guidance: int | None = None,
         hashtag_pool: HashtagPool | None = None,
         on_error: str = "raise",
+        showing: Showing | None = None,
         **decoding,
     ) -> dict[str, list]:
         """Suggests hashtags for a batch.
@@ -466,7 +488,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             read = self._reading.read(model_inputs["clues"], model_inputs["to_read"], on_error)
             model_inputs = {**model_inputs, "clues": read}
         self._tell_missing_texts(model_inputs.get("clues", ()))
-        outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
+        outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding, showing)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
 
     def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
@@ -485,18 +507,26 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         min_score: float | None = None,
         explain: bool = False,
         return_guidance: bool = False,
+        return_removed: bool = False,
+        showing: Showing | None = None,
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
         """Reads the hashtags of one item from what the model wrote, and ranks them where there is a ranker."""
-        if model_outputs.get("features") is not None:
-            hashtags = ranked_answers(model_outputs, top_n, min_score, explain)
-        elif "written" in model_outputs:
-            hashtags = written_answers(model_outputs, top_n, min_score)
+        removed = dict(model_outputs.get("removed", {}))
+        if showing is None:
+            hashtags = answers_of(model_outputs, top_n, min_score, explain)
         else:
-            hashtags = fused_answers(model_outputs, top_n, min_score)
-        if not return_guidance:
+            # What is cut off may be needed in the place of what is left out.
+            asked = (None, min_score or 0.0) if top_n else (None, min_score)
+            answers = answers_of(model_outputs, *asked, explain)
+            hashtags, late = showing.shown(answers, model_outputs["known"], top_n)
+            removed |= late
+        if not return_guidance and not return_removed:
             return hashtags
-        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in model_outputs["guidance"].items()]
-        return {"hashtags": hashtags, "guidance": seen}
+        answer = {"hashtags": hashtags}
+        if return_guidance:
+            seen = model_outputs["guidance"].items()
+            answer["guidance"] = [{"hashtag": f"#{tag}", "score": score} for tag, score in seen]
+        return {**answer, "removed": told(removed)} if return_removed else answer
 
     def _suggest(
         self,
@@ -505,6 +535,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         pool: HashtagPool | None,
         on_error: str,
         decoding: Mapping[str, Any],
+        showing: Showing | None,
     ) -> dict[str, list]:
         """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
         words, recommender = rows["description"], self.recommender
@@ -518,6 +549,11 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
             nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
+        removed: list[dict] = [{} for _ in words]
+        screen = None if showing is None else showing.screen(pool, recommender)
+        if screen is not None:
+            nearest = [screen.keep(*row) for row in zip(nearest, removed)]
+            found = {name: [screen.keep_candidates(*row) for row in zip(of, removed)] for name, of in found.items()}
         guidance = guide(recommender, found, nearest, num_guidance)
         if self._writer is not None:
             further = self._writer.read_texts[1:]
@@ -529,6 +565,10 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         if writer is not None:
             shown = [list(of_row) for of_row in guidance]
             outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
+        if screen is not None:
+            outputs |= {"removed": removed, "known": [screen.known] * len(words)}
+            if writer is not None:
+                outputs["written"] = [screen.keep(*row) for row in zip(outputs["written"], removed)]
         if recommender is None:
             return outputs
         return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}

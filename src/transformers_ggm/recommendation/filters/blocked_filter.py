@@ -23,8 +23,8 @@ class BlockedFilter(HashtagFilter):
 
     Args:
         blocked (`Iterable[str]`, defaults to none): Hashtags or phrases (`"acme"` blocks `#acme`, `#BuyAcme2024`,
-            `#ac_me` and `#4cme`, but not `#placement`), and patterns with wildcards over the whole hashtag, `*` for any
-            letters and `?` for one (`"*sale*"` blocks `#summersale` and `#wholesale`). Nothing is blocked by none.
+            `#ac_me` and `#4cme`, but not `#placement`), and patterns with wildcards over the whole hashtag, `*` for
+            any letters and `?` for one (`"*sale*"` blocks `#summersale` and `#wholesale`). Nothing is blocked by none.
         categories (`Iterable[str]`, defaults to none): Those of [`SafetyFilter`] that are blocked as a whole.
         everything (`bool`, defaults to `False`): Confirms a pattern that matches all hashtags, and so blocks all.
 

@@ -23,7 +23,8 @@ _LEET = {"0": "o", "1": "i", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "
 }  # fmt: skip
 # Letters that are swapped since they sound or look alike have one sign.
 _ALIKE = {"l": "i", "y": "i", "k": "c", "q": "c", "z": "s", "v": "u"}
-_CHARACTER = regex.compile(r"[\p{L}\p{M}\p{Nd}" + regex.escape("".join(sign for sign in _LEET if not sign.isdigit())) + "]")
+_SIGNS = regex.escape("".join(sign for sign in _LEET if not sign.isdigit()))
+_CHARACTER = regex.compile(rf"[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]")
 
 
 @dataclass(frozen=True)

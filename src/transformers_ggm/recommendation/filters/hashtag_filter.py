@@ -63,9 +63,7 @@ class HashtagFilter(ABC):
         """
 
 
-def filter_hashtags(
-    hashtags: Sequence[str], filters: Sequence[HashtagFilter]
-) -> tuple[list[str], list[Removed]]:
+def filter_hashtags(hashtags: Sequence[str], filters: Sequence[HashtagFilter]) -> tuple[list[str], list[Removed]]:
     """
     Sends hashtags through filters, one after the other.
 

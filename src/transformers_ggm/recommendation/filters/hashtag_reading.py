@@ -17,6 +17,8 @@ from .term_matcher import Occurrence
 
 # In nats. A term is as likely as a word that one in ten thousand is; letters of unknown words are any of 26.
 _TERM = -9.0
+# An allowed phrase is likelier than a term.
+_ALLOWED = -8.0
 _UNKNOWN_WORD, _UNKNOWN_LETTER = -10.0, -3.3
 # A sign within a word that is no term.
 _BREAK = -4.0
@@ -50,7 +52,10 @@ class _Piece:
 
 
 def reading(
-    folded: Folded, occurrences: Sequence[Occurrence], terms: Collection[str]
+    folded: Folded,
+    occurrences: Sequence[Occurrence],
+    terms: Collection[str],
+    allowed: Sequence[tuple[int, int]] = (),
 ) -> tuple[float, list[Occurrence]]:
     """
     The likeliest reading of a hashtag.
@@ -59,6 +64,7 @@ def reading(
         folded ([`Folded`]): The hashtag.
         occurrences (`Sequence[Occurrence]`): Where terms stand by their letters.
         terms (`Collection[str]`): Letters of terms, which are no words here.
+        allowed (`Sequence[tuple[int, int]]`, defaults to none): Where phrases begin and end that are likelier.
 
     Returns:
         `tuple[float, list[Occurrence]]`: Its log-probability, and the terms that it says.
@@ -67,10 +73,14 @@ def reading(
         InputError: wordfreq is not installed.
     """
     known = _known_words(folded, terms)
+    for start, end in allowed:
+        known[end].append((start, _ALLOWED))
     left = [each for each in occurrences if not _is_other_word(folded, known, each)]
     while True:
         score, pieces = _likeliest(folded, known, left)
-        accidents = {id(pieces[place].occurrence) for place in range(len(pieces)) if _is_accident(folded, pieces, place)}
+        accidents = {
+            id(pieces[place].occurrence) for place in range(len(pieces)) if _is_accident(folded, pieces, place)
+        }
         if not accidents:
             return score, [piece.occurrence for piece in pieces if piece.occurrence is not None]
         left = [each for each in left if id(each) not in accidents]

@@ -42,6 +42,6 @@ def words_of(script: str) -> dict[str, float]:
 
 
 def is_own_word(plain: str, accented: str) -> bool:
-    """Whether letters without accents are a word of their own, and not that with accents, whose accents are left out."""
+    """Whether letters without accents are a word of their own, not one whose accents were left out."""
     words = words_of("Latin")
     return plain in words and words[plain] > words.get(accented, float("-inf")) - _LIKELIER

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from ...errors import InputError
@@ -150,7 +150,7 @@ class NumberFilter(HashtagFilter):
         return [*([None] * min(self._most, len(hashtags))), *late]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _names_of_others(platform: str) -> TermFinder:
     return TermFinder(
         Term(word, other.name) for other in platforms().values() if other.name != platform for word in other.names

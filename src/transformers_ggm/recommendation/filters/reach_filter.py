@@ -12,9 +12,9 @@ from .hashtag_filter import HashtagFilter, Removed
 FEWEST_USES = 8
 _FEWEST_FREQUENT = 20
 # A hashtag is tied to nothing if its posts are alike at most so much, as a share of the median of frequent hashtags.
-_LOOSE = 0.65
+_LOOSE = 0.8
 # How sure its wording must make it, where it is tied to nothing, and where that is not known.
-_LIKELY, _SURE = 0.3, 0.6
+_LIKELY, _SURE = 0.6, 0.8
 _FOLDS = 10
 
 
@@ -65,7 +65,7 @@ def learn_reach_calls(texts: Sequence[str], hashtags: Sequence[Sequence[str]]) -
         InputError: There are more texts than lists of hashtags, or fewer; or scikit-learn is not installed.
     """
     if len(texts) != len(hashtags):
-        raise InputError(f"there are {len(texts)} texts and {len(hashtags)} lists of hashtags: give one for each post.")
+        raise InputError(f"there are {len(texts)} texts for the hashtags of {len(hashtags)} posts: give one each.")
     likeness = _likeness(texts, hashtags)
     names = sorted(likeness)
     if len(names) < _FEWEST_FREQUENT:
@@ -109,7 +109,7 @@ def _wording(names: Sequence[str], is_loose: np.ndarray):
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
-    vectorizer = _vectorizer(analyzer="char", ngram_range=(1, 4), binary=True, sublinear_tf=True)
+    vectorizer = _vectorizer(analyzer="char", ngram_range=(1, 2), binary=True, sublinear_tf=True)
     model = make_pipeline(vectorizer, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
     folds = min(_FOLDS, int(min(is_loose.sum(), (~is_loose).sum())))
     split = StratifiedKFold(folds, shuffle=True, random_state=0)

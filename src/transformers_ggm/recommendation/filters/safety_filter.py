@@ -11,7 +11,7 @@ from .safety_terms import CATEGORIES, Term, allowed_phrases, check_categories, s
 from .term_finder import TermFinder
 
 # Labels by which models of moderation say that there is nothing wrong.
-_FINE = frozenset({"neutral", "safe", "ok", "non-toxic", "nontoxic", "not_toxic", "label_0", "normal", "none", "clean"})
+_FINE = frozenset({"neutral", "safe", "ok", "non-toxic", "nontoxic", "not_toxic", "label_0", "normal", "clean"})
 _SENTENCE = "A video about {words}. #{hashtag}"
 
 

@@ -73,7 +73,7 @@ class TermFinder:
         left = [
             each for each in occurrences if not any(start <= each.start and each.end <= end for start, end in spans)
         ]
-        return reading(folded, left, self._matcher.spellings) if left else (0.0, [])
+        return reading(folded, left, self._matcher.spellings, spans) if left else (0.0, [])
 
     def _allowed_spans(self, letters: str) -> Iterator[tuple[int, int]]:
         for phrase in self._allowed:

@@ -8,14 +8,16 @@ from itertools import pairwise
 import regex
 
 from ...errors import InputError
-from .folded_hashtag import Folded, fold_hashtag, plain_letter, skeleton_sign
+from .folded_hashtag import Folded, fold_hashtag, plain_letter
 from .known_words import is_own_word
 from .safety_terms import Term
 from .term_spellings import spellings_of
 
-# In nats: a letter in the place of another, a letter too many, one too few where it is to be doubled, a digit or sign for
-# a letter, a letter of another script, and an accent that is not there or too many.
-_OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT = 2.0, 0.7, 5.0, 1.0, 0.5, 0.7
+# In nats: a letter in the place of another, a letter too many, one too few where it is to be doubled, a digit or sign
+# for a letter, a letter of another script, and an accent that is not there or too many.
+_OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT = 2.0, 0.7, 5.0, 1.0, 0.5, 0.6
+# What is cheap once it was done: so much of its cost.
+_HABITS, _AGAIN = frozenset({_REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT}), 0.05
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
 
@@ -120,23 +122,27 @@ def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
 
 def _disguise(folded: Folded, start: int, spelling: Folded) -> float:
     """What it costs to take the letters from a sign of the skeleton on for a spelling of the same skeleton."""
-    total = 0.0
+    costs: list[float] = []
     for place, (first, last) in enumerate(pairwise(spelling.starts)):
         begin, end = folded.starts[start + place], folded.starts[start + place + 1]
-        total += _run_cost(folded.letters[begin:end], spelling.letters[first:last])
-    return total
+        costs += _run_costs(folded.letters[begin:end], spelling.letters[first:last])
+    # Who writes one letter so writes others so, too.
+    habits = {cost for cost in costs if cost in _HABITS}
+    return sum(cost for cost in costs if cost not in habits) + sum(
+        cost * (1 + _AGAIN * (costs.count(cost) - 1)) for cost in habits
+    )
 
 
-def _run_cost(written: str, meant: str) -> float:
+def _run_costs(written: str, meant: str) -> list[float]:
     """What it costs to take letters for others of the same sign: repeated ones, digits, look-alikes."""
     if written == meant:
-        return 0.0
+        return []
     if len(written) < len(meant):
         if len(meant) > 2:
-            return _NO_RUN
-        return _NOT_DOUBLED if meant[0] == meant[1] else _OTHER_LETTER
-    cost = _REPEATED if len(written) > len(meant) else 0.0
-    return cost + sum(_letter_cost(letter, meant) for letter in set(written) - set(meant))
+            return [_NO_RUN]
+        return [_NOT_DOUBLED if meant[0] == meant[1] else _OTHER_LETTER]
+    costs = [_REPEATED] if len(written) > len(meant) else []
+    return costs + [_letter_cost(letter, meant) for letter in set(written) - set(meant)]
 
 
 def _letter_cost(letter: str, meant: str) -> float:
@@ -144,6 +150,8 @@ def _letter_cost(letter: str, meant: str) -> float:
     plain = plain_letter(letter)
     if letter.isascii():
         return _OTHER_LETTER if letter.isalpha() else _DIGIT
-    if plain not in {plain_letter(each) for each in meant}:
+    # Of letters such as Cyrillic і nobody can say whether they look like i or l.
+    is_stroke = {plain, *meant} <= {"i", "l"}
+    if not is_stroke and plain not in {plain_letter(each) for each in meant}:
         return _LOOK_ALIKE + _OTHER_LETTER
     return _ACCENT if _LATIN.match(letter) else _LOOK_ALIKE

@@ -1,4 +1,4 @@
-"""How people write a term so that a list does not find it: the spellings that a matcher looks for besides the right one."""
+"""How people write a term so that a list does not find it."""
 
 import regex
 
