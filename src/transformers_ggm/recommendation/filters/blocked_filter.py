@@ -105,6 +105,6 @@ def _check_entry(entry: str, everything: bool) -> None:
         raise InputError(f"blocked has {entry!r}, which has no letters: give hashtags, phrases or patterns.")
     if "*" in entry and not _SOMETHING.search(entry) and not everything:
         raise InputError(
-            f"the pattern {entry!r} matches every hashtag, so that nothing would be shown: give a narrower one, or"
-            " confirm it by BlockedFilter([...], everything=True)."
+            f"blocked has {entry!r}, which matches every hashtag, so that nothing would be shown: give a narrower"
+            " one, or confirm it by BlockedFilter([...], everything=True)."
         )
