@@ -16,7 +16,7 @@ from .known_words import vocabularies
 from .term_matcher import Occurrence
 
 # In nats. A term is as likely as a word that one in ten thousand is; letters of unknown words are any of 26.
-_TERM = -9.0
+_TERM = -8.5
 # An allowed phrase is likelier than a term.
 _ALLOWED = -8.0
 _UNKNOWN_WORD, _UNKNOWN_LETTER = -10.0, -3.3
@@ -37,6 +37,7 @@ _SHORT, _COMMON, _RARE = 4, -11.5, -15.0
 _DISGUISE, _OWN_WORD, _OWN_SHORT_WORD = 2.0, -14.0, -15.5
 # A letter by itself is hardly ever a word, though lists of words have all of them.
 _LETTER = -13.0
+_SHORTEST = {1: -8.5, 2: -6.5}
 _HAN = regex.compile(r"\p{Han}")
 # What stands before or after a term without being a word of its own.
 _CONSONANTS = frozenset("bcdfghjklmnpqrstvwxz")
@@ -132,6 +133,9 @@ def _known_words(folded: Folded, terms: Collection[str]) -> list[list[tuple[int,
                 likely = words.get(text[start:end])
                 if likely is not None and end - start == 1 and text[start] in _CONSONANTS:
                     likely = _LETTER
+                # The shortest words of one language are letters of another one's: Turkish bu and Spanish y are no buy.
+                if likely is not None and end - start in _SHORTEST and text[start:end].isascii():
+                    likely = min(likely, _SHORTEST[end - start])
                 if likely is not None and folded.letters[start:end] not in terms:
                     by_end[end].append((start, likely + _breaks(folded, start, end)))
     return by_end

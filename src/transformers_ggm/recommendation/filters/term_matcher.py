@@ -87,13 +87,11 @@ class TermMatcher:
         best: dict[tuple[int, int, str], Occurrence] = {}
         for number, start, end in self._automaton.find_matches_as_indexes(folded.skeleton, overlapping=True):
             for spelling, term, cost in self._patterns[number]:
-                cost += _disguise(folded, start, spelling)
-                if cost == _NO_RUN:
-                    continue
-                first, last = folded.starts[start], folded.starts[end]
-                key = (first, last, term.text)
-                if key not in best or cost < best[key].cost:
-                    best[key] = Occurrence(first, last, term, cost)
+                for first, last in _edges(folded, start, end, spelling):
+                    disguised = cost + _disguise(folded, start, first, last, spelling)
+                    key = (first, last, term.text)
+                    if disguised < _NO_RUN and (key not in best or disguised < best[key].cost):
+                        best[key] = Occurrence(first, last, term, disguised)
         return list(best.values())
 
 
@@ -120,12 +118,22 @@ def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
                 yield fold_hashtag(spelling), cost
 
 
-def _disguise(folded: Folded, start: int, spelling: Folded) -> float:
-    """What it costs to take the letters from a sign of the skeleton on for a spelling of the same skeleton."""
+def _edges(folded: Folded, start: int, end: int, spelling: Folded) -> Iterator[tuple[int, int]]:
+    """Where a spelling may begin and end: letters that are repeated at its edges may belong to other words."""
+    first, last = folded.starts[start], folded.starts[end]
+    firsts = {first, max(first, folded.starts[start + 1] - spelling.starts[1])}
+    lasts = {last, min(last, folded.starts[end - 1] + spelling.starts[-1] - spelling.starts[-2])}
+    return ((begin, stop) for begin in firsts for stop in lasts if begin < stop)
+
+
+def _disguise(folded: Folded, start: int, first: int, last: int, spelling: Folded) -> float:
+    """What it costs to take letters for a spelling of the same skeleton, which begins at a sign of theirs."""
     costs: list[float] = []
-    for place, (first, last) in enumerate(pairwise(spelling.starts)):
-        begin, end = folded.starts[start + place], folded.starts[start + place + 1]
-        costs += _run_costs(folded.letters[begin:end], spelling.letters[first:last])
+    for place, (begin, end) in enumerate(pairwise(spelling.starts)):
+        written = folded.letters[
+            max(first, folded.starts[start + place]) : min(last, folded.starts[start + place + 1])
+        ]
+        costs += _run_costs(written, spelling.letters[begin:end])
     # Who writes one letter so writes others so, too.
     habits = {cost for cost in costs if cost in _HABITS}
     return sum(cost for cost in costs if cost not in habits) + sum(
@@ -142,6 +150,8 @@ def _run_costs(written: str, meant: str) -> list[float]:
             return [_NO_RUN]
         return [_NOT_DOUBLED if meant[0] == meant[1] else _OTHER_LETTER]
     costs = [_REPEATED] if len(written) > len(meant) else []
+    if set(written) < set(meant):
+        costs.append(_OTHER_LETTER)
     return costs + [_letter_cost(letter, meant) for letter in set(written) - set(meant)]
 
 
