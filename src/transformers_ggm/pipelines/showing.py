@@ -7,13 +7,13 @@ from typing import Any
 from ..errors import InputError
 from ..recommendation.candidates import Candidate
 from ..recommendation.filters.blocked_filter import BlockedFilter
-from ..recommendation.filters.display_spelling import display_spelling
+from ..recommendation.filters.capitals import display_spelling
 from ..recommendation.filters.hashtag_filter import HashtagFilter, Removed, filter_hashtags
 from ..recommendation.filters.near_duplicate_filter import NearDuplicateFilter
-from ..recommendation.filters.platforms import NumberFilter, PlatformFilter, get_platform
+from ..recommendation.filters.platform_filter import NumberFilter, PlatformFilter, get_platform
 from ..recommendation.filters.pool_filter import NovelFilter
 from ..recommendation.filters.reach_filter import ReachFilter
-from ..recommendation.filters.safety_filter import safety_filter
+from ..recommendation.filters.safety_filter import shared_safety_filter
 
 # The arguments of a call that say what is shown.
 SHOWING = ("safe", "safety_model", "blocked", "platform", "prefer_pool", "near_duplicates", "reach_calls", "filters")
@@ -157,7 +157,7 @@ def _first(arguments: Mapping[str, Any]) -> list[HashtagFilter]:
     if blocked is not None:
         filters.append(blocked if isinstance(blocked, BlockedFilter) else BlockedFilter(blocked))
     if arguments.get("safe", model is not None):
-        filters.append(safety_filter(model))
+        filters.append(shared_safety_filter(model))
     if calls is not None:
         if isinstance(calls, (str, bool)):
             raise InputError("`reach_calls` are the hashtags to be left out, as learn_reach_calls(...) gives them.")

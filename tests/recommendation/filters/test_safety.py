@@ -14,18 +14,18 @@ from transformers_ggm.recommendation.filters import (
     SafetyFilter,
     Term,
     read_terms,
-    safety_filter,
     safety_terms,
+    shared_safety_filter,
 )
-from transformers_ggm.recommendation.filters.safety_terms import CATEGORIES
 from transformers_ggm.recommendation.filters.term_finder import TermFinder
+from transformers_ggm.recommendation.filters.term_lists import CATEGORIES
 
 
 @pytest.mark.parametrize("disguises", [None, HELD_OUT], ids=["known", "held out"])
 def test_unsafe_hashtags_are_caught_however_they_are_disguised(disguises):
     """Would fail if fewer than 95 % of 2,000 hashtags in five languages were caught."""
     cases = list(unsafe_hashtags(disguises))
-    caught = safety_filter().removed([hashtag for *_, hashtag in cases])
+    caught = shared_safety_filter().removed([hashtag for *_, hashtag in cases])
     missed = [case for case, found in zip(cases, caught) if found is None]
     assert len(cases) >= 2000
     assert len(missed) <= 0.05 * len(cases), missed[:20]
@@ -34,13 +34,13 @@ def test_unsafe_hashtags_are_caught_however_they_are_disguised(disguises):
 def test_innocent_look_alikes_pass():
     """Would fail if letters alone counted, as they do where Scunthorpe and therapists are left out."""
     innocent = innocent_hashtags()
-    wrong = [found for found in safety_filter().removed(innocent) if found is not None]
+    wrong = [found for found in shared_safety_filter().removed(innocent) if found is not None]
     assert len(wrong) <= 0.01 * len(innocent), wrong
 
 
 def test_the_starter_list_passes():
     """Would fail if an evergreen hashtag of our own list were left out."""
-    assert [found for found in safety_filter().removed(starter_hashtags()) if found is not None] == []
+    assert [found for found in shared_safety_filter().removed(starter_hashtags()) if found is not None] == []
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_starter_list_passes():
 )
 def test_self_harm_is_found_in_its_misspellings(hashtag):
     """Would fail if the variants that general lists miss were shown."""
-    [found] = safety_filter().removed([hashtag])
+    [found] = shared_safety_filter().removed([hashtag])
     assert found is not None and found.category == "self-harm"
 
 

@@ -10,8 +10,8 @@ from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_filter import HashtagFilter, Removed
 from .known_words import words_of
 from .safety_filter import SafetyFilter
-from .safety_terms import Term, check_categories
 from .term_finder import TermFinder
+from .term_lists import Term, check_categories
 
 _WILDCARDS = regex.compile(r"[*?]")
 _SOMETHING = regex.compile(r"[\p{L}\p{Nd}]")

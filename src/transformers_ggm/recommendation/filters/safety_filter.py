@@ -7,8 +7,8 @@ from typing import Any
 from ...errors import InputError
 from ...utils.hashtag_words import split_hashtag
 from .hashtag_filter import HashtagFilter, Removed
-from .safety_terms import CATEGORIES, Term, allowed_phrases, check_categories, safety_terms
 from .term_finder import TermFinder
+from .term_lists import CATEGORIES, Term, allowed_phrases, check_categories, safety_terms
 
 # Labels by which models of moderation say that there is nothing wrong.
 _FINE = frozenset({"neutral", "safe", "ok", "non-toxic", "nontoxic", "not_toxic", "label_0", "normal", "clean"})
@@ -101,7 +101,7 @@ class SafetyFilter(HashtagFilter):
 
 
 @lru_cache(maxsize=4)
-def safety_filter(model: str | None = None) -> SafetyFilter:
+def shared_safety_filter(model: str | None = None) -> SafetyFilter:
     """
     The [`SafetyFilter`] of all categories, which is made once, since its words take seconds to read.
 

@@ -7,7 +7,7 @@ import regex
 
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
-from .safety_terms import Term, folded_phrases
+from .term_lists import Term, folded_phrases
 from .term_matcher import Occurrence, TermMatcher
 
 # In nats: a vowel behind a sign, or an x; and letters that are apart by the same letter each.
@@ -32,7 +32,7 @@ class TermFinder:
     Example:
 
     ```python
-    >>> from transformers_ggm.recommendation.filters.safety_terms import Term
+    >>> from transformers_ggm.recommendation.filters.term_lists import Term
     >>> from transformers_ggm.recommendation.filters.term_finder import TermFinder
 
     >>> finder = TermFinder([Term("art", "subject")])

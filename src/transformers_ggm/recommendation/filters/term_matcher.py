@@ -10,7 +10,7 @@ import regex
 from ...errors import InputError
 from .folded_hashtag import Folded, fold_hashtag, plain_letter
 from .known_words import is_own_word
-from .safety_terms import Term
+from .term_lists import Term
 from .term_spellings import spellings_of
 
 # In nats: a letter in the place of another, a letter too many, one too few where it is to be doubled, a digit or sign
@@ -59,7 +59,7 @@ class TermMatcher:
 
     ```python
     >>> from transformers_ggm.recommendation.filters.folded_hashtag import fold_hashtag
-    >>> from transformers_ggm.recommendation.filters.safety_terms import Term
+    >>> from transformers_ggm.recommendation.filters.term_lists import Term
     >>> from transformers_ggm.recommendation.filters.term_matcher import TermMatcher
 
     >>> found = TermMatcher([Term("acme", "rival")]).find(fold_hashtag("#shop_4cmee"))

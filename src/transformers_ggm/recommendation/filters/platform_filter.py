@@ -8,8 +8,8 @@ from pathlib import Path
 from ...errors import InputError
 from ...utils.yaml_files import read_yaml_mapping
 from .hashtag_filter import HashtagFilter, Removed
-from .safety_terms import Term
 from .term_finder import TermFinder
+from .term_lists import Term
 
 _FILE = Path(__file__).with_name("platforms.yaml")
 
