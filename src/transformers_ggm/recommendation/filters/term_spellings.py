@@ -7,7 +7,7 @@ PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS =
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound.
-_BY_SOUND = (("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("er", "a"), ("o", "aw"))
+_BY_SOUND = (("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("o", "aw"))
 _SHORTEST = 3
 
 
@@ -41,6 +41,8 @@ def spellings_of(letters: str) -> dict[str, float]:
         for sound, other in _BY_SOUND:
             if sound in letters:
                 add(letters.replace(sound, other), SOUND)
+        if letters.endswith("er"):
+            add(letters[:-2] + "a", SOUND)
         for place in range(1, len(letters) - 1):
             if letters[place] in _VOWELS:
                 add(letters[:place] + letters[place + 1 :], SHORTENED)
