@@ -62,9 +62,9 @@ class TermMatcher:
     >>> from transformers_ggm.recommendation.filters.term_lists import Term
     >>> from transformers_ggm.recommendation.filters.term_matcher import TermMatcher
 
-    >>> found = TermMatcher([Term("acme", "rival")]).find(fold_hashtag("#shop_4cmee"))
+    >>> found = TermMatcher([Term("acme", "rival")]).find(fold_hashtag("#shop_4cme"))
     >>> [(each.start, each.end, each.term.text, round(each.cost, 1)) for each in found]
-    [(4, 9, 'acme', 1.7)]
+    [(4, 8, 'acme', 1.0)]
 
     ```
     """
