@@ -105,9 +105,12 @@ def _mean_similarity(vectors) -> float:
 
 def _wording(names: Sequence[str], is_loose: np.ndarray):
     """The probability by wording of each name, by a model that does not know it; and a model that knows all."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedKFold, cross_val_predict
+        from sklearn.pipeline import make_pipeline
+    except ImportError as error:
+        raise InputError("Learning calls for reach needs `pip install transformers-ggm[recommend]`.") from error
 
     vectorizer = _vectorizer(analyzer="char", ngram_range=(1, 2), binary=True, sublinear_tf=True)
     model = make_pipeline(vectorizer, LogisticRegression(C=10.0, class_weight="balanced", max_iter=1000))
