@@ -27,6 +27,7 @@ from .processing import (
     normalize_hashtag,
 )
 from .recommendation import Candidate, CandidateSource, HashtagRanker, HashtagRankerConfig
+from .recommendation.filters import HashtagFilter
 from .retrieval import HashtagPool, PostIndex
 from .training import (
     GGMTrainer,
@@ -50,6 +51,7 @@ __all__ = [
     "GGMTrainingArguments",
     "GGMVideoProcessor",
     "HashtagClassifierConfig",
+    "HashtagFilter",
     "HashtagGenerationPipeline",
     "HashtagPool",
     "HashtagRanker",

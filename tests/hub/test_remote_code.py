@@ -31,7 +31,7 @@ WORDS = "twelve hours on the highway"
 # What a reader has to install, and what comes with it.
 NEEDED_LIBRARIES = {
     "PIL", "av", "fsspec", "huggingface_hub", "jinja2", "numpy", "packaging", "pyarrow", "regex", "safetensors",
-    "threadpoolctl", "torch", "torchvision", "transformers", "xxhash",
+    "threadpoolctl", "torch", "torchvision", "transformers", "xxhash", "yaml",
 }  # fmt: skip
 
 

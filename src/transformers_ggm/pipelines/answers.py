@@ -10,6 +10,23 @@ from .recommending import GENERATOR
 NUM_FUSED = 5
 
 
+def answers_of(
+    outputs: Mapping[str, Any], top_n: int | None, min_score: float | None, explain: bool
+) -> list[dict[str, Any]]:
+    """
+    The hashtags of one item, by what a pipeline has: its ranker's, else its generator's, else what its sources found.
+
+    Args:
+        outputs (`dict`): What the pipeline's `_forward` gives for the item.
+        top_n, min_score, explain: As in [`Recommender.recommend`].
+    """
+    if outputs.get("features") is not None:
+        return ranked_answers(outputs, top_n, min_score, explain)
+    if "written" in outputs:
+        return written_answers(outputs, top_n, min_score)
+    return fused_answers(outputs, top_n, min_score)
+
+
 def ranked_answers(
     outputs: Mapping[str, Any], top_n: int | None, min_score: float | None, explain: bool
 ) -> list[dict[str, Any]]:

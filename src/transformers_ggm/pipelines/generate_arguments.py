@@ -12,6 +12,8 @@ _OWN_ARGUMENTS = (
     "description", "transcript", "screen_text", "history", "time", "language", "country", "top_n", "min_score",
     "explain", "max_hashtags", "on_error", "num_guidance", "blank_video", "hashtag_pool", "return_guidance",
     "generate_kwargs",
+    "safe", "safety_model", "blocked", "platform", "prefer_pool", "near_duplicates", "reach_calls", "filters",
+    "return_removed",
 )  # fmt: skip
 _DECODING_ARGUMENTS = frozenset(name for name in vars(GenerationConfig()) if not name.startswith("_"))
 # What `pipeline()` hands to the tokenizer although it is the model's own; some of it cannot be saved as JSON.

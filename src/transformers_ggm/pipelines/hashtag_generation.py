@@ -20,10 +20,8 @@ from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
-from ..retrieval.nearest import scored_nearest_hashtags
-from .answers import fused_answers, ranked_answers, written_answers
-from .checkpoint_pipeline import CheckpointPipeline
-from .clip_reading import ClipReading, missing_text
+from .answers import answers_of
+from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
@@ -31,22 +29,10 @@ from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
 from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
-from .recommending import (
-    RecommendationPart,
-    check_answerable,
-    classifier_frames,
-    generator_arguments,
-    guide,
-    pool_hashtags,
-    query_texts,
-    recommended,
-    retrieve,
-    shared_queries,
-    used_clues,
-    writes,
-)
+from .recommending import RecommendationPart, check_answerable, classifier_frames, pool_hashtags, used_clues
+from .showing import SHOWING, Showing, told
+from .suggesting import SuggestingPipeline
 from .top_models import top_model
-from .writing import HashtagWriter
 
 logger = logging.get_logger(__name__)
 
@@ -55,7 +41,7 @@ _ON_ERROR = ("raise", "skip")
 _OF_EACH_ITEM = ("description", "transcript", "screen_text", "time", "language", "country")
 
 
-class HashtagGenerationPipeline(CheckpointPipeline):
+class HashtagGenerationPipeline(SuggestingPipeline):
     """Suggests hashtags for short videos.
 
     ```python
@@ -261,6 +247,22 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             hashtag_pool ([`HashtagPool`], *optional*): The pool for this call alone, made by the same retriever, such
                 as one user's own [`~HashtagPool.copy`]. Calls of several threads do not mix theirs.
             return_guidance (`bool`, defaults to `False`): Whether to tell what was retrieved, too.
+            safe (`bool`, defaults to `False`): Whether unsafe hashtags are left out, see [`SafetyFilter`]. They do not
+                guide the model either.
+            safety_model (`str`, *optional*): A text classifier of transformers that judges hashtags too; see there.
+            blocked (`Sequence[str]` or [`BlockedFilter`], *optional*): Hashtags, phrases and patterns (`"*sale*"`) to
+                be left out, joined, split and disguised ones too.
+            platform (`str`, *optional*): `"tiktok"`, `"instagram"`, `"youtube"`, `"x"`, `"mastodon"` or `"linkedin"`:
+                as many hashtags as it takes, none that name another one, no near-duplicates, and with capitals where
+                words begin (`#FirstSnow`).
+            prefer_pool (`str`, defaults to `"free"`): `"only"` leaves out hashtags that nobody used before, `"prefer"`
+                shows them after the others.
+            near_duplicates (`bool`, *optional*): Whether of #dog and #dogs only the better one is shown. Defaults to
+                whether there is a `platform`.
+            reach_calls (`Collection[str]`, *optional*): Calls for reach (`#fyp`) to be left out, see
+                [`learn_reach_calls`].
+            filters (`Sequence[HashtagFilter]`, *optional*): Of your own.
+            return_removed (`bool`, defaults to `False`): Whether to tell what was left out, and why.
             batch_size (`int`, defaults to 1): Items at a time.
             num_workers (`int`, defaults to 0): Processes that decode the next items, a batch and a few ahead, while
                 the model works. A generator is read by a thread then.
@@ -273,7 +275,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             them for a generator or dataset, whose `close()` ends the workers. With `return_guidance`, a `dict` in the
             place of each `list[dict]`: `hashtags` is that list, and `guidance` the retrieved hashtags that the model
             saw, nearest first, each a `dict` with `hashtag` (`str`, with `#`) and `score` (`float`, cosine similarity
-            to the clip; of fused guidance the sum of weighted reciprocal ranks).
+            to the clip; of fused guidance the sum of weighted reciprocal ranks). With `return_removed` that `dict` has
+            `removed`, too: each hashtag that was left out with `reason`, `category` and `because` (`str` or `None`).
 
         Raises:
             `MediaError`: A clip cannot be read.
@@ -316,7 +319,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
-        is_dict = postprocess_params.get("return_guidance")
+        empty = {name: [] for name in ("guidance", "removed") if postprocess_params.get(f"return_{name}")}
 
         def answer(batch: list[PreprocessedItem]) -> Iterator:
             for item, position in zip(batch, positions):
@@ -328,7 +331,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
                 if item.error is None:
                     yield self.postprocess(next(outputs), **postprocess_params)
                 else:
-                    yield {"hashtags": [], "guidance": []} if is_dict else []
+                    yield {"hashtags": [], **empty} if empty else []
 
         preprocessor = self._without_models() if num_workers else self
         preprocess = partial(preprocessor.preprocess, **preprocess_params)
@@ -380,12 +383,14 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         blank_video: bool | None = None,
         hashtag_pool: HashtagPool | None = None,
         return_guidance: bool | None = None,
+        return_removed: bool | None = None,
         generate_kwargs: Mapping[str, Any] | None = None,
         **decoding,
     ) -> tuple[dict, dict, dict]:
         clues = _given({name: decoding.pop(name, None) for name in CLUES})
         if isinstance(clues.get("screen_text"), bool):
             raise InputError("`screen_text` is a bool: whether screens are read is said when the pipeline is made.")
+        showing = Showing.of(_given({name: decoding.pop(name, None) for name in SHOWING}))
         # Refused here, not item by item.
         Clues(**clues)
         check_score(min_score)
@@ -415,8 +420,9 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             **clues,
         }
         forward = {"on_error": on_error, "num_guidance": num_guidance, "hashtag_pool": hashtag_pool}
-        forward["max_hashtags"] = max_hashtags
-        postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "return_guidance": return_guidance}
+        forward |= {"max_hashtags": max_hashtags, "showing": showing}
+        postprocess = {"top_n": top_n, "min_score": min_score, "explain": explain, "showing": showing}
+        postprocess |= {"return_guidance": return_guidance, "return_removed": return_removed}
         return _given(preprocess), _given(forward) | decoding, _given(postprocess)
 
     def preprocess(
@@ -447,6 +453,7 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         num_guidance: int | None = None,
         hashtag_pool: HashtagPool | None = None,
         on_error: str = "raise",
+        showing: Showing | None = None,
         **decoding,
     ) -> dict[str, list]:
         """Suggests hashtags for a batch.
@@ -467,17 +474,8 @@ class HashtagGenerationPipeline(CheckpointPipeline):
             num_guidance = self.processor.num_guidance
         if hashtag_pool is None:
             hashtag_pool = self.hashtag_pool
-        outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding)
+        outputs = self._suggest(model_inputs, num_guidance, hashtag_pool, on_error, decoding, showing)
         return {**outputs, "hashtag_pool": [hashtag_pool] * len(outputs["guidance"])}
-
-    def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
-        """Warns, once, of texts that the generator was trained with and that no clip of a batch has."""
-        wanted = () if self._writer is None else self._writer.expected_texts
-        for name in wanted:
-            if (self._reading is None or not self._reading.reads(name)) and not any(
-                getattr(row, name) for row in rows
-            ):
-                logger.warning_once(missing_text(name, getattr(self.processor, "text_reading", None)))
 
     def postprocess(
         self,
@@ -486,71 +484,26 @@ class HashtagGenerationPipeline(CheckpointPipeline):
         min_score: float | None = None,
         explain: bool = False,
         return_guidance: bool = False,
+        return_removed: bool = False,
+        showing: Showing | None = None,
     ) -> list[dict[str, Any]] | dict[str, list[dict[str, Any]]]:
         """Reads the hashtags of one item from what the model wrote, and ranks them where there is a ranker."""
-        if model_outputs.get("features") is not None:
-            hashtags = ranked_answers(model_outputs, top_n, min_score, explain)
-        elif "written" in model_outputs:
-            hashtags = written_answers(model_outputs, top_n, min_score)
+        removed = dict(model_outputs.get("removed", {}))
+        if showing is None:
+            hashtags = answers_of(model_outputs, top_n, min_score, explain)
         else:
-            hashtags = fused_answers(model_outputs, top_n, min_score)
-        if not return_guidance:
+            # What is cut off may be needed in the place of what is left out.
+            asked = (None, min_score or 0.0) if top_n else (None, min_score)
+            answers = answers_of(model_outputs, *asked, explain)
+            hashtags, late = showing.shown(answers, model_outputs["known"], top_n)
+            removed |= late
+        if not return_guidance and not return_removed:
             return hashtags
-        seen = [{"hashtag": f"#{tag}", "score": score} for tag, score in model_outputs["guidance"].items()]
-        return {"hashtags": hashtags, "guidance": seen}
-
-    def _suggest(
-        self,
-        rows: dict[str, list],
-        num_guidance: int,
-        pool: HashtagPool | None,
-        on_error: str,
-        decoding: Mapping[str, Any],
-    ) -> dict[str, list]:
-        """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
-        words, recommender = rows["description"], self.recommender
-        read_texts = () if self._writer is None else self._writer.read_texts
-        writer = self._writer if writes(recommender) else None
-        searched, nearest = pool_hashtags(recommender, num_guidance), [{} for _ in words]
-        rows, seen, embeds = self._read_and_see(rows, writer, bool(searched), on_error)
-        if searched:
-            texts = query_texts(rows, self.retriever_processor)
-            queries = shared_queries(recommender, rows.get("clues", ()), texts, self.retriever)
-            asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
-            nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
-        found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
-        guidance = guide(recommender, found, nearest, num_guidance)
-        if self._writer is not None:
-            further = self._writer.read_texts[1:]
-            of_rows = [{name: getattr(clues, name) for name in further} for clues in rows.get("clues", words)]
-            fitting = [self._writer.fitting(*row, **texts) for *row, texts in zip(words, guidance, of_rows)]
-            outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
-        else:
-            outputs = {"guidance": guidance}
-        if writer is not None:
-            shown = [list(of_row) for of_row in guidance]
-            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
-        if recommender is None:
-            return outputs
-        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}
-
-    def _read_and_see(
-        self, rows: dict[str, list], writer: HashtagWriter | None, retrieves: bool, on_error: str
-    ) -> tuple[dict[str, list], dict[str, Any], torch.Tensor | None]:
-        """The batch with the words that were read in clips, and what its models saw in them meanwhile."""
-
-        def see() -> tuple[dict[str, Any], torch.Tensor | None]:
-            seen = {} if writer is None else writer.see(rows)
-            return seen, writer.video_embeds(seen, self.retriever) if writer is not None and retrieves else None
-
-        if self._reading is None:
-            seen, embeds = see()
-        else:
-            with self._reading.beside(rows["clues"], rows["to_read"], on_error) as read:
-                seen, embeds = see()
-            rows = {**rows, "clues": read.result()}
-        self._tell_missing_texts(rows.get("clues", ()))
-        return rows, seen, embeds
+        answer = {"hashtags": hashtags}
+        if return_guidance:
+            seen = model_outputs["guidance"].items()
+            answer["guidance"] = [{"hashtag": f"#{tag}", "score": score} for tag, score in seen]
+        return {**answer, "removed": told(removed)} if return_removed else answer
 
 
 def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:

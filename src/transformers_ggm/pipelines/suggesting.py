@@ -1,0 +1,109 @@
+"""What happens to a batch of clips: read, seen, looked up, guided, written, and ranked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from transformers.utils import logging
+
+from ..recommendation import Clues
+from ..retrieval import HashtagPool
+from ..retrieval.nearest import scored_nearest_hashtags
+from .checkpoint_pipeline import CheckpointPipeline
+from .clip_reading import ClipReading, missing_text
+from .recommending import (
+    generator_arguments,
+    guide,
+    pool_hashtags,
+    query_texts,
+    recommended,
+    retrieve,
+    shared_queries,
+    writes,
+)
+from .showing import Showing
+from .writing import HashtagWriter
+
+logger = logging.get_logger(__name__)
+
+
+class SuggestingPipeline(CheckpointPipeline):
+    """
+    The way of [`HashtagGenerationPipeline`] from the clips of a batch to their hashtags. Decoding comes before it, and
+    answers for people after it.
+    """
+
+    _writer: HashtagWriter | None
+    _reading: ClipReading | None
+
+    def _suggest(
+        self,
+        rows: dict[str, list],
+        num_guidance: int,
+        pool: HashtagPool | None,
+        on_error: str,
+        decoding: Mapping[str, Any],
+        showing: Showing | None,
+    ) -> dict[str, list]:
+        """One batch: candidates, guidance by them, what the generator writes, and what a ranker knows of it all."""
+        words, recommender = rows["description"], self.recommender
+        read_texts = () if self._writer is None else self._writer.read_texts
+        writer = self._writer if writes(recommender) else None
+        searched, nearest = pool_hashtags(recommender, num_guidance), [{} for _ in words]
+        rows, seen, embeds = self._read_and_see(rows, writer, bool(searched), on_error)
+        if searched:
+            texts = query_texts(rows, self.retriever_processor)
+            queries = shared_queries(recommender, rows.get("clues", ()), texts, self.retriever)
+            asked = (rows["retriever_frames"], texts, self.retriever, self.retriever_processor, pool, searched)
+            nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
+        found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
+        removed: list[dict] = [{} for _ in words]
+        screen = None if showing is None else showing.screen(pool, recommender)
+        if screen is not None:
+            nearest = [screen.keep(*row) for row in zip(nearest, removed)]
+            found = {name: [screen.keep_candidates(*row) for row in zip(of, removed)] for name, of in found.items()}
+        guidance = guide(recommender, found, nearest, num_guidance)
+        if self._writer is not None:
+            further = self._writer.read_texts[1:]
+            of_rows = [{name: getattr(clues, name) for name in further} for clues in rows.get("clues", words)]
+            fitting = [self._writer.fitting(*row, **texts) for *row, texts in zip(words, guidance, of_rows)]
+            outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
+        else:
+            outputs = {"guidance": guidance}
+        if writer is not None:
+            shown = [list(of_row) for of_row in guidance]
+            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
+        if screen is not None:
+            outputs |= {"removed": removed, "known": [screen.known] * len(words)}
+            if writer is not None:
+                outputs["written"] = [screen.keep(*row) for row in zip(outputs["written"], removed)]
+        if recommender is None:
+            return outputs
+        return {**outputs, **recommended(recommender, found, rows["clues"], outputs.get("written"), read_texts)}
+
+    def _read_and_see(
+        self, rows: dict[str, list], writer: HashtagWriter | None, retrieves: bool, on_error: str
+    ) -> tuple[dict[str, list], dict[str, Any], torch.Tensor | None]:
+        """The batch with the words that were read in clips, and what its models saw in them meanwhile."""
+
+        def see() -> tuple[dict[str, Any], torch.Tensor | None]:
+            seen = {} if writer is None else writer.see(rows)
+            return seen, writer.video_embeds(seen, self.retriever) if writer is not None and retrieves else None
+
+        if self._reading is None:
+            seen, embeds = see()
+        else:
+            with self._reading.beside(rows["clues"], rows["to_read"], on_error) as read:
+                seen, embeds = see()
+            rows = {**rows, "clues": read.result()}
+        self._tell_missing_texts(rows.get("clues", ()))
+        return rows, seen, embeds
+
+    def _tell_missing_texts(self, rows: Sequence[Clues]) -> None:
+        """Warns, once, of texts that the generator was trained with and that no clip of a batch has."""
+        wanted = () if self._writer is None else self._writer.expected_texts
+        for name in wanted:
+            if (self._reading is None or not self._reading.reads(name)) and not any(
+                getattr(row, name) for row in rows
+            ):
+                logger.warning_once(missing_text(name, getattr(self.processor, "text_reading", None)))

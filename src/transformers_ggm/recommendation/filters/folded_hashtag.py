@@ -1,0 +1,127 @@
+"""
+Hashtags as a reader sees through disguises: letters of other scripts that look alike, digits for letters, accents,
+repeated letters, and signs in between.
+"""
+
+import csv
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import regex
+
+from ...errors import InputError
+from ...processing.spelling import fold_spelling
+
+_FILE = Path(__file__).with_name("confusables.tsv")
+# Marks over letters that are read without them; those of other scripts are vowels.
+_MARKS = regex.compile(r"(?<=[\p{Latin}\p{Cyrillic}\p{Greek}]\p{M}*)\p{M}+")
+# What digits and signs are written for. The signs do not stand in hashtags, but do in lists of words.
+_LEET = {"0": "o", "1": "i", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g"} | {
+    "@": "a", "$": "s", "!": "i", "+": "t", "€": "e", "|": "i", "£": "l", "¢": "c",
+}  # fmt: skip
+# Letters that are swapped since they sound or look alike have one sign.
+_ALIKE = {"l": "i", "y": "i", "k": "c", "q": "c", "z": "s", "v": "u"}
+_SIGNS = regex.escape("".join(sign for sign in _LEET if not sign.isdigit()))
+_CHARACTER = regex.compile(rf"[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """
+    A hashtag, folded.
+
+    Attributes:
+        letters (`str`): in lower case and one form for all widths and styles, without signs in between.
+        skeleton (`str`): what is read of them: one sign for letters that are swapped for each other, once where it
+            is repeated.
+        starts (`tuple[int, ...]`): where in `letters` each sign of the skeleton begins, and at last where all end.
+        breaks (`frozenset[int]`): before which of the letters signs such as `_` stood.
+    """
+
+    letters: str
+    skeleton: str
+    starts: tuple[int, ...]
+    breaks: frozenset[int]
+
+
+@lru_cache(maxsize=65_536)
+def fold_hashtag(text: str) -> Folded:
+    """
+    A hashtag, or a term with spaces, folded.
+
+    Args:
+        text (`str`): With or without `#`.
+
+    Example:
+
+    ```python
+    >>> from transformers_ggm.recommendation.filters.folded_hashtag import fold_hashtag
+
+    >>> fold_hashtag("#Sn0_oow").letters, fold_hashtag("Sn0_oow").skeleton == fold_hashtag("ѕnow").skeleton
+    ('sn0oow', True)
+
+    ```
+    """
+    letters, breaks = [], set()
+    for character in _MARKS.sub("", unicodedata.normalize("NFC", fold_spelling(text))):
+        if _CHARACTER.match(character):
+            letters.append(character)
+        else:
+            breaks.add(len(letters))
+    skeleton, starts = [], []
+    for place, letter in enumerate(letters):
+        sign = skeleton_sign(letter)
+        if not skeleton or skeleton[-1] != sign:
+            skeleton.append(sign)
+            starts.append(place)
+    inner = frozenset(breaks - {0, len(letters)})
+    return Folded("".join(letters), "".join(skeleton), (*starts, len(letters)), inner)
+
+
+@lru_cache(maxsize=65_536)
+def plain_letter(letter: str) -> str:
+    """The letter that one is read as, without accents."""
+    if letter.isascii():
+        return _LEET.get(letter, letter)
+    table = looks_like()
+    if letter in table:
+        return _LEET.get(table[letter], table[letter])
+    base = unicodedata.normalize("NFD", letter)[0]
+    return base if base.isascii() else table.get(base, base)
+
+
+@lru_cache(maxsize=65_536)
+def skeleton_sign(letter: str) -> str:
+    """What stands for a letter in a skeleton."""
+    plain = plain_letter(letter)
+    return _ALIKE.get(plain, plain)
+
+
+@lru_cache(maxsize=1)
+def looks_like() -> dict[str, str]:
+    """
+    The letters of other scripts that look like ASCII ones, mostly by Unicode's confusables (UTS #39).
+
+    Raises:
+        InputError: The table is missing, as where this code lies beside a checkpoint.
+    """
+    return {row["letter"]: row["looks_like"] for row in packaged_rows(_FILE)}
+
+
+def packaged_rows(file: Path) -> list[dict[str, str]]:
+    """
+    The rows of a table of this package.
+
+    Raises:
+        InputError: It is missing, as where this code lies beside a checkpoint.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except OSError as error:
+        raise InputError(
+            f"{file.name}, which filters read, is not beside this code: `pip install transformers-ggm` for them, or"
+            " call without safe=, blocked= and platform=."
+        ) from error
