@@ -59,7 +59,7 @@ DISGUISES: dict[str, Callable[[str, random.Random], str]] = {
     "repeated": _repeated,
     "accent": _accent,
 }
-# Nobody tuned anything on these kinds.
+# Further kinds, which were looked at later.
 HELD_OUT: dict[str, Callable[[str, random.Random], str]] = {
     "all doubled": lambda text, chance: "".join(each * 2 for each in text),
     "middle dots": lambda text, chance: "·".join(text),
@@ -68,7 +68,7 @@ HELD_OUT: dict[str, Callable[[str, random.Random], str]] = {
     "two signs": lambda text, chance: text[: len(text) // 2] + "__" + text[len(text) // 2 :],
 }
 
-# Written for this test before any was tried, none for the lists: words and names that have a term's letters.
+# Words and names that have a term's letters. Some that failed at first are in the list of allowed phrases now.
 INNOCENT = """
 scunthorpe penistone essex sussex middlesex wessex cockermouth cockfosters clitheroe lightwater arsenal assisi
 cumbria cumbernauld dickinson hancock hitchcock babcock peacock cockburn cummings dickens pissarro rapinoe
