@@ -34,8 +34,8 @@ class Term:
 @lru_cache(maxsize=8)
 def safety_terms(languages: tuple[str, ...] = LANGUAGES) -> tuple[Term, ...]:
     """
-    Our own lists. They were written for this package, one reviewed term after the other, are small, and say what the
-    terms of other lists do not: categories and severity.
+    Our own lists. They were written for this package, are small, and say what the terms of other lists do not:
+    categories and severity. Native readers have not gone over them yet.
 
     Args:
         languages (`tuple[str, ...]`, defaults to all): Of `"en"`, `"es"`, `"de"`, `"fr"`, `"pt"` and `"zh"`.
