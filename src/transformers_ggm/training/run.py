@@ -20,7 +20,7 @@ from .arguments import (
     StageArguments,
     check_lora,
 )
-from .base_checkpoints import base_stages, check_recommends
+from .base_checkpoints import base_stages, check_recommends, go_by_retriever_of
 from .callbacks import best_checkpoints
 from .from_scratch import ScratchConfig
 from .run_data import RunData
@@ -64,6 +64,8 @@ class TrainingRun:
         if self.fits_base:
             self.stage.stages = base_stages(self.stage.stages)
             check_recommends(self.lora.base_checkpoint)
+            if "retriever" in self.stage.stages:
+                go_by_retriever_of(self.lora.base_checkpoint, self.retriever)
         else:
             if self.stage.stages is None:
                 self.stage.stages = self.source.stages(self.sees_as_retriever)
@@ -73,7 +75,7 @@ class TrainingRun:
 
     @property
     def fits_base(self) -> bool:
-        """Whether a ranker is fitted to a checkpoint that recommends already, and nothing else is trained."""
+        """Whether a checkpoint that recommends already gets a ranker, or its retriever is trained on."""
         return self.lora.base_checkpoint is not None and not self.lora.use_lora
 
     @cached_property
