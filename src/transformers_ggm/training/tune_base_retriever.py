@@ -12,7 +12,7 @@ from ..recommendation.word_table import added
 from ..retrieval import HashtagPool
 from ..utils.checkpoint_layout import POOL_FOLDER
 from ..utils.files import atomic_folder
-from ..utils.hub_snapshots import local_folder
+from .base_checkpoints import fetched_base
 from .decode_clips import decode_splits
 from .lora import base_retriever
 from .made_from import check_data, note_made_from
@@ -72,8 +72,7 @@ def _prepare(run: TrainingRun) -> None:
 
 def _renew_pool(run: TrainingRun) -> None:
     """All from the base, so that nothing is counted twice after a kill; the pool, which says that it is done, last."""
-    name = run.lora.base_checkpoint
-    base = local_folder(name, ["*"], f"{name} cannot be fetched from the Hub: check the name and your connection.")
+    base = fetched_base(run.lora.base_checkpoint)
     counts = run.shorts.hashtag_counts
     recommender = Recommender.from_pretrained(base)
     had_ranker, recommender.ranker = recommender.ranker is not None, None
