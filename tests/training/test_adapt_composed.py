@@ -85,7 +85,10 @@ def test_an_adapter_of_a_composed_generator(given, data_dir, tmp_path, kind, oth
     names = [source.name for source in before.recommender.sources]
     assert [source.name for source in adapted.recommender.sources] == names and names[-1] == "generator"
     assert "starteronly" in adapted.recommender.counts
-    assert (run / "checkpoint" / "adapter_config.json").is_file() and (run / "checkpoint" / "README.md").is_file()
+    assert (run / "checkpoint" / "adapter_config.json").is_file()
+    card = (run / "checkpoint" / "README.md").read_text()
+    assert f"fused from the sources {', '.join(names[:-1])}" in card and "those of the training split" not in card
+    assert ("those of the checkpoint that was adapted" in card) is ("retriever" in others)
 
 
 def test_a_ranker_of_the_adapter(given, data_dir, tmp_path):

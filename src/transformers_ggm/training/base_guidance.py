@@ -5,9 +5,9 @@ import shutil
 from ..data.shorts import SPLITS
 from ..recommendation import Recommender
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
-from ..utils.files import atomic_folder
+from ..utils.files import atomic_folder, write_json
 from .base_checkpoints import fetched_base
-from .pool_and_guidance import RECALL_KS, write_guidance
+from .pool_and_guidance import FUSION_FILE, RECALL_KS, write_guidance
 from .run import TrainingRun
 from .run_sources import hashtags_of, split_candidates
 
@@ -30,9 +30,10 @@ def guide_by_base(run: TrainingRun) -> None:
         recommender.save_pretrained(run.folders.checkpoint)
         with atomic_folder(run.folders.guidance) as guidance:
             for split in SPLITS:
-                write_guidance(
-                    guidance, split, _guiding(run, recommender, split), run.shorts.rows(split)["hashtags"][:]
-                )
+                found = _guiding(run, recommender, split)
+                write_guidance(guidance, split, found, run.shorts.rows(split)["hashtags"][:])
+            weights = recommender.guidance.weights or dict.fromkeys(recommender.guidance.sources, 1.0)
+            write_json(guidance / FUSION_FILE, {"weights": dict(weights)})
     run.process.wait_for_everyone()
 
 

@@ -18,11 +18,10 @@ from ..recommendation import (
 from ..recommendation.candidates import Found
 from ..utils.files import atomic_folder, write_json
 from .base_guidance import guide_by_base
-from .pool_and_guidance import RECALL_KS, retrieve_guidance, write_guidance
+from .pool_and_guidance import FUSION_FILE, RECALL_KS, retrieve_guidance, write_guidance
 from .run import TrainingRun, remove
 from .run_sources import NUM_CANDIDATES, hashtags_of, retrieving_sources, split_candidates
 
-FUSION_FILE = "fusion.json"
 # Rows, evenly spaced, that the weights are learned from: there are as many weights as sources.
 _ROWS_TO_LEARN_FROM = 5_000
 _ROWS_AT_A_TIME = 1_000
