@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from composed_parts import POSTS, write_parts
-from recommender_samples import write_posts
+from recommender_samples import recommender_arguments, write_posts
 from safetensors.torch import load_file
 from training_samples import command_line, losses, written_at
 from transformers import pipeline
@@ -236,3 +236,19 @@ def test_other_data(tuned, tune, tmp_path):
     other = write_posts(tmp_path / "other", {"train": 50, "validation": 60, "test": 20})
     with pytest.raises(DatasetError, match="--overwrite_stages retriever"):
         tune(run, data_dir=other)
+
+
+@pytest.mark.slow
+def test_a_trained_checkpoint(tune, data_dir, scratch_config, tmp_path):
+    """Would fail if a checkpoint that was trained with more sources than the pool could not be trained on, or its
+    generator were lost."""
+    first = tmp_path / "first"
+    arguments = recommender_arguments(sources=["pool", "words", "history", "frequent", "generator"])
+    main(command_line(data_dir=data_dir, output_dir=first, scratch_config=scratch_config, **arguments))
+    checkpoint = tune(tmp_path / "run", base_checkpoint=first / "checkpoint") / "checkpoint"
+    assert (checkpoint / "model.safetensors").read_bytes() == (first / "checkpoint/model.safetensors").read_bytes()
+    assert not equal(weights(checkpoint / "retriever"), weights(first / "checkpoint" / "retriever"))
+    names = [source.name for source in Recommender.from_pretrained(first / "checkpoint").sources]
+    suggest = pipeline("hashtag-generation", model=str(checkpoint), device="cpu")
+    assert [source.name for source in suggest.recommender.sources] == names and suggest.recommender.ranker
+    assert suggest({"description": "the lake again"}, min_score=0.0)
