@@ -27,6 +27,7 @@ from transformers import (
 )
 
 from transformers_ggm.modeling import GGMConfig, GGMForHashtagGeneration
+from transformers_ggm.modeling.configuration_ggm import TEXT_BACKBONES
 
 VOCAB_SIZE = 40
 EOS = 2
@@ -113,6 +114,8 @@ TEXT_CONFIGS = {
     "umt5": UMT5Config(**_T5),
     "t5gemma": T5GemmaConfig(encoder=_T5GEMMA, decoder=_T5GEMMA, vocab_size=VOCAB_SIZE),
 }
+# Not all of them are right in all versions of transformers.
+TEXT_CONFIGS = {family: config for family, config in TEXT_CONFIGS.items() if family in TEXT_BACKBONES}
 VISION_CONFIGS = {
     "vit": ViTConfig(**_IMAGE, intermediate_size=32),
     "deit": DeiTConfig(**_IMAGE, intermediate_size=32),

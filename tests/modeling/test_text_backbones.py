@@ -88,6 +88,8 @@ def test_cache_and_padding_change_nothing(family):
     model = ggm_model(text=family)
     inputs = ggm_inputs()
     decoding = {"max_length": 9, "do_sample": False, "eos_token_id": None, "num_beams": 2}
+    # T5Gemma masks what it wrote where that is padding, if it has no cache.
+    decoding["suppress_tokens"] = [model.config.pad_token_id]
     written = model.generate(**inputs, **decoding)
     assert torch.equal(written, model.generate(**inputs, **decoding, use_cache=False))
     alone = [

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from ..errors import CheckpointError
-from .configuration_ggm import TEXT_BACKBONES, decoder_config_of
+from .configuration_ggm import TEXT_BACKBONES, UMT5_SINCE, decoder_config_of
 
 # Weights of towers by the type of the model: of pooled outputs, of masked pictures, and of sounds over ten seconds.
 _UNUSED = re.compile(
@@ -208,7 +208,7 @@ def load_text_backbone(name_or_path: str) -> PreTrainedModel:
     if model.config.model_type not in TEXT_BACKBONES:
         raise CheckpointError(
             f"{name_or_path} is a {model.config.model_type!r} checkpoint; "
-            f"the text backbone must be one of {TEXT_BACKBONES}."
+            f"the text backbone must be one of {TEXT_BACKBONES} (umt5 from transformers {UMT5_SINCE} on)."
         )
     if missing:
         raise CheckpointError(f"{name_or_path} lacks the weights {sorted(missing)[:3]} ({len(missing)} in all).")

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
+from packaging.version import Version
+from transformers import AutoConfig, PreTrainedConfig, __version__
 
 from ..utils.remote_code_fields import with_named_classes, without_other_code
 
@@ -10,7 +11,10 @@ FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
 VISION_SOURCES = ("own", "retriever")
-TEXT_BACKBONES = ("bart", "mbart", "t5", "mt5", "umt5", "t5gemma", "pegasus")
+# Before, UMT5's decoder sees the tokens that are to come.
+UMT5_SINCE = "5.18"
+_UMT5 = ("umt5",) if Version(__version__) >= Version(UMT5_SINCE) else ()
+TEXT_BACKBONES = ("bart", "mbart", "t5", "mt5", *_UMT5, "t5gemma", "pegasus")
 
 
 def as_config(config: PreTrainedConfig | dict[str, Any] | None, default_model_type: str | None, name: str):
@@ -155,7 +159,8 @@ class GGMConfig(PreTrainedConfig):
             raise ValueError(f"`patch_pooling` must be a whole number from 1, got {self.patch_pooling!r}.")
         if self.text_config.model_type not in TEXT_BACKBONES:
             raise ValueError(
-                f"`text_config` must be of one of the families {TEXT_BACKBONES}, got {self.text_config.model_type!r}."
+                f"`text_config` must be of one of the families {TEXT_BACKBONES} (umt5 from transformers {UMT5_SINCE} "
+                f"on), got {self.text_config.model_type!r}."
             )
         decoder = decoder_config_of(self.text_config)
         if decoder is not self.text_config:
