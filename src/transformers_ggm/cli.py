@@ -123,6 +123,14 @@ def tag(
     num_beams: Annotated[
         int | None, typer.Option("--num_beams", help="1 is the quickest; by default what the checkpoint says")
     ] = None,
+    safe: Annotated[bool, typer.Option("--safe", help="leave out unsafe hashtags")] = False,
+    blocked: Annotated[
+        list[str] | None,
+        typer.Option("--blocked", help='hashtag or pattern ("*sale*") to leave out; may be given several times'),
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
+    ] = None,
     on_error: Annotated[
         Literal["skip", "raise"], typer.Option("--on_error", help="about clips that cannot be read")
     ] = "skip",
@@ -135,12 +143,14 @@ def tag(
     \b
     Example:
       ggm tag clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 16
+      ggm tag clips --output tags.jsonl --safe --platform instagram --blocked acme --blocked "*sale*"
     """
     from transformers import pipeline
 
     from .data.clip_files import FolderContents
     from .data.prepare.options import available_cores
     from .pipelines.numbers import check_numbers, check_score
+    from .pipelines.showing import Showing
     from .pipelines.tag_folder import check_output, tag_folder
 
     numbers = {
@@ -149,15 +159,17 @@ def tag(
         "top_n": top_n,
         "num_beams": num_beams,
     }
+    showing = {"safe": safe or None, "blocked": blocked or None, "platform": platform}
+    options = {**numbers, "min_score": min_score, "explain": explain or None, **showing}
+    given = {name: value for name, value in options.items() if value is not None}
     # Before a model is loaded.
     check_numbers(**numbers)
     check_score(min_score)
+    Showing.of(given)
     check_output(output)
     FolderContents.of(folder).require_clips(folder)
     parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
     suggest = pipeline("hashtag-generation", model=model, device=device, **parts)
-    options = {**numbers, "min_score": min_score, "explain": explain or None}
-    given = {name: value for name, value in options.items() if value is not None}
     print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
 
 

@@ -41,6 +41,14 @@ def test_what_is_blocked_is_told_and_not_shown(suggest, written):
     assert (removed["hashtag"], removed["reason"]) == (f"#{written[0]}", "blocked")
 
 
+def test_a_call_adds_to_what_the_pipeline_was_made_with(written):
+    """Would fail if one argument of a call took away the pipeline's others, or could not take back its own."""
+    suggest = pipeline("hashtag-generation", blocked=[written[0]])
+    assert [each["hashtag"][1:] for each in suggest(ITEM)] == written[1:]
+    assert [each["hashtag"][1:] for each in suggest(ITEM, near_duplicates=False)] == written[1:]
+    assert [each["hashtag"][1:] for each in suggest(ITEM, blocked=[])] == written
+
+
 def test_guidance_has_nothing_unsafe():
     """Would fail if the model were shown an unsafe hashtag, or told of it."""
     screen = Showing.of({"safe": True}).screen(None, None)

@@ -169,6 +169,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             expected = top.processor.__name__
             raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's {expected}.")
         self.skipped: list[tuple[str, str]] = []
+        # What a call asks for comes to these, argument by argument.
+        self._showing = _given({name: kwargs.get(name) for name in SHOWING})
         dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
         self._is_rounded = choose_type(self.model, self.device, dtype)
@@ -342,7 +344,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         copied = copy.copy(self)
         copied.model = SimpleNamespace(config=self.model.config)
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
-        copied._hashtag_pool, copied._forward_params, copied._writer = None, {}, None
+        copied._hashtag_pool, copied._writer = None, None
+        copied._forward_params, copied._postprocess_params, copied._showing = {}, {}, {}
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
@@ -390,7 +393,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         clues = _given({name: decoding.pop(name, None) for name in CLUES})
         if isinstance(clues.get("screen_text"), bool):
             raise InputError("`screen_text` is a bool: whether screens are read is said when the pipeline is made.")
-        showing = Showing.of(_given({name: decoding.pop(name, None) for name in SHOWING}))
+        asked = _given({name: decoding.pop(name, None) for name in SHOWING})
+        showing = Showing.of({**self._showing, **asked}) if asked else None
         # Refused here, not item by item.
         Clues(**clues)
         check_score(min_score)

@@ -52,9 +52,9 @@ class Showing:
     with_capitals: bool
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "Showing | None":
+    def of(cls, arguments: Mapping[str, Any]) -> "Showing":
         """
-        The filters that some arguments ask for; `None` where they ask for none.
+        The filters that some arguments ask for.
 
         Args:
             arguments (`dict`): Those of [`SHOWING`] that a call has.
@@ -79,8 +79,6 @@ class Showing:
             of_list.insert(0, NearDuplicateFilter())
         if platform is not None:
             of_list.append(NumberFilter(get_platform(platform).most))
-        if not of_each and not of_list and prefer_pool == "free":
-            return None
         return cls(tuple(of_each), tuple(of_list), prefer_pool, platform is not None)
 
     def screen(self, pool: Any, recommender: Any) -> "Screen":

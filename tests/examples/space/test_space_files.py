@@ -33,7 +33,7 @@ def setup():
 def test_a_space_knows_what_to_start(front_matter, setup):
     """Would fail if the Hub started another file, or a Gradio that the app was not written for."""
     assert front_matter["sdk"] == "gradio" and (SPACE / front_matter["app_file"]).is_file()
-    (gradio,) = setup["options.extras_require"]["app"].split()
+    gradio, *_ = setup["options.extras_require"]["app"].split()
     assert Version(front_matter["sdk_version"]) in Requirement(gradio).specifier
     assert len(front_matter["short_description"]) <= 60
 
