@@ -500,7 +500,13 @@ _Patterns = Annotated[list[str], typer.Argument(metavar="PATTERN", help="hashtag
 
 
 @pool_commands.command("block", cls=_Command)
-def block_hashtags(patterns: _Patterns, store: _Store) -> None:
+def block_hashtags(
+    patterns: _Patterns,
+    store: _Store,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="confirm a pattern that matches all hashtags")
+    ] = False,
+) -> None:
     """
     Block hashtags for all readers of a store.
 
@@ -510,7 +516,7 @@ def block_hashtags(patterns: _Patterns, store: _Store) -> None:
     """
     from .retrieval.pool_commands import block
 
-    block(store, patterns, blocked=True)
+    block(store, patterns, everything)
 
 
 @pool_commands.command("unblock", cls=_Command)
@@ -522,9 +528,9 @@ def unblock_hashtags(patterns: _Patterns, store: _Store) -> None:
     Example:
       ggm pool unblock "spam*" --store sqlite:///pool.db
     """
-    from .retrieval.pool_commands import block
+    from .retrieval.pool_commands import unblock
 
-    block(store, patterns, blocked=False)
+    unblock(store, patterns)
 
 
 @pool_commands.command("export", cls=_Command)

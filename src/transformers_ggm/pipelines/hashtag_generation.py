@@ -104,7 +104,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             given is moved to the model's device and type.
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
-            `hashtag_pool` of that checkpoint.
+            `hashtag_pool` of that checkpoint. That of a [`PoolReader`] follows a store; what is blocked there is never
+            shown.
         recommender ([`Recommender`], `str` or `False`, *optional*): What recommends, or the folder or Hub id of a
             checkpoint that has it. Defaults to that of the checkpoint that was named as `model`, where it has a
             `recommendation.json`; `False` goes without.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import InputError
@@ -81,14 +82,21 @@ class Showing:
             of_list.append(NumberFilter(get_platform(platform).most))
         return cls(tuple(of_each), tuple(of_list), prefer_pool, platform is not None)
 
-    def screen(self, pool: Any, recommender: Any) -> "Screen":
-        """What looks at the candidates of a batch."""
+    def screen(self, pool: Any, recommender: Any, blocks: frozenset[str] = frozenset()) -> "Screen":
+        """
+        What looks at the candidates of a batch.
+
+        Args:
+            pool ([`HashtagPool`], *optional*), recommender ([`Recommender`], *optional*): Of the pipeline.
+            blocks (`frozenset[str]`, defaults to none): Patterns that are blocked besides.
+        """
+        of_each = (_blocked_by_owner(blocks), *self.of_each) if blocks else self.of_each
         known = _Known(pool, {} if recommender is None else recommender.counts)
         if self.prefer_pool == "free":
-            return Screen(self.of_each, known)
+            return Screen(of_each, known)
         if pool is None and not known.counts:
             raise InputError(f"prefer_pool={self.prefer_pool!r} needs a pool, which there is not: leave it out.")
-        return Screen((*self.of_each, NovelFilter(known)) if self.prefer_pool == "only" else self.of_each, known)
+        return Screen((*of_each, NovelFilter(known)) if self.prefer_pool == "only" else of_each, known)
 
     def shown(self, answers: list[dict[str, Any]], known: Any, top_n: int | None) -> tuple[list, RemovedHashtags]:
         """
@@ -139,6 +147,16 @@ class Screen:
         new = [hashtag for hashtag in hashtags if hashtag not in self._reasons]
         kept, removed = filter_hashtags(new, self._filters)
         self._reasons.update({**dict.fromkeys(kept), **{each.hashtag: each for each in removed}})
+
+
+# Asks for nothing: what a store blocks is left out all the same.
+SHOWING_ALL = Showing((), (), "free", False)
+
+
+@lru_cache(maxsize=1)
+def _blocked_by_owner(blocks: frozenset[str]) -> BlockedFilter:
+    # Who blocked everything has confirmed it to the store.
+    return BlockedFilter(sorted(blocks), everything=True)
 
 
 def told(removed: RemovedHashtags) -> list[dict[str, Any]]:

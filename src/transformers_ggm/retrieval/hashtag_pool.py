@@ -67,6 +67,10 @@ class HashtagPool:
             missed: at least 95% of the nearest 50 are found. `"auto"` is `"exact"` up to 250,000 hashtags, and beyond
             that `"faiss"` where it is installed.
 
+    Attributes:
+        blocks (`frozenset[str]`): patterns that a pipeline with this pool never shows, as [`BlockedFilter`] takes
+            them; none but in the pool of a [`PoolReader`]. Searching does not look at them, and they are not saved.
+
     Raises:
         HashtagError: `hashtags` is empty, or a hashtag is not valid or stands there twice.
         PoolError: `embeddings` or `counts` do not fit `hashtags`, or the index is not known or not installed.
@@ -119,6 +123,7 @@ class HashtagPool:
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
         self._rows = PoolRows.make(HashtagNames(names), counts, collected, index)
         self._uses = HashtagUses()
+        self.blocks: frozenset[str] = frozenset()
 
     def __getstate__(self) -> dict[str, Any]:
         # A lock can be neither copied nor sent to another process.

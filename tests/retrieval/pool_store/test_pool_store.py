@@ -92,9 +92,18 @@ def test_blocks_are_seen_and_taken_back(url):
     assert reader.refresh() and reader.blocks == {"Spam", "buy*"}
     store.unblock(["Spam"])
     assert reader.refresh() and reader.blocks == {"buy*"}
-    for bad in ("*", "", "#"):
-        with pytest.raises(PoolError, match="would block everything, or nothing"):
+    for bad, message in (
+        ("*", "everything=True"),
+        ("?*", "everything=True"),
+        ("", "no letters"),
+        ("#²", "no letters"),
+    ):
+        with pytest.raises(PoolError, match=message):
             store.block(["fine", bad])
+    assert not reader.refresh() and reader.pool.copy().blocks == {"buy*"}
+    store.block(["*"], everything=True)
+    store.unblock(["*"])
+    reader.refresh()
     with pytest.raises(PoolError, match="not blocked"):
         store.unblock(["fine"])
     assert not PoolReader(store).blocks ^ {"buy*"}
