@@ -99,10 +99,10 @@ def test_readers_are_those_of_training(folder, monkeypatch):
 def test_missing_texts_are_told(folder, caplog, monkeypatch):
     """Would fail if nobody learned why a model that was trained with speech does badly, or was told where it is
     there."""
-    from transformers_ggm.pipelines import hashtag_generation
+    from transformers_ggm.pipelines import suggesting
 
     told = []
-    monkeypatch.setattr(hashtag_generation.logger, "warning_once", told.append)
+    monkeypatch.setattr(suggesting.logger, "warning_once", told.append)
     suggest = suggest_by(folder)
     suggest({"description": WORDS["spin"], **GIVEN})
     assert told == []

@@ -32,8 +32,9 @@ def write_composed_card(folder: Path, composition: dict[str, Any]) -> None:
     Args:
         folder (`Path`): the checkpoint's.
         composition (`dict`): `parts`, by the names of `PARTS` a Hub id, or the name of a folder or file; `sources`,
-            the names of the candidate sources; `num_hashtags`, how many can be recommended; `ranker`, where one was
-            fitted (`rows`, `calibration_error`); `test`, where it was measured (`metrics`, `test_videos`).
+            the names of the candidate sources; `num_hashtags`, how many can be recommended; `retriever`, where it was
+            trained on (`rows`); `ranker`, where one was fitted (`rows`, `calibration_error`); `test`, where it was
+            measured (`metrics`, `test_videos`). `None` stands for none.
     """
     write_json(folder / COMPOSITION_FILE, composition)
     used = composition["parts"]
@@ -46,6 +47,7 @@ def write_composed_card(folder: Path, composition: dict[str, Any]) -> None:
         sources=composition["sources"],
         num_hashtags=composition["num_hashtags"],
         writes="generator" in used,
+        retriever=composition.get("retriever"),
         ranker=composition.get("ranker"),
         metrics=test
         and [(METRICS[name][1], percent(value)) for name, value in test["metrics"].items() if name in METRICS],

@@ -135,7 +135,7 @@ def common_facts(trained: TrainedCheckpoint, summary: dict[str, Any], has_sound:
         "versions": None if record is None else record["versions"],
         "course": course_table({"retriever": trained.retriever_record, "generator": record}),
         "curve": TRAINING_CURVE if (trained.folder / TRAINING_CURVE).is_file() else None,
-        "pool": pool_facts(trained.pool_counts),
+        "pool": pool_facts(trained.pool_counts, trained.keeps_pool),
         "metrics": metric_rows(summary),
         "retrieval": retrieval_rows(summary),
         "fused": list(summary.get("guidance_weights") or ()),
@@ -196,6 +196,6 @@ def _parameters(folder: Path) -> str:
     return f"{total:,}"
 
 
-def pool_facts(counts: Mapping[str, int] | None) -> dict[str, Any] | None:
-    """What the card tells of the pool; see [`pool_statistics`]. `None` where there is none."""
-    return None if counts is None else pool_statistics(list(counts), list(counts.values()))
+def pool_facts(counts: Mapping[str, int] | None, is_kept: bool = False) -> dict[str, Any] | None:
+    """What the card tells of the pool, which may be that of a base; `None` where there is none."""
+    return None if counts is None else {**pool_statistics(list(counts), list(counts.values())), "is_kept": is_kept}

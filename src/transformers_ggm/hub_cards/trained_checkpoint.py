@@ -20,6 +20,7 @@ class TrainedCheckpoint:
         predictions (`Path`): JSON lines with the test rows and their `predicted` hashtags, if the file is there.
         generator_record, retriever_record (`dict`, *optional*): what the two trainings noted of themselves.
         pool_counts (`dict[str, int]`, *optional*): the pool's hashtags and how often each occurs.
+        keeps_pool (`bool`, defaults to `False`): whether the pool is that of the checkpoint that was adapted.
         hub_model_id (`str`, *optional*): the repository that it is going to be in.
     """
 
@@ -32,6 +33,7 @@ class TrainedCheckpoint:
     generator_record: Mapping[str, Any] | None = None
     retriever_record: Mapping[str, Any] | None = None
     pool_counts: Mapping[str, int] | None = None
+    keeps_pool: bool = False
     hub_model_id: str | None = None
 
     @property

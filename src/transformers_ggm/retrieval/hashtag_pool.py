@@ -46,8 +46,7 @@ class HashtagPool:
     """
     Hashtags with their vectors, searched by the vector of a video (the guidance of Yu et al., ACL 2023).
 
-    Several threads may use one pool: a search sees it as it is before or after a change, never half-way, and changes
-    come one after the other.
+    Several threads may use one pool: a search sees it before or after a change, never half-way.
 
     Hashtags are kept normalised (lower case, no `#`), each one once, in the order in which they came. Vectors are
     rounded to float16, the precision they are saved in: a pool ranks the same before and after saving. Above 256 MB
@@ -68,8 +67,7 @@ class HashtagPool:
             that `"faiss"` where it is installed.
 
     Attributes:
-        blocks (`frozenset[str]`): patterns that a pipeline with this pool never shows, as [`BlockedFilter`] takes
-            them; none but in the pool of a [`PoolReader`]. Searching does not look at them, and they are not saved.
+        blocks (`frozenset[str]`): patterns that a pipeline never shows: those of the store that a pool follows.
 
     Raises:
         HashtagError: `hashtags` is empty, or a hashtag is not valid or stands there twice.

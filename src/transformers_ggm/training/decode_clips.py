@@ -1,5 +1,7 @@
 """Stage 1: processors, and every clip decoded once (a prepared set is read as it is)."""
 
+from collections.abc import Sequence
+
 from transformers import AutoFeatureExtractor, AutoTokenizer
 
 from ..data import decode_split
@@ -88,15 +90,27 @@ def prepare(run: TrainingRun) -> None:
                     with atomic_folder(run.folders.prepared / name) as folder:
                         processor.save_pretrained(folder)
         has_retriever = (run.folders.prepared / "retriever_processor").is_dir()
-        for split in () if run.shorts.is_prepared_set else SPLITS:
-            decode_split(
-                run.shorts.splits[split],
-                run.folders.prepared / f"{split}.arrow",
-                run.shorts.processor,
-                run.shorts.retriever_processor if has_retriever else None,
-                num_workers=run.data.decoding_workers,
-                on_error=run.data.on_error,
-                blank_video=run.data.blank_video,
-            )
-            note_rejected(run, split)
+        if not run.shorts.is_prepared_set:
+            retriever_processor = run.shorts.retriever_processor if has_retriever else None
+            decode_splits(run, SPLITS, run.shorts.processor, retriever_processor)
     run.process.wait_for_everyone()
+
+
+def decode_splits(
+    run: TrainingRun,
+    splits: Sequence[str],
+    processor: GGMProcessor | InstructedProcessor,
+    retriever_processor: HashtagRetrieverProcessor | None = None,
+) -> None:
+    """Writes an Arrow file for each of some splits; see [`decode_split`]."""
+    for split in splits:
+        decode_split(
+            run.shorts.splits[split],
+            run.folders.prepared_file(split),
+            processor,
+            retriever_processor,
+            num_workers=run.data.decoding_workers,
+            on_error=run.data.on_error,
+            blank_video=run.data.blank_video,
+        )
+        note_rejected(run, split)

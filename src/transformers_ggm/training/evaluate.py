@@ -43,6 +43,7 @@ def trained_checkpoint(run: TrainingRun) -> TrainedCheckpoint:
         retriever_record=TrainingRecord(run.folders.retriever_run).read(),
         pool_counts=None if pool is None else dict(zip(pool.hashtags, pool.counts)),
         predictions=run.folders.evaluation / (RECOMMENDED if run.folders.ranker.is_dir() else "predictions.jsonl"),
+        keeps_pool=run.guides_by_base,
         hub_model_id=run.training.hub_model_id,
     )
 

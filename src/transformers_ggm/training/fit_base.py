@@ -1,6 +1,7 @@
 """
 Fitting a checkpoint that recommends already, such as `ggm compose` makes: `train.py --base_checkpoint`. All of its
-parts are kept; a ranker is added, which turns what its sources say into probabilities.
+parts are kept; a ranker is added, which turns what its sources say into probabilities. On demand its retriever is
+trained on before.
 """
 
 import json
@@ -28,6 +29,7 @@ from .figures import READING
 from .run import TrainingRun
 from .run_records import TrainingRecord
 from .source_arguments import check_enough_rows
+from .tune_base_retriever import check_tuning, tune_retriever
 
 logger = logging.get_logger(__name__)
 
@@ -36,8 +38,8 @@ _CLUES = ("transcript", "screen_text", "time", "language")
 
 def fit_base(run: TrainingRun) -> None:
     """
-    Copies the base into `checkpoint/`, fits its ranker on the rows of the validation split (of data without splits, on
-    all), and measures it on the test split, where there is one.
+    Copies the base into `checkpoint/`, trains its retriever on where that was asked for, fits its ranker on the rows
+    of the validation split (of data without splits, on all), and measures it on the test split, where there is one.
 
     Raises:
         CheckpointError: the base cannot be fetched or loaded.
@@ -46,10 +48,15 @@ def fit_base(run: TrainingRun) -> None:
     rows = LabelledRows(run.data.data_dir)
     if "ranker" in run.stage.stages:
         check_enough_rows(len(rows.to_fit), run.data.data_dir)
+    if "retriever" in run.stage.stages:
+        check_tuning(run)
     check_output_folder(run.folders.output)
+    if run.process.is_main_process and not run.folders.checkpoint.is_dir():
+        _copy(run.lora.base_checkpoint, run.folders.checkpoint)
+    run.process.wait_for_everyone()
+    if "retriever" in run.stage.stages:
+        tune_retriever(run)
     if run.process.is_main_process:
-        if not run.folders.checkpoint.is_dir():
-            _copy(run.lora.base_checkpoint, run.folders.checkpoint)
         if "ranker" in run.stage.stages:
             fit(run, rows)
         if "evaluate" in run.stage.stages and rows.to_test:

@@ -17,11 +17,11 @@ from ..recommendation import (
 )
 from ..recommendation.candidates import Found
 from ..utils.files import atomic_folder, write_json
-from .pool_and_guidance import RECALL_KS, retrieve_guidance, write_guidance
+from .base_guidance import guide_by_base
+from .pool_and_guidance import FUSION_FILE, RECALL_KS, retrieve_guidance, write_guidance
 from .run import TrainingRun, remove
 from .run_sources import NUM_CANDIDATES, hashtags_of, retrieving_sources, split_candidates
 
-FUSION_FILE = "fusion.json"
 # Rows, evenly spaced, that the weights are learned from: there are as many weights as sources.
 _ROWS_TO_LEARN_FROM = 5_000
 _ROWS_AT_A_TIME = 1_000
@@ -30,8 +30,10 @@ Ranked = dict[str, list[list[str]]]
 
 
 def make_guidance(run: TrainingRun) -> None:
-    """Writes `guidance/`: by the retriever alone as published, or fused from more sources."""
-    if run.source.is_published:
+    """Writes `guidance/`: by the retriever alone as published, fused from more sources, or as a base is guided."""
+    if run.guides_by_base:
+        guide_by_base(run)
+    elif run.source.is_published:
         retrieve_guidance(run)
     else:
         fuse_guidance(run)

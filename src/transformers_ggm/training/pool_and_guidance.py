@@ -14,6 +14,8 @@ from .run import TrainingRun
 
 # The k of Table 4.
 RECALL_KS = (1, 5, 10, 25, 50, 100)
+# Beside guidance that is fused: the weights of its sources.
+FUSION_FILE = "fusion.json"
 
 
 def load_retriever(run: TrainingRun) -> HashtagRetriever:

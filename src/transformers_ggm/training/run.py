@@ -20,7 +20,16 @@ from .arguments import (
     StageArguments,
     check_lora,
 )
-from .base_checkpoints import base_stages, check_recommends
+from .base_checkpoints import (
+    adapter_stages,
+    base_stages,
+    check_generator,
+    check_recommends,
+    check_retriever,
+    go_by_retriever_of,
+    guides_by_sources,
+    has_retriever,
+)
 from .callbacks import best_checkpoints
 from .from_scratch import ScratchConfig
 from .run_data import RunData
@@ -64,6 +73,14 @@ class TrainingRun:
         if self.fits_base:
             self.stage.stages = base_stages(self.stage.stages)
             check_recommends(self.lora.base_checkpoint)
+            if "retriever" in self.stage.stages:
+                check_retriever(self.lora.base_checkpoint)
+                go_by_retriever_of(self.lora.base_checkpoint, self.retriever)
+        elif self.guides_by_base:
+            self.stage.stages = adapter_stages(self.stage.stages)
+            check_generator(self.lora.base_checkpoint, self.model.is_instructed)
+            if self.needs_retriever:
+                go_by_retriever_of(self.lora.base_checkpoint, self.retriever)
         else:
             if self.stage.stages is None:
                 self.stage.stages = self.source.stages(self.sees_as_retriever)
@@ -73,8 +90,14 @@ class TrainingRun:
 
     @property
     def fits_base(self) -> bool:
-        """Whether a ranker is fitted to a checkpoint that recommends already, and nothing else is trained."""
+        """Whether a checkpoint that recommends already gets a ranker, or its retriever is trained on."""
         return self.lora.base_checkpoint is not None and not self.lora.use_lora
+
+    @cached_property
+    def guides_by_base(self) -> bool:
+        """Whether an adapter is trained whose base has sources that guide it, and no others were asked for."""
+        adapts = self.lora.use_lora and self.lora.base_checkpoint is not None
+        return adapts and self.source.is_published and guides_by_sources(self.lora.base_checkpoint)
 
     @cached_property
     def process(self) -> PartialState:
@@ -99,6 +122,8 @@ class TrainingRun:
         Whether a stage trains a retriever or uses one: a generator without guidance does without, and one whose
         guidance comes from elsewhere.
         """
+        if self.guides_by_base:
+            return has_retriever(self.lora.base_checkpoint)
         if "pool" not in self.source.sources:
             return self.sees_as_retriever or bool({"retriever", "pool"} & set(self.stage.stages))
         stages = {"retriever", "pool", "guidance"} & set(self.stage.stages)
