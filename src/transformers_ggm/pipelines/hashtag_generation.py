@@ -262,8 +262,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 shows them after the others.
             near_duplicates (`bool`, *optional*): Whether of #dog and #dogs only the better one is shown. Defaults to
                 whether there is a `platform`.
-            reach_calls (`Collection[str]`, *optional*): Calls for reach (`#fyp`) to be left out, see
-                [`learn_reach_calls`].
+            reach_calls (`Collection[str]` or `True`, *optional*): Calls for reach (`#fyp`) to be left out, see
+                [`learn_reach_calls`]; `True` for those that the checkpoint knows.
             filters (`Sequence[HashtagFilter]`, *optional*): Of your own.
             return_removed (`bool`, defaults to `False`): Whether to tell what was left out, and why.
             batch_size (`int`, defaults to 1): Items at a time.
