@@ -33,7 +33,7 @@ from .tune_base_retriever import check_tuning, tune_retriever
 
 logger = logging.get_logger(__name__)
 
-_CLUES = ("transcript", "screen_text", "time", "language")
+_CLUES = ("transcript", "screen_text", "time", "language", "country")
 
 
 def fit_base(run: TrainingRun) -> None:
