@@ -182,6 +182,22 @@ def unblock_hashtags(patterns: _Patterns, store: _Store) -> None:
     unblock(store, patterns)
 
 
+@pool_commands.command("forget-user", cls=Command)
+def forget_user_of_store(
+    user: Annotated[str, typer.Argument(metavar="USER", help="as the store was told of it")], store: _Store
+) -> None:
+    """
+    Delete all that a store keeps of a user.
+
+    \b
+    Example:
+      ggm pool forget-user u1 --store sqlite:///pool.db
+    """
+    from ..retrieval.pool_commands import forget_user
+
+    forget_user(store, user)
+
+
 @pool_commands.command("export", cls=Command)
 def export_pool(
     store: _Store, output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write")]

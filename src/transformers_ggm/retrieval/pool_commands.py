@@ -116,6 +116,11 @@ def unblock(url: str, patterns: Sequence[str]) -> None:
     _print_line(store=_shown(url), blocked=sorted(store.changes().blocks))
 
 
+def forget_user(url: str, user: str) -> None:
+    """Deletes all that a store keeps of a user."""
+    _print_line(store=_shown(url), forgotten=_store(url).users.forget(user))
+
+
 def export_store(url: str, output_dir: Path) -> None:
     """Writes the pool of a store into a folder."""
     from .pool_store import PoolReader

@@ -18,6 +18,7 @@ from ..hashtag_uses import HALF_LIVES, HashtagUses
 from .changes import StoreChanges, read_changes, read_uses, some_at_a_time
 from .database import CHANNEL, open_database, prepare_tables, reading, writing
 from .store_tables import BATCHES, BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .users import StoreUsers
 
 _SOMETHING = regex.compile(r"[\p{L}\p{Nd}]")
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -37,6 +38,9 @@ class PoolStore:
     Args:
         url (`str`): `"sqlite:///pool.db"` for processes of one machine, `"postgresql+psycopg://host/database"` for
             many. The tables are made where there are none.
+
+    Attributes:
+        users ([`StoreUsers`]): what is kept of users.
 
     Raises:
         StoreError: The database cannot be reached, its tables are of a newer or older version of this package, or
@@ -66,6 +70,7 @@ class PoolStore:
     def __init__(self, url: str):
         self.engine = open_database(url)
         prepare_tables(self.engine)
+        self.users = StoreUsers(self.engine)
 
     @classmethod
     def upgrade(cls, url: str) -> "PoolStore":
