@@ -24,6 +24,7 @@ from .answers import answers_of
 from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
+from .feedback import append_row, feedback_row
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
 from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
@@ -297,6 +298,50 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             return []
         found = super().__call__(items, **kwargs)
         return list(found) if isinstance(items, Items) and items.is_sequence else found
+
+    def feedback(
+        self,
+        item: Any,
+        accepted: Sequence[str] = (),
+        rejected: Sequence[str] = (),
+        file: str | os.PathLike | None = None,
+        **clues,
+    ) -> dict[str, Any]:
+        """What somebody made of suggestions, as a row that a ranker can be fitted on (`ggm train --base_checkpoint`).
+        Nothing is stored unless there is a `file`.
+
+        Args:
+            item, **clues: What was suggested for, as in the call: an item, and `description`, `history`, ...
+            accepted, rejected (`Sequence[str]`, defaults to none): Hashtags, with or without `#`. What was neither
+                counts as not used.
+            file (`str` or `os.PathLike`, *optional*): JSON lines, to which the row is added.
+
+        Returns:
+            `dict`: `description`, `transcript`, `screen_text`, `language`, `country`, `time`, `history` and, of a clip
+            that is a file, `video`; `hashtags`, those accepted; and `rejected`.
+
+        Raises:
+            `InputError`: The item tells nothing that can be kept, or a hashtag was accepted and rejected.
+            `HashtagError`: One is no hashtag.
+            `OutputError`: `file` cannot be written.
+
+        Example:
+
+        ```python
+        >>> from transformers import pipeline
+        >>> import transformers_ggm
+
+        >>> suggest = pipeline("hashtag-generation")
+        >>> row = suggest.feedback({"description": "first snow"}, accepted=["#winter"], rejected=["#lake"])
+        >>> row["description"], row["hashtags"], row["rejected"]
+        ('first snow', ['winter'], ['lake'])
+
+        ```
+        """
+        row = feedback_row(item, accepted, rejected, **clues)
+        if file is not None:
+            append_row(row, file)
+        return row
 
     def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
         return next(iter(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params)))
