@@ -173,10 +173,7 @@ def test_finished_stages_are_skipped(tuned, tune, tmp_path):
     run = shutil.copytree(tuned, tmp_path / "run")
     before = written_at(run)
     tune(run)
-    assert {name for name, when in written_at(run).items() if before.get(name) != when} <= {
-        f"prepared/retriever_processor/{name}"
-        for name in ("processor_config.json", "tokenizer.json", "tokenizer_config.json")
-    }
+    assert written_at(run) == before
     tune(run, overwrite_stages=["retriever"], seed=1)
     changed = {name for name, when in written_at(run).items() if before.get(name) != when}
     parts = ("retriever/model.safetensors", "hashtag_pool/embeddings.safetensors", "ranker/model.safetensors")

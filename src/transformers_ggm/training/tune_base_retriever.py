@@ -28,7 +28,7 @@ def check_tuning(run: TrainingRun) -> None:
     Raises:
         DatasetError: a split is missing or empty, or the retriever was trained on other data before.
     """
-    _ = run.shorts.splits
+    _ = run.shorts.splits  # read now, before anything is copied
     check_data(run, ["retriever"])
 
 
@@ -64,8 +64,9 @@ def _prepare(run: TrainingRun) -> None:
     """Writes `prepared/`, with the clips as the retriever sees them."""
     if run.process.is_main_process:
         processor = HashtagRetrieverProcessor.from_pretrained(base_retriever(run))
-        with atomic_folder(run.folders.prepared / "retriever_processor") as folder:
-            processor.save_pretrained(folder)
+        if not (run.folders.prepared / "retriever_processor").is_dir():
+            with atomic_folder(run.folders.prepared / "retriever_processor") as folder:
+                processor.save_pretrained(folder)
         decode_splits(run, ("train", "validation"), GGMProcessor(processor.video_processor, processor.tokenizer))
     run.process.wait_for_everyone()
 
