@@ -103,8 +103,14 @@ def main() -> None:
     best = print_sources(answers, seconds, cuts, tested, weights, options)
     print("\n| ranker | F1 | ROUGE-1 | ROUGE-2 | calibration error |\n|---|---|---|---|---|")
     of_ranker = print_ranker("all sources", learned.recommender, answers, tested, options.plot)
-    for left_out in sources if options.ablation else ():
-        print_ranker(f"without {left_out.name}", without_source(learned, left_out.name, options), answers, tested)
+    of_fewer = {}
+    for name in (source.name for source in sources) if options.ablation else ():
+        fewer = without_source(learned, name, options)
+        of_fewer[name] = print_ranker(f"without {name}", fewer, answers, tested)
+    if "history" in of_fewer:
+        has_any = np.array([bool(clue.history) for clue in tested.clues])
+        parts = {"all rows": np.full(len(has_any), True), "with a history": has_any, "without any": ~has_any}
+        print_comparison("history", of_ranker, of_fewer["history"], parts)
     if options.without:
         compare_without(rows, encoders, of_ranker, options)
     test = paired_test(of_ranker, answers_f1(answers[best], cuts[best], tested))
@@ -316,9 +322,15 @@ def compare_without(rows: dict[str, list[dict]], encoders: dict, of_all: np.ndar
     found = gather_candidates(recommender.sources, splits[options.split].clues, options.k)
     names = " and ".join(options.without)
     of_fewer = print_ranker(f"without {names}", recommender, found, splits[options.split])
-    print(f"\n| F1 | rows | with {names} | without | difference | p, paired permutations |\n|---|---|---|---|---|---|")
     has_any = np.array([any(row.get(name) for name in options.without) for row in rows[options.split]])
-    for name, chosen in (("all rows", np.full(len(has_any), True)), ("rows that have any", has_any)):
+    parts = {"all rows": np.full(len(has_any), True), "rows that have any": has_any}
+    print_comparison(names, of_all, of_fewer, parts)
+
+
+def print_comparison(what: str, of_all: np.ndarray, of_fewer: np.ndarray, parts: dict[str, np.ndarray]) -> None:
+    """F1 of rankers with and without something, over parts of the rows, which are given as masks."""
+    print(f"\n| F1 | rows | with {what} | without | difference | p, paired permutations |\n|---|---|---|---|---|---|")
+    for name, chosen in parts.items():
         if chosen.any():
             test = paired_test(of_all[chosen], of_fewer[chosen])
             means = f"{of_all[chosen].mean():.1f} | {of_fewer[chosen].mean():.1f} | {test.difference:+.1f}"

@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
     "tag", "prepare", "train", "render-shorts", "experiments", "demo", "pool show", "pool build", "pool add",
     "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export", "pool import",
-    "pool upgrade", "rate sheet", "rate metrics",
+    "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
 ]  # fmt: skip
 
 
@@ -151,15 +151,18 @@ def test_store_round_trip(checkpoint, tmp_path, capsys):
         ["observe", str(posts), "--batch", "1"],
         ["observe", str(posts), "--batch", "1"],
         ["block", "spam*", "worse"],
-        ["unblock", "worse"],
+        ["block", "*", "--everything"],
+        ["unblock", "worse", "*"],
+        ["forget-user", "u1"],
         ["upgrade"],
         ["export", "--output_dir", str(tmp_path / "pool")],
         ["show"],
     ):
         assert main(["pool", *command, *store]) == 0
     lines = printed(capsys)
+    assert lines[8]["forgotten"] is False
     assert lines[1]["added"] == 1 and [line["uses"] for line in lines[3:5]] == [1, 0]
-    assert lines[6]["blocked"] == ["spam*"] and lines[-1] == {"blocked": "spam*"}
+    assert lines[7]["blocked"] == ["spam*"] and lines[-1] == {"blocked": "spam*"}
     after = HashtagPool.from_pretrained(tmp_path / "pool")
     assert set(after.hashtags) == {*before.hashtags, "newtrend"} - {gone}
     assert dict(zip(after.hashtags, after.counts))["newtrend"] == 2 and after.uses.spellings("newtrend")

@@ -32,7 +32,7 @@ class Answer:
 
 
 class Suggester:
-    """A checkpoint, and clips up to a size for it.
+    """A checkpoint, and clips up to a size for it. Unsafe hashtags are left out.
 
     Args:
         checkpoint (`str`, *optional*): Folder or Hub id. Defaults to the model that comes with the package.
@@ -49,6 +49,8 @@ class Suggester:
         self.pipeline: HashtagGenerationPipeline = pipeline(  # pyright: ignore[reportCallIssue]
             "hashtag-generation",  # pyright: ignore[reportArgumentType]
             model=checkpoint,
+            # Whoever shows answers to the public does not show unsafe ones.
+            safe=True,
         )
 
     @property

@@ -48,6 +48,7 @@ def test_tables(tmp_path, monkeypatch, capsys):
         table
     )
     assert {"without words", "without posts_sparse"} <= set(table)
+    assert table["with a history"][0] == "30" and "without any" not in table
     assert float(table["history"][3]) == 100 and table["all sources"][0].startswith("100.0")
     assert (tmp_path / "out" / "ranker" / "model.safetensors").is_file() and (tmp_path / "plot.png").is_file()
     assert (tmp_path / "out" / "posts" / "posts.json").is_file()

@@ -10,7 +10,7 @@ from transformers import pipeline
 
 from transformers_ggm.errors import InputError
 from transformers_ggm.pipelines.showing import Showing
-from transformers_ggm.recommendation import Candidate
+from transformers_ggm.recommendation import Candidate, FrequentSource, Recommender
 from transformers_ggm.recommendation.filters import HashtagFilter, Removed
 
 ITEM = {"description": "first snow in toronto"}
@@ -41,6 +41,14 @@ def test_what_is_blocked_is_told_and_not_shown(suggest, written):
     assert (removed["hashtag"], removed["reason"]) == (f"#{written[0]}", "blocked")
 
 
+def test_a_call_adds_to_what_the_pipeline_was_made_with(written):
+    """Would fail if one argument of a call took away the pipeline's others, or could not take back its own."""
+    suggest = pipeline("hashtag-generation", blocked=[written[0]])
+    assert [each["hashtag"][1:] for each in suggest(ITEM)] == written[1:]
+    assert [each["hashtag"][1:] for each in suggest(ITEM, near_duplicates=False)] == written[1:]
+    assert [each["hashtag"][1:] for each in suggest(ITEM, blocked=[])] == written
+
+
 def test_guidance_has_nothing_unsafe():
     """Would fail if the model were shown an unsafe hashtag, or told of it."""
     screen = Showing.of({"safe": True}).screen(None, None)
@@ -65,6 +73,21 @@ def test_platforms_limit_and_write_with_capitals(suggest):
     """Would fail if more were shown than X advises, or words began without capitals."""
     answers = suggest(ITEM, platform="x")
     assert len(answers) == 2 and any(answer["hashtag"][1].isupper() for answer in answers)
+
+
+def test_known_calls_for_reach_are_left_out_on_demand(suggest, written, tmp_path):
+    """Would fail if what a recommender learned were lost by saving it, left out unasked, or made up."""
+    with pytest.raises(InputError, match="does not know any"):
+        suggest(ITEM, reach_calls=True)
+    assert suggest(ITEM, reach_calls=False) == suggest(ITEM)
+    counts = {written[0]: 1, "snow": 1}
+    recommender = Recommender([FrequentSource(counts)], counts=counts, reach_calls=[written[0]])
+    recommender.save_pretrained(tmp_path)
+    recommender = Recommender.from_pretrained(tmp_path)
+    assert recommender.reach_calls == {written[0]}
+    knowing = pipeline("hashtag-generation", recommender=recommender)
+    for asked, shown in (({}, written), ({"reach_calls": True}, written[1:]), ({"reach_calls": []}, written)):
+        assert [each["hashtag"][1:] for each in knowing(ITEM, **asked)] == shown
 
 
 def test_a_filter_of_ones_own_counts(suggest, written):

@@ -60,6 +60,22 @@ def rows(path):
 NAMES = ["0.MP4", "1.MP4", "2.MP4", "more/3.MP4", "more/4.MP4"]
 
 
+def test_what_is_not_to_be_shown_is_left_out(suggest, clips, tmp_path, capsys):
+    """Would fail if the command's `--safe`, `--blocked` and `--platform` did not reach the pipeline."""
+    shutil.rmtree(clips / "more")
+    options = ["--num_beams", "1", "--num_workers", "0", "--device", "cpu", "--safe", "--platform", "x"]
+    options += ["--blocked", "*beach*", "--blocked", "growing"]
+    assert main(["tag", str(clips), "--output", str(tmp_path / "tags.jsonl"), *options]) == 0
+    items = [{"video": str(clips / name)} for name in NAMES[:3]]
+    items[0]["description"] = json.loads((clips / "metadata.jsonl").read_text())["description"]
+    expected = suggest(items, safe=True, platform="x", blocked=["*beach*", "growing"])
+    shown = [[tag["hashtag"] for tag in row["hashtags"]] for row in rows(tmp_path / "tags.jsonl")]
+    assert shown == [[tag["hashtag"] for tag in tags] for tags in expected]
+    assert shown != [[tag["hashtag"] for tag in tags] for tags in suggest(items)]
+    assert main(["tag", str(clips), "--output", "tags.jsonl", "--platform", "nowhere", "--model", "none"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_every_clip_gets_what_the_pipeline_says_of_it(suggest, clips, tmp_path, capsys):
     """Would fail if a clip were missing or twice, its words not read, or what cannot be read not told."""
     (clips / "more" / "broken.mp4").write_bytes(b"not a clip")

@@ -71,6 +71,18 @@ def test_nothing_at_or_after_a_row_is_used():
     assert names(source.training_candidates([row(0), Clues()], 5)) == [[], []]
 
 
+def test_training_rows_may_come_in_parts():
+    """Would fail if what was gone through for some rows counted for earlier ones, or not for later ones."""
+    posts = [post("abc"[hour % 7 % 3], hour) for hour in range(0, 200, 3)]
+    rows = [row(hours) for hours in (10, 90, 40, 150, 20)]
+    whole = TrendsSource(pool_of(posts), posts).training_candidates(rows, 5)
+    source = TrendsSource(pool_of(posts), posts)
+    parts = [source.training_candidates([each], 5)[0] for each in rows]
+    assert names(parts) == names(whole)
+    for part, expected in zip(parts, whole):
+        assert [each.evidence for each in part] == [pytest.approx(each.evidence) for each in expected]
+
+
 def test_training_candidates_are_those_of_a_pool_at_that_time():
     """Would fail if rows were answered in the order in which they came instead of that of their times."""
     posts = [*RISING, *STEADY]

@@ -15,7 +15,7 @@ TOPICS = {
 HABITS = ["daily", "myday", "weekend"]
 FILLERS = ["today", "again", "we saw it", "what a day", "look at this", "so it goes"]
 SIZES = {"train": 90, "validation": 60, "test": 20}
-SOURCES = ["pool", "posts", "words", "history", "frequent", "generator"]
+SOURCES = ["pool", "posts", "words", "history", "frequent", "trends", "generator"]
 STAGES = {
     "scratch": {
         **{name: ARGUMENTS[name] for name in ("num_guidance",)},
@@ -47,6 +47,7 @@ def write_posts(data_dir, sizes=SIZES, with_authors=True):
             }
             if with_authors:
                 row |= {"user": f"author{author}", "time": (begin + timedelta(hours=number)).isoformat()}
+                row["country"] = "CA" if author else "FR"
             rows.append(row)
             number += 1
         (data_dir / split / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -2,17 +2,19 @@
 
 import json
 import shutil
+from collections import Counter
 
 import pytest
 from recommender_samples import SOURCES, recommender_arguments, write_posts
 from training_samples import command_line, written_at
 from transformers import pipeline
 
+from transformers_ggm import HashtagPool
 from transformers_ggm.errors import ArgumentError, DatasetError
 from transformers_ggm.recommendation import Recommender, clues_of
 from transformers_ggm.training.main import main, parse_arguments
 
-NAMES = ["pool", "posts_dense", "posts_sparse", "words", "history", "frequent", "generator"]
+NAMES = ["pool", "posts_dense", "posts_sparse", "words", "history", "frequent", "trends", "generator"]
 
 
 def read_json(path):
@@ -54,6 +56,17 @@ def test_checkpoint_recommends(recommending, posts_dir):
     answers = recommender.recommend(clues_of(test, *others))
     lines = (recommending / "evaluation" / "recommended.jsonl").read_text().splitlines()
     assert [[found.hashtag for found in row] for row in answers] == [json.loads(row)["predicted"] for row in lines]
+
+
+def test_the_pool_has_the_uses_of_the_training_posts(recommending, posts_dir):
+    """Would fail if trends knew posts of other splits, counted uses twice, or did not know where they were made."""
+    pool = HashtagPool.from_pretrained(recommending / "checkpoint", subfolder="hashtag_pool")
+    rows = rows_of(posts_dir, "train")
+    counts = Counter(
+        (tag, place) for row in rows for tag in row["hashtags"] for place in ("", "country=" + row["country"])
+    )
+    assert {(tag, scope): count for tag, scope, count, *_ in pool.uses.entries()} == counts
+    assert dict(zip(pool.hashtags, pool.counts)) == Counter(tag for row in rows for tag in row["hashtags"])
 
 
 def test_pipeline_answers_what_was_measured(recommending, posts_dir):
@@ -159,6 +172,8 @@ def test_history_without_authors(scratch_config, tmp_path):
     data_dir = write_posts(tmp_path / "data", with_authors=False)
     with pytest.raises(ArgumentError, match="'history' needs the fields `user` and `time`"):
         main(line(data_dir, tmp_path / "run", scratch_config))
+    with pytest.raises(ArgumentError, match="'trends' needs the fields `time`"):
+        main(line(data_dir, tmp_path / "run", scratch_config, sources=["pool", "trends"]))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +184,7 @@ def test_history_without_authors(scratch_config, tmp_path):
         ({"sources": ["pool", "words"], "stages": ["posts"]}, "'posts' has nothing to do"),
         ({"sources": ["generator"]}, "none of the `sources`"),
         ({"sources": ["words"], "text_encoder": "somewhere"}, "`text_encoder` is for"),
+        ({"sources": ["posts", "trends"]}, "add 'pool'"),
         ({"sources": ["pool_words"]}, "needs a `text_encoder`"),
         ({"neighbours": 0}, "`neighbours` is 0"),
     ],

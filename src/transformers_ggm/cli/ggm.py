@@ -48,6 +48,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+_TopN = Annotated[
+    int | None,
+    typer.Option("--top_n", help="hashtags of a clip, at most; by default all that the model writes, or by F1"),
+]
+_MinScore = Annotated[
+    float | None, typer.Option("--min_score", help="only hashtags with this score or a better one, 0 to 1")
+]
+_NumBeams = Annotated[
+    int | None, typer.Option("--num_beams", help="1 is the quickest; by default what the checkpoint says")
+]
+_Blocked = Annotated[
+    list[str] | None,
+    typer.Option("--blocked", help='hashtag or pattern ("*sale*") to leave out; may be given several times'),
+]
+_Platform = Annotated[
+    str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
+]
+
+
 @app.command(cls=Command)
 def tag(
     folder: Annotated[
@@ -69,19 +88,15 @@ def tag(
     num_workers: Annotated[
         int | None, typer.Option("--num_workers", help="processes that decode; one a core by default")
     ] = None,
-    top_n: Annotated[
-        int | None,
-        typer.Option("--top_n", help="hashtags of a clip, at most; by default all that the model writes, or by F1"),
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option("--min_score", help="only hashtags with this score or a better one, 0 to 1")
-    ] = None,
+    top_n: _TopN = None,
+    min_score: _MinScore = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="tell what each feature adds, where the checkpoint has a ranker")
     ] = False,
-    num_beams: Annotated[
-        int | None, typer.Option("--num_beams", help="1 is the quickest; by default what the checkpoint says")
-    ] = None,
+    num_beams: _NumBeams = None,
+    safe: Annotated[bool, typer.Option("--safe", help="leave out unsafe hashtags")] = False,
+    blocked: _Blocked = None,
+    platform: _Platform = None,
     on_error: Annotated[
         Literal["skip", "raise"], typer.Option("--on_error", help="about clips that cannot be read")
     ] = "skip",
@@ -94,12 +109,14 @@ def tag(
     \b
     Example:
       ggm tag clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 16
+      ggm tag clips --output tags.jsonl --safe --platform instagram --blocked acme --blocked "*sale*"
     """
     from transformers import pipeline
 
     from ..data.clip_files import FolderContents
     from ..data.prepare.options import available_cores
     from ..pipelines.numbers import check_numbers, check_score
+    from ..pipelines.showing import Showing
     from ..pipelines.tag_folder import check_output, tag_folder
 
     numbers = {
@@ -108,15 +125,17 @@ def tag(
         "top_n": top_n,
         "num_beams": num_beams,
     }
+    showing = {"safe": safe or None, "blocked": blocked or None, "platform": platform}
+    options = {**numbers, "min_score": min_score, "explain": explain or None, **showing}
+    given = {name: value for name, value in options.items() if value is not None}
     # Before a model is loaded.
     check_numbers(**numbers)
     check_score(min_score)
+    Showing.of(given)
     check_output(output)
     FolderContents.of(folder).require_clips(folder)
     parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
     suggest = pipeline("hashtag-generation", model=model, device=device, **parts)
-    options = {**numbers, "min_score": min_score, "explain": explain or None}
-    given = {name: value for name, value in options.items() if value is not None}
     print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
 
 

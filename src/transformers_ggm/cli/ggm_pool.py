@@ -149,7 +149,13 @@ _Patterns = Annotated[list[str], typer.Argument(metavar="PATTERN", help="hashtag
 
 
 @pool_commands.command("block", cls=Command)
-def block_hashtags(patterns: _Patterns, store: _Store) -> None:
+def block_hashtags(
+    patterns: _Patterns,
+    store: _Store,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="confirm a pattern that matches all hashtags")
+    ] = False,
+) -> None:
     """
     Block hashtags for all readers of a store.
 
@@ -159,7 +165,7 @@ def block_hashtags(patterns: _Patterns, store: _Store) -> None:
     """
     from ..retrieval.pool_commands import block
 
-    block(store, patterns, blocked=True)
+    block(store, patterns, everything)
 
 
 @pool_commands.command("unblock", cls=Command)
@@ -171,9 +177,25 @@ def unblock_hashtags(patterns: _Patterns, store: _Store) -> None:
     Example:
       ggm pool unblock "spam*" --store sqlite:///pool.db
     """
-    from ..retrieval.pool_commands import block
+    from ..retrieval.pool_commands import unblock
 
-    block(store, patterns, blocked=False)
+    unblock(store, patterns)
+
+
+@pool_commands.command("forget-user", cls=Command)
+def forget_user_of_store(
+    user: Annotated[str, typer.Argument(metavar="USER", help="as the store was told of it")], store: _Store
+) -> None:
+    """
+    Delete all that a store keeps of a user.
+
+    \b
+    Example:
+      ggm pool forget-user u1 --store sqlite:///pool.db
+    """
+    from ..retrieval.pool_commands import forget_user
+
+    forget_user(store, user)
 
 
 @pool_commands.command("export", cls=Command)

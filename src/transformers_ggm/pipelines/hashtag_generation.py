@@ -24,6 +24,7 @@ from .answers import answers_of
 from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
+from .feedback import append_row, feedback_row
 from .generate_arguments import MODEL_ARGUMENTS, RESERVED, check_known
 from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
@@ -104,7 +105,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             given is moved to the model's device and type.
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): Defaults to the one saved with the retriever.
         hashtag_pool ([`HashtagPool`] or `str`, *optional*): The pool, or its folder or Hub id. Defaults to the folder
-            `hashtag_pool` of that checkpoint.
+            `hashtag_pool` of that checkpoint. That of a [`PoolReader`] follows a store; what is blocked there is never
+            shown.
         recommender ([`Recommender`], `str` or `False`, *optional*): What recommends, or the folder or Hub id of a
             checkpoint that has it. Defaults to that of the checkpoint that was named as `model`, where it has a
             `recommendation.json`; `False` goes without.
@@ -169,6 +171,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             expected = top.processor.__name__
             raise InputError(f"`processor` is a {type(processor).__name__}: pass the model's {expected}.")
         self.skipped: list[tuple[str, str]] = []
+        # What a call asks for comes to these, argument by argument.
+        self._showing = _given({name: kwargs.get(name) for name in SHOWING})
         dtype = kwargs.get("dtype")
         super().__init__(model, processor=processor, **kwargs)
         self._is_rounded = choose_type(self.model, self.device, dtype)
@@ -259,8 +263,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 shows them after the others.
             near_duplicates (`bool`, *optional*): Whether of #dog and #dogs only the better one is shown. Defaults to
                 whether there is a `platform`.
-            reach_calls (`Collection[str]`, *optional*): Calls for reach (`#fyp`) to be left out, see
-                [`learn_reach_calls`].
+            reach_calls (`Collection[str]` or `True`, *optional*): Calls for reach (`#fyp`) to be left out, see
+                [`learn_reach_calls`]; `True` for those that the checkpoint knows.
             filters (`Sequence[HashtagFilter]`, *optional*): Of your own.
             return_removed (`bool`, defaults to `False`): Whether to tell what was left out, and why.
             batch_size (`int`, defaults to 1): Items at a time.
@@ -294,6 +298,50 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             return []
         found = super().__call__(items, **kwargs)
         return list(found) if isinstance(items, Items) and items.is_sequence else found
+
+    def feedback(
+        self,
+        item: Any,
+        accepted: Sequence[str] = (),
+        rejected: Sequence[str] = (),
+        file: str | os.PathLike | None = None,
+        **clues,
+    ) -> dict[str, Any]:
+        """What somebody made of suggestions, as a row that a ranker can be fitted on (`ggm train --base_checkpoint`).
+        Nothing is stored unless there is a `file`.
+
+        Args:
+            item, **clues: What was suggested for, as in the call: an item, and `description`, `history`, ...
+            accepted, rejected (`Sequence[str]`, defaults to none): Hashtags, with or without `#`. What was neither
+                counts as not used.
+            file (`str` or `os.PathLike`, *optional*): JSON lines, to which the row is added.
+
+        Returns:
+            `dict`: `description`, `transcript`, `screen_text`, `language`, `country`, `time`, `history` and, of a clip
+            that is a file, `video`; `hashtags`, those accepted; and `rejected`.
+
+        Raises:
+            `InputError`: The item tells nothing that can be kept, or a hashtag was accepted and rejected.
+            `HashtagError`: One is no hashtag.
+            `OutputError`: `file` cannot be written.
+
+        Example:
+
+        ```python
+        >>> from transformers import pipeline
+        >>> import transformers_ggm
+
+        >>> suggest = pipeline("hashtag-generation")
+        >>> row = suggest.feedback({"description": "first snow"}, accepted=["#winter"], rejected=["#lake"])
+        >>> row["description"], row["hashtags"], row["rejected"]
+        ('first snow', ['winter'], ['lake'])
+
+        ```
+        """
+        row = feedback_row(item, accepted, rejected, **clues)
+        if file is not None:
+            append_row(row, file)
+        return row
 
     def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):
         return next(iter(self.get_iterator([inputs], 0, 1, preprocess_params, forward_params, postprocess_params)))
@@ -342,7 +390,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         copied = copy.copy(self)
         copied.model = SimpleNamespace(config=self.model.config)
         copied.retriever = None if self.retriever is None else SimpleNamespace(config=self.retriever.config)
-        copied._hashtag_pool, copied._forward_params, copied._writer = None, {}, None
+        copied._hashtag_pool, copied._writer = None, None
+        copied._forward_params, copied._postprocess_params, copied._showing = {}, {}, {}
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
@@ -390,7 +439,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         clues = _given({name: decoding.pop(name, None) for name in CLUES})
         if isinstance(clues.get("screen_text"), bool):
             raise InputError("`screen_text` is a bool: whether screens are read is said when the pipeline is made.")
-        showing = Showing.of(_given({name: decoding.pop(name, None) for name in SHOWING}))
+        asked = _given({name: decoding.pop(name, None) for name in SHOWING})
+        showing = Showing.of({**self._showing, **asked}) if asked else None
         # Refused here, not item by item.
         Clues(**clues)
         check_score(min_score)

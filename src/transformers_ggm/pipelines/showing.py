@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..errors import InputError
@@ -44,17 +45,19 @@ class Showing:
         of_list (`tuple[HashtagFilter, ...]`): those that look at what is ranked.
         prefer_pool (`str`): see [`~HashtagGenerationPipeline.__call__`].
         with_capitals (`bool`): whether words begin with capitals.
+        known_calls (`bool`): whether the calls for reach that the recommender knows are left out.
     """
 
     of_each: tuple[HashtagFilter, ...]
     of_list: tuple[HashtagFilter, ...]
     prefer_pool: str
     with_capitals: bool
+    known_calls: bool
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> "Showing | None":
+    def of(cls, arguments: Mapping[str, Any]) -> "Showing":
         """
-        The filters that some arguments ask for; `None` where they ask for none.
+        The filters that some arguments ask for.
 
         Args:
             arguments (`dict`): Those of [`SHOWING`] that a call has.
@@ -68,6 +71,7 @@ class Showing:
         for name in ("safe", "near_duplicates"):
             if not isinstance(arguments.get(name, False), bool):
                 raise InputError(f"{name}={arguments[name]!r}: use True or False.")
+        known_calls = arguments.get("reach_calls") is True
         own = tuple(arguments.get("filters") or ())
         if not all(isinstance(each, HashtagFilter) for each in own):
             raise InputError("`filters` is a list of HashtagFilter objects.")
@@ -79,18 +83,28 @@ class Showing:
             of_list.insert(0, NearDuplicateFilter())
         if platform is not None:
             of_list.append(NumberFilter(get_platform(platform).most))
-        if not of_each and not of_list and prefer_pool == "free":
-            return None
-        return cls(tuple(of_each), tuple(of_list), prefer_pool, platform is not None)
+        return cls(tuple(of_each), tuple(of_list), prefer_pool, platform is not None, known_calls)
 
-    def screen(self, pool: Any, recommender: Any) -> "Screen":
-        """What looks at the candidates of a batch."""
+    def screen(self, pool: Any, recommender: Any, blocks: frozenset[str] = frozenset()) -> "Screen":
+        """
+        What looks at the candidates of a batch.
+
+        Args:
+            pool ([`HashtagPool`], *optional*), recommender ([`Recommender`], *optional*): Of the pipeline.
+            blocks (`frozenset[str]`, defaults to none): Patterns that are blocked besides.
+
+        Raises:
+            `InputError`: What is asked for needs a pool, or known calls for reach, and there are none.
+        """
+        of_each = (_blocked_by_owner(blocks), *self.of_each) if blocks else self.of_each
+        if self.known_calls:
+            of_each = (*of_each, ReachFilter(_known_calls(recommender)))
         known = _Known(pool, {} if recommender is None else recommender.counts)
         if self.prefer_pool == "free":
-            return Screen(self.of_each, known)
+            return Screen(of_each, known)
         if pool is None and not known.counts:
             raise InputError(f"prefer_pool={self.prefer_pool!r} needs a pool, which there is not: leave it out.")
-        return Screen((*self.of_each, NovelFilter(known)) if self.prefer_pool == "only" else self.of_each, known)
+        return Screen((*of_each, NovelFilter(known)) if self.prefer_pool == "only" else of_each, known)
 
     def shown(self, answers: list[dict[str, Any]], known: Any, top_n: int | None) -> tuple[list, RemovedHashtags]:
         """
@@ -143,6 +157,26 @@ class Screen:
         self._reasons.update({**dict.fromkeys(kept), **{each.hashtag: each for each in removed}})
 
 
+# Asks for nothing: what a store blocks is left out all the same.
+SHOWING_ALL = Showing((), (), "free", False, False)
+
+
+@lru_cache(maxsize=1)
+def _blocked_by_owner(blocks: frozenset[str]) -> BlockedFilter:
+    # Who blocked everything has confirmed it to the store.
+    return BlockedFilter(sorted(blocks), everything=True)
+
+
+def _known_calls(recommender: Any) -> frozenset[str]:
+    calls = None if recommender is None else recommender.reach_calls
+    if calls is None:
+        raise InputError(
+            "reach_calls=True: this checkpoint does not know any. Learn them with Recommender.learn_reach_calls(...),"
+            " or give them: reach_calls=[...]."
+        )
+    return calls
+
+
 def told(removed: RemovedHashtags) -> list[dict[str, Any]]:
     """What was left out, as the pipeline tells it."""
     return [
@@ -158,9 +192,11 @@ def _first(arguments: Mapping[str, Any]) -> list[HashtagFilter]:
         filters.append(blocked if isinstance(blocked, BlockedFilter) else BlockedFilter(blocked))
     if arguments.get("safe", model is not None):
         filters.append(shared_safety_filter(model))
-    if calls is not None:
-        if isinstance(calls, (str, bool)):
-            raise InputError("`reach_calls` are the hashtags to be left out, as learn_reach_calls(...) gives them.")
+    if isinstance(calls, str):
+        raise InputError(
+            "`reach_calls` are the hashtags to be left out, as learn_reach_calls(...) gives them, or True."
+        )
+    if calls is not None and not isinstance(calls, bool):
         filters.append(ReachFilter(frozenset(calls)))
     return filters
 

@@ -21,7 +21,7 @@ from .recommending import (
     shared_queries,
     writes,
 )
-from .showing import Showing
+from .showing import SHOWING_ALL, Showing
 from .writing import HashtagWriter
 
 logger = logging.get_logger(__name__)
@@ -58,7 +58,9 @@ class SuggestingPipeline(CheckpointPipeline):
             nearest = list(map(dict, scored_nearest_hashtags(*asked, embeds, queries)))
         found = {} if recommender is None else retrieve(recommender, rows["clues"], nearest, on_error)
         removed: list[dict] = [{} for _ in words]
-        screen = None if showing is None else showing.screen(pool, recommender)
+        # Looked up once, so that a batch goes by one state of a store.
+        blocks = frozenset() if pool is None else pool.blocks
+        screen = (showing or SHOWING_ALL).screen(pool, recommender, blocks) if showing or blocks else None
         if screen is not None:
             nearest = [screen.keep(*row) for row in zip(nearest, removed)]
             found = {name: [screen.keep_candidates(*row) for row in zip(of, removed)] for name, of in found.items()}

@@ -44,8 +44,8 @@ def tag_folder(
     Clips are files with an extension of the containers that can be opened; linked folders are gone through once. Where
     a folder has a `metadata.jsonl` (`.csv`, `.parquet`), the `description` of a `file_name` in it is read with the
     clip, also where the two spell a letter in two ways (composed and decomposed). Where the checkpoint goes by them,
-    its `transcript`, `screen_text`, `history`, `time` and `language` are, too; where rows have `user`, `time` and
-    `hashtags` but no `history`, that is of the same user's earlier rows.
+    its `transcript`, `screen_text`, `history`, `time`, `language` and `country` are, too; where rows have `user`,
+    `time` and `hashtags` but no `history`, that is of the same user's earlier rows.
 
     Args:
         suggest ([`HashtagGenerationPipeline`]): From `pipeline("hashtag-generation")`.

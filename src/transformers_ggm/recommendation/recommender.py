@@ -15,6 +15,7 @@ from .clues import Clues
 from .configuration_hashtag_ranker import HashtagRankerConfig
 from .expected_f1 import best_number
 from .features import COMMON, OF_SOURCE, CandidateFeatures, candidate_features, feature_names
+from .filters.reach_filter import learn_reach_calls
 from .fitting import fit_ranker
 from .fusion import Guidance
 from .modeling_hashtag_ranker import HashtagRanker
@@ -56,6 +57,8 @@ class Recommender:
             [`PostIndex.hashtag_counts`] tells.
         k (`int`, defaults to 50): How many candidates of each source are looked at.
         guidance ([`Guidance`], *optional*): Which of the sources guide a generator, and how much each counts.
+        reach_calls (`Collection[str]`, *optional*): The calls for reach, as [`~Recommender.learn_reach_calls`] finds
+            them; `None` where nobody sought them.
 
     Raises:
         RankerError: The ranker's features are not those of the sources.
@@ -85,11 +88,13 @@ class Recommender:
         counts: Mapping[str, int] | None = None,
         k: int = 50,
         guidance: Guidance | None = None,
+        reach_calls: Collection[str] | None = None,
     ):
         check_number("k", k)
         check_counts(counts or {})
         self.sources, self.counts, self.k = list(sources), counts or {}, k
         self.ranker, self.guidance = ranker, guidance
+        self.reach_calls = None if reach_calls is None else frozenset(reach_calls)
         retrieving = [source.name for source in self.sources if source.name != "generator"]
         unknown = [name for name in guidance.sources if name not in retrieving] if guidance else []
         if unknown:
@@ -171,7 +176,22 @@ class Recommender:
             SourceError: A source cannot be stored; nothing is written.
             CheckpointError: `save_directory` is a file.
         """
-        write_recommendation(save_directory, self.sources, self.guidance, self.ranker, self.counts, self.k)
+        write_recommendation(
+            save_directory, self.sources, self.guidance, self.ranker, self.counts, self.k, self.reach_calls
+        )
+
+    def learn_reach_calls(self, texts: Sequence[str], hashtags: Sequence[Sequence[str]]) -> None:
+        """
+        Learns which hashtags are calls for reach (#fyp, #viral) from tagged posts: a pipeline leaves these out on
+        demand (`reach_calls=True`). They are saved with the recommender.
+
+        Args:
+            texts, hashtags: As for [`~filters.learn_reach_calls`].
+
+        Raises:
+            InputError: As there.
+        """
+        self.reach_calls = learn_reach_calls(texts, hashtags)
 
     def add_hashtags(self, counts: Mapping[str, int]) -> None:
         """

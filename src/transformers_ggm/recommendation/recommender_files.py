@@ -6,7 +6,7 @@ and the folders of their parts.
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ def write_recommendation(
     ranker: HashtagRanker | None,
     counts: Mapping[str, int],
     k: int,
+    reach_calls: Collection[str] | None,
 ) -> None:
     """
     Writes the parts of a recommender into a checkpoint, whose other files stay. First all of them are written aside,
@@ -85,6 +86,8 @@ def write_recommendation(
         "guidance": None if guidance is None else guidance.to_dict(),
         "ranker": ranker is not None,
     }
+    if reach_calls is not None:
+        description["reach_calls"] = sorted(reach_calls)
     parts = _parts_of(sources, counts)
     if ranker is not None:
         parts[RANKER_FOLDER] = ranker
@@ -186,7 +189,8 @@ def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateS
     sources = [_made(entry, parts, own, file) if source is None else source for entry, source in zip(entries, made)]
     counts = parts.words.counts if (parts.folder / WORDS_FOLDER).is_dir() else {}
     ranker = read_ranker(parts.folder / RANKER_FOLDER) if description["ranker"] else None
-    return {"sources": sources, "ranker": ranker, "counts": counts, "k": description["k"], "guidance": guidance}
+    stored = {name: description[name] for name in ("k", "reach_calls")}
+    return {"sources": sources, "ranker": ranker, "counts": counts, "guidance": guidance, **stored}
 
 
 def _guiding(sources: list[CandidateSource], guidance: Guidance | None, k: int) -> CandidateSource | None:
@@ -265,11 +269,16 @@ def _checked(description: dict[str, Any], file: Path) -> dict[str, Any]:
         and all(isinstance(entry, dict) and isinstance(entry.get("source"), str) for entry in sources),
         "guidance": _is_guidance(description.setdefault("guidance", None)),
         "ranker": isinstance(ranker, bool),
+        "reach_calls": _are_hashtags(description.setdefault("reach_calls", None)),
     }
     bad = [name for name, is_fine in fine.items() if not is_fine]
     if bad:
         raise CheckpointError(f"{file} has no usable field {bad[0]!r} ({description.get(bad[0])!r}): {_AGAIN}.")
     return description
+
+
+def _are_hashtags(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
 
 
 def _is_guidance(value: Any) -> bool:

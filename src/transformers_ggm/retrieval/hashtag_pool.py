@@ -46,8 +46,7 @@ class HashtagPool:
     """
     Hashtags with their vectors, searched by the vector of a video (the guidance of Yu et al., ACL 2023).
 
-    Several threads may use one pool: a search sees it as it is before or after a change, never half-way, and changes
-    come one after the other.
+    Several threads may use one pool: a search sees it before or after a change, never half-way.
 
     Hashtags are kept normalised (lower case, no `#`), each one once, in the order in which they came. Vectors are
     rounded to float16, the precision they are saved in: a pool ranks the same before and after saving. Above 256 MB
@@ -66,6 +65,9 @@ class HashtagPool:
             that FAISS finds candidates by short codes, and scores are exact, but a few of the nearest hashtags may be
             missed: at least 95% of the nearest 50 are found. `"auto"` is `"exact"` up to 250,000 hashtags, and beyond
             that `"faiss"` where it is installed.
+
+    Attributes:
+        blocks (`frozenset[str]`): patterns that a pipeline never shows: those of the store that a pool follows.
 
     Raises:
         HashtagError: `hashtags` is empty, or a hashtag is not valid or stands there twice.
@@ -119,6 +121,7 @@ class HashtagPool:
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
         self._rows = PoolRows.make(HashtagNames(names), counts, collected, index)
         self._uses = HashtagUses()
+        self.blocks: frozenset[str] = frozenset()
 
     def __getstate__(self) -> dict[str, Any]:
         # A lock can be neither copied nor sent to another process.

@@ -102,11 +102,23 @@ def observe_in_store(url: str, posts: str, batch: str | None) -> None:
     _print_line(store=_shown(url), hashtags=len(uses), uses=sum(uses.values()))
 
 
-def block(url: str, patterns: Sequence[str], blocked: bool) -> None:
-    """Blocks patterns in a store, or takes them from what is blocked."""
+def block(url: str, patterns: Sequence[str], everything: bool) -> None:
+    """Blocks patterns in a store."""
     store = _store(url)
-    (store.block if blocked else store.unblock)(patterns)
+    store.block(patterns, everything)
     _print_line(store=_shown(url), blocked=sorted(store.changes().blocks))
+
+
+def unblock(url: str, patterns: Sequence[str]) -> None:
+    """Takes patterns from what a store blocks."""
+    store = _store(url)
+    store.unblock(patterns)
+    _print_line(store=_shown(url), blocked=sorted(store.changes().blocks))
+
+
+def forget_user(url: str, user: str) -> None:
+    """Deletes all that a store keeps of a user."""
+    _print_line(store=_shown(url), forgotten=_store(url).users.forget(user))
 
 
 def export_store(url: str, output_dir: Path) -> None:

@@ -33,7 +33,7 @@ from .tune_base_retriever import check_tuning, tune_retriever
 
 logger = logging.get_logger(__name__)
 
-_CLUES = ("transcript", "screen_text", "time", "language")
+_CLUES = ("transcript", "screen_text", "time", "language", "country")
 
 
 def fit_base(run: TrainingRun) -> None:
@@ -89,10 +89,13 @@ class LabelledRows:
         self.to_test = labelled["test"] if fitted != "test" and "test" in labelled else []
 
     def items(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Rows as the pipeline takes them, without their own hashtags; an author's earlier posts are the history."""
+        """
+        Rows as the pipeline takes them, without their own hashtags. An author's earlier posts are the history of rows
+        without one.
+        """
         known = clues_of(rows, self._others, *([self.to_fit] if rows is self.to_test else []))
         return [
-            {"video": row["video"], "description": row["description"], "history": clues.history}
+            {"video": row["video"], "description": row["description"], "history": row.get("history") or clues.history}
             | {name: row[name] for name in _CLUES if row.get(name)}
             for row, clues in zip(rows, known)
         ]

@@ -33,7 +33,7 @@ from .pool_and_guidance import build_pool
 from .publish import check_publishing, publish
 from .retriever import train_retriever
 from .run import TrainingRun
-from .source_arguments import SourceArguments, check_enough_rows, check_history
+from .source_arguments import SourceArguments, check_enough_rows, check_fields
 from .try_arguments import try_arguments
 
 RUN_STAGE = {
@@ -118,7 +118,7 @@ def check_recommender(run: TrainingRun) -> None:
         return
     if "ranker" in run.stage.stages:
         check_enough_rows(len(run.shorts.splits["validation"]), run.data.data_dir)
-    check_history(run.source, run.shorts.splits["train"])
+    check_fields(run.source, run.shorts.splits["train"])
     if "posts" in run.stage.stages and run.source.text_encoder is not None:
         TextEncoder.from_pretrained(run.source.text_encoder)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..data.shorts import SPLITS
 from ..evaluation import recall_at_k
@@ -23,10 +24,15 @@ def load_retriever(run: TrainingRun) -> HashtagRetriever:
     return HashtagRetriever.from_pretrained(run.folders.retriever).to(run.process.device).eval()
 
 
+def timed_posts(run: TrainingRun) -> list[dict[str, Any]]:
+    """The training posts of which it is known when they were made."""
+    return [post for post in run.shorts.posts("train") if post.get("time")]
+
+
 def build_pool(run: TrainingRun) -> None:
     """
     Writes `checkpoint/hashtag_pool`: every hashtag of the training split with its count, and on demand the unseen ones
-    of a prepared corpus, with a count of 0.
+    of a prepared corpus, with a count of 0. For the source `trends` it has their uses over time, too.
     """
     if run.is_done("pool", run.folders.pool):
         return
@@ -35,6 +41,9 @@ def build_pool(run: TrainingRun) -> None:
         if run.data.unseen_hashtags_in_pool:
             hashtags = {**dict.fromkeys(run.shorts.unseen_hashtags, 0), **hashtags}
         pool = HashtagPool.build(hashtags, load_retriever(run), run.shorts.retriever_processor)
+        if "trends" in run.source.sources:
+            # Not by `pool.observe`: they are counted already.
+            pool.uses.observe(timed_posts(run))
         pool.save_pretrained(run.folders.pool, create_model_card=False)  # the checkpoint's own card tells of it
     run.process.wait_for_everyone()
 

@@ -28,7 +28,7 @@ from .run_folders import RunFolders
 logger = logging.get_logger(__name__)
 
 # What tells of a post, but for its clip.
-POST_FIELDS = ("description", "transcript", "screen_text", "hashtags", "user", "time", "language")
+POST_FIELDS = ("description", "transcript", "screen_text", "hashtags", "user", "time", "language", "country")
 
 
 class RunData:

@@ -17,6 +17,7 @@ from ..recommendation import (
     HistorySource,
     PoolSource,
     PostsSource,
+    TrendsSource,
     WordsSource,
     candidate_features,
     gather_candidates,
@@ -26,7 +27,7 @@ from ..recommendation.sources.generator import written_candidates
 from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
 from ..retrieval.post_index import Encoder
 from .generator import generator_class, generator_collator
-from .pool_and_guidance import load_retriever
+from .pool_and_guidance import load_retriever, timed_posts
 from .run import TrainingRun
 
 # How many candidates of each source are joined and ranked, in training as after it.
@@ -70,6 +71,8 @@ def retrieving_sources(run: TrainingRun) -> list[CandidateSource]:
         sources.append(HistorySource())
     if "frequent" in names:
         sources.append(FrequentSource(run.shorts.hashtag_counts))
+    if "trends" in names:
+        sources.append(TrendsSource(pool, timed_posts(run)))
     return sources
 
 

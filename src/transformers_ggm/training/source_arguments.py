@@ -10,7 +10,7 @@ from ..recommendation.fitting import FEWEST_ROWS
 
 # What guides the generator, and what only the ranker sees: a classifier knows its training rows by heart, and the
 # generator is what is guided. In the order of the ranker's features.
-RETRIEVING = ("pool", "pool_words", "posts", "words", "history", "frequent")
+RETRIEVING = ("pool", "pool_words", "posts", "words", "history", "frequent", "trends")
 RANKED_ONLY = ("classifier", "generator")
 SOURCES = (*RETRIEVING, *RANKED_ONLY)
 PUBLISHED = ("pool",)
@@ -50,6 +50,8 @@ class SourceArguments:
             )
         if self.text_encoder is None and "pool_words" in self.sources:
             raise ArgumentError("the source 'pool_words' needs a `text_encoder`: a folder or Hub id.")
+        if "trends" in self.sources and "pool" not in self.sources:
+            raise ArgumentError("the source 'trends' counts uses in the hashtag pool: add 'pool' to `sources`.")
         if self.neighbours < 1:
             raise ArgumentError(f"`neighbours` is {self.neighbours}, but one post is needed at least.")
         if self.ranker_hidden_size < 0:
@@ -127,16 +129,22 @@ def check_enough_rows(num_rows: int, data_dir: str) -> None:
         )
 
 
-def check_history(sources: SourceArguments, rows: Dataset) -> None:
+# Fields of rows that a source cannot do without.
+_NEEDED = {"history": ("user", "time"), "trends": ("time",)}
+
+
+def check_fields(sources: SourceArguments, rows: Dataset) -> None:
     """
     Raises:
-        ArgumentError: authors' earlier posts are a source, but no row tells its author and time.
+        ArgumentError: authors' earlier posts, or uses over time, are a source, but no row tells its author or time.
     """
-    if "history" not in sources.sources:
-        return
-    lacking = [name for name in ("user", "time") if name not in rows.column_names or not any(rows[name])]
-    if lacking:
-        raise ArgumentError(
-            f"the source 'history' needs the fields `user` and `time` of rows, but none has {' or '.join(lacking)}:"
-            " add them, or leave 'history' out of `sources`."
-        )
+    for source, needed in _NEEDED.items():
+        if source not in sources.sources:
+            continue
+        lacking = [name for name in needed if name not in rows.column_names or not any(rows[name])]
+        if lacking:
+            fields = " and ".join(f"`{name}`" for name in needed)
+            raise ArgumentError(
+                f"the source {source!r} needs the fields {fields} of rows, but none has {' or '.join(lacking)}: add"
+                f" them, or leave {source!r} out of `sources`."
+            )

@@ -10,7 +10,7 @@ from space_server import REPOSITORY
 from spoken_names import SPOKEN, whole
 from suggester import MOST_EDITS, Suggester, hashtags_in, visitors_message
 
-from transformers_ggm import DEMO_CHECKPOINT
+from transformers_ggm import DEMO_CHECKPOINT, HashtagPool
 from transformers_ggm.errors import HashtagError, InputError, MediaError, PoolError
 from transformers_ggm.processing import MediaLimits, video_processing_ggm
 from transformers_ggm.recommendation import Clues, FrequentSource, Guidance, HistorySource, Recommender
@@ -30,6 +30,16 @@ def test_answers_are_the_pipelines(suggester, clip, recipe):
     assert (answer.media.frames == media.frames).all() and (answer.media.audio == media.audio).all()
     assert suggester.answer(str(clip), recipe.description, top_n=1).hashtags == expected["hashtags"][:1]
     assert suggester.answer(None, recipe.description).media is None
+
+
+def test_nothing_unsafe_is_shown(suggester, clip):
+    """Would fail if the app showed an unsafe hashtag, or its model were guided by one that a visitor added."""
+    parts = suggester.pipeline.retriever, suggester.pipeline.retriever_processor
+    pool = HashtagPool.build(["th1nspo", "snow"], *parts, progress_bar=False)
+    unsafe = suggester.pipeline(str(clip), hashtag_pool=pool, safe=False, return_guidance=True)
+    assert {tag["hashtag"] for tag in unsafe["guidance"]} == {"#th1nspo", "#snow"}
+    answer = suggester.answer(str(clip), "", pool, blocked=["elsewhere"])
+    assert {tag["hashtag"] for tag in answer.guidance} == {"#snow"}
 
 
 def test_all_languages_go_through(suggester, clip, tmp_path):

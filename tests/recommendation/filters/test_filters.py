@@ -10,6 +10,7 @@ pytest.importorskip("ahocorasick_rs", reason="pip install transformers-ggm[safet
 pytest.importorskip("wordfreq", reason="pip install transformers-ggm[safety]")
 
 from transformers_ggm.errors import InputError
+from transformers_ggm.recommendation import HistorySource, Recommender
 from transformers_ggm.recommendation.filters import (
     NearDuplicateFilter,
     NovelFilter,
@@ -101,6 +102,10 @@ def test_calls_for_reach_are_what_is_tied_to_nothing():
     found = learn_reach_calls(texts, hashtags)
     assert set(calls) <= found and not any(tag.startswith("tag") for tag in found)
     assert filter_hashtags(["showme", "tag1abc"], [ReachFilter(found)])[0] == ["tag1abc"]
+    recommender = Recommender([HistorySource()])
+    assert recommender.reach_calls is None
+    recommender.learn_reach_calls(texts, hashtags)
+    assert recommender.reach_calls == found
 
 
 def test_little_is_learned_from_little():

@@ -92,9 +92,18 @@ def test_blocks_are_seen_and_taken_back(url):
     assert reader.refresh() and reader.blocks == {"Spam", "buy*"}
     store.unblock(["Spam"])
     assert reader.refresh() and reader.blocks == {"buy*"}
-    for bad in ("*", "", "#"):
-        with pytest.raises(PoolError, match="would block everything, or nothing"):
+    for bad, message in (
+        ("*", "everything=True"),
+        ("?*", "everything=True"),
+        ("", "no letters"),
+        ("#²", "no letters"),
+    ):
+        with pytest.raises(PoolError, match=message):
             store.block(["fine", bad])
+    assert not reader.refresh() and reader.pool.copy().blocks == {"buy*"}
+    store.block(["*"], everything=True)
+    store.unblock(["*"])
+    reader.refresh()
     with pytest.raises(PoolError, match="not blocked"):
         store.unblock(["fine"])
     assert not PoolReader(store).blocks ^ {"buy*"}
@@ -153,16 +162,16 @@ def test_a_store_of_another_version_is_refused(url, tmp_path, monkeypatch):
     store.add(["snow"], *PARTS)
     newer = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, newer)
-    (newer / "versions" / "store_0002.py").write_text(
-        'from alembic import op\nrevision, down_revision = "0002", "0001"\n'
+    (newer / "versions" / "store_0003.py").write_text(
+        'from alembic import op\nrevision, down_revision = "0003", "0002"\n'
         'def upgrade():\n    op.execute("CREATE TABLE more (id INTEGER)")\n'
     )
     with monkeypatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", newer)
-        with pytest.raises(StoreError, match=r"revision 0001, older than the 0002 .*ggm pool upgrade"):
+        with pytest.raises(StoreError, match=r"revision 0002, older than the 0003 .*ggm pool upgrade"):
             PoolStore(url)
         assert PoolReader(PoolStore.upgrade(url)).pool.hashtags == ["snow"]
-    with pytest.raises(StoreError, match="revision 0002, newer than the 0001"):
+    with pytest.raises(StoreError, match="revision 0003, newer than the 0002"):
         PoolStore(url)
 
 

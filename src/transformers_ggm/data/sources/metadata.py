@@ -14,7 +14,7 @@ from .columns import DESCRIPTION_COLUMNS, HASHTAG_COLUMNS, VIDEO_COLUMNS
 from .rows import Row
 from .tables import open_table
 
-_CLUES = ("transcript", "screen_text", "language", "time", "user", "history")
+_CLUES = ("transcript", "screen_text", "language", "country", "time", "user", "history")
 
 
 class FolderMetadata:
@@ -60,8 +60,8 @@ class FolderMetadata:
 
     def clues(self, clip: str) -> Row:
         """
-        What else is known of a clip, as far as it is: `transcript`, `screen_text`, `language`, `user` and `history` as
-        they are, `time` (`datetime`) and `hashtags` (normalised, without what is none).
+        What else is known of a clip, as far as it is: `transcript`, `screen_text`, `language`, `country`, `user` and
+        `history` as they are, `time` (`datetime`) and `hashtags` (normalised, without what is none).
 
         Raises:
             DatasetError: A time is not ISO 8601 or has no zone; names file and line.

@@ -71,6 +71,7 @@ class TrendsSource(CandidateSource):
     def __init__(self, pool: HashtagPool, posts: Iterable[Mapping[str, Any]] | None = None):
         self.pool = pool
         self._posts = None if posts is None else _by_time(posts)
+        self._replayed = HashtagUses(), 0
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         found: dict[tuple, list[Candidate]] = {}
@@ -81,21 +82,24 @@ class TrendsSource(CandidateSource):
 
     def training_candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         """
-        By the uses before each row, from `posts`, which are gone through once; without these as
-        [`~CandidateSource.candidates`].
+        By the uses before each row, from `posts`; without these as [`~CandidateSource.candidates`]. Posts are gone
+        through once, for rows of later calls too as long as these come in the order of their times.
         """
         if self._posts is None:
             return self.candidates(rows, k)
-        uses, start = HashtagUses(), 0
+        uses, start = self._replayed
         times = np.array([time for time, _ in self._posts], np.int64)
         found: list[list[Candidate]] = [[] for _ in rows]
         timed = [number for number, row in enumerate(rows) if row.time is not None]
         for number in sorted(timed, key=lambda number: rows[number].time):
             end = int(np.searchsorted(times, microseconds(rows[number].time), side="left"))
+            if end < start:
+                uses, start = HashtagUses(), 0
             if end > start:
                 uses.observe([post for _, post in self._posts[start:end]])
                 start = end
             found[number] = _rising(uses, rows[number], k)
+        self._replayed = uses, start
         return found
 
     def remove_hashtags(self, hashtags: Collection[str]) -> None:

@@ -11,5 +11,6 @@ except ImportError as error:
 from .changes import StoreChanges
 from .reader import PoolReader
 from .store import PoolStore
+from .users import StoreUsers
 
-__all__ = ["PoolReader", "PoolStore", "StoreChanges"]
+__all__ = ["PoolReader", "PoolStore", "StoreChanges", "StoreUsers"]

@@ -39,7 +39,8 @@ class PoolReader:
         pool ([`HashtagPool`]): always the same object, such as for `pipeline("hashtag-generation", hashtag_pool=...)`.
             Change the store, not this.
         version (`int`): of the store, that the pool is at.
-        blocks (`frozenset[str]`): the patterns that are blocked.
+        blocks (`frozenset[str]`): the patterns that are blocked, which the pool has too: a pipeline shows none of
+            what they match.
         problem (`str`, *optional*): why the store could not be reached the last time; `None` when it could.
 
     Example: see [`PoolStore`].
@@ -57,7 +58,11 @@ class PoolReader:
         fingerprint = changes.retriever_fingerprint
         self.pool = HashtagPool(changes.hashtags, changes.vectors, changes.counts, fingerprint, index)
         self.pool.uses.merge(changes.uses)
-        self.version, self.blocks = changes.version, changes.blocks
+        self.version, self.pool.blocks = changes.version, changes.blocks
+
+    @property
+    def blocks(self) -> frozenset[str]:
+        return self.pool.blocks
 
     def refresh(self) -> bool:
         """
@@ -80,9 +85,9 @@ class PoolReader:
         uses = self.pool.uses.copy()
         uses.replace([*changes.hashtags, *changes.removed], changes.uses)
         # What is blocked from now on is blocked before it is there.
-        self.blocks |= changes.blocks
+        self.pool.blocks |= changes.blocks
         self.pool.put(changes.hashtags, changes.vectors, changes.counts, changes.removed, uses)
-        self.version, self.blocks = changes.version, changes.blocks
+        self.version, self.pool.blocks = changes.version, changes.blocks
 
     def start(self) -> "PoolReader":
         """Follows the store from now on, in a thread that ends with the process or by [`~PoolReader.close`]."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
+import regex
 import sqlalchemy as sa
 import torch
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,7 +18,9 @@ from ..hashtag_uses import HALF_LIVES, HashtagUses
 from .changes import StoreChanges, read_changes, read_uses, some_at_a_time
 from .database import CHANNEL, open_database, prepare_tables, reading, writing
 from .store_tables import BATCHES, BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .users import StoreUsers
 
+_SOMETHING = regex.compile(r"[\p{L}\p{Nd}]")
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -35,6 +38,9 @@ class PoolStore:
     Args:
         url (`str`): `"sqlite:///pool.db"` for processes of one machine, `"postgresql+psycopg://host/database"` for
             many. The tables are made where there are none.
+
+    Attributes:
+        users ([`StoreUsers`]): what is kept of users.
 
     Raises:
         StoreError: The database cannot be reached, its tables are of a newer or older version of this package, or
@@ -64,6 +70,7 @@ class PoolStore:
     def __init__(self, url: str):
         self.engine = open_database(url)
         prepare_tables(self.engine)
+        self.users = StoreUsers(self.engine)
 
     @classmethod
     def upgrade(cls, url: str) -> "PoolStore":
@@ -184,22 +191,23 @@ class PoolStore:
             self._add_uses(connection, new)
         return counts
 
-    def block(self, patterns: Iterable[str]) -> None:
+    def block(self, patterns: Iterable[str], everything: bool = False) -> None:
         """
         Blocks hashtags for all readers.
 
         Args:
-            patterns (`Iterable[str]`): Hashtags, also with `*` for any characters; those that are blocked already
-                stay.
+            patterns (`Iterable[str]`): Hashtags and phrases, and patterns with `*` for any letters and `?` for one, as
+                [`BlockedFilter`] takes them; those that are blocked already stay.
+            everything (`bool`, defaults to `False`): Confirms a pattern that matches all hashtags.
 
         Raises:
-            PoolError: One is empty, or would match every hashtag.
+            PoolError: One has no letters or digits, or matches every hashtag and `everything` is not set; nothing is
+                blocked.
             StoreError: The database failed; nothing was changed.
         """
         given = [str(pattern).lstrip("#＃").strip() for pattern in as_iterable(patterns)]
-        bad = [pattern for pattern in given if not any(letter.isalnum() for letter in pattern)]
-        if bad:
-            raise PoolError(f"{named(bad)} would block everything, or nothing: name hashtags.")
+        for pattern in given:
+            _check_pattern(pattern, everything)
         rows = [{"pattern": pattern} for pattern in dict.fromkeys(given)]
         with self._changing() as (connection, _):
             if rows:
@@ -336,6 +344,18 @@ class PoolStore:
             written = {name: statement.excluded[name] for name in table.c.keys() if name not in keys}  # noqa: SIM118
             if values:
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=written), values)
+
+
+def _check_pattern(pattern: str, everything: bool) -> None:
+    if _SOMETHING.search(pattern):
+        return
+    if "*" not in pattern:
+        raise PoolError(f"{pattern!r} has no letters: name hashtags, phrases or patterns. Nothing was blocked.")
+    if not everything:
+        raise PoolError(
+            f"{pattern!r} matches every hashtag, so that nothing would be shown: name a narrower one, or confirm it by"
+            " block([...], everything=True), in a shell by --everything. Nothing was blocked."
+        )
 
 
 def _as_bytes(vector: torch.Tensor | None) -> bytes | None:

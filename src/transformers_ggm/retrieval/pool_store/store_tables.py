@@ -1,6 +1,7 @@
 """The tables of a pool store, as the newest migration leaves them."""
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     DateTime,
@@ -70,4 +71,20 @@ BATCHES = Table(
     METADATA,
     Column("name", String, primary_key=True),
     Column("written", DateTime(timezone=True), nullable=False),
+)
+# Of users, by names that mean nothing here.
+USER_POSTS = Table(
+    "user_posts",
+    METADATA,
+    Column("user", Text, primary_key=True),
+    # Microseconds since 1970; none makes two posts at once.
+    Column("time", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashtags", JSON, nullable=False),
+)
+USER_LISTS = Table(
+    "user_lists",
+    METADATA,
+    Column("user", Text, primary_key=True),
+    Column("blocked", JSON, nullable=False),
+    Column("favourites", JSON, nullable=False),
 )
