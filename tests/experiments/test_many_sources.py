@@ -41,7 +41,7 @@ def test_only_systems_of_many_sources_have_more_than_the_pool(grid_of):
     assert "sources" not in cells["ggm"].arguments and cells["ggm"].needs["guidance"].kind == "retriever"
     fused = cells["ggm_fused"].needs["guidance"]
     assert fused.kind == "fused" and fused.needs["retriever"] == cells["retriever"]
-    assert fused.arguments["sources"] == ["pool", "posts", "words", "history", "frequent"]
+    assert fused.arguments["sources"] == ["pool", "posts", "words", "history", "frequent", "trends"]
 
 
 def test_the_recommender_ranks_the_same_generator(grid_of):
