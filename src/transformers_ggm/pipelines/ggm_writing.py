@@ -7,10 +7,9 @@ import torch
 
 from ..generation.hashtag_scores import hashtag_scores, token_log_probs
 from ..generation.search_selection import search_arguments
-from ..generation.stopping_criteria import HashtagLimit
 from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
-from .generate_arguments import check_top_k, with_one_length
+from .generate_arguments import with_one_length
 from .shared_vision import shares_vision
 from .writing import HashtagWriter
 
@@ -26,13 +25,6 @@ class GGMWriter(HashtagWriter):
     def __init__(self, model, processor, device, retriever=None, retriever_processor=None):
         super().__init__(model, processor, device)
         self._shares_vision = shares_vision(model, processor, retriever, retriever_processor)
-
-    @property
-    def read_texts(self) -> tuple[str, ...]:
-        return self.processor.read_texts
-
-    def check(self, decoding: Mapping[str, Any]) -> None:
-        check_top_k(decoding, self.model.generation_config)
 
     def see(self, rows: Mapping[str, Sequence]) -> dict[str, torch.Tensor]:
         """The tensors of frames and sounds; empty where no row has frames, since the model hears through what it
@@ -52,10 +44,6 @@ class GGMWriter(HashtagWriter):
         seen["video_states"] = features.last_hidden_state
         return features.pooler_output
 
-    def fitting(self, description: str, guidance: Sequence[str], **further_texts: str) -> list[str]:
-        """Those that were not left out for want of room."""
-        return self.processor.fitting_guidance(description, list(guidance), **further_texts)
-
     def write(
         self,
         rows: Mapping[str, Sequence],
@@ -64,12 +52,12 @@ class GGMWriter(HashtagWriter):
         decoding: Mapping[str, Any],
     ) -> dict[str, list]:
         """One pass of the encoders, decoding, and the probabilities of what was written."""
-        further = {name: [getattr(clues, name) for clues in rows["clues"]] for name in self.read_texts[1:]}
-        texts = self.processor(text=rows["description"], **further, guidance=guidance, allow_empty=True)
+        words = {"text": rows["description"], **self.further_texts(rows)}
+        texts = self.processor(**words, guidance=guidance, allow_empty=True)
         inputs = {**texts.to(self.device), **seen}
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
-        decoding = self._stopping(decoding)
+        decoding = self.generate_arguments(decoding)
         search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
         written = self.model.generate(
             input_ids=ids,
@@ -92,12 +80,3 @@ class GGMWriter(HashtagWriter):
             "log_probs": [log_probs for _, log_probs in of_rows],
             "written": [hashtag_scores(self.processor, *of_row) for of_row in of_rows],
         }
-
-    def _stopping(self, decoding: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of `generate` alone: a number of hashtags becomes a criterion that stops it."""
-        decoding = dict(decoding)
-        max_hashtags = decoding.pop("max_hashtags", None)
-        if max_hashtags is not None:
-            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
-            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
-        return decoding

@@ -65,13 +65,7 @@ class SuggestingPipeline(CheckpointPipeline):
             nearest = [screen.keep(*row) for row in zip(nearest, removed)]
             found = {name: [screen.keep_candidates(*row) for row in zip(of, removed)] for name, of in found.items()}
         guidance = guide(recommender, found, nearest, num_guidance)
-        if self._writer is not None:
-            further = self._writer.read_texts[1:]
-            of_rows = [{name: getattr(clues, name) for name in further} for clues in rows.get("clues", words)]
-            fitting = [self._writer.fitting(*row, **texts) for *row, texts in zip(words, guidance, of_rows)]
-            outputs = {"guidance": [{tag: row[tag] for tag in tags} for row, tags in zip(guidance, fitting)]}
-        else:
-            outputs = {"guidance": guidance}
+        outputs = {"guidance": guidance if self._writer is None else self._writer.shown(rows, guidance)}
         if writer is not None:
             shown = [list(of_row) for of_row in guidance]
             outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})

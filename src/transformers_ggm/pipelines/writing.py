@@ -6,7 +6,9 @@ from typing import Any
 
 import torch
 
+from ..generation.stopping_criteria import HashtagLimit
 from ..modeling import HashtagRetriever
+from .generate_arguments import check_top_k
 
 
 class HashtagWriter(ABC):
@@ -23,8 +25,8 @@ class HashtagWriter(ABC):
     Args:
         model (`PreTrainedModel`): In evaluation mode.
         processor (`ProcessorMixin`): The model's. The pipeline decodes clips by its `video_processor`,
-            `feature_extractor` (or `None`), `sampling_rate`, `max_audio_seconds` and `decode_media`, and guides by
-            `num_guidance` hashtags at most.
+            `feature_extractor` (or `None`), `sampling_rate`, `max_audio_seconds` and `decode_media`, guides by
+            `num_guidance` hashtags at most, and goes by `read_texts` and `fitting_guidance`.
         device (`torch.device`): Where inputs are put.
         retriever ([`HashtagRetriever`], *optional*), retriever_processor ([`HashtagRetrieverProcessor`], *optional*):
             Where guidance comes from.
@@ -42,17 +44,17 @@ class HashtagWriter(ABC):
 
     @property
     def read_texts(self) -> tuple[str, ...]:
-        """Which texts of a row it reads: some of `"description"`, `"transcript"` and `"screen_text"`."""
-        return ("description",)
+        """Which texts of a row it reads: `"description"`, and some of `"transcript"` and `"screen_text"`."""
+        return self.processor.read_texts
 
     @property
     def expected_texts(self) -> tuple[str, ...]:
         """Those beside the description that it misses where no clip has them: what it was trained with."""
         return self.read_texts[1:]
 
-    def check(self, decoding: Mapping[str, Any]) -> None:  # noqa: B027
+    def check(self, decoding: Mapping[str, Any]) -> None:
         """
-        Called once a call, before anything is decoded. By default all arguments are fine.
+        Called once a call, before anything is decoded.
 
         Args:
             decoding (`dict`): The arguments of [`~HashtagWriter.write`].
@@ -60,6 +62,7 @@ class HashtagWriter(ABC):
         Raises:
             `InputError`: The model cannot do what they ask for.
         """
+        check_top_k(decoding, self.model.generation_config)
 
     def see(self, rows: Mapping[str, Sequence]) -> dict[str, Any]:
         """What it makes of frames and sounds before anything is retrieved; by default nothing."""
@@ -76,10 +79,34 @@ class HashtagWriter(ABC):
         """
         return None
 
-    def fitting(self, description: str, guidance: Sequence[str], **further_texts: str) -> list[str]:
-        """Those of the hashtags that guide, best first, which the model is shown beside a description, and beside
-        what of further texts (`transcript=`, `screen_text=`) is among `read_texts`."""
-        return list(guidance)
+    def further_texts(self, rows: Mapping[str, Sequence]) -> dict[str, list[str]]:
+        """What of a batch's texts it reads beside the descriptions: by name one for each row."""
+        return {name: [getattr(clues, name) for clues in rows["clues"]] for name in self.read_texts[1:]}
+
+    def shown(self, rows: Mapping[str, Sequence], guidance: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+        """
+        Those of the hashtags that guide each row which the model is shown: there may be no room for all.
+
+        Args:
+            rows (`dict[str, list]`): The batch.
+            guidance (`list[dict[str, float]]`): Hashtags with scores, best first.
+        """
+        further = self.further_texts(rows)
+        shown = []
+        for number, (description, scores) in enumerate(zip(rows["description"], guidance)):
+            texts = {name: column[number] for name, column in further.items()}
+            fitting = self.processor.fitting_guidance(description, list(scores), **texts)
+            shown.append({hashtag: scores[hashtag] for hashtag in fitting})
+        return shown
+
+    def generate_arguments(self, decoding: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of `generate` alone: a number of hashtags becomes a criterion that stops it."""
+        decoding = dict(decoding)
+        max_hashtags = decoding.pop("max_hashtags", None)
+        if max_hashtags is not None:
+            limit = HashtagLimit(self.processor.tokenizer, max_hashtags)
+            decoding["stopping_criteria"] = [*(decoding.get("stopping_criteria") or ()), limit]
+        return decoding
 
     @abstractmethod
     def write(
