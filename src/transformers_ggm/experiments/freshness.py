@@ -135,15 +135,6 @@ def replay(
     return found
 
 
-def _joined(parts: Sequence[CandidateFeatures]) -> CandidateFeatures:
-    return CandidateFeatures(
-        parts[0].names,
-        torch.cat([part.values for part in parts]),
-        [row for part in parts for row in part.hashtags],
-        [row for part in parts for row in part.sources],
-    )
-
-
 def measure(splits: Mapping[str, Rows], length: timedelta, observes: bool) -> list[Bucket]:
     """
     Trains on the training rows, fits the ranker on the replayed validation rows, and replays the test rows. What is
@@ -163,7 +154,7 @@ def measure(splits: Mapping[str, Rows], length: timedelta, observes: bool) -> li
         split: clues_of(splits[split], *(splits[other] for other in SPLITS if other != split)) for split in SPLITS[1:]
     }
     fitted = replay(recommender, validation, clues["validation"], buckets_of(validation, length, start), observes)
-    recommender.ranker = fit_ranker(_joined(fitted), [row["hashtags"] for row in validation])
+    recommender.ranker = fit_ranker(CandidateFeatures.joined(fitted), [row["hashtags"] for row in validation])
     tested = buckets_of(test, length, start)
     known = {hashtag for row in train for hashtag in row["hashtags"]}
     found = []

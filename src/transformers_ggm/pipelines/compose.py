@@ -1,6 +1,7 @@
 """A checkpoint put together of parts that exist already, without training: what `ggm compose` does."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,10 +186,7 @@ def _posts(source: str) -> list[dict[str, Any]]:
 
 def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
     if source is None:
-        counts: dict[str, int] = {}
-        for hashtag in (tag for post in posts or () for tag in post["hashtags"]):
-            counts[hashtag] = counts.get(hashtag, 0) + 1
-        return counts
+        return Counter(tag for post in posts or () for tag in post["hashtags"])
     is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
     if is_pool or not (source == STARTER or Path(source).exists()):
         pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))

@@ -71,6 +71,16 @@ class CandidateFeatures:
         parts = zip(self.by_row(self.values), self.hashtags, self.sources)
         return [CandidateFeatures(self.names, values, [hashtags], [by]) for values, hashtags, by in parts]
 
+    @classmethod
+    def joined(cls, parts: Sequence["CandidateFeatures"]) -> "CandidateFeatures":
+        """One or more, of the same features, as one: the reverse of [`~CandidateFeatures.rows`]."""
+        return cls(
+            parts[0].names,
+            torch.cat([part.values for part in parts]),
+            [hashtags for part in parts for hashtags in part.hashtags],
+            [sources for part in parts for sources in part.sources],
+        )
+
     def named(self, names: Sequence[str]) -> "CandidateFeatures":
         """Some of the features alone, in the order of their names."""
         columns = [self.names.index(name) for name in names]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import pipeline
 from transformers.utils import logging
 
@@ -119,7 +118,8 @@ def fit(run: TrainingRun, rows: LabelledRows) -> None:
     found = suggest(rows.items(rows.to_fit), **_options(run))
     kept = [(of_row, row["hashtags"]) for of_row, row in zip(found, rows.to_fit) if of_row]
     _tell_skipped(suggest)
-    features, references = _joined([of_row for of_row, _ in kept]), [hashtags for _, hashtags in kept]
+    features = CandidateFeatures.joined([of_row for of_row, _ in kept])
+    references = [hashtags for _, hashtags in kept]
     ranker = fit_ranker(features, references, hidden_size=run.source.ranker_hidden_size, seed=run.training.seed)
     suggest.recommender.ranker = ranker
     suggest.recommender.save_pretrained(run.folders.checkpoint)
@@ -130,15 +130,6 @@ def fit(run: TrainingRun, rows: LabelledRows) -> None:
     }
     note_in_card(run.folders.checkpoint, ranker=facts)
     TrainingRecord(run.folders.ranker_run).write(**run.facts(), **facts)
-
-
-def _joined(rows: Sequence[CandidateFeatures]) -> CandidateFeatures:
-    return CandidateFeatures(
-        rows[0].names,
-        torch.cat([row.values for row in rows]),
-        [hashtags for row in rows for hashtags in row.hashtags],
-        [sources for row in rows for sources in row.sources],
-    )
 
 
 def measure(run: TrainingRun, rows: LabelledRows) -> None:
