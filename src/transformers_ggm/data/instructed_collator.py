@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..processing import InstructedProcessor
+from ..processing.frame_inputs import spread_frames
 from ..processing.token_ids import pad_tokens, token_ids_of_all
 from .collator import DataCollatorForHashtagGeneration
 
@@ -65,7 +66,7 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
         size = next(of_row.shape[1:] for of_row in frames if of_row is not None)
         frames = [torch.zeros(1, *size, dtype=torch.uint8) if of_row is None else of_row for of_row in frames]
         fewest = min(self.processor.shown(of_row) for of_row in frames)
-        return [of_row[(torch.arange(fewest) * 2 + 1) * len(of_row) // (2 * fewest)] for of_row in frames]
+        return [spread_frames(of_row, fewest) for of_row in frames]
 
 
 __all__ = ["DataCollatorForInstructedGeneration"]

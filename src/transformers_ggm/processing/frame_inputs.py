@@ -64,6 +64,34 @@ def _as_rgb(frames: torch.Tensor) -> torch.Tensor:
     return (255 * (1 - opacity) + opacity * colours).round().to(torch.uint8)
 
 
+def spread_frames(frames: torch.Tensor, most: int) -> torch.Tensor:
+    """
+    Some frames of a clip: the middle of each of as many equal parts of it.
+
+    Args:
+        frames (`torch.Tensor`): (f, 3, h, w) uint8.
+        most (`int`): How many; all, where there are fewer.
+
+    Raises:
+        InputError: `frames` has another shape or type, or no frame.
+    """
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or not len(frames):
+        raise InputError(
+            f"`frames` is {frames.dtype} of shape {tuple(frames.shape)}: give torch.uint8 of shape "
+            "(frames, 3, height, width), or None for a row without a video."
+        )
+    count = min(most, len(frames))
+    return frames[(torch.arange(count) * 2 + 1) * len(frames) // (2 * count)]
+
+
+def whole_images(image_processor) -> dict[str, bool]:
+    """
+    With which arguments the processor of a vision-language model takes a frame for one image. The SmolVLM and Idefics
+    family cuts a large image into up to 17, which is for documents.
+    """
+    return {"do_image_splitting": False} if hasattr(image_processor, "do_image_splitting") else {}
+
+
 def _is_image(value) -> bool:
     return isinstance(value, Image.Image) or (isinstance(value, (np.ndarray, torch.Tensor)) and value.ndim == 3)
 

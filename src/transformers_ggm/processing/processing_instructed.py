@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import regex
 import torch
 from torchvision.transforms.functional import to_pil_image
 from transformers import AutoProcessor, AutoTokenizer
@@ -12,9 +13,11 @@ from transformers.processing_utils import ProcessorMixin
 
 from ..errors import CheckpointError, HashtagError, InputError
 from .answer_hashtags import AnswerTokens
+from .frame_inputs import spread_frames, whole_images
 from .hashtags import join_hashtags, normalize_hashtag, remove_hashtags
-from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
+from .media import Media, is_media_source
 from .modalities import TEXTS
+from .processing_clips import SilentClipsMixin
 from .prompt_parts import Example, PromptParts, fitted, markers_of, on_one_line
 from .saved_tokenizers import load_tokenizer
 from .token_ids import lock_of, pad_tokens, token_ids, token_ids_of_all
@@ -30,7 +33,7 @@ LABEL_PADDING = -100
 _FRAME_SIZE = {"shortest_edge": 384}
 
 
-class InstructedProcessor(ProcessorMixin):
+class InstructedProcessor(SilentClipsMixin, ProcessorMixin):
     """
     What an [`InstructedForHashtagGeneration`] is asked, and how.
 
@@ -38,7 +41,7 @@ class InstructedProcessor(ProcessorMixin):
     the guidance, and then the instruction; before these, the frames, where the model sees, and similar posts as turns
     that are answered already. It is a chat where the tokenizer has a template, else plain text. Words of users are
     put on one line, without special tokens and marks of turns: they cannot end their turn or give orders in another's
-    name.
+    name. A language model hears nothing: what is spoken reaches it as words.
 
     Args:
         video_processor ([`GGMVideoProcessor`]): Decodes clips and resizes frames.
@@ -74,11 +77,6 @@ class InstructedProcessor(ProcessorMixin):
 
     ```
     """
-
-    # A language model hears nothing; what is spoken reaches it as words.
-    feature_extractor = None
-    sampling_rate = None
-    max_audio_seconds = 0.0
 
     def __init__(
         self,
@@ -193,7 +191,8 @@ class InstructedProcessor(ProcessorMixin):
                 f"The rows show {sorted(set(map(len, images)))} frames, but those of one batch have to show as many:"
                 " put rows with as many frames together."
             )
-        parts = [self._parts(row, len(of_row)) for row, of_row in zip(rows, images)]
+        markers = self._markers()
+        parts = [self._parts(row, len(of_row), markers) for row, of_row in zip(rows, images)]
         batch = self._encode([self.prompt_of(of_row) for of_row in parts], images)
         if hashtags is not None:
             answers = [
@@ -240,7 +239,7 @@ class InstructedProcessor(ProcessorMixin):
             `list[str]`: The first of them.
         """
         row = {"description": text, "guidance": list(guidance), **clues}
-        count = len(self._parts(row, 0).guidance)
+        count = len(self._parts(row, 0, self._markers()).guidance)
         return list(guidance[:count])
 
     def shown(self, frames: torch.Tensor | None) -> int:
@@ -266,20 +265,6 @@ class InstructedProcessor(ProcessorMixin):
         rows = ids.tolist() if hasattr(ids, "tolist") else list(ids)
         return [AnswerTokens(self.tokenizer, row).hashtags() for row in rows]
 
-    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
-        """
-        Reads a clip once, at this processor's frame rule, without its sound.
-
-        Args:
-            source: Path, URL, bytes or binary file object.
-            limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
-            blank_video (`bool`, defaults to `False`): Whether a file without a picture is taken.
-
-        Raises:
-            `MediaError`: The clip cannot be read.
-        """
-        return self.video_processor.decode(source, limits=limits, blank_video=blank_video)
-
     @property
     def read_texts(self) -> tuple[str, ...]:
         """Which texts of a row the model reads: all that there are."""
@@ -304,10 +289,12 @@ class InstructedProcessor(ProcessorMixin):
         pad = self.tokenizer.pad_token_id
         return (self.tokenizer.eos_token_id or 0) if pad is None else pad
 
-    def _parts(self, row: Mapping[str, Any], num_frames: int) -> PromptParts:
-        """What a row's prompt is made of: without marks, and as much as there is room for."""
+    def _markers(self) -> regex.Pattern:
         of_images = (getattr(self.prompt_processor, f"{kind}_token", None) for kind in ("image", "video", "audio"))
-        markers = markers_of(self.tokenizer, *of_images)
+        return markers_of(self.tokenizer, *of_images)
+
+    def _parts(self, row: Mapping[str, Any], num_frames: int, markers: regex.Pattern) -> PromptParts:
+        """What a row's prompt is made of: without marks, and as much as there is room for."""
         given = {name: row.get(name) or "" for name in ("description", "transcript", "screen_text", "language")}
         given["description"] = remove_hashtags(given["description"])
         examples = [
@@ -372,14 +359,7 @@ class InstructedProcessor(ProcessorMixin):
             return []
         if is_media_source(frames) or isinstance(frames, Media):
             frames = self.video_processor.frames_of(self.decode_media(frames) if is_media_source(frames) else frames)
-        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or not len(frames):
-            raise InputError(
-                f"Frames are {frames.dtype} of shape {tuple(frames.shape)}: give torch.uint8 of shape"
-                " (frames, 3, height, width), or None for a row without a video."
-            )
-        count = self.shown(frames)
-        picked = frames[(torch.arange(count) * 2 + 1) * len(frames) // (2 * count)]
-        return [to_pil_image(frame) for frame in picked]
+        return [to_pil_image(frame) for frame in spread_frames(frames, self.num_frames)]
 
     def _encode(self, prompts: list[str], images: list[list]) -> dict[str, torch.Tensor]:
         special = self._adds_special_tokens
@@ -387,10 +367,6 @@ class InstructedProcessor(ProcessorMixin):
             rows = token_ids_of_all(self.tokenizer, prompts, add_special_tokens=special)
             mask = pad_tokens([[1] * len(ids) for ids in rows], 0, None, "left")
             return {"input_ids": pad_tokens(rows, self._pad_id, None, "left"), "attention_mask": mask}
-        # The SmolVLM and Idefics family cuts a large image into up to 17, which is for documents: as in videos, a
-        # frame is one image here.
-        splits = hasattr(self.prompt_processor.image_processor, "do_image_splitting")
-        options = {"do_image_splitting": False} if splits else {}
         with lock_of(self.tokenizer):
             batch = self.prompt_processor(
                 text=prompts,
@@ -399,7 +375,7 @@ class InstructedProcessor(ProcessorMixin):
                 padding_side="left",
                 add_special_tokens=special,
                 return_tensors="pt",
-                **options,
+                **whole_images(self.prompt_processor.image_processor),
             )
         return dict(batch)
 

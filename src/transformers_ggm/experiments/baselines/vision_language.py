@@ -1,15 +1,14 @@
 """What a general vision-language model suggests when it is simply asked, with and without retrieved hashtags."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import torch
 from torchvision.transforms.functional import to_pil_image
 from transformers import pipeline
 from transformers.utils.logging import tqdm
 
-from ...errors import InputError
 from ...processing.answer_hashtags import parse_hashtags
+from ...processing.frame_inputs import spread_frames, whole_images
 from ...processing.hashtags import join_hashtags, remove_hashtags
 
 
@@ -101,7 +100,8 @@ class VisionLanguagePrompting:
         Raises:
             InputError, HashtagError: as [`~VisionLanguagePrompting.predict`].
         """
-        images = [{"type": "image", "image": to_pil_image(frame)} for frame in self._shown_frames(row["frames"])]
+        frames = () if row["frames"] is None else spread_frames(row["frames"], self.num_frames)
+        images = [{"type": "image", "image": to_pil_image(frame)} for frame in frames]
         lines = ["These are frames of a short video, in their order."] if images else []
         description = self._plain(remove_hashtags(row["description"] or ""))
         if description:
@@ -131,28 +131,10 @@ class VisionLanguagePrompting:
             chats,
             batch_size=len(chats),
             return_full_text=False,
-            processor_kwargs=self._processor_kwargs(),
+            processor_kwargs=whole_images(self.pipeline.processor.image_processor),
             generate_kwargs={"do_sample": False, "num_beams": 1, "max_new_tokens": self.max_new_tokens},
         )
         return [parse_hashtags(output[0]["generated_text"], self.num_hashtags) for output in outputs]
-
-    def _processor_kwargs(self) -> dict[str, Any]:
-        # The SmolVLM and Idefics family cuts a large image into up to 17, which is for documents: as in videos, a
-        # frame is one image here.
-        image_processor = self.pipeline.processor.image_processor
-        return {"do_image_splitting": False} if hasattr(image_processor, "do_image_splitting") else {}
-
-    def _shown_frames(self, frames: torch.Tensor | None) -> Sequence[torch.Tensor]:
-        if frames is None:
-            return ()
-        if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or not len(frames):
-            raise InputError(
-                f"`frames` is {frames.dtype} of shape {tuple(frames.shape)}: give torch.uint8 of shape "
-                "(frames, 3, height, width), or None for a row without a video."
-            )
-        shown = min(self.num_frames, len(frames))
-        # The middle of each of as many equal parts of the clip.
-        return frames[(torch.arange(shown) * 2 + 1) * len(frames) // (2 * shown)]
 
     def _plain(self, text: str) -> str:
         """Without what a model would take for a part of the chat, such as the place of an image."""
