@@ -8,7 +8,7 @@ import regex
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
 from .term_lists import Term, folded_phrases
-from .term_matcher import Occurrence, TermMatcher
+from .term_matcher import Occurrence, TermMatcher, automaton_of
 
 # In nats: a vowel behind a sign, or an x; and letters that are apart by the same letter each.
 _HIDDEN, _CROSSED, _THREADED = 2.0, 3.0, 3.0
@@ -44,7 +44,7 @@ class TermFinder:
 
     def __init__(self, terms: Iterable[Term], allowed: Iterable[str] = ()):
         self._matcher = TermMatcher(terms)
-        self._allowed = sorted(folded_phrases(allowed))
+        self._allowed = automaton_of(sorted(folded_phrases(allowed)))
         self.find = lru_cache(maxsize=_REMEMBERED)(self._find)
 
     def _find(self, hashtag: str) -> Occurrence | None:
@@ -69,18 +69,14 @@ class TermFinder:
         occurrences = self._matcher.find(folded)
         if not occurrences:
             return 0.0, []
-        spans = list(self._allowed_spans(folded.letters))
+        spans = [
+            (start, end)
+            for _, start, end in sorted(self._allowed.find_matches_as_indexes(folded.letters, overlapping=True))
+        ]
         left = [
             each for each in occurrences if not any(start <= each.start and each.end <= end for start, end in spans)
         ]
         return reading(folded, left, self._matcher.spellings, spans) if left else (0.0, [])
-
-    def _allowed_spans(self, letters: str) -> Iterator[tuple[int, int]]:
-        for phrase in self._allowed:
-            start = letters.find(phrase)
-            while start >= 0:
-                yield start, start + len(phrase)
-                start = letters.find(phrase, start + 1)
 
 
 def _other_ways(hashtag: str, folded: Folded) -> Iterator[tuple[Folded, float]]:

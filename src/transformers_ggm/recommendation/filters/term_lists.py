@@ -112,8 +112,8 @@ def read_terms(file: str | os.PathLike, category: str = "listed", severity: int 
 
 
 def allowed_phrases() -> frozenset[str]:
-    """Innocent words and phrases that an unsafe term stands in, as folded letters: places, names, help and advice."""
-    return folded_phrases(row["phrase"] for row in packaged_rows(_ALLOWED))
+    """Innocent words and phrases that an unsafe term stands in: places, names, help and advice."""
+    return frozenset(row["phrase"] for row in packaged_rows(_ALLOWED))
 
 
 def folded_phrases(phrases: Iterable[str]) -> frozenset[str]:

@@ -80,7 +80,7 @@ class TermMatcher:
         patterns.pop("", None)
         self.spellings = frozenset(exact)
         self._patterns = list(patterns.values())
-        self._automaton = _automaton(list(patterns))
+        self._automaton = automaton_of(list(patterns))
 
     def find(self, folded: Folded) -> list[Occurrence]:
         """All places of all terms, of each term at a place its plainest spelling."""
@@ -95,12 +95,18 @@ class TermMatcher:
         return list(best.values())
 
 
-def _automaton(skeletons: list[str]):
+def automaton_of(strings: list[str]):
+    """
+    Finds all of some strings at once (Aho-Corasick).
+
+    Raises:
+        InputError: ahocorasick-rs is not installed.
+    """
     try:
         from ahocorasick_rs import AhoCorasick
     except ImportError as error:
         raise InputError("Looking for terms in hashtags needs `pip install transformers-ggm[safety]`.") from error
-    return AhoCorasick(skeletons)
+    return AhoCorasick(strings)
 
 
 def _without_accents(folded: Folded) -> list[str]:
