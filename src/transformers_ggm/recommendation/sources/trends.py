@@ -71,6 +71,7 @@ class TrendsSource(CandidateSource):
     def __init__(self, pool: HashtagPool, posts: Iterable[Mapping[str, Any]] | None = None):
         self.pool = pool
         self._posts = None if posts is None else _by_time(posts)
+        self._times = np.array([time for time, _ in self._posts or ()], np.int64)
         self._replayed = HashtagUses(), 0
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
@@ -88,11 +89,10 @@ class TrendsSource(CandidateSource):
         if self._posts is None:
             return self.candidates(rows, k)
         uses, start = self._replayed
-        times = np.array([time for time, _ in self._posts], np.int64)
         found: list[list[Candidate]] = [[] for _ in rows]
         timed = [number for number, row in enumerate(rows) if row.time is not None]
         for number in sorted(timed, key=lambda number: rows[number].time):
-            end = int(np.searchsorted(times, microseconds(rows[number].time), side="left"))
+            end = int(np.searchsorted(self._times, microseconds(rows[number].time), side="left"))
             if end < start:
                 uses, start = HashtagUses(), 0
             if end > start:

@@ -341,7 +341,7 @@ class PoolStore:
         for table, values in ((USES, rows), (SPELLINGS, spelled)):
             statement = self._insert(table)
             keys = [column.name for column in table.primary_key]
-            written = {name: statement.excluded[name] for name in table.c.keys() if name not in keys}  # noqa: SIM118
+            written = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
             if values:
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=written), values)
 
