@@ -13,7 +13,17 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / os.environ.get("GGM_CONSTRAINTS", "constraints.txt")
 
 # Names move in every minor version of these.
-FAST_MOVERS = {"accelerate", "datasets", "huggingface_hub", "peft", "torch", "torchao", "torchvision", "transformers"}
+FAST_MOVERS = {
+    "accelerate",
+    "datasets",
+    "huggingface_hub",
+    "peft",
+    "ray",
+    "torch",
+    "torchao",
+    "torchvision",
+    "transformers",
+}
 
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
