@@ -350,20 +350,10 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
-        self._check_decoding(forward_params)
-        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
-        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
-        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
-            raise CheckpointError(
-                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
-                " anew without num_guidance=0."
-            )
         self._check_recommending(preprocess_params, postprocess_params)
+        on_error = forward_params.get("on_error", "raise")
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
-        forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
-        on_error = forward_params.pop("on_error", "raise")
-        if self.used_clues:
-            forward_params["on_error"] = on_error
+        forward_params = self._checked(forward_params)
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
@@ -374,7 +364,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 if item.error is not None:
                     _report(item, position, on_error, skipped)
             readable = [item.inputs for item in batch if item.error is None]
-            outputs = _rows(self.forward(_as_lists(readable), **forward_params)) if readable else iter(())
+            outputs = iter(self.run_batch(readable, forward_params) if readable else ())
             for item in batch:
                 if item.error is None:
                     yield self.postprocess(next(outputs), **postprocess_params)
@@ -384,6 +374,29 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         preprocessor = self._without_models() if num_workers else self
         preprocess = partial(preprocessor.preprocess, **preprocess_params)
         return Suggestions(PreprocessedItems(inputs, preprocess, num_workers, batch_size), answer, batch_size)
+
+    def step_arguments(self, **options) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The arguments of a call and the pipeline's own, for `preprocess`, `run_batch` and `postprocess`."""
+        own = (self._preprocess_params, self._forward_params, self._postprocess_params)
+        preprocess, forward, postprocess = (a | b for a, b in zip(own, self._sanitize_parameters(**options)))
+        self._check_recommending(preprocess, postprocess)
+        return preprocess, forward, postprocess
+
+    def run_batch(self, readable: Sequence[Mapping[str, Any]], forward_params: Mapping[str, Any]) -> list[dict]:
+        """What `forward` gives for each of some items that `preprocess` has prepared."""
+        return list(_rows(self.forward(_as_lists(readable), **self._checked(forward_params))))
+
+    def _checked(self, forward_params: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of `forward` with their defaults, by the parts that the pipeline has now."""
+        self._check_decoding(forward_params)
+        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
+        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
+        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
+            raise CheckpointError(
+                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
+                " anew without num_guidance=0."
+            )
+        return {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
 
     def _without_models(self) -> "HashtagGenerationPipeline":
         """A copy to be sent to worker processes: of the models it has the configurations alone, and it has no pool."""

@@ -1,0 +1,120 @@
+"""What a request must pass before it is read: the key, room for one more, and limits on its body."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from fastapi.exceptions import HTTPException
+
+from ..errors import RequestError
+from .errors_as_json import error_response
+from .serving_metrics import ServingMetrics
+from .settings import ServingSettings
+
+GUARDED = "/v1/"
+_RETRY_AFTER_SECONDS = 1
+# An answer that comes while the body is still sent is lost to most clients: for so long, it is read and thrown away.
+_LINGER_SECONDS = 1.0
+
+
+class Admission:
+    """
+    Lets requests below `/v1/` through to an ASGI application, or refuses them before their bodies are read.
+
+    Args:
+        app: The ASGI application.
+        settings ([`ServingSettings`]): Key, number of requests, size and time of a body.
+        metrics ([`ServingMetrics`]): Where refusals are counted.
+    """
+
+    def __init__(self, app: Callable, settings: ServingSettings, metrics: ServingMetrics):
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._num_admitted = 0
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        try:
+            self._check(headers)
+        except RequestError as error:
+            if b"expect" not in headers:
+                await _throw_away(receive)
+            await error_response(error)(scope, receive, send)
+            return
+        self._num_admitted += 1
+        self._metrics.in_flight.set(self._num_admitted)
+        try:
+            await self._app(scope, _BoundedBody(receive, self._settings), send)
+        finally:
+            self._num_admitted -= 1
+            self._metrics.in_flight.set(self._num_admitted)
+
+    def _check(self, headers: dict[bytes, bytes]) -> None:
+        settings, close = self._settings, {"Connection": "close"}
+        if settings.api_key is not None:
+            given = headers.get(b"x-api-key", b"")
+            if not hmac.compare_digest(given, settings.api_key.encode()):
+                self._metrics.rejected.labels("key").inc()
+                raise RequestError(
+                    401, "the header X-API-Key is missing or wrong.", close | {"WWW-Authenticate": "ApiKey"}
+                )
+        size = headers.get(b"content-length", b"0")
+        if size.isdigit() and int(size) > settings.max_upload_bytes:
+            self._metrics.rejected.labels("size").inc()
+            raise too_large(settings)
+        if self._num_admitted >= settings.max_requests:
+            self._metrics.rejected.labels("full").inc()
+            message = f"the server has {settings.max_requests} requests to answer already: try again later."
+            raise RequestError(429, message, close | {"Retry-After": str(_RETRY_AFTER_SECONDS)})
+
+
+class _BoundedBody:
+    """The messages of a request, until its body is too large or too slow."""
+
+    def __init__(self, receive: Callable[[], Awaitable[dict]], settings: ServingSettings):
+        self._receive, self._settings = receive, settings
+        self._end = asyncio.get_running_loop().time() + settings.upload_seconds
+        self._size = 0
+        self._is_complete = False
+
+    async def __call__(self) -> dict[str, Any]:
+        if self._is_complete:
+            # Nothing but the end of the connection, which may take as long as the answer.
+            return await self._receive()
+        try:
+            rest = self._end - asyncio.get_running_loop().time()
+            message = await asyncio.wait_for(self._receive(), max(rest, 0.0))
+        except asyncio.TimeoutError:
+            seconds = self._settings.upload_seconds
+            message = f"the body of the request did not come within {seconds:g} s."
+            raise _as_http(RequestError(408, message, {"Connection": "close"})) from None
+        self._size += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        if self._size > self._settings.max_upload_bytes:
+            await _throw_away(self._receive)
+            raise _as_http(too_large(self._settings))
+        return message
+
+
+def too_large(settings: ServingSettings) -> RequestError:
+    """The refusal of a body that is too large."""
+    message = f"the body of the request has more than the {settings.max_upload_bytes} bytes allowed."
+    return RequestError(413, message, {"Connection": "close"})
+
+
+def _as_http(error: RequestError) -> HTTPException:
+    # What parses bodies takes all other exceptions for faults of the form.
+    return HTTPException(error.status, str(error), error.headers)
+
+
+async def _throw_away(receive: Callable[[], Awaitable[dict]]) -> None:
+    async def read() -> None:
+        while (await receive()).get("more_body", False):
+            pass
+
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read(), _LINGER_SECONDS)
