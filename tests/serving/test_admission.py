@@ -75,6 +75,12 @@ def test_bodies_that_are_too_large(told, suggest, clips):
     assert answer.status_code == 413 and "100000 bytes" in answer.json()["message"]
 
 
+def test_words_are_not_as_large_as_clips(suggest):
+    """Would fail if a body that is read into memory could be as large as one that is kept in a file."""
+    answer = posted(suggest, json={"description": "x" * 2_000_000})
+    assert answer.status_code == 413 and "1048576 bytes" in answer.json()["message"]
+
+
 def test_slow_uploads_and_clients_that_go_away(suggest, clips, monkeypatch):
     """Would fail if a client that sends nothing kept its place for ever, or one that has gone had its work done: its
     place must be free again, though the models are still held."""

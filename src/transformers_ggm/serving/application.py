@@ -11,7 +11,7 @@ from fastapi.security import APIKeyHeader
 
 from ..errors import RequestError
 from ..version import __version__
-from .admission import Admission
+from .admission import UPLOADS, Admission
 from .client_files import ClientFile, requested_clip
 from .counting import Counting
 from .engine import Engine
@@ -126,7 +126,7 @@ def _add_hashtags(app: FastAPI, engine: Engine) -> None:
         request.state.request_id = asked.request_id
         return await _in_time(request, answered(), settings.request_seconds)
 
-    @app.post("/v1/hashtags/upload", summary="Hashtags for a clip that is sent", **told)
+    @app.post(UPLOADS, summary="Hashtags for a clip that is sent", **told)
     async def suggest_for_upload(request: Request, form: Annotated[UploadForm, File()]):
         request.state.request_id = form.request_id
         clip = ClientFile(form.video.file, form.video.filename or "clip")

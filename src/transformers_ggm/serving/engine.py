@@ -64,13 +64,13 @@ class Engine:
         self.metrics = metrics or ServingMetrics()
         # A source that fails costs a request the source, and not the answer.
         self._steps = functools.lru_cache(maxsize=64)(functools.partial(CallSteps.of, suggest, on_error="skip"))
-        self._batcher: Batcher | None = None
+        self._task: asyncio.Task | None = None
         self._num_undecoded = 0
 
     @property
     def is_running(self) -> bool:
         """Whether requests are answered."""
-        return self._batcher is not None
+        return self._task is not None and not self._task.done()
 
     @property
     def state(self) -> str:
@@ -83,22 +83,20 @@ class Engine:
     async def running(self) -> AsyncIterator["Engine"]:
         """Answers while the block runs."""
         settings = self.settings
-        batcher = Batcher(
+        self._batcher = batcher = Batcher(
             self._answers, settings.max_batch_size, settings.max_wait_seconds, self.metrics.batch_size.observe
         )
         self._decoding = ThreadPoolExecutor(settings.decoding_threads, thread_name_prefix="decoding")
         self._room = asyncio.Semaphore(2 * settings.max_batch_size + settings.decoding_threads)
         self.metrics.follow_queue(lambda: self._num_undecoded + len(batcher))
-        task = asyncio.create_task(batcher.run())
         if self.reader is not None:
             self.reader.start()
-        self._batcher = batcher
+        self._task = asyncio.create_task(batcher.run())
         try:
             yield self
         finally:
-            self._batcher = None
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
             self._decoding.shutdown(wait=False, cancel_futures=True)
             if self.reader is not None:
                 await asyncio.to_thread(self.reader.close)
