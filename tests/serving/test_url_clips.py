@@ -1,6 +1,7 @@
 """Clips behind URLs: what is fetched, and what must not be."""
 
 import asyncio
+import io
 import socket
 
 import pytest
@@ -15,11 +16,9 @@ ALL = ("*", "*:8080")
 
 
 def fetched(url, hosts=ALL, max_bytes=100_000, max_seconds=10.0):
-    async def read():
-        with await fetch_clip(url, hosts, max_bytes, max_seconds) as file:
-            return file.read()
-
-    return asyncio.run(read())
+    file = io.BytesIO()
+    asyncio.run(fetch_clip(url, file, hosts, max_bytes, max_seconds))
+    return file.getvalue()
 
 
 def refused(url, **limits):
