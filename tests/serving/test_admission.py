@@ -8,6 +8,8 @@ import time
 import pytest
 from served import HASHTAGS, UPLOAD, HeldModels, answers, listening, posted
 
+pytestmark = pytest.mark.contract
+
 KEY = "a key of sixteen letters"
 
 

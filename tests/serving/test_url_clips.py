@@ -12,6 +12,8 @@ from transformers_ggm.errors import RequestError
 from transformers_ggm.serving import url_clips
 from transformers_ggm.serving.url_clips import checked_url, fetch_clip, is_public
 
+pytestmark = pytest.mark.contract
+
 ALL = ("*", "*:8080")
 
 
