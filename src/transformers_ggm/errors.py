@@ -76,3 +76,18 @@ class PushError(CheckpointError):
 
 class ArgumentError(ValueError):
     """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""
+
+
+class RequestError(ValueError):
+    """
+    A request to a server is refused, with a status of HTTP.
+
+    Args:
+        status (`int`): As HTTP has it, such as 404.
+        message (`str`): What is wrong with the request.
+        headers (`dict[str, str]`, *optional*): Of the answer, such as `Retry-After`.
+    """
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None):
+        super().__init__(message)
+        self.status, self.headers = status, headers or {}

@@ -10,6 +10,7 @@ import typer
 from .exit_status import PASSED_ON, SETTINGS, Command
 from .ggm_pool import pool_commands
 from .ggm_rate import rate_commands
+from .ggm_serve import serve
 
 app = typer.Typer(
     name="ggm",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(pool_commands, name="pool")
 app.add_typer(rate_commands, name="rate")
+app.command(cls=Command)(serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from ..errors import CheckpointError, InputError
+from ..errors import InputError
 from ..modeling import HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
@@ -30,7 +30,7 @@ from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
 from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
-from .recommending import RecommendationPart, check_answerable, classifier_frames, pool_hashtags, used_clues
+from .recommending import RecommendationPart, check_answerable, classifier_frames, used_clues
 from .showing import SHOWING, Showing, told
 from .suggesting import SuggestingPipeline
 from .top_models import top_model
@@ -350,20 +350,10 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         self, inputs, num_workers: int, batch_size: int, preprocess_params, forward_params, postprocess_params
     ) -> Suggestions:
         """As in the base class, but a batch has lists: videos of unequal length cannot be joined there."""
-        self._check_decoding(forward_params)
-        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
-        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
-        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
-            raise CheckpointError(
-                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
-                " anew without num_guidance=0."
-            )
         self._check_recommending(preprocess_params, postprocess_params)
+        on_error = forward_params.get("on_error", "raise")
         # One pool for all of the call, also when the pipeline is given another one while an iterator is read.
-        forward_params = {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
-        on_error = forward_params.pop("on_error", "raise")
-        if self.used_clues:
-            forward_params["on_error"] = on_error
+        forward_params = self._checked(forward_params)
         # Not looked up as attributes later, so that iterators and threads of several calls do not count together.
         skipped, positions = [], itertools.count()
         self.skipped = skipped
@@ -374,7 +364,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 if item.error is not None:
                     _report(item, position, on_error, skipped)
             readable = [item.inputs for item in batch if item.error is None]
-            outputs = _rows(self.forward(_as_lists(readable), **forward_params)) if readable else iter(())
+            outputs = iter(self.run_batch(readable, forward_params) if readable else ())
             for item in batch:
                 if item.error is None:
                     yield self.postprocess(next(outputs), **postprocess_params)
@@ -395,27 +385,6 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
-
-    def _check_recommending(self, preprocess_params: Mapping[str, Any], postprocess_params: Mapping[str, Any]) -> None:
-        ranker = None if self.recommender is None else self.recommender.ranker
-        if postprocess_params.get("explain") and ranker is None:
-            raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
-        unused = [name for name in CLUES if name in preprocess_params and name not in self.used_clues]
-        if unused:
-            logger.warning_once(
-                f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
-            )
-
-    def _check_decoding(self, forward_params: Mapping[str, Any]) -> None:
-        own = ("num_guidance", "hashtag_pool", "on_error")
-        decoding = {name: value for name, value in forward_params.items() if name not in own}
-        if self._writer is not None:
-            self._writer.check(decoding)
-        elif decoding:
-            raise InputError(
-                f"{', '.join(decoding)}: this checkpoint has no generator, and answers with what it retrieves: leave"
-                " it out."
-            )
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -554,16 +523,6 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             seen = model_outputs["guidance"].items()
             answer["guidance"] = [{"hashtag": f"#{tag}", "score": score} for tag, score in seen]
         return {**answer, "removed": told(removed)} if return_removed else answer
-
-
-def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
-    """What `preprocess` gave for each item of a batch, as `_forward` takes it."""
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def _rows(outputs: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
-    """What `_forward` gave for a batch, item by item."""
-    return (dict(zip(outputs, values)) for values in zip(*outputs.values()))
 
 
 def _report(item: PreprocessedItem, position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:

@@ -1,0 +1,140 @@
+"""`ggm serve`: answers over HTTP."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_API_KEY = "GGM_API_KEY"
+
+_Model = Annotated[
+    str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
+]
+_Host = Annotated[str, typer.Option("--host", help="address to listen on; 0.0.0.0 for all")]
+_Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port to listen on")]
+_Device = Annotated[str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")]
+_Int8 = Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")]
+_ReadSpeech = Annotated[
+    str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
+]
+_ReadScreen = Annotated[bool, typer.Option("--read_screen", help="read what is written on the screen")]
+_Safe = Annotated[bool, typer.Option("--safe/--no-safe", help="leave out unsafe hashtags")]
+_Blocked = Annotated[
+    list[str] | None,
+    typer.Option("--blocked", help='hashtag or pattern ("*sale*") to leave out; may be given several times'),
+]
+_Store = Annotated[
+    str | None, typer.Option("--store", help="URL of a pool store to follow, such as sqlite:///pool.db")
+]
+_Root = Annotated[
+    Path | None, typer.Option("--root", help="folder whose clips may be named by their paths; none by default")
+]
+_AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed_host",
+        help="host that clips are fetched from, such as cdn.example.com, *.example.com, or * for every public one;"
+        " may be given several times; none by default",
+    ),
+]
+_ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api_key_file",
+        help=f"file with the key that requests must bring as X-API-Key; the environment's {_API_KEY} by default",
+    ),
+]
+_Feedback = Annotated[
+    Path | None, typer.Option("--feedback", help="file of JSON lines that /v1/feedback adds to; none by default")
+]
+_MaxBatchSize = Annotated[int, typer.Option("--max_batch_size", help="clips that the models see at once")]
+_MaxWaitSeconds = Annotated[
+    float, typer.Option("--max_wait_seconds", help="how long a clip waits for others of its batch, at most")
+]
+_DecodingThreads = Annotated[
+    int | None, typer.Option("--decoding_threads", help="threads that decode; one a core by default")
+]
+_MaxRequests = Annotated[
+    int, typer.Option("--max_requests", help="requests at once, waiting ones included; one more gets a 429")
+]
+_MaxUploadBytes = Annotated[int, typer.Option("--max_upload_bytes", help="size of a clip, at most")]
+_UploadSeconds = Annotated[
+    float, typer.Option("--upload_seconds", help="time that the body of a request may take to come")
+]
+_FetchSeconds = Annotated[
+    float, typer.Option("--fetch_seconds", help="time that a clip behind a URL may take to come")
+]
+_RequestSeconds = Annotated[
+    float, typer.Option("--request_seconds", help="time that answering may take, once the body is there")
+]
+_DrainSeconds = Annotated[
+    float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
+]
+
+
+def serve(
+    model: _Model = None,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
+    device: _Device = None,
+    int8: _Int8 = False,
+    read_speech: _ReadSpeech = None,
+    read_screen: _ReadScreen = False,
+    safe: _Safe = True,
+    blocked: _Blocked = None,
+    store: _Store = None,
+    root: _Root = None,
+    allowed_host: _AllowedHost = None,
+    api_key_file: _ApiKeyFile = None,
+    feedback: _Feedback = None,
+    max_batch_size: _MaxBatchSize = 16,
+    max_wait_seconds: _MaxWaitSeconds = 0.005,
+    decoding_threads: _DecodingThreads = None,
+    max_requests: _MaxRequests = 256,
+    max_upload_bytes: _MaxUploadBytes = 64 * 1024 * 1024,
+    upload_seconds: _UploadSeconds = 60.0,
+    fetch_seconds: _FetchSeconds = 20.0,
+    request_seconds: _RequestSeconds = 60.0,
+    drain_seconds: _DrainSeconds = 5.0,
+) -> None:
+    """
+    Answer requests over HTTP, on one machine.
+
+    Unsafe hashtags are left out unless told otherwise.
+
+    \b
+    Example:
+      ggm serve --model outputs/ggm/checkpoint --port 8000
+      GGM_API_KEY=$(openssl rand -hex 32) ggm serve --host 0.0.0.0 --store sqlite:///pool.db --root clips
+    """
+    given = {
+        "max_batch_size": max_batch_size,
+        "max_wait_seconds": max_wait_seconds,
+        "decoding_threads": decoding_threads,
+        "max_requests": max_requests,
+        "max_upload_bytes": max_upload_bytes,
+        "upload_seconds": upload_seconds,
+        "fetch_seconds": fetch_seconds,
+        "request_seconds": request_seconds,
+        "drain_seconds": drain_seconds,
+        "allowed_hosts": tuple(allowed_host or ()),
+        "root": None if root is None else str(root),
+        "feedback_file": None if feedback is None else str(feedback),
+        "api_key": _api_key(api_key_file),
+    }
+    from ..serving import ServingSettings, load_engine
+    from ..serving import serve as serve_engine
+
+    # Before a model is loaded.
+    settings = ServingSettings(**{name: value for name, value in given.items() if value is not None})
+    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
+    engine = load_engine(settings, model, store, safe=safe, blocked=blocked or None, **parts)
+    serve_engine(engine, host, port)
+
+
+def _api_key(file: Path | None) -> str | None:
+    """The key, which never stands on a command line, where all users of a machine can read it."""
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    return os.environ.get(_API_KEY) or None
