@@ -90,6 +90,16 @@ class ModelArguments:
         default=False,
         metadata={"help": "Let the generator copy tokens of description and guidance (pointer-generator network)."},
     )
+    text_position_embedding: str = field(
+        default="absolute",
+        metadata={"help": "'absolute' as published, or 'relative_1' to 'relative_4': relative positions of the text."},
+    )
+    position_biased_input: bool = field(
+        default=True, metadata={"help": "Add absolute positions too, where there are relative ones."}
+    )
+    restart_positions: bool = field(
+        default=False, metadata={"help": "Let relative positions start anew in each hashtag of the guidance."}
+    )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
     num_guidance: int = field(default=50, metadata={"help": "Hashtags retrieved as guidance; 0 for none."})

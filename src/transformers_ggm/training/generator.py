@@ -10,6 +10,7 @@ from ..errors import CheckpointError
 from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration, InstructedForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
+from ..processing.hashtag_tokens import hashtag_start_ids
 from ..utils.checkpoint_layout import CONFIGURATIONS
 from ..utils.files import atomic_folder
 from .arguments import GeneratorArguments, ModelArguments, set_scheduler_mode
@@ -60,10 +61,14 @@ def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration | InstructedF
         "frame_position_embedding": arguments.frame_position_embedding,
         "patch_pooling": arguments.patch_pooling,
         "pointer_head": arguments.pointer_head,
+        "text_position_embedding": arguments.text_position_embedding,
+        "position_biased_input": arguments.position_biased_input,
         "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
     }
+    if arguments.restart_positions:
+        overrides["position_restart_token_ids"] = hashtag_start_ids(run.shorts.processor.tokenizer)
     retriever = str(run.folders.retriever)
     from_retriever = arguments.vision_from_retriever and "video" in arguments.inputs
     if from_retriever and arguments.freeze_vision:
