@@ -18,6 +18,7 @@ from .model_card_callback import note_published
 from .retriever_trainer import RetrieverTrainer
 from .run import TrainingRun
 from .run_records import TrainingRecord
+from .teachers import with_teacher
 from .trainer_datasets import READ_BY
 from .weights import save_weights
 
@@ -102,7 +103,8 @@ def train_retriever(run: TrainingRun) -> None:
     global_batch = len(splits["train"]) // run.process.num_processes
     arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
     processor = run.shorts.retriever_processor
-    trainer = RetrieverTrainer(
+    trainer_class, teaching = with_teacher(run, "retriever", RetrieverTrainer)
+    trainer = trainer_class(
         model,
         arguments,
         train_dataset=splits["train"],
@@ -117,6 +119,7 @@ def train_retriever(run: TrainingRun) -> None:
             seed=run.training.seed,
         ),
         callbacks=[EvaluateLastStep()],
+        **teaching,
     )
     trainer.model_card_callback.facts = run.facts()
     trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.retriever_run))
