@@ -20,6 +20,7 @@ from .run import TrainingRun
 from .run_records import TrainingRecord
 from .teachers import with_teacher
 from .trainer_datasets import READ_BY
+from .training_arguments import CONTRASTIVE
 from .weights import save_weights
 
 
@@ -31,8 +32,11 @@ def make_retriever(run: TrainingRun) -> HashtagRetriever:
         return HashtagRetriever.from_pretrained(base_retriever(run), dtype=torch.float32)
     if run.scratch_config is not None:
         config = run.scratch_config.retriever_config(run.shorts.retriever_processor.tokenizer, query=query)
-        return HashtagRetriever(config)
-    return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
+        retriever = HashtagRetriever(config)
+    else:
+        retriever = HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
+    retriever.config.max_inverse_temperature = run.retriever.retriever_max_inverse_temperature
+    return retriever
 
 
 def check_query(run: TrainingRun, folder: Path) -> None:
@@ -77,6 +81,8 @@ def retriever_training_arguments(run: TrainingRun) -> GeneratorArguments:
     arguments.greater_is_better = False
     arguments.save_total_limit = 1
     arguments.push_to_hub = False
+    for name in CONTRASTIVE:
+        setattr(arguments, name, getattr(run.retriever, f"retriever_{name}"))
     set_scheduler_mode(arguments)
     return arguments
 
