@@ -117,6 +117,21 @@ def test_patches_are_pooled(unguided, scratch_config):
         parse_arguments(command_line(**settings, patch_pooling=0))
 
 
+def test_relative_positions(unguided, scratch_config):
+    """Would fail if the generator had the published positions, or they started anew at other tokens than hashtags'."""
+    run_dir = unguided(**SYSTEMS["BART"])
+    settings = {"data_dir": "unused", "output_dir": run_dir, "scratch_config": scratch_config, "inputs": ["text"]}
+    switches = {"position_biased_input": False, "restart_positions": True}
+    run = parse_arguments(command_line(**settings, text_position_embedding="relative_4", **switches))
+    config = make_generator(run).config
+    assert (config.text_position_embedding, config.position_biased_input) == ("relative_4", False)
+    tokenizer = run.shorts.processor.tokenizer
+    starts = {token for text in ("#snow", "a #snow", "#snow #ski") for token in tokenizer(text).input_ids}
+    starts = {token for token in starts if "#" in tokenizer.decode([token])}
+    assert starts and starts <= set(config.position_restart_token_ids)
+    assert all("#" in tokenizer.decode([token]) for token in config.position_restart_token_ids)
+
+
 def test_frozen_vision_stays(unguided, scratch_config):
     """Would fail if VG-BART's vision encoder learnt, or what looks at its frames did not."""
     run = run_of(unguided(**SYSTEMS["VG-BART"]), scratch_config, **SYSTEMS["VG-BART"])

@@ -13,6 +13,7 @@ from ..modeling import GGMForHashtagGeneration
 from ..modeling.decoder_inputs import decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.modalities import INPUTS, PUBLISHED_INPUTS, TEXTS, check_hearing, check_inputs
+from .negative_hashtags import CompositionalNegatives, MinedNegatives
 from .prepared import StoredFrames
 
 # In which order a row's target hashtags are taught.
@@ -208,9 +209,13 @@ class DataCollatorForHashtagRetrieval(EpochAware):
         seed (`int`, *optional*, defaults to 0).
         query (`str`, *optional*, defaults to `"video"`): that of the retriever, see [`HashtagRetrieverConfig`]: says
             whether frames, the texts that the processor names, without their hashtags, or both go into the batch.
+        negatives ([`MinedNegatives`] or [`CompositionalNegatives`], *optional*): where further negatives of the rows
+            are drawn from.
+        num_negatives (`int`, *optional*, defaults to 1): how many of each row; all rows have to find so many.
 
-    Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch,)`
-    and `true_hashtag_ids` of shape `(batch, max_hashtags)`, -1 on padding.
+    Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch +
+    negatives,)`, those of the rows' hashtags and behind them those of their negatives, `true_hashtag_ids` of shape
+    `(batch, max_hashtags)`, -1 on padding, and, with `counts`, `hashtag_counts` of shape `(batch,)`.
     """
 
     processor: HashtagRetrieverProcessor
@@ -220,10 +225,16 @@ class DataCollatorForHashtagRetrieval(EpochAware):
     max_hashtags: int = 64
     seed: int = 0
     query: str = "video"
+    negatives: MinedNegatives | CompositionalNegatives | None = None
+    num_negatives: int = 1
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         generators = self.row_generators(rows)
         hashtags = [self._draw_hashtag(row["hashtags"], generator) for row, generator in zip(rows, generators)]
+        counts = None if self.counts is None else [self.counts.get(tag, 1) for tag in hashtags]
+        if self.negatives is not None:
+            for row, generator in zip(rows, generators):
+                hashtags += self.negatives.draw(row, generator, self.num_negatives)
         inputs = {}
         if "video" in self.query:
             frames = [
@@ -237,11 +248,12 @@ class DataCollatorForHashtagRetrieval(EpochAware):
         for i, row in enumerate(rows):
             ids = [hashtag_id(tag) for tag in row["hashtags"][: self.max_hashtags]]
             true_ids[i, : len(ids)] = torch.tensor(ids)
-        return {
+        batch = {
             **self.processor(**inputs, hashtags=hashtags, return_tensors="pt"),
             "hashtag_ids": torch.tensor([hashtag_id(tag) for tag in hashtags]),
             "true_hashtag_ids": true_ids,
         }
+        return batch if counts is None else {**batch, "hashtag_counts": torch.tensor(counts)}
 
     def _draw_hashtag(self, hashtags: Sequence[str], generator: random.Random) -> str:
         weights = None
@@ -264,10 +276,10 @@ def is_true_of(hashtag_ids: torch.Tensor, true_hashtag_ids: torch.Tensor) -> tor
     Which hashtags are true of which videos.
 
     Args:
-        hashtag_ids (`torch.LongTensor` of shape `(batch,)`).
+        hashtag_ids (`torch.LongTensor` of shape `(hashtags,)`).
         true_hashtag_ids (`torch.LongTensor` of shape `(batch, max_hashtags)`).
 
     Returns:
-        `torch.BoolTensor` of shape `(batch, batch)`: entry (i, j) says that hashtag j is one of video i's.
+        `torch.BoolTensor` of shape `(batch, hashtags)`: entry (i, j) says that hashtag j is one of video i's.
     """
     return (true_hashtag_ids[:, None, :] == hashtag_ids[None, :, None]).any(dim=-1)

@@ -25,6 +25,7 @@ DECODING = {
 NOT_THE_RETRIEVERS = {
     "vision", "text", "audio", "vision_from_retriever", "freeze_vision", "inputs", "fusion",
     "frame_position_embedding", "patch_pooling", "pointer_head", "fusion_num_attention_heads", "fusion_dropout",
+    "text_position_embedding", "position_biased_input", "restart_positions",
     "num_guidance", "max_text_length", "max_target_length", "target_order", "guidance_dropout", "frame_dropout",
     "audio_dropout", "description_dropout", "learning_rate",
     "num_train_epochs", "max_steps", "per_device_train_batch_size", "warmup_steps", "generation_num_beams",

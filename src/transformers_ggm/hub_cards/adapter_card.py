@@ -21,7 +21,7 @@ TEMPLATE = "adapter_card_template.md"
 # Names of backbones tell something only where the base was put together from them.
 BACKBONE_SETTINGS = (
     "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "pointer_head",
-    "fusion",
+    "text_position_embedding", "position_biased_input", "restart_positions", "fusion",
 )  # fmt: skip
 # What means nothing where a language model is the generator.
 OF_GGM = ("freeze_vision", "fusion_dropout", "guidance_share", "transcript_share", "screen_text_share")

@@ -224,7 +224,10 @@ def copy_text_weights(model: PreTrainedModel, text_model: PreTrainedModel) -> No
         model ([`GGMForHashtagGeneration`]): tied as its configuration says.
         text_model (`PreTrainedModel`): with its language-model head, as [`load_text_backbone`] gives it.
     """
-    model.model.encoder.text_encoder.load_state_dict(text_model.get_encoder().state_dict())
+    weights = text_model.get_encoder().state_dict()
+    if not model.config.position_biased_input:
+        weights = {name: weight for name, weight in weights.items() if not name.startswith("embed_positions.")}
+    model.model.encoder.text_encoder.load_state_dict(weights)
     model.model.decoder.load_state_dict(text_model.get_decoder().state_dict())
     embeddings = text_model.get_decoder().get_input_embeddings()
     model.model.shared.load_state_dict(embeddings.state_dict())

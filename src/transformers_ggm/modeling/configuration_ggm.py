@@ -10,6 +10,9 @@ from ..utils.remote_code_fields import with_named_classes, without_other_code
 FUSIONS = ("grounding", "decoder")
 FUSION_INITS = ("zero", "normal")
 FRAME_POSITION_EMBEDDINGS = ("none", "learned")
+TEXT_POSITION_EMBEDDINGS = ("absolute", "relative_1", "relative_2", "relative_3", "relative_4")
+# T5's and its kin have relative positions of their own.
+RELATIVE_BACKBONES = ("bart", "mbart")
 VISION_SOURCES = ("own", "retriever")
 # Before, UMT5's decoder sees the tokens that are to come.
 UMT5_SINCE = "5.18"
@@ -73,15 +76,28 @@ class GGMConfig(PreTrainedConfig):
             Whether tokens of description and guidance can be copied (See et al., ACL 2017): the [`PointerHead`] mixes
             the vocabulary's distribution with one over these tokens. `False` is the published model. With
             `fusion_init="zero"` nothing is copied before training.
+        text_position_embedding (`str`, *optional*, defaults to `"absolute"`):
+            `"absolute"` is the text backbone's own. `"relative_1"` to `"relative_4"` are the four methods of Huang et
+            al. (Findings of EMNLP 2020), learned relative terms in the self-attention of a BART or mBART encoder: a
+            factor for each distance, one for each signed distance, one for each signed distance and number of a head's
+            width, and a vector for each signed distance that is added. See [`RelativePositions`].
+        relative_attention_max_distance (`int`, *optional*, defaults to 64):
+            The largest distance that a relative term has of its own.
+        position_biased_input (`bool`, *optional*, defaults to `True`):
+            Whether the text backbone's absolute positions are added too, so that a pretrained one starts as it was.
+            `False` needs a relative `text_position_embedding`.
+        position_restart_token_ids (`list[int]`, *optional*):
+            Tokens at which relative positions start anew, such as those that begin hashtags: see [`restarted`].
         max_frames (`int`, *optional*, defaults to 64):
             Number of learned frame positions; used with `frame_position_embedding="learned"` only.
         initializer_range (`float`, *optional*, defaults to 0.02):
             Standard deviation of the normal distribution that new weights are drawn from.
 
     Raises:
-        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding` or `vision_source`, a
-            `patch_pooling` that is no whole number from 1, a backbone dict without `model_type`, a backbone that
-            cannot be used, or a number of heads that does not divide a backbone's width.
+        ValueError: an unknown `fusion`, `fusion_init`, `frame_position_embedding`, `text_position_embedding` or
+            `vision_source`; a `patch_pooling` or a `relative_attention_max_distance` that is no whole number from 1; a
+            backbone dict without `model_type`, or a backbone that cannot be used; a number of heads that does not
+            divide a backbone's width.
 
     Example:
 
@@ -114,6 +130,10 @@ class GGMConfig(PreTrainedConfig):
         vision_source="own",
         patch_pooling=1,
         pointer_head=False,
+        text_position_embedding="absolute",
+        relative_attention_max_distance=64,
+        position_biased_input=True,
+        position_restart_token_ids=None,
         max_frames=64,
         initializer_range=0.02,
         **kwargs,
@@ -129,6 +149,10 @@ class GGMConfig(PreTrainedConfig):
         self.vision_source = vision_source
         self.patch_pooling = patch_pooling
         self.pointer_head = pointer_head
+        self.text_position_embedding = text_position_embedding
+        self.relative_attention_max_distance = relative_attention_max_distance
+        self.position_biased_input = position_biased_input
+        self.position_restart_token_ids = position_restart_token_ids
         self.max_frames = max_frames
         self.initializer_range = initializer_range
         self._check()
@@ -150,6 +174,7 @@ class GGMConfig(PreTrainedConfig):
             "fusion": FUSIONS,
             "fusion_init": FUSION_INITS,
             "frame_position_embedding": FRAME_POSITION_EMBEDDINGS,
+            "text_position_embedding": TEXT_POSITION_EMBEDDINGS,
             "vision_source": VISION_SOURCES,
         }
         for name, allowed in choices.items():
@@ -162,6 +187,7 @@ class GGMConfig(PreTrainedConfig):
                 f"`text_config` must be of one of the families {TEXT_BACKBONES} (umt5 from transformers {UMT5_SINCE} "
                 f"on), got {self.text_config.model_type!r}."
             )
+        self._check_text_positions()
         decoder = decoder_config_of(self.text_config)
         if decoder is not self.text_config:
             if not self.text_config.tie_word_embeddings:
@@ -177,6 +203,22 @@ class GGMConfig(PreTrainedConfig):
                     f"`fusion_num_attention_heads`={self.fusion_num_attention_heads} does not divide the width "
                     f"{width} of `{name}`; choose a divisor."
                 )
+
+    def _check_text_positions(self):
+        if self.text_position_embedding == "absolute":
+            if not self.position_biased_input or self.position_restart_token_ids:
+                raise ValueError(
+                    "`position_biased_input=False` and `position_restart_token_ids` need a relative "
+                    f"`text_position_embedding`: one of {TEXT_POSITION_EMBEDDINGS[1:]}."
+                )
+        elif self.text_config.model_type not in RELATIVE_BACKBONES:
+            raise ValueError(
+                f"`text_position_embedding`={self.text_position_embedding!r} needs a text backbone of "
+                f"{RELATIVE_BACKBONES}, got {self.text_config.model_type!r}."
+            )
+        distance = self.relative_attention_max_distance
+        if not isinstance(distance, int) or distance < 1:
+            raise ValueError(f"`relative_attention_max_distance` must be a whole number from 1, got {distance!r}.")
 
 
 def decoder_config_of(text_config: PreTrainedConfig) -> PreTrainedConfig:

@@ -1,7 +1,9 @@
-"""How a GGM decodes: the published settings, and what `generate` prepares for the encoder's one pass."""
+"""How a GGM decodes: the published settings, the decoder's inputs, and what `generate` prepares for the encoder."""
 
+import torch
 from transformers import DynamicCache, EncoderDecoderCache, GenerationMixin
 
+from .decoder_inputs import decoder_inputs_of
 from .forward_arguments import CACHE_NAME
 
 
@@ -18,6 +20,16 @@ class GGMGenerationMixin(GenerationMixin):
         self.generation_config.update(
             num_beams=5, no_repeat_ngram_size=3, max_length=max_length, early_stopping=False, length_penalty=1.0
         )
+
+    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
+        """
+        `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
+        of the target, its language code, instead.
+
+        Args:
+            labels (`torch.LongTensor` of shape `(batch, target_length)`): target tokens, -100 on padding.
+        """
+        return decoder_inputs_of(labels, self.config)
 
     def _expand_inputs_for_generation(self, *args, **model_kwargs):
         # The encoder has run, once per video: its inputs must not be copied once more for every beam.

@@ -22,6 +22,7 @@ DEFAULT_PARTS = ("decoder", "text")
 FUSION_TRAININGS = ("full", "lora")
 # What joins the backbones: no pretrained backbone has any of it.
 FUSION_MODULES = ("video_grounding", "video_projection", "audio_grounding", "frame_positions")
+RELATIVE_POSITIONS = "model.encoder.relative_positions"
 
 
 def make_lora_config(
@@ -50,7 +51,8 @@ def make_lora_config(
         fusion (`str`, *optional*, defaults to `"full"`): what happens to the layers that join the backbones.
             `"full"` trains them, and saves them with the adapter: the choice where they are new. `"lora"` updates them
             like the parts: where they are trained, that is enough, and adapters can be combined by
-            `add_weighted_adapter`, which peft refuses where two of them hold a layer in full.
+            `add_weighted_adapter`, which peft refuses where two of them hold a layer in full. Relative positions are
+            held in full either way.
         without (`list[str]`, *optional*, defaults to `()`): inputs that the model will not be given, `"video"` or
             `"audio"`: what no input reaches is left out of the fusion.
 
@@ -90,7 +92,8 @@ def make_lora_config(
     else:
         check_matches(model, target_modules)
         targets = [target_modules]
-    held = fusion_names if fusion == "full" else []
+    # Tables of distances are no matrices that a low rank could stand for.
+    held = fusion_names if fusion == "full" else [name for name in fusion_names if name == RELATIVE_POSITIONS]
     targets += [_pattern(model, name) for name in fusion_names if name not in held]
     if not targets:
         raise ValueError("`parts` is empty, and the fusion gets no low-rank update: nothing is left to adapt.")
@@ -122,12 +125,14 @@ def check_parts(parts: Sequence[str]) -> Sequence[str]:
 def fusion_modules(model: GGMForHashtagGeneration, without: Sequence[str] = ()) -> list[str]:
     """
     Names of the layers that no pretrained backbone has: those that join the backbones, but for what is not reached
-    `without` `"video"` or `"audio"`, and the pointer head.
+    `without` `"video"` or `"audio"`, relative positions and the pointer head.
     """
     names = [name for name in FUSION_MODULES if name != "audio_grounding" or "audio" not in without]
     reached = [] if "video" in without else names
     joining = [f"model.encoder.{name}" for name in reached if getattr(model.model.encoder, name, None) is not None]
-    return joining if model.pointer_head is None else [*joining, "pointer_head"]
+    relative = [] if model.model.encoder.relative_positions is None else [RELATIVE_POSITIONS]
+    pointing = [] if model.pointer_head is None else ["pointer_head"]
+    return [*joining, *relative, *pointing]
 
 
 def target_pattern(model: GGMForHashtagGeneration, part: str) -> str:

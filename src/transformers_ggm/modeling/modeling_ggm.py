@@ -24,7 +24,6 @@ from .backbones import (
 )
 from .configuration_ggm import GGMConfig, decoder_config_of, hidden_size_of
 from .cross_modal_attention import CrossModalAttention, OutputProjection
-from .decoder_inputs import decoder_inputs_of
 from .encoder_output import GGMEncoderOutput, joint_mask
 from .forward_arguments import CACHE_NAME, accepts_past_key_values, known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
@@ -32,6 +31,7 @@ from .ggm_generation import GGMGenerationMixin
 from .modeling_utils import NotedCommitMixin, OneEmbeddingMixin, UnsplitLayersMixin
 from .patch_pooling import pool_patches
 from .pointer_head import CopySource, PointerGate, PointerHead
+from .relative_positions import RelativePositions, RelativeTable, use_relative_positions
 from .sound_encoding import encode_sounds
 from .vision_inputs import vision_inputs
 
@@ -54,9 +54,10 @@ class GGMPreTrainedModel(NotedCommitMixin, UnsplitLayersMixin, OneEmbeddingMixin
 
     def _init_weights(self, module):
         super()._init_weights(module)
+        new = (OutputProjection, PointerGate) if self.config.fusion_init == "zero" else ()
         if isinstance(module, GGMForHashtagGeneration):
             init.zeros_(module.final_logits_bias)
-        elif isinstance(module, (OutputProjection, PointerGate)) and self.config.fusion_init == "zero":
+        elif isinstance(module, (RelativeTable, *new)):
             init.zeros_(module.weight)
 
     def resize_token_embeddings(self, *args, **kwargs) -> nn.Embedding:
@@ -83,6 +84,10 @@ class GGMEncoder(GGMPreTrainedModel):
         super().__init__(config)
         vision_size, text_size = hidden_size_of(config.vision_config), hidden_size_of(config.text_config)
         self.text_encoder = text_encoder
+        self.relative_positions = None
+        if config.text_position_embedding != "absolute":
+            use_relative_positions(text_encoder, config)
+            self.relative_positions = RelativePositions(config)
         self.vision_encoder = build_tower(config.vision_config, "vision")
         if config.fusion == "grounding":
             self.video_grounding = CrossModalAttention(config, target_size=text_size, source_size=vision_size)
@@ -249,12 +254,15 @@ class GGMEncoder(GGMPreTrainedModel):
             `attention_mask` is that of both. With `pointer_head=True` it has the `attention_mask` and `source_ids` of
             what can be copied.
         """
+        flags = dict(output_flags(self.config, kwargs))
+        if self.relative_positions is not None:
+            flags["relative_terms"] = self.relative_positions(input_ids, inputs_embeds)
         text = self.text_encoder(
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             return_dict=True,
-            **output_flags(self.config, kwargs),
+            **flags,
         )
         states, states_mask = text.last_hidden_state, None
         if self.config.pointer_head and input_ids is not None:
@@ -585,16 +593,6 @@ class GGMForHashtagGeneration(GGMPreTrainedModel, GGMGenerationMixin):
         # A model that is spread over devices may have the bias elsewhere than the head.
         logits = logits + self.final_logits_bias.to(logits.device)
         return logits if self.pointer_head is None else self.pointer_head(logits, hidden, source)
-
-    def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
-        """
-        `labels` shifted right behind the decoder's start token; -100 becomes padding. mBART starts with the last token
-        of the target, its language code, instead.
-
-        Args:
-            labels (`torch.LongTensor` of shape `(batch, target_length)`): target tokens, -100 on padding.
-        """
-        return decoder_inputs_of(labels, self.config)
 
 
 __all__ = ["GGMForHashtagGeneration", "GGMModel", "GGMPreTrainedModel"]

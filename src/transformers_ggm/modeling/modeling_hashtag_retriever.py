@@ -15,6 +15,7 @@ from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 from ..errors import CheckpointError, InputError
 from .backbones import as_tokens, build_backbone, drop_pooling, flatten_pooling, load_backbone, load_tower, tower_of
 from .configuration_hashtag_retriever import HashtagRetrieverConfig
+from .contrastive_loss import hashtag_contrastive_loss
 from .forward_arguments import known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
 from .int8_quantization import is_quantized
@@ -51,47 +52,6 @@ class HashtagRetrieverOutput(ModelOutput):
     def to_tuple(self) -> tuple:
         """As in transformers, with the outputs of the towers as tuples, too."""
         return tuple(part.to_tuple() if isinstance(part, ModelOutput) else part for part in self.values())
-
-
-def hashtag_contrastive_loss(
-    video_embeds: torch.Tensor,
-    hashtag_embeds: torch.Tensor,
-    logit_scale: torch.Tensor,
-    is_true: torch.Tensor | None = None,
-) -> torch.Tensor:
-    r"""
-    CLIP's symmetric contrastive loss on pairs of a video and one of its hashtags, in which a hashtag that is true of
-    another row's video is not that row's negative.
-
-    Args:
-        video_embeds (`torch.FloatTensor` of shape `(batch, dim)`): unit vectors.
-        hashtag_embeds (`torch.FloatTensor` of shape `(batch, dim)`): unit vectors; row i is a hashtag of video i.
-        logit_scale (`torch.FloatTensor` of shape `()`): the inverse temperature.
-        is_true (`torch.BoolTensor` of shape `(batch, batch)`, *optional*): entry (i, j) says that hashtag j is true of
-            video i. `None`: only the pairs on the diagonal are.
-
-    Returns:
-        `torch.FloatTensor` of shape `()`.
-
-    Example:
-
-    ```python
-    >>> import torch
-    >>> from transformers_ggm.modeling import hashtag_contrastive_loss
-    >>> vectors = torch.eye(2)
-    >>> both_true = torch.ones(2, 2, dtype=torch.bool)
-    >>> hashtag_contrastive_loss(vectors, vectors, torch.tensor(1.0), both_true).item()  # no negatives are left
-    0.0
-
-    ```
-    """
-    logits = logit_scale * video_embeds @ hashtag_embeds.T
-    pairs = torch.arange(len(logits), device=logits.device)
-    if is_true is not None:
-        false_negatives = is_true.clone()
-        false_negatives[pairs, pairs] = False
-        logits = logits.masked_fill(false_negatives, float("-inf"))
-    return (nn.functional.cross_entropy(logits, pairs) + nn.functional.cross_entropy(logits.T, pairs)) / 2
 
 
 class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):

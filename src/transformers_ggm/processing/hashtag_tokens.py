@@ -91,6 +91,21 @@ def encode_targets(tokenizer, hashtags: Sequence[str], max_length: int, row: int
     return _with_end(tokenizer, cut[: max_length - 1] if tokenizer.eos_token_id not in cut else cut)
 
 
+def hashtag_start_ids(tokenizer) -> list[int]:
+    """
+    The tokens of a vocabulary that begin a hashtag: `#`, with a space before it or letters behind it.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): Any.
+
+    Returns:
+        `list[int]`: In order.
+    """
+    ids = [[token] for token in range(len(tokenizer))]
+    texts = tokenizer.batch_decode(ids, clean_up_tokenization_spaces=False)
+    return [token for token, text in enumerate(texts) if text.lstrip().startswith("#")]
+
+
 def _shared_length(first: str, second: str) -> int:
     for index, (one, other) in enumerate(zip(first, second)):
         if one != other:

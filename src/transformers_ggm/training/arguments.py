@@ -13,7 +13,7 @@ from ..modeling.peft_versions import peft_mismatch
 from ..processing.modalities import INPUTS, PUBLISHED_INPUTS, TEXTS, check_inputs
 from ..processing.row_text import TextShares
 from .check_arguments import check_numbers, check_together, check_values, explained, given_arguments
-from .training_arguments import GGMTrainingArguments
+from .training_arguments import NEGATIVES, GGMTrainingArguments, check_contrastive
 from .weights import WEIGHTS_DTYPES
 
 STAGES = ("prepare", "retriever", "pool", "guidance", "generator", "evaluate")
@@ -89,6 +89,16 @@ class ModelArguments:
     pointer_head: bool = field(
         default=False,
         metadata={"help": "Let the generator copy tokens of description and guidance (pointer-generator network)."},
+    )
+    text_position_embedding: str = field(
+        default="absolute",
+        metadata={"help": "'absolute' as published, or 'relative_1' to 'relative_4': relative positions of the text."},
+    )
+    position_biased_input: bool = field(
+        default=True, metadata={"help": "Add absolute positions too, where there are relative ones."}
+    )
+    restart_positions: bool = field(
+        default=False, metadata={"help": "Let relative positions start anew in each hashtag of the guidance."}
     )
     fusion_num_attention_heads: int = field(default=8, metadata={"help": "Heads of the cross-modal attentions."})
     fusion_dropout: float = field(default=0.1, metadata={"help": "Dropout of the cross-modal attentions."})
@@ -210,6 +220,29 @@ class RetrieverArguments:
         default=0.0,
         metadata={"help": "A clip's hashtag is drawn with weight count**-power: 0 is uniform, 1 favours rare ones."},
     )
+    retriever_max_inverse_temperature: float = field(
+        default=100.0, metadata={"help": "The learned inverse temperature of the loss is never larger."}
+    )
+    retriever_decoupled_loss: bool = field(
+        default=False, metadata={"help": "Leave the positive out of the loss's denominator."}
+    )
+    retriever_propensity_power: float = field(
+        default=0.0, metadata={"help": "A pair counts its hashtag's uses to the power of minus this."}
+    )
+    retriever_false_negative_power: float = field(
+        default=0.0, metadata={"help": "How fast negatives count less that lie near a true hashtag."}
+    )
+    retriever_negatives: str = field(
+        default="batch",
+        metadata={"help": f"Negatives beside those of the batch: {', '.join(NEGATIVES)}; 'batch' has none."},
+    )
+    retriever_num_negatives: int = field(default=1, metadata={"help": "So many of them for each pair."})
+    retriever_negative_margin: float | None = field(
+        default=None, metadata={"help": "Leave out those nearer than the positive's cosine less this."}
+    )
+    retriever_matryoshka_dims: list[int] | None = field(
+        default=None, metadata={"help": "Numbers of a vector that are to be a vector of their own."}
+    )
 
     def __post_init__(self):
         check_numbers(self)
@@ -217,6 +250,7 @@ class RetrieverArguments:
             raise ArgumentError(f"`retriever_query` is {self.retriever_query!r}; choose from {QUERIES}.")
         if not self.retriever_texts or not set(self.retriever_texts) <= set(TEXTS):
             raise ArgumentError(f"`retriever_texts` is {self.retriever_texts}; choose one or more of {TEXTS}.")
+        check_contrastive(self, prefix="retriever_")
 
 
 @dataclass

@@ -7,7 +7,7 @@ import copy
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import AutoTokenizer, EvalPrediction, PreTrainedTokenizerBase, set_seed
 
 from ..data import DataCollatorForHashtagClassification
 from ..data.shorts import SPLITS
@@ -20,26 +20,16 @@ from ..modeling.backbones import load_tower_weights
 from ..utils.files import atomic_folder, write_json
 from .arguments import GeneratorArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
-from .classifier_ranking import NUM_RANKED, best_columns, classify
+from .classification_trainer import HashtagClassificationTrainer
+from .classifier_ranking import classify
 from .figures import metrics_of, summary_of, write_predictions
 from .pool_and_guidance import write_guidance
 from .run import TrainingRun
-from .shorts_trainer import ShortsTrainerMixin
+from .teachers import with_teacher
 from .weights import save_weights
 
 # The validation metric that decides which checkpoint is the best.
 METRIC = "f1"
-
-
-class HashtagClassificationTrainer(ShortsTrainerMixin, Trainer):
-    """`Trainer` for shorts that keeps the best of each row's logits alone: there may be many thousands."""
-
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        loss, logits, labels = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-        if prediction_loss_only:
-            return loss, None, None
-        # Metrics need the hashtags that are no label too and take them from the rows; but Trainer wants some labels.
-        return loss, best_columns(logits, self.model.config.objective, NUM_RANKED), labels.sum(dim=-1)
 
 
 def make_classifier(run: TrainingRun) -> GGMForHashtagClassification:
@@ -141,7 +131,8 @@ def make_trainer(
         predictions = hashtags_above(scores, hashtags[columns], threshold)
         return {**mean_metrics(exact_match_per_video(predictions, references)), "threshold": threshold}
 
-    trainer = HashtagClassificationTrainer(
+    trainer_class, teaching = with_teacher(run, "classifier", HashtagClassificationTrainer)
+    trainer = trainer_class(
         model,
         classifier_training_arguments(run),
         train_dataset=run.shorts.for_classifier("train"),
@@ -150,6 +141,7 @@ def make_trainer(
         eval_data_collator=collator,
         compute_metrics=compute_metrics,
         callbacks=[EvaluateLastStep(), KeepBestCheckpoints(1, METRIC)],
+        **teaching,
     )
     trainer.model_card_callback.facts = run.facts()
     return trainer

@@ -10,10 +10,12 @@ from ..errors import CheckpointError
 from ..hub_cards.training_curve import TRAINING_CURVE, write_training_curve
 from ..modeling import GGMForHashtagGeneration, InstructedForHashtagGeneration
 from ..modeling.backbones import load_tower_weights
+from ..processing.hashtag_tokens import hashtag_start_ids
 from ..utils.checkpoint_layout import CONFIGURATIONS
 from ..utils.files import atomic_folder
 from .arguments import GeneratorArguments, ModelArguments, set_scheduler_mode
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
+from .distillation import GGMDistillationTrainer, init_from_teacher, warn_if_far_behind
 from .ggm_trainer import GGMTrainer
 from .instructed import compose_instructed, instructed_collator
 from .instructed_trainer import InstructedTrainer
@@ -21,6 +23,7 @@ from .lora import make_adapter, save_adapter
 from .model_card_callback import note_published
 from .run import TrainingRun, remove
 from .run_records import TrainingRecord
+from .teachers import with_teacher
 from .weights import save_weights
 
 if TYPE_CHECKING:
@@ -60,10 +63,14 @@ def compose_generator(run: TrainingRun) -> GGMForHashtagGeneration | InstructedF
         "frame_position_embedding": arguments.frame_position_embedding,
         "patch_pooling": arguments.patch_pooling,
         "pointer_head": arguments.pointer_head,
+        "text_position_embedding": arguments.text_position_embedding,
+        "position_biased_input": arguments.position_biased_input,
         "fusion": arguments.fusion,
         "fusion_num_attention_heads": arguments.fusion_num_attention_heads,
         "fusion_dropout": arguments.fusion_dropout,
     }
+    if arguments.restart_positions:
+        overrides["position_restart_token_ids"] = hashtag_start_ids(run.shorts.processor.tokenizer)
     retriever = str(run.folders.retriever)
     from_retriever = arguments.vision_from_retriever and "video" in arguments.inputs
     if from_retriever and arguments.freeze_vision:
@@ -126,7 +133,12 @@ def make_trainer(
     keep_best = KeepBestCheckpoints(
         run.stage.num_best_checkpoints, arguments.metric_for_best_model, arguments.greater_is_better
     )
-    trainer = (InstructedTrainer if run.model.is_instructed else GGMTrainer)(
+    trainer_class, teaching = with_teacher(
+        run, "generator", InstructedTrainer if run.model.is_instructed else GGMTrainer
+    )
+    if run.distillation.init_from_teacher:
+        init_from_teacher(model, teaching["teacher"])
+    trainer = trainer_class(
         model,
         arguments,
         train_dataset=run.shorts.for_generator("train"),
@@ -134,6 +146,7 @@ def make_trainer(
         processing_class=run.shorts.processor,
         data_collator=generator_collator(run),
         callbacks=[EvaluateLastStep(), keep_best],
+        **teaching,
     )
     trainer.model_card_callback.facts = run.facts()
     return trainer
@@ -147,6 +160,8 @@ def train_generator(run: TrainingRun) -> None:
     model = make_generator(run)
     trainer = make_trainer(run, model, generator_training_arguments(run))
     trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.generator_run))
+    if run.distillation.teacher is not None:
+        compare_with_teacher(trainer)
     if run.process.is_main_process:
         best = run.best_generators()[0]
         with atomic_folder(run.folders.best) as folder:
@@ -162,6 +177,23 @@ def train_generator(run: TrainingRun) -> None:
         remove(run.folders.checkpoint / TRAINING_CURVE)
         publish_files(run.folders.best, run.folders.checkpoint)
     run.process.wait_for_everyone()
+
+
+def compare_with_teacher(trainer: GGMDistillationTrainer) -> None:
+    """Warns where the student has left its teacher far behind on the validation split."""
+    arguments = trainer.args
+    if not arguments.greater_is_better or trainer.state.best_metric is None:
+        return
+    of_teacher = GGMTrainer(
+        trainer.teacher,
+        arguments,
+        eval_dataset=trainer.eval_dataset,
+        processing_class=trainer.processing_class,
+        data_collator=trainer.data_collator,
+    )
+    metric = arguments.metric_for_best_model
+    metrics = of_teacher.evaluate()
+    warn_if_far_behind(metrics[f"eval_{metric.removeprefix('eval_')}"], trainer.state.best_metric, metric)
 
 
 def check_kind_of_result(run: TrainingRun) -> None:

@@ -22,6 +22,7 @@ from .arguments import (
 from .check_arguments import check_drop_last
 from .classifier import classifier_training_arguments, train_classifier
 from .decode_clips import prepare
+from .distillation_arguments import DistillationArguments
 from .evaluate import evaluate
 from .fit_base import fit_base
 from .fit_recommender import fit_recommender
@@ -69,6 +70,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
             StageArguments,
             LoraArguments,
             SourceArguments,
+            DistillationArguments,
         )
     )
     arguments = list(argv)

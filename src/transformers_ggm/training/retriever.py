@@ -18,7 +18,9 @@ from .model_card_callback import note_published
 from .retriever_trainer import RetrieverTrainer
 from .run import TrainingRun
 from .run_records import TrainingRecord
+from .teachers import with_teacher
 from .trainer_datasets import READ_BY
+from .training_arguments import CONTRASTIVE
 from .weights import save_weights
 
 
@@ -30,8 +32,11 @@ def make_retriever(run: TrainingRun) -> HashtagRetriever:
         return HashtagRetriever.from_pretrained(base_retriever(run), dtype=torch.float32)
     if run.scratch_config is not None:
         config = run.scratch_config.retriever_config(run.shorts.retriever_processor.tokenizer, query=query)
-        return HashtagRetriever(config)
-    return HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
+        retriever = HashtagRetriever(config)
+    else:
+        retriever = HashtagRetriever.from_backbone_pretrained(run.model.retriever, query=query)
+    retriever.config.max_inverse_temperature = run.retriever.retriever_max_inverse_temperature
+    return retriever
 
 
 def check_query(run: TrainingRun, folder: Path) -> None:
@@ -76,6 +81,8 @@ def retriever_training_arguments(run: TrainingRun) -> GeneratorArguments:
     arguments.greater_is_better = False
     arguments.save_total_limit = 1
     arguments.push_to_hub = False
+    for name in CONTRASTIVE:
+        setattr(arguments, name, getattr(run.retriever, f"retriever_{name}"))
     set_scheduler_mode(arguments)
     return arguments
 
@@ -102,7 +109,8 @@ def train_retriever(run: TrainingRun) -> None:
     global_batch = len(splits["train"]) // run.process.num_processes
     arguments.per_device_train_batch_size = min(arguments.per_device_train_batch_size, global_batch)
     processor = run.shorts.retriever_processor
-    trainer = RetrieverTrainer(
+    trainer_class, teaching = with_teacher(run, "retriever", RetrieverTrainer)
+    trainer = trainer_class(
         model,
         arguments,
         train_dataset=splits["train"],
@@ -117,6 +125,7 @@ def train_retriever(run: TrainingRun) -> None:
             seed=run.training.seed,
         ),
         callbacks=[EvaluateLastStep()],
+        **teaching,
     )
     trainer.model_card_callback.facts = run.facts()
     trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.retriever_run))

@@ -1,18 +1,24 @@
 """The retriever's trainer: a dataset of shorts in, a model that knows which hashtags lie near a clip out."""
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging
 
 from ..data import DataCollatorForHashtagRetrieval
 from ..data.collator import is_true_of
+from ..data.negative_hashtags import CompositionalNegatives, MinedNegatives
 from ..errors import ArgumentError
-from ..modeling import HashtagRetriever, hashtag_contrastive_loss
+from ..modeling import HashtagContrastiveLoss, HashtagRetriever
+from ..modeling.contrastive_loss import propensity_weights
 from ..processing import HashtagRetrieverProcessor
+from ..processing.hashtag_fields import read_hashtags
+from ..retrieval import HashtagPool
+from .guidance import retrieve
 from .run_records import TrainingRecord
 from .shorts_trainer import ShortsTrainerMixin, changed
 from .trainer_datasets import retriever_rows
@@ -84,7 +90,7 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
             raise ArgumentError("`processing_class` is missing: give the model's `HashtagRetrieverProcessor`.")
         if data_collator is None:
             data_collator = DataCollatorForHashtagRetrieval(processing_class, query=model.config.query, seed=args.seed)
-        eval_data_collator = replace(data_collator, frames_per_clip=0)
+        eval_data_collator = replace(data_collator, frames_per_clip=0, negatives=None)
         eval_data_collator.set_epoch(0)  # the same pairs in every validation, so that the losses can be compared
         super().__init__(
             model,
@@ -96,6 +102,31 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
             processing_class=processing_class,
             **kwargs,
         )
+        self.loss = HashtagContrastiveLoss(
+            decoupled=getattr(args, "decoupled_loss", False),
+            false_negative_power=getattr(args, "false_negative_power", 0.0),
+            negative_margin=getattr(args, "negative_margin", None),
+            matryoshka_dims=tuple(getattr(args, "matryoshka_dims", None) or ()),
+        )
+        self.propensity_power = getattr(args, "propensity_power", 0.0)
+        if self.train_dataset is not None:
+            self._set_negatives(getattr(args, "negatives", "batch"))
+
+    def _set_negatives(self, kind: str) -> None:
+        """Has the collator of training draw further negatives, and count hashtags where their loss goes by that."""
+        if kind == "batch" and not self.propensity_power:
+            return
+        counts = hashtag_counts(self.train_dataset)
+        collator = self.data_collator
+        if collator.counts is None:
+            collator.counts = counts
+        if kind == "compositional":
+            collator.negatives = CompositionalNegatives(list(counts))
+        elif kind == "mined":
+            collator.negatives = MinedNegatives(list(counts), len(self.train_dataset))
+            self.add_callback(MineNegatives(self, collator.negatives))
+        if kind != "batch":
+            collator.num_negatives = self.args.num_negatives
 
     def _rows_of(self, dataset: Any, name: str | None) -> Any:
         return retriever_rows(dataset, self.data_collator.processor, self.data_collator.query, name)
@@ -138,21 +169,61 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hashtag_ids, true_hashtag_ids = inputs.pop("hashtag_ids"), inputs.pop("true_hashtag_ids")
+        counts = inputs.pop("hashtag_counts", None)
         outputs = model(**inputs)
         video_embeds, hashtag_embeds = outputs.video_embeds, outputs.hashtag_embeds
         if model.training and self.args.world_size > 1:
+            num_pairs = len(video_embeds)
             video_embeds = gather_with_gradients(video_embeds, self.accelerator)
-            hashtag_embeds = gather_with_gradients(hashtag_embeds, self.accelerator)
-            hashtag_ids = self.accelerator.gather(hashtag_ids)
+            # The pairs of all processes come before the further negatives of any.
+            parts = (hashtag_embeds[:num_pairs], hashtag_embeds[num_pairs:])
+            hashtag_embeds = torch.cat([gather_with_gradients(part, self.accelerator) for part in parts if len(part)])
+            ids = (hashtag_ids[:num_pairs], hashtag_ids[num_pairs:])
+            hashtag_ids = torch.cat([self.accelerator.gather(part) for part in ids if len(part)])
             true_hashtag_ids = self.accelerator.gather(true_hashtag_ids)
+            counts = None if counts is None else self.accelerator.gather(counts)
         is_true = is_true_of(hashtag_ids, true_hashtag_ids)
-        loss = hashtag_contrastive_loss(video_embeds, hashtag_embeds, outputs.logit_scale, is_true)
+        is_weighed = model.training and self.propensity_power and counts is not None
+        weights = propensity_weights(counts, self.propensity_power) if is_weighed else None
+        loss = self.loss(video_embeds, hashtag_embeds, outputs.logit_scale, is_true, weights)
         return (loss, outputs) if return_outputs else loss
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         with torch.no_grad():
             loss = self.compute_loss(model, self._prepare_inputs(inputs))
         return loss.detach(), None, None
+
+
+def hashtag_counts(rows: Any) -> Counter[str]:
+    """How often the rows of a training use each hashtag."""
+    columns = getattr(rows, "dataset", rows)
+    hashtags = columns["hashtags"] if hasattr(columns, "column_names") else [row["hashtags"] for row in columns]
+    return Counter(tag for row in hashtags for tag in read_hashtags(row).hashtags)
+
+
+class MineNegatives(TrainerCallback):
+    """
+    Finds for each row of the training the hashtags that the retriever, as it is when an epoch begins, takes for the
+    nearest.
+
+    Args:
+        trainer ([`RetrieverTrainer`]), negatives ([`MinedNegatives`]): whose they are.
+    """
+
+    def __init__(self, trainer: RetrieverTrainer, negatives: MinedNegatives):
+        self.trainer, self.negatives = trainer, negatives
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        model = self.trainer.accelerator.unwrap_model(self.trainer.model)
+        was_training = model.training
+        processor = self.trainer.processing_class
+        pool = HashtagPool.build(self.negatives.hashtags, model, processor, progress_bar=False)
+        found = retrieve(
+            self.trainer.train_dataset, model.eval(), processor, pool, k=50,
+            batch_size=args.per_device_eval_batch_size, description="Mining negatives",
+        )  # fmt: skip
+        self.negatives.mined(found)
+        model.train(was_training)
 
 
 def gather_with_gradients(vectors: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from accelerate import PartialState
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, logging
 
+from ..errors import ArgumentError
 from ..processing.modalities import check_hearing
 from .arguments import (
     ClassifierArguments,
@@ -31,6 +32,7 @@ from .base_checkpoints import (
     has_retriever,
 )
 from .callbacks import best_checkpoints
+from .distillation_arguments import DistillationArguments
 from .from_scratch import ScratchConfig
 from .run_data import RunData
 from .run_folders import RunFolders
@@ -48,7 +50,8 @@ class TrainingRun:
     Args:
         model ([`ModelArguments`]), data ([`DataArguments`]), retriever ([`RetrieverArguments`]),
         classifier ([`ClassifierArguments`]), training ([`GeneratorArguments`]), stage ([`StageArguments`]),
-        lora ([`LoraArguments`]), source ([`SourceArguments`]): what it was asked for.
+        lora ([`LoraArguments`]), source ([`SourceArguments`]), distillation ([`DistillationArguments`]): what it was
+        asked for.
 
     Attributes:
         folders ([`~transformers_ggm.training.run_folders.RunFolders`]): where it keeps what it makes.
@@ -66,10 +69,12 @@ class TrainingRun:
     stage: StageArguments
     lora: LoraArguments
     source: SourceArguments = field(default_factory=SourceArguments)
+    distillation: DistillationArguments = field(default_factory=DistillationArguments)
 
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
         check_lora(self.lora, self.model)
+        check_teacher(self)
         if self.fits_base:
             self.stage.stages = base_stages(self.stage.stages)
             check_recommends(self.lora.base_checkpoint)
@@ -146,6 +151,7 @@ class TrainingRun:
             "stage": asdict(self.stage),
             "lora": asdict(self.lora),
             "source": asdict(self.source),
+            "distillation": asdict(self.distillation),
             "num_processes": self.process.num_processes,
             "versions": package_versions(with_peft=self.lora.use_lora),
             "left_out": self.shorts.left_out,
@@ -202,3 +208,17 @@ def remove(path: Path | None) -> None:
     """Removes a file or folder, if it is there."""
     if path is not None and path.exists():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def check_teacher(run: TrainingRun) -> None:
+    """
+    Raises:
+        ArgumentError: there is a teacher, but what is trained cannot have one.
+    """
+    if run.distillation.teacher is None:
+        return
+    if run.model.is_instructed or run.lora.use_lora or run.lora.base_checkpoint is not None:
+        raise ArgumentError(
+            "`teacher` teaches a new GGM, retriever or classifier: leave it out with --generator instructed,"
+            " --use_lora true and --base_checkpoint."
+        )

@@ -1,11 +1,20 @@
 """The arguments of the trainers: transformers' own, with the defaults of the paper."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from transformers import Seq2SeqTrainingArguments, TrainingArguments
 
+from ..errors import ArgumentError
 from ..hub_cards.results import METRICS
 from .check_arguments import REFUSED_BY_TRAINERS, check_numbers, check_refused
+
+NEGATIVES = ("batch", "mined", "compositional")
+# Switches of the retriever's loss.
+CONTRASTIVE = (
+    "decoupled_loss", "propensity_power", "false_negative_power", "negatives", "num_negatives", "negative_margin",
+    "matryoshka_dims",
+)  # fmt: skip
 
 
 @dataclass
@@ -80,6 +89,13 @@ class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
             the others of its batch, so that no batch may be larger than the training data.
         warmup_steps (`float`, *optional*, defaults to 20): steps of linear warm-up.
         weight_decay (`float`, *optional*, defaults to 0.01).
+        decoupled_loss (`bool`, *optional*, defaults to `False`), false_negative_power (`float`, *optional*, defaults
+            to 0.0), negative_margin (`float`, *optional*), matryoshka_dims (`list[int]`, *optional*): see
+            [`HashtagContrastiveLoss`].
+        propensity_power (`float`, *optional*, defaults to 0.0): see [`propensity_weights`].
+        negatives (`str`, *optional*, defaults to `"batch"`): `"mined"` adds hashtags that the retriever, as it is when
+            an epoch begins, finds near to each row; `"compositional"` those that share a word with one of the row's.
+        num_negatives (`int`, *optional*, defaults to 1): so many of them for each pair.
         metric_for_best_model (`str`, *optional*, defaults to `"loss"`): the metric by which `load_best_model_at_end`
             chooses.
 
@@ -102,4 +118,43 @@ class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
     per_device_train_batch_size: int = field(default=64, metadata={"help": "Pairs per process."})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "Pairs per process in evaluation."})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay."})
+    decoupled_loss: bool = field(default=False, metadata={"help": "Leave the positive out of the loss's denominator."})
+    propensity_power: float = field(
+        default=0.0, metadata={"help": "A pair counts its hashtag's uses to the power of minus this."}
+    )
+    false_negative_power: float = field(
+        default=0.0, metadata={"help": "How fast negatives count less that lie near a true hashtag."}
+    )
+    negatives: str = field(
+        default="batch",
+        metadata={"help": f"Negatives beside those of the batch: {', '.join(NEGATIVES)}; 'batch' has none."},
+    )
+    num_negatives: int = field(default=1, metadata={"help": "So many of them for each pair."})
+    negative_margin: float | None = field(
+        default=None, metadata={"help": "Leave out those nearer than the positive's cosine less this."}
+    )
+    matryoshka_dims: list[int] | None = field(
+        default=None, metadata={"help": "Numbers of a vector that are to be a vector of their own."}
+    )
     metric_for_best_model: str = field(default="loss", metadata={"help": "Validation metric that decides."})
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_contrastive(self)
+
+
+def check_contrastive(arguments: Any, prefix: str = "") -> None:
+    """
+    Raises:
+        ArgumentError: a switch of the retriever's loss, whose names begin with `prefix`, cannot be used.
+    """
+    values = {name: getattr(arguments, f"{prefix}{name}") for name in CONTRASTIVE}
+    if values["negatives"] not in NEGATIVES:
+        raise ArgumentError(f"`{prefix}negatives` is {values['negatives']!r}; choose from {NEGATIVES}.")
+    if values["num_negatives"] < 1:
+        raise ArgumentError(f"`{prefix}num_negatives` is {values['num_negatives']}, but must be 1 or more.")
+    for name in ("propensity_power", "false_negative_power"):
+        if not 0 <= values[name] < float("inf"):
+            raise ArgumentError(f"`{prefix}{name}` is {values[name]}, but must be 0 or more.")
+    if values["negative_margin"] is not None and values["negatives"] == "batch":
+        raise ArgumentError(f"`{prefix}negative_margin` is of further negatives: choose some by `{prefix}negatives`.")

@@ -1,0 +1,112 @@
+"""Hashtags that a row's retriever is to tell from the row's own: those it takes for near, or those of like words."""
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..utils.hashtag_words import split_hashtag
+
+
+class MinedNegatives:
+    """
+    The hashtags that a retriever found nearest to each row, mined anew for each epoch. Processes of a data loader see
+    what is mined later, too.
+
+    Args:
+        hashtags (`Sequence[str]`): all that there are, each one once.
+        num_rows (`int`): of the dataset.
+        k (`int`, *optional*, defaults to 50): how many are kept of a row.
+
+    Example:
+
+    ```python
+    >>> import random
+    >>> from transformers_ggm.data.negative_hashtags import MinedNegatives
+
+    >>> negatives = MinedNegatives(["snow", "ski", "lake"], num_rows=1, k=2)
+    >>> negatives.mined([["snow", "ski"]])
+    >>> negatives.draw({"index": 0, "hashtags": ["snow"]}, random.Random(0), 1)
+    ['ski']
+
+    ```
+    """
+
+    def __init__(self, hashtags: Sequence[str], num_rows: int, k: int = 50):
+        self.hashtags = list(hashtags)
+        self._places = {tag: place for place, tag in enumerate(self.hashtags)}
+        self._table = torch.full((num_rows, k), -1, dtype=torch.int64).share_memory_()
+
+    def mined(self, found: Sequence[Sequence[str]]) -> None:
+        """Takes in what was found for each row, nearest first."""
+        places = torch.full_like(self._table, -1)
+        for row, tags in enumerate(found):
+            known = [self._places[tag] for tag in tags[: places.shape[1]]]
+            places[row, : len(known)] = torch.tensor(known, dtype=torch.int64)
+        self._table.copy_(places)
+
+    def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
+        """
+        Some of what was found for a row, without its own hashtags; where that is too little, any others.
+
+        Args:
+            row (`Mapping[str, Any]`): with `index` and `hashtags`.
+            generator (`random.Random`), count (`int`).
+        """
+        near = [self.hashtags[place] for place in self._table[row["index"]].tolist() if place >= 0]
+        return drawn(near, self.hashtags, row["hashtags"], generator, count)
+
+
+class CompositionalNegatives:
+    """
+    Hashtags that share a word with one of the row's: "bluesquare" for "redsquare" (after Yuksekgonul et al., ICLR
+    2023).
+
+    Args:
+        hashtags (`Sequence[str]`): all that there are, each one once.
+
+    Example:
+
+    ```python
+    >>> import random
+    >>> from transformers_ggm.data.negative_hashtags import CompositionalNegatives
+
+    >>> negatives = CompositionalNegatives(["redsquare", "bluesquare", "lake"])
+    >>> negatives.draw({"hashtags": ["redsquare"]}, random.Random(0), 1)
+    ['bluesquare']
+
+    ```
+    """
+
+    def __init__(self, hashtags: Sequence[str]):
+        self.hashtags = list(hashtags)
+        self._words = {tag: split_hashtag(tag) for tag in self.hashtags}
+        self._of_word = defaultdict(list)
+        for tag, words in self._words.items():
+            for word in dict.fromkeys(words):
+                self._of_word[word].append(tag)
+
+    def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
+        """As [`MinedNegatives.draw`]; the row needs no `index`."""
+        words = {word for tag in row["hashtags"] for word in self._words.get(tag) or split_hashtag(tag)}
+        alike = dict.fromkeys(tag for word in sorted(words) for tag in self._of_word.get(word, ()))
+        return drawn(list(alike), self.hashtags, row["hashtags"], generator, count)
+
+
+def drawn(
+    wanted: Sequence[str], others: Sequence[str], own: Sequence[str], generator: random.Random, count: int
+) -> list[str]:
+    """
+    `count` of the `wanted` hashtags, each one once, and where there are too few of them of the `others`, without a
+    row's own; fewer where there are not so many at all.
+    """
+    left_out = set(own)
+    wanted = [tag for tag in wanted if tag not in left_out]
+    chosen = generator.sample(wanted, min(count, len(wanted)))
+    left_out.update(chosen)
+    if len(chosen) < count:
+        rest = [tag for tag in others if tag not in left_out]
+        chosen += generator.sample(rest, min(count - len(chosen), len(rest)))
+    return chosen

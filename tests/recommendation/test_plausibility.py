@@ -1,0 +1,170 @@
+"""Pseudo-log-likelihoods of hashtags, against one forward pass after another."""
+
+from itertools import chain
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification, PreTrainedTokenizerFast
+
+from transformers_ggm.errors import CheckpointError, InputError
+from transformers_ggm.recommendation.plausibility import (
+    DistilledPlausibilityScorer,
+    PlausibilityScorer,
+    best_weight,
+    distill_plausibility,
+    rerank,
+)
+from transformers_ggm.utils.hashtag_words import split_hashtag
+
+TEXTS = ["the first snow in toronto", "we went to the lake", "winter wonderland", "my dog ran", "christmas time"]
+TAGS = ["firstsnow", "winterwonderland", "lakelife", "christmastime", "dog"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+NAMES = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL))
+pytest.importorskip("wordfreq")
+
+
+def word_pieces():
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=60, special_tokens=SPECIAL))
+    return tokenizer
+
+
+def bytes_of_words():
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=SPECIAL, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return tokenizer
+
+
+def make_tokenizer(kind):
+    tokenizer = {"word pieces": word_pieces, "bytes": bytes_of_words}[kind]()
+    ids = [(name, tokenizer.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
+    tokenizer.post_processor = processors.BertProcessing(*ids)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **NAMES)
+
+
+def config_of(tokenizer, **kwargs):
+    kwargs = {"initializer_range": 0.5, **kwargs}
+    return BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=64, **kwargs,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["word pieces", "bytes"])
+def scorer(request):
+    tokenizer = make_tokenizer(request.param)
+    torch.manual_seed(0)
+    return PlausibilityScorer(BertForMaskedLM(config_of(tokenizer)), tokenizer, batch_size=7)
+
+
+@torch.no_grad()
+def one_after_another(scorer, description, hashtag):
+    """PLL-word-l2r of a hashtag's words, written out."""
+    tokenizer, words = scorer.tokenizer, split_hashtag(hashtag)
+    prefix = description
+    pieces = [tokenizer(prefix, add_special_tokens=False).input_ids]
+    for word in words:
+        spaced = word if not prefix else f" {word}"
+        pieces.append(tokenizer(spaced, add_special_tokens=False).input_ids)
+        prefix = "there is something"
+    ids = [tokenizer.cls_token_id, *chain(*pieces), tokenizer.sep_token_id]
+    total, place = 0.0, 1 + len(pieces[0])
+    for piece in pieces[1:]:
+        for first in range(len(piece)):
+            masked = list(ids)
+            masked[place + first : place + len(piece)] = [tokenizer.mask_token_id] * (len(piece) - first)
+            logits = scorer.model(torch.tensor([masked])).logits[0, place + first]
+            total += float(logits.log_softmax(-1)[piece[first]])
+        place += len(piece)
+    return total / len(words)
+
+
+@settings(max_examples=15, deadline=None)
+@given(description=st.sampled_from(["", *TEXTS]), tags=st.lists(st.sampled_from(TAGS), min_size=1, max_size=4))
+def test_is_the_likelihood_of_the_words(scorer, description, tags):
+    """Would fail if later tokens of a word were seen, tokens of another hashtag or of padding counted, or none did."""
+    (found,) = scorer.score([description], [tags])
+    assert found == pytest.approx([one_after_another(scorer, description, tag) for tag in tags], rel=1e-4)
+
+
+def test_rows_alone_and_together(scorer):
+    """Would fail if a row's scores depended on the rows beside it, or came back in another order."""
+    rows = [TAGS, [], TAGS[1:2], TAGS[::-1]]
+    together = scorer.score(TEXTS[:4], rows)
+    for text, row, found in zip(TEXTS, rows, together):
+        assert found == pytest.approx([scorer.score([text], [[tag]])[0][0] for tag in row], rel=1e-4)
+
+
+def test_padding_on_the_left():
+    """Would fail if places were counted from the left of what is padded there."""
+    torch.manual_seed(0)
+    tokenizer, found = make_tokenizer("word pieces"), []
+    model = BertForMaskedLM(config_of(tokenizer))
+    with torch.no_grad():
+        model.bert.embeddings.position_embeddings.weight.zero_()
+    for tokenizer.padding_side in ("right", "left"):
+        found.append(PlausibilityScorer(model, tokenizer).score(TEXTS[:2], [TAGS, TAGS]))
+    assert list(chain(*found[1])) == pytest.approx(list(chain(*found[0])), rel=1e-4)
+
+
+def test_long_descriptions_are_cut_and_not_the_hashtag(scorer):
+    """Would fail if a long description left no place for the hashtag, or went past what the model reads."""
+    short = PlausibilityScorer(scorer.model, scorer.tokenizer, max_length=16)
+    sentence = short._sentence(" ".join(TEXTS * 20), "winterwonderland")
+    assert len(sentence.ids) <= 18 and len(sentence.words) == 2 and all(sentence.words)
+    assert sorted(chain(*sentence.words))[-1] == len(sentence.ids) - 2  # the last token but the one that ends it
+
+
+def test_one_pass_learns_the_scores(scorer, tmp_path):
+    """Would fail if the distilled scorer read other tokens than the hashtag's, or was lost in saving."""
+    torch.manual_seed(0)
+    student = DistilledPlausibilityScorer(
+        BertForTokenClassification(config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02)),
+        scorer.tokenizer,
+        batch_size=5,
+    )
+    losses = distill_plausibility(scorer, student, TEXTS, [TAGS] * 5, num_epochs=60, learning_rate=3e-3)
+    taught, found = (torch.tensor(list(chain(*each.score(TEXTS, [TAGS] * 5)))) for each in (scorer, student))
+    assert losses[-1] < losses[0] / 5
+    assert float(torch.corrcoef(torch.stack([taught, found]))[0, 1]) > 0.95
+    student.save_pretrained(tmp_path)
+    again = DistilledPlausibilityScorer.from_pretrained(tmp_path)
+    assert again.score(TEXTS[:1], [TAGS])[0] == pytest.approx(student.score(TEXTS[:1], [TAGS])[0], abs=1e-5)
+
+
+def test_saved_scorers_come_back(scorer, tmp_path):
+    """Would fail if the model or its tokens were others after loading."""
+    scorer.save_pretrained(tmp_path)
+    again = PlausibilityScorer.from_pretrained(tmp_path)
+    assert again.score(TEXTS[:1], [TAGS])[0] == pytest.approx(scorer.score(TEXTS[:1], [TAGS])[0], rel=1e-4)
+
+
+def test_weight_is_the_one_that_helps():
+    """Would fail if the order were taken the other way round, or a weight that changes nothing were not the least."""
+    scores, plausible = [[0.5, 0.3], [0.4, 0.3]], [[-6.0, -1.0], [-3.0, -1.0]]
+    assert best_weight(scores, plausible, [[False, True], [False, True]]) == 0.15
+    assert best_weight(scores, plausible, [[True, False], [True, False]]) == 0.0
+    assert rerank(scores, plausible, 0.0)[0] == pytest.approx([-0.6931, -1.2040], abs=1e-4)
+
+
+def test_models_that_cannot_tell(tmp_path):
+    """Would fail if a tokenizer without a mask, a missing folder or a batch of nothing ended in an error of others."""
+    tokenizer = make_tokenizer("word pieces")
+    model = BertForMaskedLM(config_of(tokenizer))
+    with pytest.raises(InputError, match="batch_size=0"):
+        PlausibilityScorer(model, tokenizer, batch_size=0)
+    with pytest.raises(CheckpointError, match="nowhere"):
+        PlausibilityScorer.from_pretrained(tmp_path / "nowhere")
+    tokenizer.mask_token = None
+    with pytest.raises(CheckpointError, match="no mask"):
+        PlausibilityScorer(model, tokenizer)
+    assert PlausibilityScorer(model, make_tokenizer("word pieces")).score([], []) == []
