@@ -27,7 +27,8 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
             `generate`, with the true answers apart as `labels`, padded on the right. Without it a row is prompt and
             answer.
 
-    All other arguments are those of [`DataCollatorForHashtagGeneration`].
+    All other arguments are those of [`DataCollatorForHashtagGeneration`]. Rows may have `examples`, too: similar
+    posts, the most similar last, each a `dict` with `text` and `hashtags`.
 
     Returns, when called with a list of rows, a `BatchFeature` with the keys of
     `InstructedForHashtagGeneration.forward`.
@@ -48,6 +49,9 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
         }
         for name in ("transcript", "screen_text", "language"):
             columns[name] = [row.get(name) for row in rows]
+        columns["examples"] = [
+            [(post["text"], post["hashtags"]) for post in row.get("examples") or ()] for row in rows
+        ]
         if not self.answers_apart and (self.training or any(hashtags)):
             return self.processor(**columns, hashtags=hashtags)
         batch = self.processor(**columns)

@@ -10,13 +10,14 @@ from ..errors import DatasetError
 from ..retrieval.post_files import INDEX_FILE
 from ..utils.files import write_json
 from .run import TrainingRun
+from .run_folders import EXAMPLES_FILE
 from .source_arguments import SourceArguments
 
 RECORD = "made_from.json"
 # Stages whose output depends on the arguments that choose the sources, and on which of them.
 OF_SOURCES: dict[str, Callable[[SourceArguments], Any]] = {
-    "posts": lambda source: source.text_encoder,
-    "guidance": lambda source: [source.retrieving, source.neighbours],
+    "posts": lambda source: [source.text_encoder, source.num_examples > 0],
+    "guidance": lambda source: [source.retrieving, source.neighbours, source.num_examples],
     "ranker": lambda source: [source.sources, source.neighbours, source.ranker_hidden_size],
 }
 
@@ -76,8 +77,10 @@ def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     elif stage == "guidance":
         parts["hashtag pool"] = [run.folders.pool / "pool.json"]
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
-    elif stage == "generator" and run.model.num_guidance:
-        parts["guidance"] = [run.folders.guidance / f"{split}.json" for split in ("train", "validation")]
+    elif stage == "generator":
+        names = ["{}.json"] * bool(run.model.num_guidance) + [EXAMPLES_FILE] * bool(run.source.num_examples)
+        splits = ("train", "validation")
+        parts["guidance"] = [run.folders.guidance / name.format(split) for name in names for split in splits]
     elif stage == "ranker":
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
         parts["classifier"] = _weights(run.folders.classifier)

@@ -35,7 +35,7 @@ from .from_scratch import ScratchConfig
 from .run_data import RunData
 from .run_folders import RunFolders
 from .run_records import package_versions
-from .source_arguments import SourceArguments, check_sources
+from .source_arguments import SourceArguments, check_examples, check_sources
 
 logger = logging.get_logger(__name__)
 
@@ -85,8 +85,12 @@ class TrainingRun:
             if self.stage.stages is None:
                 self.stage.stages = self.source.stages(self.sees_as_retriever)
             check_sources(self.source, self.stage.stages, self.model.num_guidance)
+        guiding_base = self.lora.base_checkpoint if self.guides_by_base else None
+        check_examples(self.source, self.model.is_instructed, guiding_base)
         self.folders = RunFolders(Path(self.training.output_dir))
-        self.shorts = RunData(self.folders, self.data, self.model, self.retriever, self.classifier)
+        self.shorts = RunData(
+            self.folders, self.data, self.model, self.retriever, self.classifier, self.source.num_examples
+        )
 
     @property
     def fits_base(self) -> bool:
