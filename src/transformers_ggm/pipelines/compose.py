@@ -31,7 +31,7 @@ from ..processing import (
     HashtagRetrieverProcessor,
     InstructedProcessor,
 )
-from ..processing.hashtags import normalize_hashtag
+from ..processing.hashtags import normalize_hashtag, remove_hashtags
 from ..recommendation import (
     CandidateSource,
     FrequentSource,
@@ -199,9 +199,11 @@ class KnownHashtags:
 
 
 def _posts(source: str) -> list[dict[str, Any]]:
+    """Tagged posts; their descriptions without hashtags, as clips are searched by."""
     splits = open_shorts(source)
     chosen = [splits["train"]] if "train" in splits else splits.values()
-    return [post for split in chosen for post in split.rows()]
+    posts = (post for split in chosen for post in split.rows())
+    return [{**post, "description": remove_hashtags(post["description"])} for post in posts]
 
 
 def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
