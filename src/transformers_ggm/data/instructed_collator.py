@@ -32,6 +32,22 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
 
     Returns, when called with a list of rows, a `BatchFeature` with the keys of
     `InstructedForHashtagGeneration.forward`.
+
+    Example:
+
+    ```python
+    >>> from transformers import AutoTokenizer
+    >>> from transformers_ggm import (
+    ...     DEMO_CHECKPOINT, DataCollatorForInstructedGeneration, GGMVideoProcessor, InstructedProcessor
+    ... )
+
+    >>> processor = InstructedProcessor(GGMVideoProcessor(), AutoTokenizer.from_pretrained(DEMO_CHECKPOINT))
+    >>> collator = DataCollatorForInstructedGeneration(processor, inputs=["text"])
+    >>> row = {"index": 0, "description": "first snow", "frames": None, "hashtags": ["snow"], "guidance": ["winter"]}
+    >>> sorted(collator([row]))
+    ['attention_mask', 'input_ids', 'labels']
+
+    ```
     """
 
     processor: InstructedProcessor = None
