@@ -50,6 +50,7 @@ from ..retrieval.pool_files import POOL_FILE
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder, check_output_folder
 from ..utils.hashtag_words import shows_words
+from ..utils.hub_commits import is_hub_id
 
 
 @dataclass(frozen=True)
@@ -208,8 +209,13 @@ def _posts(source: str) -> list[dict[str, Any]]:
 
 def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
     if source is None:
-        return Counter(tag for post in posts or () for tag in post["hashtags"])
+        counts = Counter(tag for post in posts or () for tag in post["hashtags"])
+        if not counts:
+            raise InputError("no post has a hashtag: give other `posts`, or a list (--hashtags).")
+        return counts
     is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
+    if not (is_pool or source == STARTER or Path(source).exists() or is_hub_id(source)):
+        raise InputError(f"`hashtags` {source} is no file, no folder, no Hub id and not `{STARTER}`.")
     if is_pool or not (source == STARTER or Path(source).exists()):
         pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))
         return dict(zip(pool.hashtags, pool.counts))
