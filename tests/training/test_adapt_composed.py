@@ -120,7 +120,7 @@ def test_what_cannot_be_adapted(given, data_dir, tmp_path):
         parse_arguments(command_line(**{**arguments, "base_checkpoint": words}))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param("ggm", marks=pytest.mark.slow), "instructed"])
 def test_the_whole_generator_of_a_starter(given, data_dir, tmp_path, kind):
     """Would fail if all of a composed generator could not be trained on, were guided otherwise than by the base, left
     parts of the starter behind, or had the card of another kind of model."""

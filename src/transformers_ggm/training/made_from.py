@@ -78,9 +78,7 @@ def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
         parts["hashtag pool"] = [run.folders.pool / "pool.json"]
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
     elif stage == "generator":
-        names = ["{}.json"] * bool(run.model.num_guidance) + [EXAMPLES_FILE] * bool(run.source.num_examples)
-        splits = ("train", "validation")
-        parts["guidance"] = [run.folders.guidance / name.format(split) for name in names for split in splits]
+        parts["guidance"] = _retrieved(run, "train", "validation")
     elif stage == "ranker":
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
         parts["classifier"] = _weights(run.folders.classifier)
@@ -89,14 +87,19 @@ def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     elif stage == "evaluate":
         parts["generator"] = _weights(run.folders.checkpoint)
         parts["ranker"] = _weights(run.folders.ranker)
-        if run.model.num_guidance:
-            parts["guidance"] = [run.folders.guidance / "test.json"]
+        parts["guidance"] = _retrieved(run, "test")
     there = {name: files for name, files in parts.items() if files and all(file.is_file() for file in files)}
     stamps = {"data": run.shorts.stamp, **{name: _stamp(files) for name, files in there.items()}}
     if stage in OF_SOURCES:
         chosen = OF_SOURCES[stage](run.source)
         stamps["choice of sources"] = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
     return stamps
+
+
+def _retrieved(run: TrainingRun, *splits: str) -> list[Path]:
+    """What the generator is shown with the rows of some splits."""
+    names = ["{}.json"] * bool(run.model.num_guidance) + [EXAMPLES_FILE] * bool(run.source.num_examples)
+    return [run.folders.guidance / name.format(split) for name in names for split in splits]
 
 
 def _weights(folder: Path) -> list[Path]:
