@@ -26,8 +26,14 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 
-from transformers_ggm import GGMTrainingArguments, InstructedForHashtagGeneration, InstructedProcessor, PostIndex
-from transformers_ggm.data.instructed_collator import DataCollatorForInstructedGeneration
+from transformers_ggm import (
+    DataCollatorForInstructedGeneration,
+    GGMTrainingArguments,
+    InstructedForHashtagGeneration,
+    InstructedProcessor,
+    InstructedTrainer,
+    PostIndex,
+)
 from transformers_ggm.evaluation import bootstrap_intervals, hashtag_metrics_per_video, paired_test
 from transformers_ggm.generation.instructed_writing import instructed_hashtags
 from transformers_ggm.recommendation import (
@@ -39,7 +45,6 @@ from transformers_ggm.recommendation import (
     gather_candidates,
     reciprocal_rank_fusion,
 )
-from transformers_ggm.training.instructed_trainer import InstructedTrainer
 
 WAYS = ("plain", "guided", "examples", "guided+examples")
 # A model that is asked for one hashtag has nothing to be sure or unsure of.

@@ -15,9 +15,9 @@ from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
-    "tag", "prepare", "train", "serve", "render-shorts", "experiments", "demo", "pool show", "pool build", "pool add",
-    "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export", "pool import",
-    "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
+    "tag", "prepare", "train", "compose", "serve", "render-shorts", "experiments", "demo", "pool show", "pool build",
+    "pool add", "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export",
+    "pool import", "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
 ]  # fmt: skip
 
 

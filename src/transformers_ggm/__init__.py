@@ -1,6 +1,6 @@
 """Hashtags for short videos: the Guided Generative Model (GGM, Yu et al., ACL 2023) for transformers."""
 
-from .data import DataCollatorForHashtagGeneration, load_shorts
+from .data import DataCollatorForHashtagGeneration, DataCollatorForInstructedGeneration, load_shorts
 from .errors import MediaError
 from .hub import push_checkpoint_to_hub, save_remote_code
 from .modeling import (
@@ -32,6 +32,7 @@ from .retrieval import HashtagPool, PostIndex
 from .training import (
     GGMTrainer,
     GGMTrainingArguments,
+    InstructedTrainer,
     RetrieverTrainer,
     RetrieverTrainingArguments,
     add_guidance,
@@ -42,6 +43,7 @@ __all__ = [
     "Candidate",
     "CandidateSource",
     "DataCollatorForHashtagGeneration",
+    "DataCollatorForInstructedGeneration",
     "GGMConfig",
     "GGMForHashtagClassification",
     "GGMForHashtagGeneration",
@@ -62,6 +64,7 @@ __all__ = [
     "InstructedConfig",
     "InstructedForHashtagGeneration",
     "InstructedProcessor",
+    "InstructedTrainer",
     "MediaError",
     "PostIndex",
     "RetrieverTrainer",

@@ -37,6 +37,12 @@ def test_tables_with_counts(tmp_path, suffix):
     assert read_hashtag_list(file) == {"FirstSnow": 10, "lake": 2}
 
 
+def test_counts_of_programs_that_know_gaps(tmp_path):
+    """Would fail if counts as pandas writes them beside gaps, or spaces around them, were no numbers."""
+    (tmp_path / "tags.csv").write_text("hashtag,count\n snow , 3.0 \n#lake,0\n")
+    assert read_hashtag_list(tmp_path / "tags.csv") == {"snow": 3, "#lake": 0}
+
+
 def test_posts(tmp_path):
     """Would fail if posts were not read as training reads them, or the test split's hashtags got into the pool."""
     lines = "".join(map("{}\n".format, map(json.dumps, POSTS)))
@@ -62,6 +68,13 @@ def test_the_starter_list():
         ("a.csv", "hashtag,count\n,3\n", InputError, "a.csv, line 2"),
         ("a.csv", "hashtag\nsnow\n", InputError, "count"),
         ("a.csv", "words\nsnow\n", DatasetError, "hashtags"),
+        ("a.csv", "Hashtag;Count\nsnow;3\n", DatasetError, "has the columns 'hashtag' and 'count'"),
+        ("a.csv", "hashtag,count\nsnow,-3\n", InputError, "a.csv, line 2"),
+        ("a.csv", "hashtag,count\nsnow,2.5\n", InputError, "a.csv, line 2"),
+        ("a.csv", "hashtag,count\nsnow,\n", InputError, "a.csv, line 2"),
+        ("a.csv", "hashtag,count\ntwo words,3\n", InputError, "a.csv, line 2: 'two words'"),
+        ("a.txt", "snow\n#123\n\nfirst snow\n", InputError, r"line 2 \('#123'\), line 4 \('first snow'\) cannot"),
+        ("a.txt", "# a\n" * 7, InputError, "and 2 more"),
     ],
 )
 def test_what_cannot_be_read(tmp_path, name, text, error, message):

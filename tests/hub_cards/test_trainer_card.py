@@ -17,7 +17,7 @@ RECORD = {
 RECORDS = {"none": None, "begun": RECORD, "ended": {**RECORD, **RECORDED}}
 
 
-@pytest.mark.parametrize("part", ["generator", "retriever"])
+@pytest.mark.parametrize("part", ["generator", "language model", "retriever"])
 @pytest.mark.parametrize("record", RECORDS)
 def test_cards_have_no_holes(tmp_path, part, record):
     """Would fail if what a trainer does not know left a heading without text, or a trace of the template."""
@@ -44,3 +44,12 @@ def test_facts_are_those_of_the_training(tmp_path):
     assert local.data.base_model is None and str(tmp_path) not in local.text
     write_trainer_card(facts)
     assert (tmp_path / "README.md").read_text(encoding="utf-8").startswith("---\n")
+
+
+def test_a_language_model_is_told_of(tmp_path):
+    """Would fail if the card of a tuned language model said how to load a GGM, or not what was tuned."""
+    facts = TrainerFacts(tmp_path, "language model", "tags", "someone/tags", "someone/tiny-llama")
+    card = make_trainer_card(facts)
+    assert "[someone/tiny-llama](https://huggingface.co/someone/tiny-llama), tuned" in card.text
+    assert "InstructedForHashtagGeneration.from_pretrained" in card.text and "GGMFor" not in card.text
+    assert card.data.pipeline_tag == "video-text-to-text"

@@ -8,7 +8,9 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForSeq2SeqLM,
     AutoProcessor,
+    BartConfig,
     LlamaConfig,
+    T5Gemma2Config,
 )
 
 from transformers_ggm import InstructedConfig, InstructedForHashtagGeneration, InstructedProcessor
@@ -99,3 +101,13 @@ def test_other_models_are_refused(tmp_path):
     with pytest.raises(CheckpointError, match=str(tmp_path)):
         InstructedForHashtagGeneration.from_language_model_pretrained(tmp_path)
     assert InstructedConfig(LlamaConfig()).takes_images is False
+
+
+def test_encoder_decoders_are_refused(tmp_path):
+    """Would fail if BART, which transformers also loads as a decoder alone, were prompted, and answered nonsense."""
+    for config in (BartConfig(d_model=16, encoder_layers=1, decoder_layers=1), T5Gemma2Config()):
+        with pytest.raises(ValueError, match="encoder-decoder"):
+            InstructedConfig(config)
+    BartConfig(d_model=16).save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="encoder-decoder"):
+        InstructedForHashtagGeneration.from_language_model_pretrained(tmp_path)

@@ -188,11 +188,15 @@ def test_parts_that_cannot_be_used(parts, tmp_path):
     with pytest.raises(OutputError, match="output_dir"):
         composed(parts, ("hashtags",), used / "notes.txt" / "starter")
     wrong = {"generator": parts["retriever"], "text_encoder": str(used), "retriever": str(tmp_path / "none")}
-    for name, value in wrong.items():
+    for name, value in [*wrong.items(), ("text_encoder", parts["retriever"]), ("generator", parts["text_encoder"])]:
         with pytest.raises(CheckpointError):
             composed({**parts, name: value}, (name, "hashtags"), tmp_path / "starter")
     with pytest.raises((CheckpointError, InputError)):
         composed({**parts, "hashtags": str(tmp_path / "none.txt")}, ("hashtags",), tmp_path / "starter")
+    silent = used / "posts.jsonl"
+    silent.write_text(json.dumps({"description": "first snow", "hashtags": []}))
+    with pytest.raises(InputError, match="no post has a hashtag"):
+        composed({**parts, "posts": str(silent)}, ("posts",), tmp_path / "starter")
     assert [path.name for path in tmp_path.iterdir()] == ["used"]
 
 

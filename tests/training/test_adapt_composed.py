@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from composed_parts import write_parts
 from instructed_samples import write_llama
 from recommender_samples import write_posts
@@ -117,3 +118,38 @@ def test_what_cannot_be_adapted(given, data_dir, tmp_path):
     words = compose_checkpoint(CheckpointComposition(hashtags=given["hashtags"]), tmp_path / "words")
     with pytest.raises(ArgumentError, match="no generator"):
         parse_arguments(command_line(**{**arguments, "base_checkpoint": words}))
+
+
+@pytest.mark.parametrize("kind", [pytest.param("ggm", marks=pytest.mark.slow), "instructed"])
+def test_the_whole_generator_of_a_starter(given, data_dir, tmp_path, kind):
+    """Would fail if all of a composed generator could not be trained on, were guided otherwise than by the base, left
+    parts of the starter behind, or had the card of another kind of model."""
+    starter, run = composed(given, tmp_path / "starter", kind, "retriever", "text_encoder"), tmp_path / "run"
+    whole = {name: value for name, value in ADAPTER.items() if "lora" not in name} | KINDS[kind]
+    named = {"base_checkpoint": starter, "data_dir": data_dir, "output_dir": run, "stages": ["generator"]}
+    main(command_line(**named, **whole))
+    trained, before = load(run / "checkpoint"), load(starter)
+    rows = {split: rows_of(data_dir, split) for split in ("test", "train", "validation")}
+    items = [
+        {"description": row["description"], "history": clues.history}
+        for row, clues in zip(rows["test"], clues_of(*rows.values()))
+    ]
+    assert guiding(trained, items) == guiding(before, items)
+    assert type(trained.model) is type(before.model) and not (run / "checkpoint" / "adapter_config.json").exists()
+    weights = [dict(suggest.model.named_parameters()) for suggest in (trained, before)]
+    assert any(not torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    names = [source.name for source in before.recommender.sources]
+    assert [source.name for source in trained.recommender.sources] == names
+    card = (run / "checkpoint" / "README.md").read_text()
+    assert f"fused from the sources {', '.join(names[:-1])}" in card and "a local one, `starter`" in card
+    assert "vit-base" not in card and "bart-base" not in card and str(tmp_path) not in card
+    assert ("Its generator is a language" in card) is (kind == "instructed")
+    main(command_line(base_checkpoint=run / "checkpoint", output_dir=tmp_path / "ranked", data_dir=data_dir))
+    assert load(tmp_path / "ranked" / "checkpoint").recommender.ranker is not None
+
+
+def test_a_whole_generator_without_sources(finished, data_dir, tmp_path):
+    """Would fail if a base that does not recommend, or other sources, were taken and something else were trained."""
+    named = {"data_dir": data_dir, "output_dir": tmp_path / "out", "stages": ["generator"]}
+    with pytest.raises(ArgumentError, match=r"recommendation\.json"):
+        parse_arguments(command_line(base_checkpoint=finished / "checkpoint", **named))

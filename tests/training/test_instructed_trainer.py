@@ -87,3 +87,13 @@ def test_smoothed_labels_are_refused(folder, tmp_path):
     model, processor = load(folder)
     with pytest.raises(ArgumentError, match="label_smoothing"):
         InstructedTrainer(model, arguments(tmp_path, label_smoothing_factor=0.1), processing_class=processor)
+
+
+def test_its_card(folder, tmp_path):
+    """Would fail if what the trainer pushes had the card of a GGM, or forgot which language model was tuned."""
+    model, processor = load(folder)
+    model.language_model.config._name_or_path = model.language_model.name_or_path = "someone/tiny-llama"
+    trainer = InstructedTrainer(model, arguments(tmp_path), processing_class=processor)
+    trainer.create_model_card()
+    card = (tmp_path / "README.md").read_text()
+    assert "someone/tiny-llama" in card and "InstructedProcessor.from_pretrained" in card

@@ -205,6 +205,13 @@ def compose(
     posts: Annotated[
         str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
     ] = None,
+    num_examples: Annotated[
+        int,
+        typer.Option(
+            "--num_examples",
+            help="similar posts that a language model is shown as examples; the words of all posts are kept for it",
+        ),
+    ] = 0,
 ) -> None:
     """
     Put a checkpoint together of parts that exist, without training.
@@ -220,7 +227,7 @@ def compose(
     """
     from ..pipelines.compose import CheckpointComposition, compose_checkpoint
 
-    parts = CheckpointComposition(retriever, text_encoder, generator, posts, hashtags)
+    parts = CheckpointComposition(retriever, text_encoder, generator, posts, hashtags, num_examples)
     folder = compose_checkpoint(parts, output_dir)
     print(f"The checkpoint is {folder}. Look at what it says of your clips:")
     print(f"  ggm demo clip.mp4 --description 'first snow' --model {folder}")

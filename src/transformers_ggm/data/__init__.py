@@ -6,6 +6,7 @@ from .corpus import Corpus, CorpusOptions, build_corpus
 from .decoded import DecodedShorts, decode_split
 from .hashtag_lists import read_hashtag_list
 from .hub import push_prepared_to_hub
+from .instructed_collator import DataCollatorForInstructedGeneration
 from .prepared import PreparedShorts, load_prepared
 from .shorts import load_shorts
 from .sources import ShortsSource, open_shorts
@@ -17,6 +18,7 @@ __all__ = [
     "DataCollatorForHashtagClassification",
     "DataCollatorForHashtagGeneration",
     "DataCollatorForHashtagRetrieval",
+    "DataCollatorForInstructedGeneration",
     "DecodedShorts",
     "PreparedShorts",
     "ShortsSource",

@@ -4,7 +4,7 @@ The clips of one training run decoded once, for its processors: pixels and sound
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
@@ -239,15 +239,22 @@ class DecodedShorts(torch.utils.data.Dataset):
     Args:
         dataset (`datasets.Dataset`): from [`decode_split`].
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
+        examples (`list[list[dict]]`, *optional*): similar posts of each row, see
+            [`DataCollatorForInstructedGeneration`]; then an item has `examples`, too.
 
     Each item is a dict with `index` (`int`), `frames` and `retriever_frames` (`torch.uint8` of shape
     `(frames, 3, height, width)`, or `None` without a picture), `input_features` (`torch.float32`, or `None` without
     sound), `description`, `transcript`, `screen_text`, `hashtags` and `guidance`.
     """
 
-    def __init__(self, dataset: Dataset, guidance: list[list[str]] | None = None):
+    def __init__(
+        self,
+        dataset: Dataset,
+        guidance: list[list[str]] | None = None,
+        examples: Sequence[Sequence[Mapping[str, Any]]] | None = None,
+    ):
         self.dataset = dataset
-        self.guidance = guidance
+        self.guidance, self.examples = guidance, examples
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -269,4 +276,5 @@ class DecodedShorts(torch.utils.data.Dataset):
             **further_texts(row),
             "hashtags": row["hashtags"],
             "guidance": [] if self.guidance is None else self.guidance[index],
+            **({} if self.examples is None else {"examples": self.examples[index]}),
         }

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import DatasetError, InputError
+from ..processing.hashtags import is_valid_hashtag
 from .sources import open_shorts
 from .sources.files import suffix_of
 from .sources.shorts_source import TABLE_SUFFIXES
@@ -16,6 +17,8 @@ from .sources.tables import open_table
 from .starter_list import starter_hashtags
 
 STARTER = "starter"
+# Of lines that are no hashtags, so many are named, and so much of each is shown.
+_NAMED, _SHOWN = 5, 40
 _ROW = '{"hashtag": "#snow", "count": 7} as `ggm pool show` prints it'
 
 
@@ -37,7 +40,8 @@ def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
         `Counter[str]`: from hashtags, as they are written, to counts, as [`HashtagPool.build`] takes them.
 
     Raises:
-        InputError: there is no such file, or a row has no hashtag or no count; names file and line.
+        InputError: there is no such file, a line is no hashtag, or a row has no hashtag or no count of 0 or more;
+            names file and line.
         DatasetError: a table or posts cannot be read.
 
     Example:
@@ -62,7 +66,9 @@ def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
         return _of_posts(source)
     if suffix_of(source) in TABLE_SUFFIXES:
         table = open_table(source)
-        return _of_rows(table.read()) if "hashtag" in table.columns else _of_posts(source)
+        if "hashtag" in table.columns:
+            return _of_rows(table.read())
+        return _of_posts(source, f"; a list of hashtags has the columns 'hashtag' and 'count', not {table.columns}")
     try:
         with open(source, encoding="utf-8-sig") as lines:
             return _of_lines(lines, source)
@@ -72,6 +78,7 @@ def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
 
 def _of_lines(lines: Iterable[str], name: str) -> Counter[str]:
     counts: Counter[str] = Counter()
+    wrong = []
     for number, line in enumerate(map(str.strip, lines), 1):
         if line.startswith("{"):
             try:
@@ -81,6 +88,14 @@ def _of_lines(lines: Iterable[str], name: str) -> Counter[str]:
             counts.update(_of_rows([(f"{name}, line {number}", row)]))
         elif line:
             counts[line] += 1
+            if not is_valid_hashtag(line):
+                wrong.append(f"line {number} ({line[:_SHOWN]!r})")
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise InputError(
+            f"{name}: {', '.join(wrong[:_NAMED])}{more} cannot be read: give one hashtag a line (letters, digits and"
+            " underscores, at least one letter), and leave out what is none."
+        )
     return counts
 
 
@@ -88,13 +103,28 @@ def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for place, row in rows:
         try:
-            counts[row["hashtag"].strip()] += int(str(row["count"]))  # a CSV's are text
+            hashtag, count = row["hashtag"].strip(), _count(row["count"])
         except (KeyError, ValueError, AttributeError) as error:
             raise InputError(f"{place}: give a hashtag with its count, such as {_ROW}.") from error
+        if not is_valid_hashtag(hashtag) or count < 0:
+            raise InputError(
+                f"{place}: {hashtag!r} with the count {count} cannot be read: give a hashtag (letters, digits and"
+                " underscores, at least one letter), and 0 or more."
+            )
+        counts[hashtag] += count
     return counts
 
 
-def _of_posts(source: str) -> Counter[str]:
-    splits = open_shorts(source)
-    chosen = [splits["train"]] if "train" in splits else splits.values()
-    return Counter(hashtag for posts in chosen for post in posts.rows() for hashtag in post["hashtags"])
+def _count(value: Any) -> int:
+    """A whole number, which a CSV has as text, and tables with gaps as 3.0."""
+    text = str(value).strip()
+    return int(text.removesuffix(".0"))
+
+
+def _of_posts(source: str, otherwise: str = "") -> Counter[str]:
+    try:
+        splits = open_shorts(source)
+        chosen = [splits["train"]] if "train" in splits else splits.values()
+        return Counter(hashtag for posts in chosen for post in posts.rows() for hashtag in post["hashtags"])
+    except DatasetError as error:
+        raise DatasetError(f"{source} cannot be read as tagged posts ({error}){otherwise}.") from error

@@ -27,10 +27,27 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
             `generate`, with the true answers apart as `labels`, padded on the right. Without it a row is prompt and
             answer.
 
-    All other arguments are those of [`DataCollatorForHashtagGeneration`].
+    All other arguments are those of [`DataCollatorForHashtagGeneration`]. Rows may have `examples`, too: similar
+    posts, the most similar last, each a `dict` with `text` and `hashtags`.
 
     Returns, when called with a list of rows, a `BatchFeature` with the keys of
     `InstructedForHashtagGeneration.forward`.
+
+    Example:
+
+    ```python
+    >>> from transformers import AutoTokenizer
+    >>> from transformers_ggm import (
+    ...     DEMO_CHECKPOINT, DataCollatorForInstructedGeneration, GGMVideoProcessor, InstructedProcessor
+    ... )
+
+    >>> processor = InstructedProcessor(GGMVideoProcessor(), AutoTokenizer.from_pretrained(DEMO_CHECKPOINT))
+    >>> collator = DataCollatorForInstructedGeneration(processor, inputs=["text"])
+    >>> row = {"index": 0, "description": "first snow", "frames": None, "hashtags": ["snow"], "guidance": ["winter"]}
+    >>> sorted(collator([row]))
+    ['attention_mask', 'input_ids', 'labels']
+
+    ```
     """
 
     processor: InstructedProcessor = None
@@ -48,6 +65,9 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
         }
         for name in ("transcript", "screen_text", "language"):
             columns[name] = [row.get(name) for row in rows]
+        columns["examples"] = [
+            [(post["text"], post["hashtags"]) for post in row.get("examples") or ()] for row in rows
+        ]
         if not self.answers_apart and (self.training or any(hashtags)):
             return self.processor(**columns, hashtags=hashtags)
         batch = self.processor(**columns)

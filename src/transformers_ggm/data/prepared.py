@@ -4,7 +4,7 @@ Prepared sets: Parquet shards of shorts whose clips were decoded once, and the r
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,8 @@ class PreparedShorts(torch.utils.data.Dataset):
         retriever_processor ([`HashtagRetrieverProcessor`], *optional*): its frame size; without one a row's
             `retriever_frames` are `None`.
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
+        examples (`list[list[dict]]`, *optional*): similar posts of each row, see
+            [`DataCollatorForInstructedGeneration`]; then an item has `examples`, too.
 
     Each item is a dict with `index` (`int`), `frames` (`torch.uint8` of shape `(frames, 3, height, width)`, or `None`
     without a video), `retriever_frames` ([`StoredFrames`], of which the same can be taken with `[...]`, or `None`),
@@ -122,12 +124,13 @@ class PreparedShorts(torch.utils.data.Dataset):
         processor: GGMProcessor | None = None,
         retriever_processor: HashtagRetrieverProcessor | None = None,
         guidance: Sequence[Sequence[str]] | None = None,
+        examples: Sequence[Sequence[Mapping[str, Any]]] | None = None,
     ):
         self.dataset = dataset
         self._undecoded = dataset.with_format("arrow")
         self.processor = processor
         self.retriever_processor = retriever_processor
-        self.guidance = guidance
+        self.guidance, self.examples = guidance, examples
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -149,6 +152,7 @@ class PreparedShorts(torch.utils.data.Dataset):
             **further_texts({name: row[name].as_py() for name in TEXTS if name in row}),
             "hashtags": row["hashtags"].as_py(),
             "guidance": [] if self.guidance is None else self.guidance[index],
+            **({} if self.examples is None else {"examples": self.examples[index]}),
         }
         if row["frames"].is_valid:
             files = [frame["bytes"].as_buffer() for frame in row["frames"]]

@@ -1,6 +1,7 @@
 """Clips that were decoded before, in whichever form they are stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from datasets import Dataset
 
@@ -18,6 +19,7 @@ def stored_shorts(
     processor: GGMProcessor | None = None,
     retriever_processor: HashtagRetrieverProcessor | None = None,
     guidance: Sequence[Sequence[str]] | None = None,
+    examples: Sequence[Sequence[Mapping[str, Any]]] | None = None,
 ) -> DecodedShorts | PreparedShorts | None:
     """
     Rows of clips that were decoded before, as the collators want them.
@@ -27,15 +29,17 @@ def stored_shorts(
         processor ([`GGMProcessor`], *optional*), retriever_processor ([`HashtagRetrieverProcessor`], *optional*): what
             prepared clips are decoded for; see [`PreparedShorts`].
         guidance (`list[list[str]]`, *optional*): hashtags retrieved for each row, best first.
+        examples (`list[list[dict]]`, *optional*): similar posts of each row, see
+            [`DataCollatorForInstructedGeneration`].
 
     Returns:
         [`DecodedShorts`] or [`PreparedShorts`], `None` for a dataset of clips that are still files.
     """
     columns = set(dataset.column_names)
     if columns >= _DECODED:
-        return DecodedShorts(dataset, guidance)
+        return DecodedShorts(dataset, guidance, examples)
     if columns >= _PREPARED:
-        return PreparedShorts(dataset, processor, retriever_processor, guidance)
+        return PreparedShorts(dataset, processor, retriever_processor, guidance, examples)
     return None
 
 

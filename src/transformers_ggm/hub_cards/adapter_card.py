@@ -15,17 +15,9 @@ from ..utils.hub_commits import is_hub_id
 from .model_card import TAGS, common_facts, common_metadata
 from .rendering import render_card
 from .trained_checkpoint import TrainedCheckpoint
-from .training_facts import GENERATOR_SETTINGS, shown_settings
+from .training_facts import generator_settings
 
 TEMPLATE = "adapter_card_template.md"
-# Names of backbones tell something only where the base was put together from them.
-BACKBONE_SETTINGS = (
-    "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "pointer_head",
-    "text_position_embedding", "position_biased_input", "restart_positions", "fusion",
-)  # fmt: skip
-# What means nothing where a language model is the generator.
-OF_GGM = ("freeze_vision", "fusion_dropout", "guidance_share", "transcript_share", "screen_text_share")
-
 _BLOCK = re.compile(r"\.\d+\.")
 
 
@@ -63,9 +55,9 @@ def make_adapter_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mo
         base_folder=Path(base).name,
         # Of a base, which alone has the embedding, nothing is said here.
         knows_order=True,
-        is_instructed=trained.model.get("generator") == "instructed",
+        is_instructed=trained.is_instructed,
         adapter=adapter_rows(trained.folder, adapter),
-        settings={"adapter": generator_settings(trained.generator_record, trained.lora, trained.model)},
+        settings={"adapter": generator_settings(trained)},
     )
 
 
@@ -97,13 +89,3 @@ def _layers(targets: str | list[str]) -> str:
 def _code(text: str) -> str:
     # A bar would end the cell of the table.
     return "`" + text.replace("|", "\\|") + "`"
-
-
-def generator_settings(record: dict[str, Any] | None, lora: dict[str, Any], model: dict[str, Any]) -> dict[str, str]:
-    """How the adapter was trained; the backbones are named only where its base was put together from them."""
-    is_trained = lora["base_checkpoint"] is not None or lora["lora_adapter"] is not None
-    is_instructed = model.get("generator") == "instructed"
-    hidden = BACKBONE_SETTINGS if is_trained or is_instructed else ()
-    hidden = (*hidden, *OF_GGM) if is_instructed else hidden
-    names = {group: [name for name in listed if name not in hidden] for group, listed in GENERATOR_SETTINGS.items()}
-    return shown_settings(record, names, is_scratch=False)

@@ -32,7 +32,8 @@ def write_composed_card(folder: Path, composition: dict[str, Any]) -> None:
     Args:
         folder (`Path`): the checkpoint's.
         composition (`dict`): `parts`, by the names of `PARTS` a Hub id, or the name of a folder or file; `sources`,
-            the names of the candidate sources; `num_hashtags`, how many can be recommended; `retriever`, where it was
+            the names of the candidate sources; `num_hashtags`, how many can be recommended; `num_examples`, how many
+            similar posts the generator is shown, so that the words of posts are stored; `retriever`, where it was
             trained on (`rows`); `ranker`, where one was fitted (`rows`, `calibration_error`); `test`, where it was
             measured (`metrics`, `test_videos`). `None` stands for none.
     """
@@ -47,6 +48,7 @@ def write_composed_card(folder: Path, composition: dict[str, Any]) -> None:
         sources=composition["sources"],
         num_hashtags=composition["num_hashtags"],
         writes="generator" in used,
+        num_examples=composition.get("num_examples", 0),
         retriever=composition.get("retriever"),
         ranker=composition.get("ranker"),
         metrics=test

@@ -36,8 +36,7 @@ class DataFacts:
     @property
     def licence(self) -> str:
         """The data's licence in words, `""` where the data card names none."""
-        names = self.metadata.get("license_name") or self.metadata.get("license") or []
-        return names if isinstance(names, str) else ", ".join(names)
+        return _licence_in(self.metadata)
 
 
 def data_facts(data_dir: Path, num_rows: Mapping[str, int]) -> DataFacts:
@@ -72,6 +71,17 @@ def id_of_cached(folder: Path) -> str | None:
     """
     match = _CACHED.search(str(folder.absolute()))
     return None if match is None else f"{match['user']}/{match['name']}"
+
+
+def licence_of(folder: str | Path) -> str:
+    """The licence that the `README.md` of a folder names, in words; `""` where it names none."""
+    card = read_card(folder)
+    return "" if card is None else _licence_in(card.data.to_dict())
+
+
+def _licence_in(metadata: Mapping[str, Any]) -> str:
+    names = metadata.get("license_name") or metadata.get("license") or []
+    return names if isinstance(names, str) else ", ".join(names)
 
 
 def read_card(folder: str | Path) -> DatasetCard | None:

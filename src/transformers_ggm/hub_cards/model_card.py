@@ -23,7 +23,7 @@ from .results import PIPELINE_TAG, eval_results, metric_rows, metric_types, retr
 from .switches import example_item, reading, switch_rows, text_reading_words
 from .trained_checkpoint import TrainedCheckpoint
 from .training_curve import TRAINING_CURVE
-from .training_facts import GENERATOR_SETTINGS, RETRIEVER_SETTINGS, course_table, shown_settings
+from .training_facts import RETRIEVER_SETTINGS, course_table, generator_settings, shown_settings
 
 TEMPLATE = "model_card_template.md"
 TAGS = ["hashtag-generation", "video", "ggm", "retrieval-augmented-generation"]
@@ -59,7 +59,11 @@ def make_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mode
     has_sound = config.get("audio_config") is not None
     is_scratch = model["scratch_config"] is not None
     facts = common_facts(trained, summary, has_sound)
-    bases = [] if is_scratch else base_models(model, trained.retriever_folder.is_dir())
+    base = trained.lora["base_checkpoint"]
+    if base is not None:
+        bases = [base] if is_hub_id(base) else []
+    else:
+        bases = [] if is_scratch else base_models(model, trained.retriever_folder.is_dir())
     card_data = ModelCardData(
         model_name=f"GGM trained on {facts['data'].name}",
         library_name="transformers",
@@ -75,12 +79,13 @@ def make_model_card(trained: TrainedCheckpoint, summary: dict[str, Any]) -> Mode
         **facts,
         model_name=card_data.model_name,
         is_scratch=is_scratch,
+        base=base and base_words(base),
         reading=reading(facts["inputs"], facts["is_guided"], bool(facts["fused"])),
         knows_order=config.get("frame_position_embedding") == "learned",
-        parts=checkpoint_parts(trained, config),
+        parts=checkpoint_parts(trained, made_of(config)),
         settings={
             "retriever": shown_settings(trained.retriever_record, RETRIEVER_SETTINGS, is_scratch),
-            "generator": shown_settings(trained.generator_record, GENERATOR_SETTINGS, is_scratch),
+            "generator": generator_settings(trained, is_scratch),
         },
     )
 
@@ -162,33 +167,47 @@ def base_models(model: dict[str, Any], has_retriever: bool = True) -> list[str]:
     return list(dict.fromkeys(model[part] for part in used if model[part] is not None and is_hub_id(model[part])))
 
 
-def checkpoint_parts(trained: TrainedCheckpoint, config: dict[str, Any]) -> list[dict[str, str]]:
-    """What lies where in the checkpoint, with numbers of parameters and backbones."""
-    kinds = [
-        config[f"{name}_config"]["model_type"] for name in ("vision", "text", "audio") if config[f"{name}_config"]
-    ]
+def base_words(base: str) -> str:
+    """How a card calls the checkpoint that its own was trained on from."""
+    return f"[{base}](https://huggingface.co/{base})" if is_hub_id(base) else f"a local one, `{Path(base).name}`"
+
+
+def made_of(config: dict[str, Any]) -> str:
+    """The backbones of a GGM."""
+    towers = [config[f"{name}_config"] for name in ("vision", "text", "audio")]
+    return ", ".join(f"`{tower['model_type']}`" for tower in towers if tower)
+
+
+def checkpoint_parts(trained: TrainedCheckpoint, generator: str) -> list[dict[str, str]]:
+    """
+    What lies where in the checkpoint, with numbers of parameters and backbones.
+
+    Args:
+        trained ([`TrainedCheckpoint`]): the checkpoint.
+        generator (`str`): what its generator is made of.
+    """
     parts = [
-        {"name": "generator", "folder": "`.`", "made_of": ", ".join(f"`{kind}`" for kind in kinds)}
-        | {"parameters": _parameters(trained.folder)}
+        {"name": "generator", "folder": "`.`", "made_of": generator, "parameters": parameter_count(trained.folder)}
     ]
     if trained.retriever_folder.is_dir():
         retriever = json.loads((trained.retriever_folder / "config.json").read_text(encoding="utf-8"))
         made_of = f"`{retriever['backbone_config']['model_type']}`"
         parts.append(
             {"name": "retriever", "folder": "`retriever`", "made_of": made_of}
-            | {"parameters": _parameters(trained.retriever_folder)}
+            | {"parameters": parameter_count(trained.retriever_folder)}
         )
     if trained.pool_folder.is_dir():
         made_of = "hashtags, counts, vectors"
         parts.append({"name": "hashtag pool", "folder": "`hashtag_pool`", "made_of": made_of, "parameters": "-"})
     for folder, (name, made_of) in RECOMMENDING_PARTS.items():
         if (trained.folder / folder).is_dir():
-            parameters = _parameters(trained.folder / folder) if folder in LEARNED_PARTS else "-"
+            parameters = parameter_count(trained.folder / folder) if folder in LEARNED_PARTS else "-"
             parts.append({"name": name, "folder": f"`{folder}`", "made_of": made_of, "parameters": parameters})
     return parts
 
 
-def _parameters(folder: Path) -> str:
+def parameter_count(folder: Path) -> str:
+    """How many parameters the weights in a folder have."""
     total = 0
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as weights:

@@ -37,6 +37,16 @@ class TrainedCheckpoint:
     hub_model_id: str | None = None
 
     @property
+    def is_instructed(self) -> bool:
+        """Whether its generator is a language model."""
+        return self.model.get("generator") == "instructed"
+
+    @property
+    def starts_from_trained(self) -> bool:
+        """Whether a generator was trained on, and none put together of backbones."""
+        return self.lora["base_checkpoint"] is not None or self.lora["lora_adapter"] is not None
+
+    @property
     def retriever_folder(self) -> Path:
         """Where its retriever is, if it has one."""
         return self.folder / RETRIEVER_FOLDER

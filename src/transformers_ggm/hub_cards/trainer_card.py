@@ -23,7 +23,7 @@ COLLATOR_SETTINGS = (
     "inputs", "target_order", "guidance_dropout", "frame_dropout", "audio_dropout", "description_dropout", "query",
     "rare_hashtag_power", "frames_per_clip",
 )  # fmt: skip
-PART_TAGS = {"generator": TAGS, "retriever": ["hashtag-retrieval", "video", "ggm"]}
+PART_TAGS = {"generator": TAGS, "language model": TAGS, "retriever": ["hashtag-retrieval", "video", "ggm"]}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TrainerFacts:
 
     Args:
         folder (`Path`): where the card is written.
-        part (`str`): `"generator"` or `"retriever"`.
+        part (`str`): `"generator"`, `"language model"` (one that is the generator) or `"retriever"`.
         model_name (`str`): what to call it.
         model_id (`str`, *optional*): the repository that it is going to be in.
         base_model (`str`, *optional*): what it was before training; told where it is a Hub id.
@@ -73,7 +73,7 @@ def make_trainer_card(facts: TrainerFacts) -> ModelCard:
     card_data = ModelCardData(
         model_name=facts.model_name,
         library_name="transformers",
-        pipeline_tag=PIPELINE_TAG if facts.part == "generator" else None,
+        pipeline_tag=None if facts.part == "retriever" else PIPELINE_TAG,
         tags=list(dict.fromkeys([*PART_TAGS[facts.part], *([tags] if isinstance(tags, str) else tags)])),
         base_model=facts.base_model if is_based else None,
         metrics=metric_types(validation) or None,
@@ -86,6 +86,7 @@ def make_trainer_card(facts: TrainerFacts) -> ModelCard:
         model_name=facts.model_name,
         model_id=usage_id(facts.model_id),
         part=facts.part,
+        base=card_data.base_model,
         num_train_rows=facts.num_train_rows,
         settings={facts.part: settings},
         course=course_table({facts.part: facts.record}),

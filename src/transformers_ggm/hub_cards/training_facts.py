@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .results import metric_name
+from .trained_checkpoint import TrainedCheckpoint
 
 BACKBONES = ("retriever", "vision", "text", "audio")
 COMMON_SETTINGS = ("lr_scheduler_type", "max_grad_norm", "seed", "bf16", "fp16")
@@ -67,6 +68,13 @@ GENERATOR_SETTINGS = {
     ),
     "stage": ("weights_dtype",),
 }
+# Names of backbones tell something only where the generator was put together from them.
+BACKBONE_SETTINGS = (
+    "vision", "text", "audio", "vision_from_retriever", "frame_position_embedding", "patch_pooling", "pointer_head",
+    "text_position_embedding", "position_biased_input", "restart_positions", "fusion",
+)  # fmt: skip
+# What means nothing where a language model is the generator.
+OF_GGM = ("freeze_vision", "fusion_dropout", "guidance_share", "transcript_share", "screen_text_share")
 COURSE = ("hardware", "duration", "steps", "epochs", "last training loss", "published step")
 
 
@@ -88,6 +96,20 @@ def shown_settings(record: dict[str, Any] | None, names: dict[str, Sequence[str]
     settings["processes"] = record["num_processes"]
     hidden = BACKBONES if is_scratch else ()
     return {name: _shown(value) for name, value in settings.items() if value is not None and name not in hidden}
+
+
+def generator_settings(trained: TrainedCheckpoint, is_scratch: bool = False) -> dict[str, str]:
+    """
+    How the generator of a checkpoint was trained; what means nothing for its kind is left out.
+
+    Args:
+        trained ([`TrainedCheckpoint`]): the checkpoint, or adapter.
+        is_scratch (`bool`, *optional*, defaults to `False`): see [`shown_settings`].
+    """
+    hidden = BACKBONE_SETTINGS if trained.starts_from_trained or trained.is_instructed else ()
+    hidden = (*hidden, *OF_GGM) if trained.is_instructed else hidden
+    names = {group: [name for name in listed if name not in hidden] for group, listed in GENERATOR_SETTINGS.items()}
+    return shown_settings(trained.generator_record, names, is_scratch)
 
 
 def _shown(value: Any) -> str:

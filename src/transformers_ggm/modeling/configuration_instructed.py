@@ -22,7 +22,7 @@ class InstructedConfig(PreTrainedConfig):
             `AutoModelForCausalLM` (SmolLM2, Llama, Qwen, ...), which reads words alone.
 
     Raises:
-        ValueError: a dict without `model_type`, or a model of neither kind.
+        ValueError: a dict without `model_type`, a model of neither kind, or an encoder-decoder.
 
     Example:
 
@@ -48,6 +48,12 @@ class InstructedConfig(PreTrainedConfig):
             raise ValueError(
                 f"`language_model_config` is of the family {self.language_model_config.model_type!r}, which neither"
                 " AutoModelForImageTextToText nor AutoModelForCausalLM knows: name a model that answers prompts."
+            )
+        if self.language_model_config.is_encoder_decoder:
+            raise ValueError(
+                f"`language_model_config` is of the family {self.language_model_config.model_type!r}, an"
+                " encoder-decoder, whose answers do not go on where a prompt ends: name a model with a decoder alone,"
+                " or make it the text backbone of a GGM."
             )
         text = self.language_model_config.get_text_config()
         for name in ("bos_token_id", "pad_token_id", "eos_token_id"):

@@ -75,7 +75,7 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
             kwargs: for `from_pretrained` of the language model: `dtype`, `device_map`, `gguf_file`, `revision`, ...
 
         Raises:
-            CheckpointError: the checkpoint cannot be read, or is of another kind.
+            CheckpointError: the checkpoint cannot be read, is of another kind, or lacks weights.
 
         Example:
 
@@ -90,9 +90,16 @@ class InstructedForHashtagGeneration(NotedCommitMixin, UnsplitLayersMixin, PreTr
         try:
             config = InstructedConfig.of_language_model(name_or_path, **of_files)
             auto_class = AutoModelForImageTextToText if config.takes_images else AutoModelForCausalLM
-            language_model = auto_class.from_pretrained(name_or_path, **_unpacking(kwargs), **kwargs)
+            language_model, told = auto_class.from_pretrained(
+                name_or_path, output_loading_info=True, **_unpacking(kwargs), **kwargs
+            )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{name_or_path} cannot be loaded as a language model: {error}") from error
+        if told["missing_keys"]:
+            raise CheckpointError(
+                f"{name_or_path} lacks the weights {sorted(told['missing_keys'])[:3]} of a language model: it is a"
+                f" {config.language_model_config.model_type!r} without what writes. Name one that answers prompts."
+            )
         if "gguf_file" in kwargs and hasattr(language_model.config, "quantization_config"):
             del language_model.config.quantization_config  # which the weights are not any more
         config = InstructedConfig(language_model.config, dtype=language_model.dtype)

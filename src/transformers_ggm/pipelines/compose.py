@@ -13,7 +13,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME
 from ..data.hashtag_lists import STARTER, read_hashtag_list
 from ..data.sources import open_shorts
 from ..errors import CheckpointError, InputError
-from ..hub_cards.composed_card import shown_parts, write_composed_card
+from ..hub_cards.composed_card import PARTS, shown_parts, write_composed_card
 from ..modeling import (
     GGMConfig,
     GGMForHashtagGeneration,
@@ -31,7 +31,7 @@ from ..processing import (
     HashtagRetrieverProcessor,
     InstructedProcessor,
 )
-from ..processing.hashtags import normalize_hashtag
+from ..processing.hashtags import normalize_hashtag, remove_hashtags
 from ..recommendation import (
     CandidateSource,
     FrequentSource,
@@ -50,6 +50,7 @@ from ..retrieval.pool_files import POOL_FILE
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder, check_output_folder
 from ..utils.hashtag_words import shows_words
+from ..utils.hub_commits import is_hub_id
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,11 @@ class CheckpointComposition:
             clips with like words.
         hashtags (`str`, *optional*): `"starter"`, a list or a table, see [`~data.read_hashtag_list`], or the folder or
             Hub id of a pool. By default the hashtags of the posts.
+        num_examples (`int`, defaults to 0): How many similar posts an instructed language model is shown with its
+            prompt, as examples. The words of all posts are kept in the checkpoint for it.
 
     Raises:
-        InputError: There are neither hashtags nor posts.
+        InputError: There are neither hashtags nor posts, or there are to be examples without posts or generator.
 
     Example:
 
@@ -97,8 +100,16 @@ class CheckpointComposition:
     generator: str | None = None
     posts: str | None = None
     hashtags: str | None = None
+    num_examples: int = 0
 
     def __post_init__(self):
+        if self.num_examples < 0:
+            raise InputError(f"`num_examples` is {self.num_examples}, but must be 0 or more.")
+        if self.num_examples and (self.posts is None or self.generator is None):
+            raise InputError(
+                "`num_examples` is of posts that a language model is shown: name both (--posts, --generator), or leave"
+                " it out."
+            )
         if self.hashtags is None and self.posts is None:
             raise InputError(
                 "There are no hashtags to recommend: name a list (--hashtags tags.txt), --hashtags starter for the"
@@ -129,9 +140,14 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
     posts = None if parts.posts is None else _posts(parts.posts)
     known = KnownHashtags.of(_hashtag_counts(parts.hashtags, posts))
     model, processor = (None, None) if parts.generator is None else load_generator(parts.generator)
+    if isinstance(processor, InstructedProcessor):
+        processor.num_examples = parts.num_examples
+    elif parts.num_examples:
+        raise InputError(f"`num_examples` is for language models, but the generator {parts.generator} is a GGM.")
     pool = None if parts.retriever is None else _retriever_pool(parts.retriever, known, parts.text_encoder is None)
     encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
-    sources = _sources(known, pool, encoder, posts)
+    index = None if posts is None else PostIndex.build(posts, encoder, store_text=parts.num_examples > 0)
+    sources = _sources(known, pool, encoder, posts, index)
     guidance = Guidance([source.name for source in sources if not isinstance(source, FrequentSource)])
     if model is None:
         model, processor = _without_generator(pool)
@@ -146,7 +162,12 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
             pool.pool.save_pretrained(folder / POOL_FOLDER, create_model_card=False)
         Recommender(sources, counts=known.counts, guidance=guidance).save_pretrained(folder)
         names = [source.name for source in sources]
-        composition = {"parts": shown_parts(vars(parts)), "sources": names, "num_hashtags": len(known.counts)}
+        composition = {
+            "parts": shown_parts({name: getattr(parts, name) for name in PARTS}),
+            "sources": names,
+            "num_hashtags": len(known.counts),
+            "num_examples": parts.num_examples,
+        }
         write_composed_card(folder, composition)
     return target
 
@@ -179,15 +200,22 @@ class KnownHashtags:
 
 
 def _posts(source: str) -> list[dict[str, Any]]:
+    """Tagged posts; their descriptions without hashtags, as clips are searched by."""
     splits = open_shorts(source)
     chosen = [splits["train"]] if "train" in splits else splits.values()
-    return [post for split in chosen for post in split.rows()]
+    posts = (post for split in chosen for post in split.rows())
+    return [{**post, "description": remove_hashtags(post["description"])} for post in posts]
 
 
 def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
     if source is None:
-        return Counter(tag for post in posts or () for tag in post["hashtags"])
+        counts = Counter(tag for post in posts or () for tag in post["hashtags"])
+        if not counts:
+            raise InputError("no post has a hashtag: give other `posts`, or a list (--hashtags).")
+        return counts
     is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
+    if not (is_pool or source == STARTER or Path(source).exists() or is_hub_id(source)):
+        raise InputError(f"`hashtags` {source} is no file, no folder, no Hub id and not `{STARTER}`.")
     if is_pool or not (source == STARTER or Path(source).exists()):
         pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))
         return dict(zip(pool.hashtags, pool.counts))
@@ -238,13 +266,13 @@ def _sources(
     pool: PoolSource | None,
     encoder: TextEncoder | None,
     posts: Sequence[Mapping[str, Any]] | None,
+    index: PostIndex | None,
 ) -> list[CandidateSource]:
     """All but the generator, in the order of a ranker's features."""
     sources: list[CandidateSource] = [] if pool is None else [pool]
     if encoder is not None:
         sources.append(PoolSource.of_words(known.spellings, encoder, progress_bar=True))
-    if posts is not None:
-        index = PostIndex.build(posts, encoder)
+    if index is not None:
         sources += [PostsSource(index, by) for by in index.searches]
     words = WordsSource(known.counts) if posts is None else WordsSource.build(posts)
     words.uses = {**words.uses, **known.counts}

@@ -21,6 +21,10 @@ class InstructedWriter(HashtagWriter):
         """None: a prompt tells what there is."""
         return ()
 
+    @property
+    def num_examples(self) -> int:
+        return self.processor.num_examples
+
     def write(
         self,
         rows: Mapping[str, Sequence],
@@ -30,6 +34,8 @@ class InstructedWriter(HashtagWriter):
     ) -> dict[str, list]:
         """One answer for each row."""
         columns = {"text": rows["description"], "videos": rows["frames"], "guidance": guidance}
+        if "examples" in rows:
+            columns["examples"] = rows["examples"]
         if "clues" in rows:
             columns |= {name: [getattr(clues, name) for clues in rows["clues"]] for name in _TOLD}
         return {

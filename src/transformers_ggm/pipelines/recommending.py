@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from transformers import ProcessorMixin
+from transformers.utils import logging
 
-from ..errors import CheckpointError, InputError
+from ..errors import CheckpointError, InputError, SourceError
 from ..modeling import HashtagRetriever
 from ..processing import GGMVideoProcessor, HashtagRetrieverProcessor
 from ..recommendation import (
@@ -26,10 +27,14 @@ from ..recommendation import (
 from ..recommendation.candidates import Found
 from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
+from ..recommendation.sources.example_posts import Examples, example_posts, examples_source
 from ..retrieval import DescriptionEncoder
 from .components import Checkpoint, GuidanceParts
 from .inputs import CLUES
+from .showing import Screen
 from .writing import HashtagWriter
+
+logger = logging.get_logger(__name__)
 
 # These two are what the pipeline computes anyway.
 POOL, GENERATOR = "pool", "generator"
@@ -233,6 +238,37 @@ def guide(
         return [dict(list(row.items())[:num_guidance]) for row in nearest]
     fused = recommender.guidance.fused(found, num_guidance)
     return [{candidate.hashtag: candidate.score for candidate in row} for row in fused]
+
+
+def similar_posts(
+    recommender: Recommender, rows: Sequence[Clues], writer: HashtagWriter, screen: Screen | None, on_error: str
+) -> Examples:
+    """
+    The posts that a generator is shown as examples, as [`example_posts`] gives them.
+
+    Args:
+        recommender ([`Recommender`]): One of its sources may know the words of similar posts.
+        rows (`list[Clues]`): The clips of the batch.
+        writer ([`HashtagWriter`]): The generator.
+        screen ([`Screen`], *optional*): What it leaves out is not shown.
+        on_error (`str`): `"skip"` goes on without examples where they cannot be sought.
+
+    Raises:
+        `SourceError`: They cannot be sought.
+    """
+    source = examples_source(recommender.sources)
+    try:
+        examples = example_posts(source, rows, writer.num_examples)
+    except Exception as error:
+        message = f"the source {source.name!r} failed to give examples ({type(error).__name__}: {error})"
+        if on_error == "raise":
+            raise SourceError(f"{message}: mend it, or pass on_error='skip'.") from error
+        logger.warning(f"{message}; the others go on.")
+        return [[] for _ in rows]
+    if screen is None:
+        return examples
+    kept = [[(text, tuple(screen.keep(dict.fromkeys(tags, 0.0), {}))) for text, tags in row] for row in examples]
+    return [[(text, tags) for text, tags in row if tags] for row in kept]
 
 
 def recommended(

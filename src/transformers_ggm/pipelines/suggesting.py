@@ -21,6 +21,7 @@ from .recommending import (
     recommended,
     retrieve,
     shared_queries,
+    similar_posts,
     writes,
 )
 from .showing import SHOWING_ALL, Showing
@@ -131,6 +132,8 @@ class SuggestingPipeline(CheckpointPipeline):
         outputs = {"guidance": guidance if self._writer is None else self._writer.shown(rows, guidance)}
         if writer is not None:
             shown = [list(of_row) for of_row in guidance]
+            if recommender is not None and writer.num_examples:
+                rows = {**rows, "examples": similar_posts(recommender, rows["clues"], writer, screen, on_error)}
             outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
         if screen is not None:
             outputs |= {"removed": removed, "known": [screen.known] * len(words)}

@@ -52,6 +52,11 @@ class HashtagWriter(ABC):
         """Those beside the description that it misses where no clip has them: what it was trained with."""
         return self.read_texts[1:]
 
+    @property
+    def num_examples(self) -> int:
+        """How many similar posts it is shown with each row, in `rows["examples"]`."""
+        return 0
+
     def check(self, decoding: Mapping[str, Any]) -> None:
         """
         Called once a call, before anything is decoded.

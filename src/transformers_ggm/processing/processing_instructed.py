@@ -163,8 +163,8 @@ class InstructedProcessor(SilentClipsMixin, ProcessorMixin):
                 row is prompt and answer.
             transcript, screen_text, language (`list[str]`): What is spoken, what is written on the screen, and a code
                 such as `"en"`.
-            examples (`list[list[tuple[str, list[str]]]]`): Of each row similar posts, the most similar first: the
-                words and the hashtags of each.
+            examples (`list[list[tuple[str, list[str]]]]`): Of each row similar posts, the words and the hashtags of
+                each; the most similar last, right before the clip.
 
         Returns:
             `BatchFeature` with `input_ids`, `attention_mask` (b, n) int64; `labels` (b, n) int64, -100 on all but the
@@ -297,9 +297,10 @@ class InstructedProcessor(SilentClipsMixin, ProcessorMixin):
         """What a row's prompt is made of: without marks, and as much as there is room for."""
         given = {name: row.get(name) or "" for name in ("description", "transcript", "screen_text", "language")}
         given["description"] = remove_hashtags(given["description"])
+        similar = list(row.get("examples") or ())
         examples = [
             Example(on_one_line(remove_hashtags(text), markers), tuple(map(normalize_hashtag, tags)))
-            for text, tags in (row.get("examples") or ())[: self.num_examples]
+            for text, tags in similar[max(len(similar) - self.num_examples, 0) :]
         ]
         parts = PromptParts(
             **{name: on_one_line(text, markers) for name, text in given.items()},

@@ -37,7 +37,7 @@ class PromptParts:
     Attributes:
         description, transcript, screen_text, language (`str`, default to `""`): each on one line.
         guidance (`tuple[str, ...]`): hashtags found for the clip, best first.
-        examples (`tuple[Example, ...]`): similar posts, the most similar first.
+        examples (`tuple[Example, ...]`): similar posts, the most similar last.
         num_frames (`int`, defaults to 0): how many frames are shown with the words.
     """
 
@@ -109,7 +109,7 @@ def fitted(
         [`PromptParts`]: the instruction alone may still be too long.
     """
     while parts.examples and length_of(parts) > max_length:
-        parts = replace(parts, examples=parts.examples[:-1])
+        parts = replace(parts, examples=parts.examples[1:])
     if length_of(parts) <= max_length:
         return parts
     texts = [getattr(parts, name) for name in TEXTS]

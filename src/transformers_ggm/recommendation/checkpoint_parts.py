@@ -39,12 +39,13 @@ class CheckpointParts:
 
     Attributes:
         guidance ([`CandidateSource`], *optional*): where a generator's guidance comes from.
+        examples ([`PostsSource`], *optional*): where the similar posts come from that it is shown.
     """
 
     def __init__(self, folder: Path, device: torch.device | None = None, **loaded: Any):
         self.folder, self.device = folder, device or torch.device("cpu")
         self.classifier = loaded.pop("classifier", None)
-        self.guidance = None
+        self.guidance, self.examples = None, None
         vars(self).update({name: part for name, part in loaded.items() if part is not None})
 
     @cached_property

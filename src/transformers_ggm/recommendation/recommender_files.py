@@ -41,6 +41,7 @@ from .sources import (
     TrendsSource,
     WordsSource,
 )
+from .sources.example_posts import examples_source
 from .word_table import WordTable
 
 FORMAT_VERSION = 1
@@ -185,7 +186,9 @@ def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateS
     entries = description["sources"]
     made = [None if entry["source"] == _GENERATOR else _made(entry, parts, own, file) for entry in entries]
     guidance = Guidance.from_dict(description["guidance"]) if description["guidance"] else None
-    parts.guidance = _guiding([source for source in made if source is not None], guidance, description["k"])
+    retrieving = [source for source in made if source is not None]
+    parts.guidance = _guiding(retrieving, guidance, description["k"])
+    parts.examples = examples_source(retrieving)
     sources = [_made(entry, parts, own, file) if source is None else source for entry, source in zip(entries, made)]
     counts = parts.words.counts if (parts.folder / WORDS_FOLDER).is_dir() else {}
     ranker = read_ranker(parts.folder / RANKER_FOLDER) if description["ranker"] else None

@@ -51,11 +51,13 @@ class SimilarPost:
         id (`str`): of the post.
         hashtags (`tuple[str, ...]`): normalised, without `#`.
         similarity (`float`): cosine similarity to what was searched by.
+        text (`str`, defaults to `""`): its words, where the index keeps them.
     """
 
     id: str
     hashtags: tuple[str, ...]
     similarity: float
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -342,7 +344,8 @@ class PostIndex:
     def _similar(self, posts: _Posts, row: int, similarity: float) -> SimilarPost:
         numbers = posts.numbers[posts.starts[row] : posts.starts[row + 1]]
         hashtags = tuple(self._vocabulary.hashtags[number] for number in numbers)
-        return SimilarPost(posts.table["id"][row].as_py(), hashtags, float(similarity))
+        text = posts.table[TEXT_COLUMN.name][row].as_py() if TEXT_COLUMN.name in posts.table.column_names else ""
+        return SimilarPost(posts.table["id"][row].as_py(), hashtags, float(similarity), text)
 
     def _search_dense(self, posts, texts, vectors, k, limits, max_similarity):
         if posts.vectors is None:

@@ -91,6 +91,11 @@ class TextEncoder:
         except (OSError, ValueError) as error:
             reason = str(error).strip().split("\n")[0]
             raise CheckpointError(f"{path_or_hub_id} is no text encoder that can be loaded: {reason}") from error
+        if not hasattr(model.config, "hidden_size") or model.config.is_encoder_decoder:
+            raise CheckpointError(
+                f"{path_or_hub_id} is a {type(model).__name__}, not an encoder of texts alone: choose a sentence"
+                " encoder, such as sentence-transformers/all-MiniLM-L6-v2."
+            )
         return cls(
             model,
             tokenizer,

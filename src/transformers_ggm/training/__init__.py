@@ -12,6 +12,7 @@ from .arguments import (
 from .classifier_ranking import Ranking, classify
 from .ggm_trainer import GGMTrainer
 from .guidance import add_guidance
+from .instructed_trainer import InstructedTrainer
 from .main import main
 from .retriever_trainer import RetrieverTrainer
 from .run import TrainingRun
@@ -24,6 +25,7 @@ __all__ = [
     "GGMTrainer",
     "GGMTrainingArguments",
     "GeneratorArguments",
+    "InstructedTrainer",
     "LoraArguments",
     "ModelArguments",
     "Ranking",

@@ -301,7 +301,8 @@ class LoraArguments:
             "help": "Checkpoint to begin with: a folder or Hub id. With use_lora a trained GGM to adapt, whose shape, "
             "processor and retriever hold (without it, the pretrained backbones are put together and saved once, in "
             "the output folder's base/). Else one that recommends, such as `ggm compose` makes: a ranker is fitted, "
-            "and by `--stages retriever ranker evaluate` its retriever is trained on."
+            "and by `--stages retriever ranker evaluate` its retriever is trained on, by `--stages generator` all of "
+            "its generator."
         },
     )
     lora_adapter: str | None = field(

@@ -24,9 +24,9 @@ from .arguments import RetrieverArguments
 STAGES_OF_BASE = ("retriever", "ranker", "evaluate")
 # A retriever is trained on where `--stages` names it.
 _DEFAULT = ("ranker", "evaluate")
-# Of an adapter of its generator: retriever, pool and the other sources are those of the base.
-_OF_ADAPTER = ("prepare", "guidance", "generator", "evaluate")
-_OR_LORA = "or give --use_lora true too, to adapt the generator of the base"
+# Of a training of its generator, or of an adapter: retriever, pool and the other sources are those of the base.
+_OF_GENERATOR = ("prepare", "guidance", "generator", "evaluate")
+_OR_GENERATOR = "or train the generator of the base (--use_lora true for an adapter, --stages generator for all of it)"
 
 
 def base_stages(asked: Sequence[str] | None) -> list[str]:
@@ -41,26 +41,27 @@ def base_stages(asked: Sequence[str] | None) -> list[str]:
     if others:
         raise ArgumentError(
             f"with a `base_checkpoint` the stages {list(STAGES_OF_BASE)} run, not {others}: leave those out,"
-            f" {_OR_LORA}."
+            f" {_OR_GENERATOR}."
         )
     return [stage for stage in STAGES_OF_BASE if stage in asked]
 
 
-def adapter_stages(asked: Sequence[str] | None) -> list[str]:
+def generator_stages(asked: Sequence[str] | None) -> list[str]:
     """
-    The stages of an adapter that is guided as its base is.
+    The stages of a generator, or of an adapter of it, that is guided as its base is. Where `"generator"` alone is
+    asked for, what it needs runs before it, and it is measured.
 
     Raises:
         ArgumentError: others are asked for.
     """
-    others = sorted(set(asked or ()) - set(_OF_ADAPTER))
+    others = sorted(set(asked or ()) - set(_OF_GENERATOR))
     if others:
         raise ArgumentError(
-            f"an adapter of a `base_checkpoint` that recommends has the stages {list(_OF_ADAPTER)}, not {others}:"
-            " train the retriever of the base before, without --use_lora, and fit a ranker to the finished adapter,"
-            " with its checkpoint/ as the `base_checkpoint`."
+            f"a training of the generator of a `base_checkpoint` has the stages {list(_OF_GENERATOR)}, not {others}:"
+            " train the retriever of the base before, and fit a ranker to the finished checkpoint, with its"
+            " checkpoint/ as the `base_checkpoint`."
         )
-    return [stage for stage in _OF_ADAPTER if asked is None or stage in asked]
+    return [stage for stage in _OF_GENERATOR if asked in (None, ["generator"]) or stage in asked]
 
 
 def guides_by_sources(base: str) -> bool:
@@ -84,7 +85,7 @@ def check_generator(base: str, is_instructed: bool) -> None:
     """
     model_type = read_configuration(fetched_base(base) / CONFIG_NAME).get("model_type")
     if model_type == RetrievalOnlyConfig.model_type:
-        raise ArgumentError(f"`base_checkpoint` {base} has no generator to adapt: compose one with --generator.")
+        raise ArgumentError(f"`base_checkpoint` {base} has no generator to train: compose one with --generator.")
     if is_instructed != (model_type == InstructedConfig.model_type):
         kind = "ggm" if is_instructed else "instructed"
         raise ArgumentError(f"the generator of `base_checkpoint` {base} is of another kind: give --generator {kind}.")
@@ -95,7 +96,7 @@ def check_recommends(base: str) -> None:
     Raises:
         ArgumentError: the base cannot be read, or has nothing that a ranker could rank.
     """
-    advice = f"give one that recommends, such as `ggm compose` makes, {_OR_LORA}"
+    advice = f"give one that recommends, such as `ggm compose` makes, {_OR_GENERATOR}"
     folder = _fetched(base, [RECOMMENDATION_FILE], advice)
     if not (folder / RECOMMENDATION_FILE).is_file():
         raise ArgumentError(f"`base_checkpoint` {base} has no {RECOMMENDATION_FILE}: {advice}.")

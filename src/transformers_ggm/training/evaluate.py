@@ -1,10 +1,12 @@
 """Stage 6: metrics on the test split, and the checkpoint's card."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from ..hub_cards import TrainedCheckpoint, write_adapter_card, write_model_card
+from ..hub_cards import TrainedCheckpoint, write_adapter_card, write_instructed_card, write_model_card
 from ..retrieval import HashtagPool
 from ..utils.files import write_json
 from .arguments import GeneratorArguments
@@ -71,8 +73,13 @@ def evaluate(run: TrainingRun) -> None:
         if run.folders.ranker.is_dir():
             summary["recommender"], answers = evaluate_recommender(run, READING)
             write_predictions(run, RECOMMENDED, test.dataset, answers)
-        write_card = write_adapter_card if run.lora.use_lora else write_model_card
-        write_card(trained_checkpoint(run), summary)
+        _card_writer(run)(trained_checkpoint(run), summary)
         write_json(run.folders.evaluation / "test.json", summary)
         print(json.dumps(summary, indent=2))
     run.process.wait_for_everyone()
+
+
+def _card_writer(run: TrainingRun) -> Callable[[TrainedCheckpoint, dict[str, Any]], None]:
+    if run.lora.use_lora:
+        return write_adapter_card
+    return write_instructed_card if run.model.is_instructed else write_model_card

@@ -20,7 +20,7 @@ from ..utils.files import atomic_folder, write_json
 from .base_guidance import guide_by_base
 from .pool_and_guidance import FUSION_FILE, RECALL_KS, retrieve_guidance, write_guidance
 from .run import TrainingRun, remove
-from .run_sources import NUM_CANDIDATES, hashtags_of, retrieving_sources, split_candidates
+from .run_sources import NUM_CANDIDATES, hashtags_of, retrieving_sources, split_candidates, write_examples
 
 # Rows, evenly spaced, that the weights are learned from: there are as many weights as sources.
 _ROWS_TO_LEARN_FROM = 5_000
@@ -65,6 +65,7 @@ def fuse_guidance(run: TrainingRun) -> None:
                     name: recall_at_k(rows, references[split], RECALL_KS) for name, rows in ranked[split].items()
                 }
             write_json(folder / FUSION_FILE, {"weights": weights, "recall": recall})
+            write_examples(run, sources, folder)
         remove(run.folders.ranker)  # it was fitted on another guidance
         recommender(run, sources).save_pretrained(run.folders.checkpoint)
     run.process.wait_for_everyone()
@@ -88,7 +89,7 @@ def fusion_weights(run: TrainingRun) -> dict[str, float] | None:
 def _ranked(run: TrainingRun, sources: Sequence[CandidateSource], split: str) -> Ranked:
     """The hashtags of each source for each row; scores of so many rows would take too much memory."""
     ranked: Ranked = {source.name: [] for source in sources}
-    for _, found in split_candidates(run, sources, split, training=split == "train"):
+    for _, found in split_candidates(run, sources, split, learned=sources if split == "train" else ()):
         for name, candidates in found.items():
             ranked[name] += hashtags_of(candidates)
     return ranked

@@ -19,7 +19,7 @@ from .distillation import GGMDistillationTrainer, init_from_teacher, warn_if_far
 from .ggm_trainer import GGMTrainer
 from .instructed import compose_instructed, instructed_collator
 from .instructed_trainer import InstructedTrainer
-from .lora import make_adapter, save_adapter
+from .lora import load_base, make_adapter, save_adapter
 from .model_card_callback import note_published
 from .run import TrainingRun, remove
 from .run_records import TrainingRecord
@@ -32,11 +32,24 @@ if TYPE_CHECKING:
 
 def make_generator(run: TrainingRun) -> "GGMForHashtagGeneration | PeftModel":
     """The generator before training, or what of it is trained: a base with an adapter."""
+    if run.trains_base_generator:
+        return load_generator_of_base(run)
     if not run.lora.use_lora:
         return compose_generator(run)
     if not run.lora.starts_from_trained:
         write_base(run)
     return make_adapter(run)
+
+
+def load_generator_of_base(run: TrainingRun) -> GGMForHashtagGeneration | InstructedForHashtagGeneration:
+    """The generator of a checkpoint, all of whose weights are trained on."""
+    set_seed(run.training.seed)
+    model = load_base(run)
+    if not run.model.is_instructed:
+        freeze_parts(model, run.model)
+        if model.config.vision_source == "retriever":  # which one pass is to serve, as before
+            model.get_encoder("video").requires_grad_(False)
+    return model
 
 
 def write_base(run: TrainingRun) -> None:
@@ -215,5 +228,7 @@ def publish_files(source, target) -> None:
     """
     target.mkdir(exist_ok=True)
     for file in sorted(source.iterdir(), key=lambda file: file.name in CONFIGURATIONS):
+        if file.is_dir():  # which would not take the place of another one
+            remove(target / file.name)
         file.replace(target / file.name)
     source.rmdir()

@@ -10,7 +10,7 @@ def index_posts(run: TrainingRun) -> None:
     """
     Writes `checkpoint/text_encoder`, the sentence encoder where there is one, and `checkpoint/posts`, the index of the
     training posts: by shared words, and by the vectors of that encoder or of a retriever that reads descriptions. The
-    posts' words are not stored.
+    posts' words are stored only where they are to be examples.
     """
     if run.is_done("posts", *run.outputs("posts")):
         return
@@ -20,5 +20,7 @@ def index_posts(run: TrainingRun) -> None:
             with atomic_folder(run.folders.text_encoder) as folder:
                 TextEncoder.from_pretrained(run.source.text_encoder).save_pretrained(folder)
         if "posts" in run.source.sources:
-            PostIndex.build(run.shorts.posts("train"), posts_encoder(run)).save_pretrained(run.folders.posts)
+            stores_text = run.source.num_examples > 0
+            index = PostIndex.build(run.shorts.posts("train"), posts_encoder(run), store_text=stores_text)
+            index.save_pretrained(run.folders.posts)
     run.process.wait_for_everyone()

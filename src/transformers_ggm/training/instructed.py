@@ -29,6 +29,7 @@ def instructed_processor(run: TrainingRun) -> InstructedProcessor:
         run.model.language_model,
         takes_images=config.takes_images and "video" in run.model.inputs,
         num_guidance=run.model.num_guidance,
+        num_examples=run.source.num_examples,
         max_prompt_length=run.model.max_text_length,
         max_target_length=run.model.max_target_length,
     )

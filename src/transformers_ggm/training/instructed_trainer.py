@@ -1,5 +1,6 @@
 """The trainer of instructed language models: a dataset of shorts in, a model that answers with hashtags out."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ from transformers import TrainingArguments
 
 from ..data.instructed_collator import DataCollatorForInstructedGeneration
 from ..errors import ArgumentError
+from ..hub_cards import TrainerFacts
 from ..modeling import InstructedForHashtagGeneration
 from ..processing import InstructedProcessor
 from .check_arguments import generates
@@ -34,13 +36,29 @@ class InstructedTrainer(GGMTrainer):
     Example:
 
     ```python
+    >>> from datasets import Dataset
+    >>> from transformers import AutoTokenizer, LlamaConfig
+    >>> from transformers_ggm import (
+    ...     DEMO_CHECKPOINT, GGMTrainingArguments, GGMVideoProcessor, InstructedConfig, InstructedForHashtagGeneration,
+    ...     InstructedProcessor, InstructedTrainer,
+    ... )
+
+    >>> tokenizer = AutoTokenizer.from_pretrained(DEMO_CHECKPOINT)
+    >>> llama = LlamaConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    >>> posts = {"description": ["first snow"], "guidance": [["winter"]], "hashtags": [["snow", "winter"]]}
     >>> trainer = InstructedTrainer(
-    ...     model, GGMTrainingArguments("outputs/instructed"), train_dataset=posts, processing_class=processor
-    ... )  # doctest: +SKIP
+    ...     InstructedForHashtagGeneration(InstructedConfig(llama)),
+    ...     GGMTrainingArguments("outputs/instructed", num_train_epochs=3, use_cpu=True),
+    ...     train_dataset=Dataset.from_dict(posts),
+    ...     processing_class=InstructedProcessor(GGMVideoProcessor(), tokenizer),
+    ... )
     >>> trainer.train()  # doctest: +SKIP
+    >>> trainer.save_model()  # doctest: +SKIP
 
     ```
     """
+
+    part = "language model"
 
     def __init__(
         self,
@@ -67,6 +85,10 @@ class InstructedTrainer(GGMTrainer):
             **kwargs,
         )
         self.eval_data_collator = replace(self.eval_data_collator, answers_apart=generates(args))
+
+    def _facts(self, model: Any, name: str | None, base: str | None, metadata: Mapping[str, Any]) -> TrainerFacts:
+        # One that was loaded as a language model has its name there.
+        return super()._facts(model, name, base or model.name_or_path or model.language_model.name_or_path, metadata)
 
     def prediction_step(
         self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys=None, **gen_kwargs

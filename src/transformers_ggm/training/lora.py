@@ -51,7 +51,7 @@ def base_processor(run: TrainingRun, lengths: dict[str, int]) -> GGMProcessor | 
     if run.model.is_instructed:
         processor = InstructedProcessor.from_pretrained(base_checkpoint(run))
         processor.num_guidance, processor.max_prompt_length = lengths["num_guidance"], lengths["max_text_length"]
-        processor.max_target_length = lengths["max_target_length"]
+        processor.max_target_length, processor.num_examples = lengths["max_target_length"], run.source.num_examples
         return processor
     processor = GGMProcessor.from_pretrained(base_checkpoint(run))
     return GGMProcessor(

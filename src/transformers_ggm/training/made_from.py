@@ -10,13 +10,14 @@ from ..errors import DatasetError
 from ..retrieval.post_files import INDEX_FILE
 from ..utils.files import write_json
 from .run import TrainingRun
+from .run_folders import EXAMPLES_FILE
 from .source_arguments import SourceArguments
 
 RECORD = "made_from.json"
 # Stages whose output depends on the arguments that choose the sources, and on which of them.
 OF_SOURCES: dict[str, Callable[[SourceArguments], Any]] = {
-    "posts": lambda source: source.text_encoder,
-    "guidance": lambda source: [source.retrieving, source.neighbours],
+    "posts": lambda source: [source.text_encoder, source.num_examples > 0],
+    "guidance": lambda source: [source.retrieving, source.neighbours, source.num_examples],
     "ranker": lambda source: [source.sources, source.neighbours, source.ranker_hidden_size],
 }
 
@@ -76,8 +77,8 @@ def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     elif stage == "guidance":
         parts["hashtag pool"] = [run.folders.pool / "pool.json"]
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
-    elif stage == "generator" and run.model.num_guidance:
-        parts["guidance"] = [run.folders.guidance / f"{split}.json" for split in ("train", "validation")]
+    elif stage == "generator":
+        parts["guidance"] = _retrieved(run, "train", "validation")
     elif stage == "ranker":
         parts["index of posts"] = [run.folders.posts / INDEX_FILE]
         parts["classifier"] = _weights(run.folders.classifier)
@@ -86,14 +87,19 @@ def inputs_of(run: TrainingRun, stage: str) -> dict[str, str]:
     elif stage == "evaluate":
         parts["generator"] = _weights(run.folders.checkpoint)
         parts["ranker"] = _weights(run.folders.ranker)
-        if run.model.num_guidance:
-            parts["guidance"] = [run.folders.guidance / "test.json"]
+        parts["guidance"] = _retrieved(run, "test")
     there = {name: files for name, files in parts.items() if files and all(file.is_file() for file in files)}
     stamps = {"data": run.shorts.stamp, **{name: _stamp(files) for name, files in there.items()}}
     if stage in OF_SOURCES:
         chosen = OF_SOURCES[stage](run.source)
         stamps["choice of sources"] = hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
     return stamps
+
+
+def _retrieved(run: TrainingRun, *splits: str) -> list[Path]:
+    """What the generator is shown with the rows of some splits."""
+    names = ["{}.json"] * bool(run.model.num_guidance) + [EXAMPLES_FILE] * bool(run.source.num_examples)
+    return [run.folders.guidance / name.format(split) for name in names for split in splits]
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -22,11 +22,11 @@ from .arguments import (
     check_lora,
 )
 from .base_checkpoints import (
-    adapter_stages,
     base_stages,
     check_generator,
     check_recommends,
     check_retriever,
+    generator_stages,
     go_by_retriever_of,
     guides_by_sources,
     has_retriever,
@@ -37,7 +37,7 @@ from .from_scratch import ScratchConfig
 from .run_data import RunData
 from .run_folders import RunFolders
 from .run_records import package_versions
-from .source_arguments import SourceArguments, check_sources
+from .source_arguments import SourceArguments, check_examples, check_sources
 
 logger = logging.get_logger(__name__)
 
@@ -82,27 +82,46 @@ class TrainingRun:
                 check_retriever(self.lora.base_checkpoint)
                 go_by_retriever_of(self.lora.base_checkpoint, self.retriever)
         elif self.guides_by_base:
-            self.stage.stages = adapter_stages(self.stage.stages)
+            self.stage.stages = generator_stages(self.stage.stages)
             check_generator(self.lora.base_checkpoint, self.model.is_instructed)
             if self.needs_retriever:
                 go_by_retriever_of(self.lora.base_checkpoint, self.retriever)
         else:
+            if self.trains_base_generator:
+                check_recommends(self.lora.base_checkpoint)
+                raise ArgumentError(
+                    "the generator of a `base_checkpoint` is trained with the sources of that checkpoint, which needs"
+                    " guidance of them (recommendation.json): leave `sources` out, or train with --use_lora true."
+                )
             if self.stage.stages is None:
                 self.stage.stages = self.source.stages(self.sees_as_retriever)
             check_sources(self.source, self.stage.stages, self.model.num_guidance)
+        guiding_base = self.lora.base_checkpoint if self.guides_by_base else None
+        check_examples(self.source, self.model.is_instructed, guiding_base)
         self.folders = RunFolders(Path(self.training.output_dir))
-        self.shorts = RunData(self.folders, self.data, self.model, self.retriever, self.classifier)
+        self.shorts = RunData(
+            self.folders, self.data, self.model, self.retriever, self.classifier, self.source.num_examples
+        )
 
     @property
     def fits_base(self) -> bool:
         """Whether a checkpoint that recommends already gets a ranker, or its retriever is trained on."""
-        return self.lora.base_checkpoint is not None and not self.lora.use_lora
+        return self.lora.base_checkpoint is not None and not self.lora.use_lora and not self.trains_base_generator
+
+    @property
+    def trains_base_generator(self) -> bool:
+        """Whether all weights of the generator of a checkpoint that recommends are trained on."""
+        is_asked = "generator" in (self.stage.stages or ())
+        return self.lora.base_checkpoint is not None and not self.lora.use_lora and is_asked
 
     @cached_property
     def guides_by_base(self) -> bool:
-        """Whether an adapter is trained whose base has sources that guide it, and no others were asked for."""
-        adapts = self.lora.use_lora and self.lora.base_checkpoint is not None
-        return adapts and self.source.is_published and guides_by_sources(self.lora.base_checkpoint)
+        """
+        Whether the generator of a base, or an adapter of it, is trained, whose base has sources that guide it, and no
+        others were asked for.
+        """
+        trains = self.lora.base_checkpoint is not None and (self.lora.use_lora or self.trains_base_generator)
+        return trains and self.source.is_published and guides_by_sources(self.lora.base_checkpoint)
 
     @cached_property
     def process(self) -> PartialState:

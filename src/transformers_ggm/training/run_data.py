@@ -23,7 +23,7 @@ from ..processing.modalities import TEXTS
 from ..recommendation import Clues, clues_of
 from ..retrieval.nearest import has_query
 from .arguments import ClassifierArguments, DataArguments, ModelArguments, RetrieverArguments
-from .run_folders import RunFolders
+from .run_folders import EXAMPLES_FILE, RunFolders
 
 logger = logging.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class RunData:
         data ([`DataArguments`]): name the data folder.
         model ([`ModelArguments`]), retriever ([`RetrieverArguments`]), classifier ([`ClassifierArguments`]): say what
             each model reads.
+        num_examples (`int`, *optional*, defaults to 0): similar posts that a language model is shown.
 
     Attributes:
         data_dir (`str`): a folder of shorts, or a prepared set.
@@ -53,11 +54,12 @@ class RunData:
         model: ModelArguments,
         retriever: RetrieverArguments,
         classifier: ClassifierArguments,
+        num_examples: int = 0,
     ):
         self.folders = folders
         self.data_dir = data.data_dir
         self.is_instructed = model.is_instructed
-        self.num_guidance = model.num_guidance
+        self.num_guidance, self.num_examples = model.num_guidance, num_examples
         self.generator_inputs = model.inputs
         self.retriever_query = retriever.retriever_query
         further = {*model.inputs, *retriever.retriever_texts}
@@ -180,17 +182,27 @@ class RunData:
         """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""
         if self.num_guidance == 0:
             return [[] for _ in range(len(self.rows(split)))]
-        path = self.folders.guidance / f"{split}.json"
+        return [tags[: self.num_guidance] for tags in self._retrieved(f"{split}.json")]
+
+    def _retrieved(self, name: str) -> list:
+        path = self.folders.guidance / name
         if not path.is_file():
             raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
-        return [tags[: self.num_guidance] for tags in json.loads(path.read_text())]
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def examples(self, split: str) -> list[list[dict[str, Any]]] | None:
+        """The similar posts that a language model is shown with each row of a split, where there are to be any."""
+        if not self.num_examples:
+            return None
+        return self._retrieved(EXAMPLES_FILE.format(split))
 
     def for_generator(self, split: str, guidance: list[list[str]] | None = None) -> DecodedShorts | PreparedShorts:
         """A split as the generator reads it, with the guidance retrieved for it, or another one."""
         rows = self.rows(split)
         guidance = self.guidance(split) if guidance is None else guidance
         looks = {"video", "audio"} & set(self.generator_inputs)
-        return stored_shorts(rows, self.processor if looks else None, guidance=guidance)
+        processor = self.processor if looks else None
+        return stored_shorts(rows, processor, guidance=guidance, examples=self.examples(split))
 
     def for_retriever(self, split: str, only_pairs: bool = False) -> DecodedShorts | PreparedShorts:
         """A split as the retriever reads it; with `only_pairs` the rows that have both a query and a hashtag."""

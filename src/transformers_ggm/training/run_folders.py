@@ -11,6 +11,9 @@ from ..utils.checkpoint_layout import (
     TEXT_ENCODER_FOLDER,
 )
 
+# Beside guidance, by split: the similar posts that a language model is shown.
+EXAMPLES_FILE = "{}_examples.json"
+
 
 @dataclass(frozen=True)
 class RunFolders:

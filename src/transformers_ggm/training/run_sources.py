@@ -1,11 +1,14 @@
 """The sources of a training, and what they propose for the rows of its splits, whose clips are decoded already."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
+from ..data.shorts import SPLITS
+from ..errors import ArgumentError
 from ..recommendation import (
     Candidate,
     CandidateFeatures,
@@ -23,12 +26,15 @@ from ..recommendation import (
     gather_candidates,
 )
 from ..recommendation.candidates import Found
+from ..recommendation.sources.example_posts import example_posts, examples_source
 from ..recommendation.sources.generator import written_candidates
 from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
 from ..retrieval.post_index import Encoder
+from ..utils.files import write_json
 from .generator import generator_class, generator_collator
 from .pool_and_guidance import load_retriever, timed_posts
 from .run import TrainingRun
+from .run_folders import EXAMPLES_FILE
 
 # How many candidates of each source are joined and ranked, in training as after it.
 NUM_CANDIDATES = 50
@@ -95,7 +101,10 @@ def all_sources(run: TrainingRun) -> list[CandidateSource]:
 
 
 def split_candidates(
-    run: TrainingRun, sources: Sequence[CandidateSource], split: str, training: bool = False
+    run: TrainingRun,
+    sources: Sequence[CandidateSource],
+    split: str,
+    learned: Collection[CandidateSource] = (),
 ) -> Iterator[tuple[list[Clues], Found]]:
     """
     What sources propose for the rows of a split.
@@ -104,7 +113,7 @@ def split_candidates(
         run ([`TrainingRun`]): its stages up to those that the sources need are finished.
         sources (`list[CandidateSource]`): from [`retrieving_sources`] or [`all_sources`].
         split (`str`).
-        training (`bool`, *optional*, defaults to `False`): whether the sources learned from these rows.
+        learned (`list[CandidateSource]`, *optional*): those of them that learned from these very rows.
 
     Returns:
         Iterator over some rows at a time: what is known of them, and their candidates as of [`gather_candidates`].
@@ -120,8 +129,37 @@ def split_candidates(
                 found[source.name] = _written(run, source, readers[source.name], start, len(rows))
             else:
                 seen = _with_clips(source, rows, readers[source.name], start)
-                found |= gather_candidates([source], seen, NUM_CANDIDATES, training=training)
+                found |= gather_candidates([source], seen, NUM_CANDIDATES, training=source in learned)
         yield rows, found
+
+
+def write_examples(run: TrainingRun, sources: Sequence[CandidateSource], folder: Path) -> None:
+    """
+    Writes `<split>_examples.json`, the similar posts that a language model is shown with each row, where there are to
+    be any. Those of training rows are neither the row itself nor near-duplicates of it.
+
+    Args:
+        run ([`TrainingRun`]): its stage `posts` is finished.
+        sources (`list[CandidateSource]`): one of them knows the words of posts.
+        folder (`Path`): an existing one.
+
+    Raises:
+        ArgumentError: none does.
+    """
+    count, source = run.source.num_examples, examples_source(sources)
+    if not count:
+        return
+    if source is None:
+        raise ArgumentError(
+            "`num_examples` needs posts whose words are kept, which the checkpoint has not: compose it with"
+            " --num_examples, or leave it out."
+        )
+    for split in SPLITS:
+        clues, examples = run.shorts.clues(split), []
+        for start in range(0, len(clues), _BATCH_SIZE):
+            found = example_posts(source, clues[start : start + _BATCH_SIZE], count, training=split == "train")
+            examples += [[{"text": text, "hashtags": tags} for text, tags in row] for row in found]
+        write_json(folder / EXAMPLES_FILE.format(split), examples)
 
 
 def _clip_reader(run: TrainingRun, source: CandidateSource, split: str) -> Sequence | None:

@@ -14,7 +14,7 @@ from ..processing.hashtag_fields import read_hashtags
 from ..processing.modalities import TEXTS, further_texts
 
 # What is read of a row, and with clips; further columns are left alone.
-WORDS = (*TEXTS, "hashtags", "guidance")
+WORDS = (*TEXTS, "hashtags", "guidance", "examples")
 MEDIA = ("video", "audio")
 
 
@@ -31,8 +31,9 @@ class ShortsDataset(torch.utils.data.Dataset):
             - `video`: a path, URL or bytes, a `datasets.Video`, frames as an array `(frames, height, width, 3)` with
               values from 0 to 255, or a list of images; `None` for a row without a clip;
             - `description` (`str`), `transcript` and `screen_text` (`str`, what is said in the clip and written in
-              it), `guidance` (`list[str]`, the retrieved hashtags, best first) and `audio` (a `datasets.Audio`, path
-              or bytes, in the place of the clip's own sound): each may be missing.
+              it), `guidance` (`list[str]`, the retrieved hashtags, best first), `examples` (similar posts, see
+              [`DataCollatorForInstructedGeneration`]) and `audio` (a `datasets.Audio`, path or bytes, in the place of
+              the clip's own sound): each may be missing.
 
             Of `video` and `description` one has to be there. Further columns are not read.
         processor ([`GGMProcessor`]): of the frames and the sound.
@@ -90,6 +91,7 @@ class ShortsDataset(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict[str, Any]:
         row = dict(self._rows[index])
         hashtags, guidance = row.pop("hashtags", None), row.pop("guidance", None)
+        examples = {"examples": row.pop("examples")} if "examples" in row else {}
         try:
             media = self._media(row)
         except (MediaError, InputError) as error:
@@ -100,6 +102,7 @@ class ShortsDataset(torch.utils.data.Dataset):
             **further_texts(row),
             "hashtags": read_hashtags(hashtags).hashtags,
             "guidance": read_hashtags(guidance).hashtags,
+            **examples,
         }
 
     def _media(self, row: dict[str, Any]) -> dict[str, Any]:

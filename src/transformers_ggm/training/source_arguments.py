@@ -35,6 +35,13 @@ class SourceArguments:
         },
     )
     neighbours: int = field(default=20, metadata={"help": "Similar posts that are looked at."})
+    num_examples: int = field(
+        default=0,
+        metadata={
+            "help": "Similar posts that --generator instructed is shown in its prompt; 0 for none. The source 'posts' "
+            "finds them, and the words of posts are kept in the checkpoint."
+        },
+    )
     ranker_hidden_size: int = field(
         default=0, metadata={"help": "Hidden units of the ranker; 0 is a logistic regression."}
     )
@@ -54,6 +61,8 @@ class SourceArguments:
             raise ArgumentError("the source 'trends' counts uses in the hashtag pool: add 'pool' to `sources`.")
         if self.neighbours < 1:
             raise ArgumentError(f"`neighbours` is {self.neighbours}, but one post is needed at least.")
+        if self.num_examples < 0:
+            raise ArgumentError(f"`num_examples` is {self.num_examples}, but must be 0 or more.")
         if self.ranker_hidden_size < 0:
             raise ArgumentError(f"`ranker_hidden_size` is {self.ranker_hidden_size}, but must be 0 or more.")
 
@@ -114,6 +123,19 @@ def check_sources(sources: SourceArguments, stages: list[str], num_guidance: int
         raise ArgumentError(
             "more `sources` than the pool need scikit-learn: pip install 'transformers-ggm[recommend]'."
         )
+
+
+def check_examples(sources: SourceArguments, is_instructed: bool, base: str | None) -> None:
+    """
+    Raises:
+        ArgumentError: examples are to be shown to what takes none, or there are no posts that they could be.
+    """
+    if not sources.num_examples:
+        return
+    if not is_instructed:
+        raise ArgumentError("`num_examples` is for --generator instructed: give that too, or leave it out.")
+    if base is None and "posts" not in sources.sources:
+        raise ArgumentError("`num_examples` is of similar posts: add 'posts' to `sources`, or leave it out.")
 
 
 def check_enough_rows(num_rows: int, data_dir: str) -> None:

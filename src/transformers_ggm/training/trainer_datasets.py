@@ -46,8 +46,8 @@ def generator_rows(
     if "audio" not in inputs:
         processor = GGMProcessor(processor.video_processor, processor.tokenizer)
     reads_media = bool({"video", "audio"} & set(inputs))
-    guidance = dataset["guidance"] if "guidance" in dataset.column_names else None
-    stored = stored_shorts(dataset, processor if reads_media else None, guidance=guidance)
+    retrieved = {name: dataset[name] for name in ("guidance", "examples") if name in dataset.column_names}
+    stored = stored_shorts(dataset, processor if reads_media else None, **retrieved)
     return ShortsDataset(dataset, processor, reads_media, blank_video) if stored is None else stored
 
 

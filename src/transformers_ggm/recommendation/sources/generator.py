@@ -12,6 +12,8 @@ from ...processing import GGMProcessor, InstructedProcessor
 from ..candidates import Candidate, CandidateSource, register_source
 from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
+from .example_posts import example_posts
+from .posts import PostsSource
 
 # What of a row's clues a language model is told, by the argument of its processor.
 _PROMPTED = {
@@ -34,6 +36,8 @@ class GeneratorSource(CandidateSource):
         model ([`GGMForHashtagGeneration`] or [`InstructedForHashtagGeneration`]): In evaluation mode from here on.
         processor ([`GGMProcessor`] or [`InstructedProcessor`]): The model's.
         guidance ([`CandidateSource`], *optional*): Where its guidance comes from, for instance a [`FusedSource`].
+        examples ([`PostsSource`], *optional*): Of posts with their words, which a language model is shown as its
+            processor says (`num_examples`).
         generate_kwargs: Arguments of `generate`; with `num_return_sequences` there are more hashtags.
     """
 
@@ -42,9 +46,10 @@ class GeneratorSource(CandidateSource):
         model: GGMForHashtagGeneration | InstructedForHashtagGeneration,
         processor: GGMProcessor | InstructedProcessor,
         guidance: CandidateSource | None = None,
+        examples: PostsSource | None = None,
         **generate_kwargs: Any,
     ):
-        self.model, self.processor, self.guidance = model.eval(), processor, guidance
+        self.model, self.processor, self.guidance, self.examples = model.eval(), processor, guidance, examples
         self.generate_kwargs = generate_kwargs
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
@@ -67,6 +72,7 @@ class GeneratorSource(CandidateSource):
             columns = {name: [getattr(row, field) for row in rows] for name, field in _PROMPTED.items()}
             if self.guidance is not None:
                 columns["guidance"] = self._guidance_of(rows, training)
+            columns["examples"] = example_posts(self.examples, rows, self.processor.num_examples, training)
             return _best(instructed_hashtags(self.model, self.processor, columns, **self.generate_kwargs), k)
         sound = {}
         if self.processor.feature_extractor is not None:
@@ -88,7 +94,7 @@ class GeneratorSource(CandidateSource):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any], parts: CheckpointParts) -> "GeneratorSource":
         """The checkpoint's own model, guided as it says."""
-        return cls(parts.model, parts.processor, parts.guidance, **settings)
+        return cls(parts.model, parts.processor, parts.guidance, parts.examples, **settings)
 
     def _guidance_of(self, rows: list[Clues], training: bool) -> list[list[str]] | None:
         if self.guidance is None:

@@ -68,11 +68,11 @@ class PostsSource(CandidateSource):
         self.name = f"posts_{self.by if self.reads == 'text' else self.reads}"
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
-        return self._vote(rows, k, None)
+        return [_votes(posts, k) for posts in self.similar_posts(rows, self.neighbours)]
 
     def training_candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         """Without the posts that are the same as the row: itself, and near-duplicates."""
-        return self._vote(rows, k, SAME_POST)
+        return [_votes(posts, k) for posts in self.similar_posts(rows, self.neighbours, training=True)]
 
     def settings(self) -> dict[str, Any]:
         return {"by": self.by, "neighbours": self.neighbours}
@@ -99,19 +99,32 @@ class PostsSource(CandidateSource):
         """Of the checkpoint's `posts/`."""
         return cls(parts.posts, **settings)
 
-    def _vote(self, rows: Sequence[Clues], k: int, max_similarity: float | None) -> list[list[Candidate]]:
+    def similar_posts(self, rows: Sequence[Clues], k: int, training: bool = False) -> list[list[SimilarPost]]:
+        """
+        The posts themselves.
+
+        Args:
+            rows (`Sequence[Clues]`): Clips.
+            k (`int`): How many posts at most.
+            training (`bool`, defaults to `False`): Whether the rows are in the index: then they, and near-duplicates
+                of them, are left out.
+
+        Returns:
+            `list[list[SimilarPost]]`: For each row, the most similar first; none where a row has nothing to search by.
+        """
         asking = [row for row in rows if getattr(row, self.reads) is not None]
         if not asking:
             return [[] for _ in rows]
-        found = self.index.search(
-            **self._query(asking),
-            k=self.neighbours,
-            by=self.by,
-            before=[row.time for row in asking],
-            max_similarity=max_similarity,
+        found = iter(
+            self.index.search(
+                **self._query(asking),
+                k=k,
+                by=self.by,
+                before=[row.time for row in asking],
+                max_similarity=SAME_POST if training else None,
+            )
         )
-        votes = iter([_votes(posts, k) for posts in found])
-        return [next(votes) if getattr(row, self.reads) is not None else [] for row in rows]
+        return [next(found) if getattr(row, self.reads) is not None else [] for row in rows]
 
     def _query(self, rows: Sequence[Clues]) -> dict[str, Any]:
         if self.reads != "text":
