@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..retrieval.hashtag_spellings import commonest_spelling, written_spellings
+from ..retrieval.hashtag_table import counted_hashtags
 from .sources import open_shorts
 from .sources.files import suffix_of
 from .sources.shorts_source import TABLE_SUFFIXES
@@ -59,10 +61,10 @@ def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
     if source == "-":
         return _of_lines(sys.stdin, "standard input")
     if Path(source).is_dir():
-        return _of_posts(source)
+        return hashtags_of_posts(source)
     if suffix_of(source) in TABLE_SUFFIXES:
         table = open_table(source)
-        return _of_rows(table.read()) if "hashtag" in table.columns else _of_posts(source)
+        return _of_rows(table.read()) if "hashtag" in table.columns else hashtags_of_posts(source)
     try:
         with open(source, encoding="utf-8-sig") as lines:
             return _of_lines(lines, source)
@@ -94,7 +96,20 @@ def _of_rows(rows: Iterable[tuple[str, dict[str, Any]]]) -> Counter[str]:
     return counts
 
 
-def _of_posts(source: str) -> Counter[str]:
+def hashtags_of_posts(source: str) -> Counter[str]:
+    """
+    How often each hashtag of tagged posts is used in them, by its commonest spelling.
+
+    Args:
+        source (`str`): as [`open_shorts`] reads it; of a folder with splits those in `train`.
+
+    Raises:
+        DatasetError: they cannot be read.
+    """
     splits = open_shorts(source)
     chosen = [splits["train"]] if "train" in splits else splits.values()
-    return Counter(hashtag for posts in chosen for post in posts.rows() for hashtag in post["hashtags"])
+    rows = (post for posts in chosen for post in posts.rows(as_written=True))
+    written = Counter(hashtag for post in rows for hashtag in post["hashtags"])
+    names, counts = counted_hashtags(written, allow_empty=True)
+    spellings, uses = written_spellings(written), zip(names.to_pylist(), counts.tolist())
+    return Counter({commonest_spelling(name, spellings.get(name, {}), count): count for name, count in uses})

@@ -82,6 +82,7 @@ def test_the_commonest_spelling_comes_first():
     """Would fail if a spelling without capitals inside were taken, or words' beginnings were lost."""
     assert display_spelling("firstsnow", {"firstsnow": "firstsnow"}) == "FirstSnow"
     assert display_spelling("iphone", {"iphone": "iPhone"}) == "iPhone"
+    assert display_spelling("firstsnow", {"firstsnow": "ＦＩＲＳＴＳＮＯＷ"}) == "FirstSnow"
 
 
 def test_novel_hashtags_are_left_out():
