@@ -142,7 +142,7 @@ class RunData:
         if self.is_prepared_set:
             return self.hashtag_counts
         spellings = {normalize_hashtag(spelling): spelling for spelling in hashtags_of_posts(self.data_dir)}
-        return {spellings[hashtag]: count for hashtag, count in self.hashtag_counts.items()}
+        return {spellings.get(hashtag, hashtag): count for hashtag, count in self.hashtag_counts.items()}
 
     @cached_property
     def unseen_hashtags(self) -> list[str]:
