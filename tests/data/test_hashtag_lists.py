@@ -48,6 +48,9 @@ def test_posts(tmp_path):
     lines = "".join(map("{}\n".format, map(json.dumps, POSTS)))
     (tmp_path / "posts.jsonl").write_text(lines)
     assert read_hashtag_list(tmp_path / "posts.jsonl") == {"snow": 2, "lake": 1}
+    more = json.dumps({"description": "again", "hashtags": ["#Snow"]})
+    (tmp_path / "more.jsonl").write_text(lines + more)
+    assert read_hashtag_list(tmp_path / "more.jsonl") == {"Snow": 3, "lake": 1}
     for split, text in (("train", lines), ("test", lines.replace("lake", "secret"))):
         (tmp_path / "shorts" / split).mkdir(parents=True)
         (tmp_path / "shorts" / split / "metadata.jsonl").write_text(text)

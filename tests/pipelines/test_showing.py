@@ -69,6 +69,17 @@ def test_what_is_left_out_does_not_guide_the_model(suggest):
     assert tag in {each["hashtag"] for each in answer["removed"]}
 
 
+def test_capitals_are_those_of_the_commonest_spelling(suggest, written):
+    """Would fail if people's own capitals gave way to guessed ones, or showed where no platform asks for them."""
+    tag = next(tag for tag in written if tag.isascii() and len(tag) > 5)
+    odd = tag[:3] + tag[3:].capitalize()
+    pool = suggest.hashtag_pool.copy()
+    pool.observe([([odd], "2026-01-01T08:00:00Z")] * (1 + dict(zip(pool.hashtags, pool.counts)).get(tag, 0)))
+    shown = [answer["hashtag"] for answer in suggest(ITEM, platform="instagram", hashtag_pool=pool)]
+    assert f"#{odd}" in shown
+    assert [answer["hashtag"][1:] for answer in suggest(ITEM, hashtag_pool=pool)] == written
+
+
 def test_platforms_limit_and_write_with_capitals(suggest):
     """Would fail if more were shown than X advises, or words began without capitals."""
     answers = suggest(ITEM, platform="x")

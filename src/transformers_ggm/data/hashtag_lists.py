@@ -10,6 +10,8 @@ from typing import Any
 
 from ..errors import DatasetError, InputError
 from ..processing.hashtags import is_valid_hashtag
+from ..retrieval.hashtag_spellings import commonest_spelling, written_spellings
+from ..retrieval.hashtag_table import counted_hashtags
 from .sources import open_shorts
 from .sources.files import suffix_of
 from .sources.shorts_source import TABLE_SUFFIXES
@@ -63,12 +65,16 @@ def read_hashtag_list(source: str | os.PathLike) -> Counter[str]:
     if source == "-":
         return _of_lines(sys.stdin, "standard input")
     if Path(source).is_dir():
-        return _of_posts(source)
+        return hashtags_of_posts(source)
     if suffix_of(source) in TABLE_SUFFIXES:
         table = open_table(source)
         if "hashtag" in table.columns:
             return _of_rows(table.read())
-        return _of_posts(source, f"; a list of hashtags has the columns 'hashtag' and 'count', not {table.columns}")
+        try:
+            return hashtags_of_posts(source)
+        except DatasetError as error:
+            columns = f"a list of hashtags has the columns 'hashtag' and 'count', not {table.columns}"
+            raise DatasetError(f"{error.args[0].rstrip('.')}; {columns}.") from error
     try:
         with open(source, encoding="utf-8-sig") as lines:
             return _of_lines(lines, source)
@@ -121,10 +127,23 @@ def _count(value: Any) -> int:
     return int(text.removesuffix(".0"))
 
 
-def _of_posts(source: str, otherwise: str = "") -> Counter[str]:
+def hashtags_of_posts(source: str) -> Counter[str]:
+    """
+    How often each hashtag of tagged posts is used in them, by its commonest spelling.
+
+    Args:
+        source (`str`): as [`open_shorts`] reads it; of a folder with splits those in `train`.
+
+    Raises:
+        DatasetError: they cannot be read.
+    """
     try:
         splits = open_shorts(source)
         chosen = [splits["train"]] if "train" in splits else splits.values()
-        return Counter(hashtag for posts in chosen for post in posts.rows() for hashtag in post["hashtags"])
+        rows = (post for posts in chosen for post in posts.rows(as_written=True))
+        written = Counter(hashtag for post in rows for hashtag in post["hashtags"])
     except DatasetError as error:
-        raise DatasetError(f"{source} cannot be read as tagged posts ({error}){otherwise}.") from error
+        raise DatasetError(f"{source} cannot be read as tagged posts ({error}).") from error
+    names, counts = counted_hashtags(written, allow_empty=True)
+    spellings, uses = written_spellings(written), zip(names.to_pylist(), counts.tolist())
+    return Counter({commonest_spelling(name, spellings.get(name, {}), count): count for name, count in uses})

@@ -1,7 +1,6 @@
 """A checkpoint put together of parts that exist already, without training: what `ggm compose` does."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedModel, ProcessorMixin
 from transformers.utils import ADAPTER_CONFIG_NAME
 
-from ..data.hashtag_lists import STARTER, read_hashtag_list
+from ..data.hashtag_lists import STARTER, hashtags_of_posts, read_hashtag_list
 from ..data.sources import open_shorts
 from ..errors import CheckpointError, InputError
 from ..hub_cards.composed_card import PARTS, shown_parts, write_composed_card
@@ -31,7 +30,7 @@ from ..processing import (
     HashtagRetrieverProcessor,
     InstructedProcessor,
 )
-from ..processing.hashtags import normalize_hashtag, remove_hashtags
+from ..processing.hashtags import remove_hashtags
 from ..recommendation import (
     CandidateSource,
     FrequentSource,
@@ -44,6 +43,7 @@ from ..recommendation import (
     WordsSource,
 )
 from ..retrieval import HashtagPool, PostIndex, TextEncoder
+from ..retrieval.hashtag_spellings import commonest_spelling, written_spellings
 from ..retrieval.hashtag_table import counted_hashtags
 from ..retrieval.pool_commands import load_retriever, pool_subfolder
 from ..retrieval.pool_files import POOL_FILE
@@ -138,7 +138,10 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"`output_dir` {target} is there already: give the name of a new folder.")
     posts = None if parts.posts is None else _posts(parts.posts)
-    known = KnownHashtags.of(_hashtag_counts(parts.hashtags, posts))
+    counts = hashtags_of_posts(parts.posts) if parts.hashtags is None else _hashtag_counts(parts.hashtags)
+    if not counts:
+        raise InputError("no post has a hashtag: give other `posts`, or a list (--hashtags).")
+    known = KnownHashtags.of(counts)
     model, processor = (None, None) if parts.generator is None else load_generator(parts.generator)
     if isinstance(processor, InstructedProcessor):
         processor.num_examples = parts.num_examples
@@ -179,7 +182,8 @@ class KnownHashtags:
 
     Attributes:
         counts (`dict[str, int]`): how often each was used, normalised.
-        spellings (`dict[str, int]`): the same by one spelling of each, whose capitals show words where there are any.
+        spellings (`dict[str, int]`): the same by the commonest spelling of each that shows its words by capitals, or
+            the commonest of all where none does.
     """
 
     counts: dict[str, int]
@@ -190,13 +194,18 @@ class KnownHashtags:
         """Those of a list, as they are written."""
         names, counts = counted_hashtags(written)
         by_name = dict(zip(names.to_pylist(), counts.tolist()))
-        spelled = {normalize_hashtag(tag): tag.lstrip("#＃") for tag in written if shows_words(tag)}
+        spelled = {name: _spelling(name, of_one, by_name[name]) for name, of_one in written_spellings(written).items()}
         return cls(by_name, {spelled.get(name, name): count for name, count in by_name.items()})
 
     @property
     def are_counted(self) -> bool:
         """Whether some are known to be used more than others."""
         return len(set(self.counts.values())) > 1
+
+
+def _spelling(hashtag: str, spellings: Mapping[str, int], count: int) -> str:
+    showing = {spelling: number for spelling, number in spellings.items() if shows_words(spelling)}
+    return max(showing, key=showing.get) if showing else commonest_spelling(hashtag, spellings, count)
 
 
 def _posts(source: str) -> list[dict[str, Any]]:
@@ -207,18 +216,13 @@ def _posts(source: str) -> list[dict[str, Any]]:
     return [{**post, "description": remove_hashtags(post["description"])} for post in posts]
 
 
-def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
-    if source is None:
-        counts = Counter(tag for post in posts or () for tag in post["hashtags"])
-        if not counts:
-            raise InputError("no post has a hashtag: give other `posts`, or a list (--hashtags).")
-        return counts
+def _hashtag_counts(source: str) -> Mapping[str, int]:
     is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
     if not (is_pool or source == STARTER or Path(source).exists() or is_hub_id(source)):
         raise InputError(f"`hashtags` {source} is no file, no folder, no Hub id and not `{STARTER}`.")
     if is_pool or not (source == STARTER or Path(source).exists()):
         pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))
-        return dict(zip(pool.hashtags, pool.counts))
+        return {pool.spelling(tag): count for tag, count in zip(pool.hashtags, pool.counts)}
     return read_hashtag_list(source)
 
 

@@ -15,6 +15,7 @@ from ..recommendation.filters.platform_filter import NumberFilter, PlatformFilte
 from ..recommendation.filters.pool_filter import NovelFilter
 from ..recommendation.filters.reach_filter import ReachFilter
 from ..recommendation.filters.safety_filter import shared_safety_filter
+from ..retrieval import HashtagPool
 
 # The arguments of a call that say what is shown.
 SHOWING = ("safe", "safety_model", "blocked", "platform", "prefer_pool", "near_duplicates", "reach_calls", "filters")
@@ -24,14 +25,27 @@ RemovedHashtags = dict[str, Removed]
 
 
 @dataclass(frozen=True)
-class _Known:
-    """The hashtags that somebody is known to have used."""
+class UsedHashtags:
+    """
+    The hashtags that somebody is known to have used.
 
-    pool: Any
+    Attributes:
+        pool ([`HashtagPool`], *optional*): of the pipeline.
+        counts (`dict[str, int]`): how often others were used.
+        others (`tuple[HashtagPool, ...]`): the pools of a recommender's sources, which know spellings too.
+    """
+
+    pool: HashtagPool | None
     counts: Mapping[str, int]
+    others: tuple[HashtagPool, ...] = ()
 
     def __contains__(self, hashtag: str) -> bool:
         return bool(self.counts.get(hashtag)) or (self.pool is not None and hashtag in self.pool)
+
+    def spelling(self, hashtag: str) -> str:
+        """Its commonest spelling, as far as it is known."""
+        spellings = (pool.spelling(hashtag) for pool in (self.pool, *self.others) if pool is not None)
+        return next((spelling for spelling in spellings if spelling != hashtag), hashtag)
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,7 @@ class Showing:
         of_each = (_blocked_by_owner(blocks), *self.of_each) if blocks else self.of_each
         if self.known_calls:
             of_each = (*of_each, ReachFilter(_known_calls(recommender)))
-        known = _Known(pool, {} if recommender is None else recommender.counts)
+        known = _used_hashtags(pool, recommender)
         if self.prefer_pool == "free":
             return Screen(of_each, known)
         if pool is None and not known.counts:
@@ -112,7 +126,7 @@ class Showing:
 
         Args:
             answers (`list[dict]`): The best first.
-            known (`Container[str]`): The hashtags that somebody has used.
+            known ([`UsedHashtags`]): Those that somebody has used.
             top_n (`int`, *optional*): How many are shown at most.
         """
         by_hashtag = {answer["hashtag"][1:]: answer for answer in answers}
@@ -122,7 +136,10 @@ class Showing:
         kept, removed = filter_hashtags(tags, self.of_list)
         shown = [by_hashtag[tag] for tag in kept[:top_n]]
         if self.with_capitals:
-            shown = [{**answer, "hashtag": "#" + _with_capitals(answer["hashtag"][1:])} for answer in shown]
+            shown = [
+                {**answer, "hashtag": "#" + _with_capitals(tag, known.spelling(tag))}
+                for tag, answer in zip(kept, shown)
+            ]
         return shown, {each.hashtag: each for each in removed}
 
 
@@ -167,6 +184,13 @@ def _blocked_by_owner(blocks: frozenset[str]) -> BlockedFilter:
     return BlockedFilter(sorted(blocks), everything=True)
 
 
+def _used_hashtags(pool: HashtagPool | None, recommender: Any) -> UsedHashtags:
+    if recommender is None:
+        return UsedHashtags(pool, {})
+    of_sources = (getattr(source, "pool", None) for source in recommender.sources)
+    return UsedHashtags(pool, recommender.counts, tuple(each for each in of_sources if isinstance(each, HashtagPool)))
+
+
 def _known_calls(recommender: Any) -> frozenset[str]:
     calls = None if recommender is None else recommender.reach_calls
     if calls is None:
@@ -201,8 +225,8 @@ def _first(arguments: Mapping[str, Any]) -> list[HashtagFilter]:
     return filters
 
 
-def _with_capitals(hashtag: str) -> str:
+def _with_capitals(hashtag: str, commonest: str) -> str:
     try:
-        return display_spelling(hashtag)
+        return display_spelling(hashtag, {hashtag: commonest})
     except ImportError as error:
         raise InputError(str(error)) from error

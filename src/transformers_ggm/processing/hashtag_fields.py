@@ -61,10 +61,12 @@ class ReadHashtags:
     Attributes:
         hashtags (`list[str]`): normalised, each once, in order.
         dropped (`list[str]`): what else was meant for one, as written, at most 60 characters of each.
+        written (`list[str]`): `hashtags` in the spelling in which each stands there first.
     """
 
     hashtags: list[str]
     dropped: list[str]
+    written: list[str] = field(default_factory=list, repr=False, compare=False)
 
 
 def read_hashtags(value: Any) -> ReadHashtags:
@@ -95,16 +97,16 @@ def read_hashtags(value: Any) -> ReadHashtags:
     """
     reader = _Reader()
     reader.read(value)
-    return ReadHashtags(
-        list(dict.fromkeys(reader.hashtags)), [whole_text(text[:_EXAMPLE_LENGTH]) for text in reader.dropped]
-    )
+    dropped = [whole_text(text[:_EXAMPLE_LENGTH]) for text in reader.dropped]
+    return ReadHashtags(list(reader.hashtags), dropped, list(reader.hashtags.values()))
 
 
 class _Reader:
     """Gathers what is found in a value and all that is in it."""
 
     def __init__(self):
-        self.hashtags: list[str] = []
+        # By each hashtag its first spelling.
+        self.hashtags: dict[str, str] = {}
         self.dropped: list[str] = []
 
     def read(self, value: Any, depth: int = 0) -> None:
@@ -172,7 +174,7 @@ class _Reader:
             run = _CHARACTERS.match(other)[0]
             word, *beside = _BETWEEN_WORDS.split(other, maxsplit=1)
             if is_valid_hashtag(run):
-                self.hashtags.append(normalize_hashtag(run))
+                self.hashtags.setdefault(normalize_hashtag(run), run)
             if not is_valid_hashtag(run) or _WORD.search(word[len(run) :]):
                 self.dropped.append(f"#{word}")
             self.drop_words("".join(beside))
@@ -181,7 +183,7 @@ class _Reader:
         """Takes a text that is one hashtag or none."""
         bare = _without_edges(text)
         if is_valid_hashtag(bare):
-            self.hashtags.append(normalize_hashtag(bare))
+            self.hashtags.setdefault(normalize_hashtag(bare), bare.lstrip("#＃"))
         elif _MEANT.search(text):
             self.dropped.append(text.strip())
 

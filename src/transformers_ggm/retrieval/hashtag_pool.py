@@ -2,23 +2,20 @@
 
 import copy
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from huggingface_hub import CommitInfo
-from transformers.utils import logging
 
-from ..errors import CheckpointError, HashtagError, PoolError, RetrieverMismatchError
-from ..utils.hub_commits import commit_files
-from ..utils.remote_code_fields import IS_REMOTE_CODE
+from ..errors import CheckpointError, HashtagError, PoolError
+from ..processing.hashtags import normalize_hashtag
 from .hashtag_encoding import encode_hashtags, spellings_with_capitals
+from .hashtag_spellings import Spellings, commonest_spelling, with_spellings, without_spellings, written_spellings
 from .hashtag_table import (
     HashtagNames,
     NameSlices,
@@ -26,18 +23,16 @@ from .hashtag_table import (
     check_any,
     checked_counts,
     counted_hashtags,
-    first_spellings,
     named,
     normalized_hashtags,
     pool_key,
 )
 from .hashtag_uses import HashtagUses
 from .hub_folders import fetch_folder
-from .pool_files import CARD_FILE, POOL_FILES, USES_FILE, PoolContents, read_pool, write_pool
-from .pool_rows import PoolRows, merged_rows
+from .pool_files import POOL_FILES, USES_FILE, PoolContents, check_fingerprint, read_pool, write_pool
+from .pool_rows import PoolRows, read_rows
+from .pool_sharing import card_of, push_pool
 from .pool_vectors import PoolVectors
-
-logger = logging.get_logger(__name__)
 
 _ROWS_AT_A_TIME = 2**14
 
@@ -105,7 +100,9 @@ class HashtagPool:
                 f"embeddings has shape {tuple(vectors.shape)}: give ({len(names)}, d), one vector for each hashtag."
             )
         chunks = (vectors[start : start + _ROWS_AT_A_TIME] for start in range(0, len(vectors), _ROWS_AT_A_TIME))
-        self._fill(names, checked_counts(counts, len(names)), chunks, retriever_fingerprint, index)
+        numbers = checked_counts(counts, len(names))
+        self._fill(names, numbers, chunks, retriever_fingerprint, index)
+        self._spellings = written_spellings(hashtags, numbers.tolist())
 
     def _fill(
         self,
@@ -121,6 +118,7 @@ class HashtagPool:
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
         self._rows = PoolRows.make(HashtagNames(names), counts, collected, index)
         self._uses = HashtagUses()
+        self._spellings: Spellings = {}  # of lists; the uses have those of posts
         self.blocks: frozenset[str] = frozenset()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,6 +162,7 @@ class HashtagPool:
         vectors = encode_hashtags(NameSlices(names), retriever, processor, batch_size, progress_bar, spellings)
         pool = cls.__new__(cls)
         pool._fill(names, counts, vectors, retriever.fingerprint(), index)
+        pool._spellings = written_spellings(hashtags)
         return pool
 
     @classmethod
@@ -198,7 +197,7 @@ class HashtagPool:
 
         ```
         """
-        names, counts = [], [np.zeros(0, np.int64)]
+        names, counts, spellings = [], [np.zeros(0, np.int64)], {}
 
         def vectors() -> Iterator[torch.Tensor]:
             for hashtags, embeddings, *given in batches:
@@ -206,6 +205,7 @@ class HashtagPool:
                     raise PoolError(f"a batch has {len(embeddings)} embeddings for {len(hashtags)} hashtags.")
                 names.append(normalized_hashtags(hashtags))
                 counts.append(checked_counts(given[0] if given else None, len(hashtags)))
+                spellings.update(written_spellings(hashtags, counts[-1].tolist()))
                 for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
                     yield embeddings[start : start + _ROWS_AT_A_TIME]
             check_any(np.concatenate(counts))
@@ -213,6 +213,7 @@ class HashtagPool:
         collected = PoolVectors.collect(vectors())
         pool = cls.__new__(cls)
         pool._fill(pa.concat_arrays(names), np.concatenate(counts), collected, retriever_fingerprint, index)
+        pool._spellings = spellings
         return pool
 
     def copy(self) -> "HashtagPool":
@@ -274,6 +275,7 @@ class HashtagPool:
                 encoded = encode_hashtags(new, retriever, processor, batch_size, progress_bar, spellings)
                 after = after.followed_by(new, counts[~known], PoolVectors.collect(encoded))
             self._rows = after
+            self._spellings = with_spellings(self._spellings, written_spellings(hashtags))
 
     def remove(self, hashtags: Iterable[str]) -> None:
         """
@@ -293,7 +295,9 @@ class HashtagPool:
             if unknown:
                 raise PoolError(f"not in the hashtag pool: {named(unknown)}. Nothing was removed.")
             self._rows = before.without(rows)
-            self._uses.remove([before.names[row] for row in rows])
+            gone = {before.names[row] for row in rows}
+            self._uses.remove(gone)
+            self._spellings = without_spellings(self._spellings, gone)
 
     def put(
         self,
@@ -302,6 +306,7 @@ class HashtagPool:
         counts: Sequence[int],
         removed: Iterable[str] = (),
         uses: HashtagUses | None = None,
+        spellings: Spellings | None = None,
     ) -> None:
         """
         Takes over what is known of hashtags elsewhere, such as in a [`PoolStore`]: all of it at once.
@@ -313,6 +318,8 @@ class HashtagPool:
             counts (`Sequence[int]`): How often each one was seen.
             removed (`Iterable[str]`, defaults to `()`): Hashtags that go; those that are not there are passed over.
             uses ([`HashtagUses`], *optional*): The new uses of the pool, in the place of those that it has.
+            spellings (`dict[str, dict[str, int]]`, *optional*): How often `hashtags` were written in other spellings
+                than theirs, in the place of what is known of them.
 
         Raises:
             HashtagError: One is no hashtag, or stands there twice.
@@ -334,6 +341,8 @@ class HashtagPool:
             self._rows = after.without([row for row in after.names.find(gone) if row is not None])
             if uses is not None:
                 self._uses = uses
+            if spellings is not None:
+                self._spellings = {**without_spellings(self._spellings, {*gone, *names}), **spellings}
 
     def observe(self, posts: Iterable[Mapping[str, Any]], now: datetime | None = None) -> dict[str, int]:
         """
@@ -374,6 +383,35 @@ class HashtagPool:
         """The uses of hashtags over time, as far as [`~HashtagPool.observe`] was told of any."""
         return self._uses
 
+    def spelling(self, hashtag: str) -> str:
+        """
+        How a hashtag is written most often, without `#`, in the lists and posts that the pool was told of.
+
+        Args:
+            hashtag (`str`): In any spelling. One of which nothing is known is told in lower case.
+
+        Raises:
+            HashtagError: It is no hashtag.
+
+        Example:
+
+        ```python
+        >>> pool = HashtagPool(["#FirstSnow"], torch.ones(1, 2))
+        >>> pool.spelling("firstsnow")
+        'FirstSnow'
+
+        ```
+        """
+        key, rows = normalize_hashtag(hashtag), self._rows
+        (row,) = rows.names.find([key])
+        known = with_spellings({key: self._uses.spellings(key)}, {key: self._spellings.get(key, {})})
+        return commonest_spelling(key, known[key], 0 if row is None else int(rows.counts[row]))
+
+    @property
+    def spellings(self) -> dict[str, dict[str, int]]:
+        """Of hashtags in lists, how often each was written in other spellings than that in which it is kept."""
+        return {hashtag: dict(counts) for hashtag, counts in self._spellings.items()}
+
     def search(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, list[list[str]]]:
         """
         Finds the `k` hashtags nearest to every query, for the whole batch at once.
@@ -402,17 +440,7 @@ class HashtagPool:
         Raises:
             RetrieverMismatchError: The pool was not made by this retriever, or does not say by which one.
         """
-        given = retriever.fingerprint()
-        if not self.retriever_fingerprint:
-            raise RetrieverMismatchError(
-                "the hashtag pool does not say which retriever made its vectors: make it with HashtagPool.build(...), "
-                "or pass retriever_fingerprint=retriever.fingerprint() to HashtagPool(...) if you are sure."
-            )
-        if given != self.retriever_fingerprint:
-            raise RetrieverMismatchError(
-                f"the hashtag pool was made by the retriever {self.retriever_fingerprint}, not by the one given, "
-                f"{given}: use its own retriever, or make the pool anew with HashtagPool.build(...)."
-            )
+        check_fingerprint(self.retriever_fingerprint, retriever.fingerprint())
 
     @property
     def hashtags(self) -> list[str]:
@@ -431,6 +459,11 @@ class HashtagPool:
         pool may be more than fits into memory).
         """
         return torch.cat([rows.float() for rows in self._rows.kept_vectors()])
+
+    @property
+    def dim(self) -> int:
+        """How many numbers a vector has."""
+        return self._rows.vectors.dim
 
     def __len__(self) -> int:
         return len(self._rows.names)
@@ -472,21 +505,9 @@ class HashtagPool:
             rows.vectors.dim,
             pool.retriever_fingerprint,
             pool._uses,
+            pool._spellings,
         )
-        write_pool(save_directory, contents, lambda card: pool._card(card, create_model_card))
-
-    def _card(self, card: str | None, create: bool, **place: str) -> str | None:
-        """The card of the pool as it is now, from the one that is there; `None` for none."""
-        if IS_REMOTE_CODE:
-            # The templates of cards stay with the package.
-            return card
-        # Not above, since cards tell of pools.
-        from ..hub_cards.pool_card import make_pool_card, pool_card_facts, with_new_facts
-
-        facts = (self.hashtags, self.counts, self._rows.vectors.dim, self.retriever_fingerprint)
-        if card is not None:
-            return with_new_facts(card, pool_card_facts(*facts))
-        return make_pool_card(*facts, **place) if create else None
+        write_pool(save_directory, contents, lambda card: card_of(pool, card, create_model_card))
 
     @classmethod
     def from_pretrained(
@@ -532,19 +553,7 @@ class HashtagPool:
         contents = read_pool(folder)
         pool = cls.__new__(cls)
         try:
-            names = normalized_hashtags(contents.hashtags)
-            check_any(names)
-            counts = checked_counts(contents.counts, len(names))
-            vectors = PoolVectors(contents.embeddings)
-            vectors.check_finite()
-            first = first_spellings(contents.hashtags, names)
-            if first is not None and not first.all():
-                names, counts, vectors = merged_rows(names, counts, vectors, first)
-                logger.warning(
-                    f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
-                    f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to"
-                    " those. Save the pool to keep it so."
-                )
+            names, counts, vectors = read_rows(contents, folder)
             pool._fill(names, counts, vectors, contents.retriever_fingerprint, index="exact")
         except (HashtagError, PoolError) as error:
             raise CheckpointError(f"the hashtag pool in {folder} is damaged: {error}") from error
@@ -552,7 +561,7 @@ class HashtagPool:
             pool.check_retriever(retriever)
         # Only now, so that an index that is not installed is not taken for damage.
         pool._rows = PoolRows.make(pool._rows.names, counts, vectors, index)
-        pool._uses = contents.uses
+        pool._uses, pool._spellings = contents.uses, contents.spellings
         return pool
 
     def push_to_hub(
@@ -579,22 +588,13 @@ class HashtagPool:
         Returns:
             `CommitInfo`: The commit, as `huggingface_hub` describes it.
         """
-        pool = self.copy()
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / "hashtag_pool"
-            pool.save_pretrained(folder, create_model_card=False)
-            files = [name for name in (*POOL_FILES, USES_FILE) if (folder / name).is_file()]
-
-            def edit_card(full_id: str, card: str | None) -> str | None:
-                return pool._card(card, create=not subfolder, repo_id=full_id)
-
-            return commit_files(
-                {str(PurePosixPath(subfolder, name)): folder / name for name in files},
-                repo_id,
-                edits={str(PurePosixPath(subfolder, CARD_FILE)): edit_card},
-                commit_message=commit_message,
-                private=private,
-                token=token,
-                revision=revision,
-                create_pr=create_pr,
-            )
+        return push_pool(
+            self.copy(),
+            repo_id,
+            subfolder,
+            commit_message=commit_message,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+        )

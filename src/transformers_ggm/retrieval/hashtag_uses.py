@@ -320,6 +320,10 @@ class HashtagUses:
         counts = dict(self._spellings.get(self._numbers.get(hashtag, -1), {}))
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
+    def all_spellings(self) -> dict[str, dict[str, int]]:
+        """How often each spelling of each hashtag was written."""
+        return {self.hashtags[number]: dict(counts) for number, counts in list(self._spellings.items())}
+
     def decayed(self, hashtag: str, time: datetime | str, scope: str = EVERYWHERE) -> dict[str, float]:
         """
         The counters of one hashtag as of a time after its last use.

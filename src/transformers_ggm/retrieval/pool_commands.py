@@ -11,15 +11,16 @@ from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from .hashtag_pool import HashtagPool
+from .hashtag_spellings import commonest_spelling, with_spellings
 from .nearest import scored_nearest_hashtags
 from .retriever_loading import load_retriever_part
 
 
 def show(path: str) -> None:
-    """Prints the hashtags of a pool with their counts, in pool order."""
+    """Prints the hashtags of a pool in their commonest spelling with their counts, in pool order."""
     pool = HashtagPool.from_pretrained(path, subfolder=pool_subfolder(path))
     for hashtag, count in zip(pool.hashtags, pool.counts):
-        _print_line(hashtag=f"#{hashtag}", count=count)
+        _print_line(hashtag=f"#{pool.spelling(hashtag)}", count=count)
 
 
 def build(counts: Mapping[str, int], retriever: str, output_dir: Path) -> None:
@@ -76,8 +77,9 @@ def observe(path: Path, posts: str) -> None:
 def show_store(url: str) -> None:
     """Prints the hashtags of a store with their counts, and at the end what is blocked."""
     changes = _store(url).changes()
+    spellings = with_spellings(changes.spellings, changes.uses.all_spellings())
     for hashtag, count in zip(changes.hashtags, changes.counts):
-        _print_line(hashtag=f"#{hashtag}", count=count)
+        _print_line(hashtag=f"#{commonest_spelling(hashtag, spellings.get(hashtag, {}), count)}", count=count)
     for pattern in sorted(changes.blocks):
         _print_line(blocked=pattern)
 

@@ -10,17 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, RetrieverMismatchError
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import atomic_folder
 from ..version import __version__
+from .hashtag_spellings import Spellings, commonest_spelling, with_spellings
 from .hashtag_uses import HashtagUses
 from .pool_vectors import MAPPED_FROM
-from .use_files import read_uses, write_uses
+from .use_files import SPELLINGS, read_uses, write_uses
 from .vector_files import VECTORS_KEY, sha256_of, write_vectors
 
 POOL_FILE = "pool.json"
@@ -47,6 +49,7 @@ class PoolContents:
         dim (`int`): `d`.
         retriever_fingerprint (`str`): The fingerprint of the retriever that made the vectors, `""` if unknown.
         uses ([`HashtagUses`]): Their uses over time; none by default.
+        spellings (`dict[str, dict[str, int]]`): How often lists have hashtags in other spellings; none by default.
     """
 
     hashtags: pa.Array
@@ -55,6 +58,7 @@ class PoolContents:
     dim: int
     retriever_fingerprint: str
     uses: HashtagUses = dataclasses.field(default_factory=HashtagUses)
+    spellings: Spellings = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,7 @@ def _companions(target: Path) -> list[Path]:
 def _write_files(folder: Path, contents: PoolContents) -> None:
     size = len(contents.hashtags)
     embeddings_digest = write_vectors(folder / EMBEDDINGS_FILE, contents.embeddings, (size, contents.dim))
-    table = pa.table({"hashtag": contents.hashtags, "count": pa.array(contents.counts, pa.int64())})
-    pq.write_table(table, folder / HASHTAGS_FILE)
+    pq.write_table(_hashtag_table(contents), folder / HASHTAGS_FILE)
     digests = {HASHTAGS_FILE: sha256_of(folder / HASHTAGS_FILE), EMBEDDINGS_FILE: embeddings_digest}
     if len(contents.uses):
         write_uses(folder / USES_FILE, contents.uses)
@@ -134,6 +137,25 @@ def _write_files(folder: Path, contents: PoolContents) -> None:
     (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
 
 
+def _hashtag_table(contents: PoolContents) -> pa.Table:
+    """
+    The hashtags with their counts and, where some are known to be written otherwise, the commonest spelling of each
+    and those of lists.
+    """
+    hashtags, counts = contents.hashtags.cast(pa.large_string()), np.asarray(contents.counts, np.int64)
+    known = with_spellings(contents.spellings, contents.uses.all_spellings())
+    is_known = pc.is_in(hashtags, pa.array(list(known), pa.large_string()))
+    pairs = zip(hashtags.filter(is_known).to_pylist(), counts[is_known.to_numpy(zero_copy_only=False)].tolist())
+    commonest = [commonest_spelling(name, known[name], count) for name, count in pairs]
+    spelling = pc.replace_with_mask(hashtags, is_known, pa.array(commonest, pa.large_string()))
+    places = pc.index_in(hashtags, pa.array(list(contents.spellings), pa.large_string()))
+    of_lists = pa.array([list(of_one.items()) for of_one in contents.spellings.values()], SPELLINGS).take(places)
+    table = pa.table({"hashtag": contents.hashtags, "count": pa.array(counts)})
+    if not contents.spellings and spelling.equals(hashtags):
+        return table
+    return table.append_column("spelling", spelling).append_column("spellings", of_lists)
+
+
 def read_pool(folder: Path) -> PoolContents:
     """
     Reads a pool's three files from a local folder.
@@ -147,9 +169,28 @@ def read_pool(folder: Path) -> PoolContents:
     for name in (HASHTAGS_FILE, EMBEDDINGS_FILE, *([USES_FILE] if has_uses else [])):
         _check_digest(_existing(folder, name), description)
     embeddings = _read_embeddings(folder / EMBEDDINGS_FILE, description)
-    hashtags, counts = _read_hashtags(folder / HASHTAGS_FILE, description)
+    hashtags, counts, spellings = _read_hashtags(folder / HASHTAGS_FILE, description)
     uses = read_uses(folder / USES_FILE) if has_uses else HashtagUses()
-    return PoolContents(hashtags, counts, [embeddings], description.dim, description.retriever_fingerprint, uses)
+    fingerprint = description.retriever_fingerprint
+    return PoolContents(hashtags, counts, [embeddings], description.dim, fingerprint, uses, spellings)
+
+
+def check_fingerprint(known: str, given: str) -> None:
+    """
+    Raises:
+        RetrieverMismatchError: A pool whose retriever has the fingerprint `known` is to be used with another one, or
+            does not say which it is.
+    """
+    if not known:
+        raise RetrieverMismatchError(
+            "the hashtag pool does not say which retriever made its vectors: make it with HashtagPool.build(...), "
+            "or pass retriever_fingerprint=retriever.fingerprint() to HashtagPool(...) if you are sure."
+        )
+    if given != known:
+        raise RetrieverMismatchError(
+            f"the hashtag pool was made by the retriever {known}, not by the one given, "
+            f"{given}: use its own retriever, or make the pool anew with HashtagPool.build(...)."
+        )
 
 
 def _existing(folder: Path, name: str) -> Path:
@@ -204,11 +245,17 @@ def _read_embeddings(file: Path, description: _PoolDescription) -> torch.Tensor:
     return embeddings if embeddings.nbytes > MAPPED_FROM else embeddings.clone()
 
 
-def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[pa.Array, np.ndarray | list]:
+def _read_hashtags(
+    file: Path, description: _PoolDescription
+) -> tuple[pa.Array, np.ndarray | list, dict[str, dict[str, int]]]:
     try:
         with pq.ParquetFile(file) as parquet:
-            table = parquet.read(columns=["hashtag", "count"])
+            # Pools of earlier versions do not know how their hashtags were written.
+            known = {"spellings"} & set(parquet.schema_arrow.names)
+            table = parquet.read(columns=["hashtag", "count", *known])
         hashtags, counts = _as_one(table["hashtag"]), _as_one(table["count"])
+        spelled = table.filter(table["spellings"].is_valid()) if known else table.slice(0, 0)
+        spellings = spelled["spellings"].cast(SPELLINGS).to_pylist() if known else []
     except (pa.ArrowException, OSError, KeyError) as error:
         raise CheckpointError(
             f"{file} is not a Parquet file with the columns 'hashtag' and 'count': save or download the pool again."
@@ -220,7 +267,8 @@ def _read_hashtags(file: Path, description: _PoolDescription) -> tuple[pa.Array,
         )
     # Whatever else it may be is refused as counts, not as a file.
     usable = pa.types.is_int64(counts.type) and not counts.null_count
-    return hashtags, counts.to_numpy() if usable else counts.to_pylist()
+    written = {name: dict(of_one) for name, of_one in zip(spelled["hashtag"].to_pylist(), spellings)}
+    return hashtags, counts.to_numpy() if usable else counts.to_pylist(), written
 
 
 def _as_one(column: pa.ChunkedArray) -> pa.Array:

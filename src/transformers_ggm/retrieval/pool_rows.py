@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import torch
+from transformers.utils import logging
 
 from ..errors import PoolError
-from .hashtag_table import HashtagNames, checked_counts
+from .hashtag_table import HashtagNames, check_any, checked_counts, first_spellings, named, normalized_hashtags
 from .indexes import SearchIndex, make_index
+from .pool_files import PoolContents
 from .pool_vectors import PoolVectors
+
+logger = logging.get_logger(__name__)
 
 # Up to so many rows, those of removed hashtags are dropped at once; beyond that, when they are half of all.
 _DROPPED_AT_ONCE = 250_000
@@ -121,6 +126,30 @@ class PoolRows:
             raise PoolError("queries holds NaN or infinity: check the retriever's outputs.")
         scores, found = self.index.search(queries, int(k), self.names.removed)
         return scores, [[self.names[row] for row in of_query] for of_query in found.tolist()]
+
+
+def read_rows(contents: PoolContents, folder: Path) -> tuple[pa.LargeStringArray, np.ndarray, PoolVectors]:
+    """
+    Names, counts and vectors of a pool as it was read; of one that an earlier version saved with several spellings of
+    one hashtag, each hashtag once.
+
+    Raises:
+        HashtagError, PoolError: They are no names, counts or vectors that a pool can have.
+    """
+    names = normalized_hashtags(contents.hashtags)
+    check_any(names)
+    counts = checked_counts(contents.counts, len(names))
+    vectors = PoolVectors(contents.embeddings)
+    vectors.check_finite()
+    first = first_spellings(contents.hashtags, names)
+    if first is None or first.all():
+        return names, counts, vectors
+    logger.warning(
+        f"{folder} has {(~first).sum()} hashtags that are other spellings of some before them "
+        f"({named(contents.hashtags.filter(pa.array(~first)).to_pylist())}): their counts are added to"
+        " those. Save the pool to keep it so."
+    )
+    return merged_rows(names, counts, vectors, first)
 
 
 def merged_rows(

@@ -9,7 +9,7 @@ from ..errors import CheckpointError
 from .hashtag_uses import EVERYWHERE, HALF_LIVES, HashtagUses
 
 _TIME = pa.timestamp("us", tz="UTC")
-_SPELLINGS = pa.map_(pa.large_string(), pa.int64())
+SPELLINGS = pa.map_(pa.large_string(), pa.int64())
 SCHEMA = pa.schema(
     [
         ("hashtag", pa.large_string()),
@@ -20,7 +20,7 @@ SCHEMA = pa.schema(
         ("first_use", _TIME),
         ("last_use", _TIME),
         # Of the rows of all uses.
-        ("spellings", _SPELLINGS),
+        ("spellings", SPELLINGS),
     ]
 )
 

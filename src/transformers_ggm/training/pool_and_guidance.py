@@ -37,7 +37,7 @@ def build_pool(run: TrainingRun) -> None:
     if run.is_done("pool", run.folders.pool):
         return
     if run.process.is_main_process:
-        hashtags = run.shorts.hashtag_counts
+        hashtags = run.shorts.written_hashtags
         if run.data.unseen_hashtags_in_pool:
             hashtags = {**dict.fromkeys(run.shorts.unseen_hashtags, 0), **hashtags}
         pool = HashtagPool.build(hashtags, load_retriever(run), run.shorts.retriever_processor)

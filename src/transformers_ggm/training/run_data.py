@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared
+from ..data.hashtag_lists import hashtags_of_posts
 from ..data.prepared import is_prepared, read_record
 from ..data.shorts import SPLITS, read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
@@ -18,7 +19,7 @@ from ..data.stored import clip_column, stored_shorts
 from ..errors import DatasetError
 from ..processing import GGMProcessor, HashtagRetrieverProcessor, InstructedProcessor
 from ..processing.hashtag_fields import DroppedHashtags
-from ..processing.hashtags import remove_hashtags
+from ..processing.hashtags import normalize_hashtag, remove_hashtags
 from ..processing.modalities import TEXTS
 from ..recommendation import Clues, clues_of
 from ..retrieval.nearest import has_query
@@ -133,6 +134,17 @@ class RunData:
         """How often each hashtag occurs in the training split, most frequent first."""
         counts = Counter(tag for tags in self.splits["train"]["hashtags"] for tag in tags)
         return Counter(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))))
+
+    @cached_property
+    def written_hashtags(self) -> dict[str, int]:
+        """
+        The same by the spelling that each has most often in the training posts; in lower case of a prepared set, which
+        does not keep others.
+        """
+        if self.is_prepared_set:
+            return self.hashtag_counts
+        spellings = {normalize_hashtag(spelling): spelling for spelling in hashtags_of_posts(self.data_dir)}
+        return {spellings.get(hashtag, hashtag): count for hashtag, count in self.hashtag_counts.items()}
 
     @cached_property
     def unseen_hashtags(self) -> list[str]:

@@ -87,5 +87,7 @@ def _renew_pool(run: TrainingRun) -> None:
     rows = len(run.shorts.for_retriever("train", only_pairs=True))
     facts = {"num_hashtags": len(added(recommender.counts, hashtags)), "retriever": {"rows": rows}}
     note_in_card(run.folders.checkpoint, **facts, ranker=None, test=None)
-    pool = HashtagPool.build(hashtags, load_retriever(run), run.shorts.retriever_processor)
+    of_base = {before.spelling(tag): count for tag, count in zip(before.hashtags, before.counts)}
+    written = added(of_base, run.shorts.written_hashtags)
+    pool = HashtagPool.build(written, load_retriever(run), run.shorts.retriever_processor)
     pool.save_pretrained(run.folders.pool, create_model_card=False)  # the checkpoint's own card tells of it

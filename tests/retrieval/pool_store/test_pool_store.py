@@ -162,16 +162,16 @@ def test_a_store_of_another_version_is_refused(url, tmp_path, monkeypatch):
     store.add(["snow"], *PARTS)
     newer = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, newer)
-    (newer / "versions" / "store_0003.py").write_text(
-        'from alembic import op\nrevision, down_revision = "0003", "0002"\n'
+    (newer / "versions" / "store_0004.py").write_text(
+        'from alembic import op\nrevision, down_revision = "0004", "0003"\n'
         'def upgrade():\n    op.execute("CREATE TABLE more (id INTEGER)")\n'
     )
     with monkeypatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", newer)
-        with pytest.raises(StoreError, match=r"revision 0002, older than the 0003 .*ggm pool upgrade"):
+        with pytest.raises(StoreError, match=r"revision 0003, older than the 0004 .*ggm pool upgrade"):
             PoolStore(url)
         assert PoolReader(PoolStore.upgrade(url)).pool.hashtags == ["snow"]
-    with pytest.raises(StoreError, match="revision 0003, newer than the 0002"):
+    with pytest.raises(StoreError, match="revision 0004, newer than the 0003"):
         PoolStore(url)
 
 

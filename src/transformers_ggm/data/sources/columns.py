@@ -166,8 +166,8 @@ def _is_file(kind: pa.DataType) -> bool:
 
 def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
     """
-    Makes the `video`, `file_name`, `description` and `hashtags` of a row, and `dropped_hashtags`: what the column of
-    the hashtags has beside them.
+    Makes the `video`, `file_name`, `description` and `hashtags` of a row, `written_hashtags`: the same as they are
+    spelled, and `dropped_hashtags`: what the column of the hashtags has beside them.
 
     Raises:
         DatasetError: a value has a type that it cannot have; names place and column.
@@ -178,7 +178,10 @@ def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
         raise _wrong(place, columns.description, "must be text", description)
     description = description or ""
     if columns.hashtags is None:
-        found = ReadHashtags(list(dict.fromkeys(map(normalize_hashtag, extract_hashtags(description)))), [])
+        written: dict[str, str] = {}
+        for tag in extract_hashtags(description):
+            written.setdefault(normalize_hashtag(tag), tag)
+        found = ReadHashtags(list(written), [], list(written.values()))
         description = remove_hashtags(description)
     else:
         found = read_hashtags(_named(row.get(columns.hashtags), columns.hashtag_names))
@@ -188,6 +191,7 @@ def read_short(raw: RawRows, columns: Columns, place: str, row: Row) -> Row:
         "description": description,
         "hashtags": found.hashtags,
         "dropped_hashtags": found.dropped,
+        "written_hashtags": found.written,
     }
 
 

@@ -64,7 +64,7 @@ class ShortsSource:
         named = (join_name(raw.folder, value) for value in rows if isinstance(value, str) and value)
         return clips_not_among(raw.folder, named)
 
-    def rows(self, start: int = 0, tell_dropped: bool = False) -> Iterator[dict[str, Any]]:
+    def rows(self, start: int = 0, tell_dropped: bool = False, as_written: bool = False) -> Iterator[dict[str, Any]]:
         """
         Reads the rows, holding a few at a time.
 
@@ -74,6 +74,7 @@ class ShortsSource:
                 groups of Parquet files.
             tell_dropped (`bool`, *optional*, defaults to `False`): adds `dropped_hashtags` (`list[str]`): what the
                 column of the hashtags has that is no hashtag.
+            as_written (`bool`, *optional*, defaults to `False`): whether `hashtags` keep their capitals.
 
         Returns:
             Iterator of dicts with `video` (absolute path or URL as `str`, `bytes`, or `None` for words alone),
@@ -86,9 +87,9 @@ class ShortsSource:
         """
         if start < 0:
             raise ValueError(f"`start` is {start}: it must be 0 or more.")
-        return self._rows(start, tell_dropped)
+        return self._rows(start, tell_dropped, as_written)
 
-    def _rows(self, start: int, tell_dropped: bool) -> Iterator[dict[str, Any]]:
+    def _rows(self, start: int, tell_dropped: bool, as_written: bool) -> Iterator[dict[str, Any]]:
         raw, columns = self._raw, self._columns
         rows = raw.read(start, columns.used) if self._split is None else self._split.read(raw, start, columns.used)
         known = {*raw.columns, *columns.left_out}
@@ -102,6 +103,9 @@ class ShortsSource:
                     f" columns={{{min(unknown)!r}: None}}, or give the features of the dataset."
                 )
             short = read_short(raw, columns, place, row)
+            written = short.pop("written_hashtags")
+            if as_written:
+                short["hashtags"] = written
             if not tell_dropped:
                 del short["dropped_hashtags"]
             short["description"] = whole_text(short["description"])

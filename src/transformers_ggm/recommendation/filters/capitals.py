@@ -34,8 +34,9 @@ def display_spelling(hashtag: str, spellings: Mapping[str, str] | None = None) -
 
     ```
     """
-    known = (spellings or {}).get(hashtag)
-    if known is not None and (shows_words(known) or known.isupper()):
+    known = (spellings or {}).get(hashtag, hashtag)
+    # Full-width or bold letters are the same hashtag, but read aloud badly.
+    if known.lower() == hashtag and (shows_words(known) or known.isupper()):
         return known
     if not _CASED.search(hashtag):
         return hashtag

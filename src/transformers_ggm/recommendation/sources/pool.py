@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from ...errors import SourceError
 from ...retrieval.hashtag_pool import HashtagPool
 from ...retrieval.nearest import scored_nearest_hashtags
@@ -81,7 +79,8 @@ class PoolSource(CandidateSource):
         """Proposes them too, from now on, where the pool is one by words; that of a retriever is the pipeline's."""
         new = [hashtag for hashtag in counts if hashtag not in self.pool]
         if self._by_words and new:
-            self.pool = _joined(self.pool, _word_pool({tag: counts[tag] for tag in new}, self.retriever, "wordfreq"))
+            pool = _word_pool({tag: counts[tag] for tag in new}, self.retriever, "wordfreq")
+            self.pool.put(pool.hashtags, pool.embeddings, pool.counts)
 
     def remove_hashtags(self, hashtags: Collection[str]) -> None:
         """Does not propose them any more, where the pool is one by words."""
@@ -117,10 +116,3 @@ def _word_pool(
     split = get_word_splitter(word_splitter)
     vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts], **options)
     return HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint())
-
-
-def _joined(first: HashtagPool, second: HashtagPool) -> HashtagPool:
-    """Another pool in the place of the one that other threads may be searching."""
-    vectors = torch.cat([first.embeddings.float(), second.embeddings.float()])
-    counts = [*first.counts, *second.counts]
-    return HashtagPool([*first.hashtags, *second.hashtags], vectors, counts, first.retriever_fingerprint)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import torch
 
 from ..hashtag_uses import HALF_LIVES, HashtagUses
-from .store_tables import BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .store_tables import BLOCKS, HASHTAGS, LIST_SPELLINGS, POOL, SPELLINGS, USES
 
 # SQLite takes some ten thousand values in one statement.
 _AT_A_TIME = 10_000
@@ -26,6 +26,7 @@ class StoreChanges:
             changed or new.
         removed (`list[str]`): hashtags that changed and are not in the pool.
         uses ([`HashtagUses`]): of both.
+        spellings (`dict[str, dict[str, int]]`): how often lists have `hashtags` in other spellings.
         blocks (`frozenset[str]`): all patterns that are blocked.
     """
 
@@ -36,6 +37,7 @@ class StoreChanges:
     vectors: torch.Tensor
     removed: list[str]
     uses: HashtagUses
+    spellings: dict[str, dict[str, int]]
     blocks: frozenset[str]
 
 
@@ -62,6 +64,7 @@ def read_changes(connection: sa.Connection, since: int) -> StoreChanges | None:
         torch.from_numpy(joined).view(len(there), pool.dim if there else 0),
         [row.hashtag for row in rows if row.vector is None],
         read_uses(connection, HASHTAGS.c.version > since),
+        _read_spellings(connection, LIST_SPELLINGS, HASHTAGS.c.version > since),
         frozenset(connection.execute(sa.select(BLOCKS.c.pattern)).scalars()),
     )
 
@@ -77,13 +80,19 @@ def read_uses(connection: sa.Connection, which: sa.ColumnElement[bool]) -> Hasht
             for hashtag, scope, count, *decayed, first, last in connection.execute(query)
         ]
     )
-    query = sa.select(HASHTAGS.c.hashtag, SPELLINGS.c.spelling, SPELLINGS.c.count).where(which)
-    spelled: dict[str, dict[str, int]] = {}
-    for hashtag, spelling, count in connection.execute(query.join(HASHTAGS, SPELLINGS.c.hashtag_id == HASHTAGS.c.id)):
-        spelled.setdefault(hashtag, {})[spelling] = count
-    for hashtag, counts in spelled.items():
+    for hashtag, counts in _read_spellings(connection, SPELLINGS, which).items():
         uses.put_spellings(hashtag, counts)
     return uses
+
+
+def _read_spellings(
+    connection: sa.Connection, table: sa.Table, which: sa.ColumnElement[bool]
+) -> dict[str, dict[str, int]]:
+    query = sa.select(HASHTAGS.c.hashtag, table.c.spelling, table.c.count).where(which)
+    spelled: dict[str, dict[str, int]] = {}
+    for hashtag, spelling, count in connection.execute(query.join(HASHTAGS, table.c.hashtag_id == HASHTAGS.c.id)):
+        spelled.setdefault(hashtag, {})[spelling] = count
+    return spelled
 
 
 def some_at_a_time(values: Iterable) -> Iterator[Sequence]:

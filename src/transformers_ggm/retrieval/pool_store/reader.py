@@ -57,7 +57,7 @@ class PoolReader:
             raise PoolError(f"{store} has no hashtags: add some first, by `ggm pool add` or `ggm pool import`.")
         fingerprint = changes.retriever_fingerprint
         self.pool = HashtagPool(changes.hashtags, changes.vectors, changes.counts, fingerprint, index)
-        self.pool.uses.merge(changes.uses)
+        self.pool.put((), changes.vectors[:0], (), uses=changes.uses, spellings=changes.spellings)
         self.version, self.pool.blocks = changes.version, changes.blocks
 
     @property
@@ -86,7 +86,8 @@ class PoolReader:
         uses.replace([*changes.hashtags, *changes.removed], changes.uses)
         # What is blocked from now on is blocked before it is there.
         self.pool.blocks |= changes.blocks
-        self.pool.put(changes.hashtags, changes.vectors, changes.counts, changes.removed, uses)
+        known = (changes.removed, uses, changes.spellings)
+        self.pool.put(changes.hashtags, changes.vectors, changes.counts, *known)
         self.version, self.pool.blocks = changes.version, changes.blocks
 
     def start(self) -> "PoolReader":

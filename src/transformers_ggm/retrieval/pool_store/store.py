@@ -13,11 +13,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ...errors import PoolError, RetrieverMismatchError
 from ..hashtag_encoding import encode_hashtags, spellings_with_capitals
 from ..hashtag_pool import HashtagPool
+from ..hashtag_spellings import Spellings, written_spellings
 from ..hashtag_table import as_iterable, counted_hashtags, named, pool_key
 from ..hashtag_uses import HALF_LIVES, HashtagUses
 from .changes import StoreChanges, read_changes, read_uses, some_at_a_time
 from .database import CHANNEL, open_database, prepare_tables, reading, writing
-from .store_tables import BATCHES, BLOCKS, HASHTAGS, POOL, SPELLINGS, USES
+from .store_tables import BATCHES, BLOCKS, HASHTAGS, LIST_SPELLINGS, POOL, SPELLINGS, USES
 from .users import StoreUsers
 
 _SOMETHING = regex.compile(r"[\p{L}\p{Nd}]")
@@ -135,6 +136,7 @@ class PoolStore:
             if new:
                 _set_vectors_of(connection, fingerprint, len(vectors[new[0]]))
             self._count(connection, version, given, {name: vectors[name] for name in new})
+            self._add_spellings(connection, written_spellings(hashtags))
         return len(new)
 
     def remove(self, hashtags: Iterable[str]) -> None:
@@ -161,8 +163,8 @@ class PoolStore:
             for some in some_at_a_time(keys):
                 which = HASHTAGS.c.hashtag.in_(some)
                 ids = sa.select(HASHTAGS.c.id).where(which)
-                connection.execute(sa.delete(USES).where(USES.c.hashtag_id.in_(ids)))
-                connection.execute(sa.delete(SPELLINGS).where(SPELLINGS.c.hashtag_id.in_(ids)))
+                for table in (USES, SPELLINGS, LIST_SPELLINGS):
+                    connection.execute(sa.delete(table).where(table.c.hashtag_id.in_(ids)))
                 connection.execute(sa.update(HASHTAGS).where(which).values(vector=None, count=0, version=version))
 
     def observe(
@@ -256,6 +258,7 @@ class PoolStore:
             _set_vectors_of(connection, pool.retriever_fingerprint, vectors.shape[1])
             self._count(connection, version, counts | observed, dict(zip(hashtags, vectors)))
             self._add_uses(connection, pool.uses)
+            self._add_spellings(connection, pool.spellings)
 
     def changes(self, since: int = -1) -> StoreChanges | None:
         """
@@ -316,18 +319,27 @@ class PoolStore:
         if rows:
             connection.execute(statement, rows)
 
+    def _add_spellings(self, connection: sa.Connection, spellings: Spellings) -> None:
+        """More of them in lists, of hashtags that are there."""
+        ids = _ids(connection, spellings)
+        rows = [
+            {"hashtag_id": ids[name], "spelling": spelling, "count": count}
+            for name, counts in spellings.items()
+            for spelling, count in counts.items()
+        ]
+        statement, there = self._insert(LIST_SPELLINGS), LIST_SPELLINGS.c
+        raised = {"count": there.count + statement.excluded.count}
+        if rows:
+            keys = [there.hashtag_id, there.spelling]
+            connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=raised), rows)
+
     def _add_uses(self, connection: sa.Connection, new: HashtagUses) -> None:
         names = list({entry[0] for entry in new.entries()})
-        ids: dict[str, int] = {}
         known = HashtagUses()
         for some in some_at_a_time(names):
-            which = HASHTAGS.c.hashtag.in_(some)
-            known.merge(read_uses(connection, which))
-            ids |= {
-                row.hashtag: row.id
-                for row in connection.execute(sa.select(HASHTAGS.c.hashtag, HASHTAGS.c.id).where(which))
-            }
+            known.merge(read_uses(connection, HASHTAGS.c.hashtag.in_(some)))
         known.merge(new)
+        ids = _ids(connection, names)
         columns = ("hashtag_id", "scope", "uses", *HALF_LIVES, "first_use", "last_use")
         rows = [
             dict(zip(columns, (ids[name], scope, count, *decayed, first, last)))
@@ -344,6 +356,15 @@ class PoolStore:
             written = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
             if values:
                 connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=written), values)
+
+
+def _ids(connection: sa.Connection, hashtags: Iterable[str]) -> dict[str, int]:
+    """By hashtag, the number of its row."""
+    ids: dict[str, int] = {}
+    for some in some_at_a_time(hashtags):
+        query = sa.select(HASHTAGS.c.hashtag, HASHTAGS.c.id).where(HASHTAGS.c.hashtag.in_(some))
+        ids |= {row.hashtag: row.id for row in connection.execute(query)}
+    return ids
 
 
 def _check_pattern(pattern: str, everything: bool) -> None:

@@ -60,6 +60,14 @@ SPELLINGS = Table(
     Column("spelling", Text, primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
+# Of lists, how often they have a hashtag in another spelling than that in which it is kept.
+LIST_SPELLINGS = Table(
+    "list_spellings",
+    METADATA,
+    Column("hashtag_id", _NUMBER, ForeignKey("hashtags.id"), primary_key=True),
+    Column("spelling", Text, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
 BLOCKS = Table(
     "blocks",
     METADATA,
