@@ -146,7 +146,7 @@ def train_generator(run: TrainingRun) -> None:
         return
     model = make_generator(run)
     trainer = make_trainer(run, model, generator_training_arguments(run))
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.generator_run))
+    trainer.train(resume_from_checkpoint=run.checkpoint_to_resume(run.folders.generator_run))
     if run.process.is_main_process:
         best = run.best_generators()[0]
         with atomic_folder(run.folders.best) as folder:
