@@ -11,8 +11,9 @@ from held_work import HeldWork
 from process_samples import Machine, free_port, train_in_two_processes
 from training_samples import REPOSITORY, command_line, losses, weights, write_scratch_config
 
-from transformers_ggm.errors import LostProcessError
+from transformers_ggm.errors import ArgumentError, LostProcessError
 from transformers_ggm.training import callbacks, machines
+from transformers_ggm.training.main import parse_arguments
 
 HELD = Path(__file__).with_name("train_with_a_held_step.py")
 # Half the batch in each process, and something that draws random numbers in each.
@@ -20,6 +21,16 @@ ARGUMENTS = {
     "per_device_train_batch_size": 4, "retriever_per_device_train_batch_size": 4, "fusion_dropout": 0.1,
     "num_train_epochs": 3, "ddp_backend": "gloo",
 }  # fmt: skip
+
+
+# As `--ddp_timeout 20` does, which transformers passes on where there are GPUs alone.
+IMPATIENT = """
+from datetime import timedelta
+from torch.distributed import init_process_group
+from transformers_ggm.training import main
+init_process_group("gloo", timeout=timedelta(seconds=20))
+main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +164,10 @@ def test_training_goes_on_after_a_machine_is_lost(one_machine, two_machines, lin
 def test_machine_that_no_longer_answers(one_machine, two_machines, line, tmp_path):
     """Would fail if a machine that hangs, or was cut off without a word, kept the other waiting for ever."""
     output_dir = before_the_generator(one_machine, tmp_path / "shared")
-    # transformers does not pass the timeout on with `use_cpu`.
-    arguments = line(output_dir=output_dir, stages=["generator"], use_cpu=False, ddp_timeout=20)
-    held = HeldWork(tmp_path / "pipe")
-    pair = two_machines(arguments, arguments, scripts=[(REPOSITORY / "train.py",), (HELD, held.path, "3")])
+    held, arguments = HeldWork(tmp_path / "pipe"), line(output_dir=output_dir, stages=["generator"])
+    impatient = tmp_path / "train_with_a_short_timeout.py"
+    impatient.write_text(IMPATIENT)
+    pair = two_machines(arguments, arguments, scripts=[(impatient,), (HELD, held.path, "3")])
     try:
         held.wait_for_reader(pair[1].process)
         assert pair[0].wait() != 0
@@ -174,11 +185,17 @@ def test_errors_of_others_stay_what_they_are():
         raise torch.distributed.DistNetworkError("Connection reset by peer")
 
 
-def test_one_process_shares_with_itself(tmp_path, line):
-    """Would fail if a training on one machine left a file in its folder, or broke off."""
-    from transformers_ggm.training.main import parse_arguments
+def test_processes_that_would_train_alone_are_refused(shorts_dir, monkeypatch):
+    """Would fail if processes on CPUs that were not joined all trained, and wrote to one folder."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ArgumentError, match="give --use_cpu true"):
+        parse_arguments(command_line(data_dir=shorts_dir, output_dir="unused", use_cpu=False))
 
-    run = parse_arguments(line(output_dir=tmp_path))
+
+def test_one_process_shares_with_itself(tmp_path, shorts_dir):
+    """Would fail if a training on one machine left a file in its folder, or broke off."""
+    run = parse_arguments(command_line(data_dir=shorts_dir, output_dir=tmp_path))
     assert PartialState().num_processes == 1
     machines.check_shared_output(run)
     machines.check_same_data(run)
