@@ -52,7 +52,7 @@ def parts_table(found: dict[str, dict[int, Costs]]) -> list[str]:
 
 def store_tables(urls: dict[str, str], num_hashtags: int, seconds: float, runs: int) -> list[str]:
     """Lines of two Markdown tables: writing by several processes, and reading."""
-    titles = [f"{count} writer{'s' * (count > 1)}" for count in WRITERS]
+    titles = [f"{count} writer{'s' * (count > 1)}" for count in WRITERS] + ["processor time of one"]
     lines = ["| changes a second | posts a change | " + " | ".join(titles) + " |"]
     lines.append("|---|---:|" + "---:|" * len(titles))
     readers = ["| a reader of the store | until it has a million hashtags | until it has one change more |"]
@@ -61,11 +61,12 @@ def store_tables(urls: dict[str, str], num_hashtags: int, seconds: float, runs: 
         for name, url in urls.items():
             store = fill(url, num_hashtags)
             for size in POSTS_A_CHANGE:
-                rates = [
-                    max(changes_a_second(processes, url, count, size, seconds) for _ in range(runs))
-                    for count in WRITERS
+                measured = [
+                    [changes_a_second(processes, url, count, size, seconds) for _ in range(runs)] for count in WRITERS
                 ]
-                lines.append(f"| {name} | {size} | " + " | ".join(f"{rate:,.0f}" for rate in rates) + " |")
+                rates = [f"{max(rate for rate, _ in of_count):,.0f}" for of_count in measured]
+                least = min(spent for of_count in measured for _, spent in of_count)
+                lines.append(" | ".join([f"| {name} | {size}", *rates, f"{1000 * least:,.1f} ms"]) + " |")
                 print(lines[-1], flush=True)
             loading, changing = np.min([reading(store) for _ in range(runs)], axis=0)
             readers.append(f"| {name} | {1e6 * loading / num_hashtags:,.0f} s | {1000 * changing:,.1f} ms |")

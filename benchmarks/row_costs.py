@@ -26,7 +26,6 @@ NARROW = 8
 # As many names have posts to choose from, and so many rows are made at a time.
 NUM_NAMES, BATCH = 20_000, 10_000
 QUERIES, K = 20, 50
-WARM_UP = 1_000
 
 
 @dataclass(frozen=True)
@@ -103,29 +102,39 @@ def post_terms(size: int) -> PostIndex:
     return index
 
 
-def nearest(index: ExactIndex | CodedIndex) -> None:
-    """Queries by vectors in random directions, one at a time."""
+def nearest(index: ExactIndex | CodedIndex) -> int:
+    """Queries by vectors in random directions, one at a time; how many."""
     generator = torch.Generator().manual_seed(1)
     for query in normalize(torch.randn(QUERIES, WIDTH, generator=generator), dim=1).split(1):
         index.search(query, K)
+    return QUERIES
 
 
-def most_alike(index: PostIndex) -> None:
-    """Queries by twelve words each, one at a time."""
+def most_alike(index: PostIndex) -> int:
+    """Queries by twelve words each, one at a time; how many."""
     generator, vocabulary = np.random.default_rng(1), words(50_000)
     for _ in range(QUERIES):
         text = " ".join(vocabulary[(generator.zipf(1.2, 12) - 1) % len(vocabulary)])
         index.search([text], k=K, by="sparse")
+    return QUERIES
+
+
+def with_one_more(index: PostIndex) -> int:
+    """One query after a post has been added, from when on terms weigh otherwise."""
+    index.add([{"description": "the first snow", "hashtags": ["snow"]}])
+    index.search(["the first snow"], k=K, by="sparse")
+    return 1
 
 
 # What a part is called, what makes it, and what searches it.
-PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None] | None]] = {
+PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], int] | None]] = {
     "hashtag: name and count": (names_and_counts, None),
     "hashtag: uses over time": (uses, None),
     f"vector of {WIDTH} numbers, float16, exact search": (lambda size: ExactIndex(random_vectors(size)), nearest),
     f"vector of {WIDTH} numbers, with codes": (lambda size: CodedIndex(random_vectors(size), 0, size), nearest),
     "post: id, hashtags, time": (post_rows, None),
     "post: id, hashtags, time, and terms": (post_terms, most_alike),
+    "the same, when a post has just been added": (post_terms, with_one_more),
 }
 
 
@@ -155,11 +164,11 @@ def costs(part: str, size: int, runs: int) -> Costs:
         runs (`int`): how often queries are measured, of which the least counts.
     """
     make, search = PARTS[part]
-    make(WARM_UP)  # loads what the part needs of libraries
+    make(size // 2)  # loads what the part needs of libraries
     before = own_memory()
     building, made = processor_seconds(lambda: make(size))
     memory = own_memory() - before
     if search is None:
         return Costs(memory, building)
-    search(made)
-    return Costs(memory, building, min(processor_seconds(lambda: search(made))[0] for _ in range(runs)) / QUERIES)
+    searches = [processor_seconds(lambda: search(made)) for _ in range(1 + runs)]
+    return Costs(memory, building, min(seconds / queries for seconds, queries in searches))

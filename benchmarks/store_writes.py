@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
+import numpy as np
 import torch
 from bench_uses import made_posts
 from row_costs import WIDTH, processor_seconds
@@ -35,24 +36,24 @@ def writing_processes(count: int) -> Iterator[ProcessPoolExecutor]:
         yield processes
 
 
-def _write(url: str, number: int, posts_a_change: int, begin: float, seconds: float) -> int:
-    """How many changes one writer made."""
+def _write(url: str, number: int, posts_a_change: int, begin: float, seconds: float) -> tuple[int, float]:
+    """How many changes one writer made, and the processor time that it took for them."""
     store = PoolStore(url)
     posts = made_posts(20 * posts_a_change, 10_000, seed=number)
     changes = [posts[start : start + posts_a_change] for start in range(0, len(posts), posts_a_change)]
     time.sleep(max(0.0, begin - time.time()))
-    end, count = begin + seconds, 0
+    end, count, before = begin + seconds, 0, time.process_time()
     while time.time() < end:
         store.observe(changes[count % len(changes)])
         count += 1
-    return count
+    return count, time.process_time() - before
 
 
 def changes_a_second(
     processes: ProcessPoolExecutor, url: str, num_writers: int, posts_a_change: int, seconds: float
-) -> float:
+) -> tuple[float, float]:
     """
-    Transactions a second of all writers together.
+    Transactions a second of all writers together, and seconds of a writer's processor time for each.
 
     Args:
         processes: see [`writing_processes`].
@@ -63,7 +64,8 @@ def changes_a_second(
     """
     begin = time.time() + READY
     writers = [processes.submit(_write, url, number, posts_a_change, begin, seconds) for number in range(num_writers)]
-    return sum(writer.result() for writer in writers) / seconds
+    count, spent = np.sum([writer.result() for writer in writers], axis=0)
+    return count / seconds, spent / max(count, 1)
 
 
 def reading(store: PoolStore) -> tuple[float, float]:
