@@ -88,6 +88,7 @@ def plot(found: dict[str, dict[int, Costs]], path: Path) -> None:
     for axes in (left, right):
         axes.set_xlabel("rows")
         axes.set_ylim(bottom=0)
+        axes.set_xticks(list(next(iter(found.values()))))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.legend(fontsize=7, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
