@@ -74,6 +74,10 @@ class PushError(CheckpointError):
     """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""
 
 
+class LostProcessError(OSError):
+    """Another process of a training has ended, or its machine no longer answers."""
+
+
 class ArgumentError(ValueError):
     """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""
 

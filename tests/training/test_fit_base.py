@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from composed_parts import write_parts
+from process_samples import train_in_two_processes
 from recommender_samples import write_posts
 from training_samples import command_line
 from transformers import pipeline
@@ -113,3 +114,11 @@ def test_what_cannot_be_fitted(starter, data_dir, tmp_path):
     with pytest.raises(ArgumentError, match=r"no recommendation\.json"):
         parse_arguments(command_line(**{**arguments, "base_checkpoint": few}))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_fit_as_one(fitted, starter, data_dir, tmp_path):
+    """Would fail if processes waited for each other at different places, or fitted more than once."""
+    train_in_two_processes(command_line(base_checkpoint=starter, data_dir=data_dir, output_dir=tmp_path))
+    for name in ("checkpoint/ranker/config.json", "evaluation/test.json", "evaluation/predictions.jsonl"):
+        assert (tmp_path / name).read_bytes() == (fitted / name).read_bytes()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from accelerate import DistributedType
+
 from ..errors import ArgumentError
 from ..hub_cards.results import METRICS
 
@@ -188,7 +190,18 @@ def check_together(arguments: Any) -> None:
             )
     if arguments.fp16 and arguments.device.type == "cpu":
         raise ArgumentError("`fp16` needs a GPU: leave it out, or use --bf16 true.")
+    _check_processes(arguments)
     _check_metric(arguments)
+
+
+def _check_processes(arguments: Any) -> None:
+    """Processes that accelerate does not join would each train all of the model, and write to one folder."""
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    if processes > 1 and arguments.distributed_state.distributed_type == DistributedType.NO:
+        raise ArgumentError(
+            f"{processes} processes were started, but without a GPU each would train by itself: give --use_cpu true,"
+            " or start one process."
+        )
 
 
 def _divides(evaluated: float, saved: float) -> bool:

@@ -19,7 +19,7 @@ from ..modeling import GGMForHashtagClassification
 from ..modeling.backbones import load_tower_weights
 from ..utils.files import atomic_folder, write_json
 from .arguments import GeneratorArguments, set_scheduler_mode
-from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints, last_checkpoint
+from .callbacks import EvaluateLastStep, KeepBestCheckpoints, best_checkpoints
 from .classification_trainer import HashtagClassificationTrainer
 from .classifier_ranking import classify
 from .figures import metrics_of, summary_of, write_predictions
@@ -161,7 +161,7 @@ def train_classifier(run: TrainingRun) -> None:
     model = make_classifier(run)
     collator = make_collator(run, model)
     trainer = make_trainer(run, model, collator)
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.classifier_run))
+    trainer.train(resume_from_checkpoint=run.checkpoint_to_resume(run.folders.classifier_run))
     if run.process.is_main_process:
         write_classifier(run, collator)
     run.process.wait_for_everyone()

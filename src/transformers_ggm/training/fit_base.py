@@ -25,6 +25,7 @@ from ..recommendation import CandidateFeatures, clues_of, fit_ranker
 from ..utils.files import atomic_folder, check_output_folder, write_json, write_lines
 from ..utils.hub_snapshots import local_folder
 from .figures import READING
+from .machines import check_shared_output
 from .run import TrainingRun
 from .run_records import TrainingRecord
 from .source_arguments import check_enough_rows
@@ -50,17 +51,22 @@ def fit_base(run: TrainingRun) -> None:
     if "retriever" in run.stage.stages:
         check_tuning(run)
     check_output_folder(run.folders.output)
+    check_shared_output(run)
     if run.process.is_main_process and not run.folders.checkpoint.is_dir():
         _copy(run.lora.base_checkpoint, run.folders.checkpoint)
     run.process.wait_for_everyone()
     if "retriever" in run.stage.stages:
         tune_retriever(run)
-    if run.process.is_main_process:
-        if "ranker" in run.stage.stages:
+    # Every process asks what is done; the main one does it.
+    if "ranker" in run.stage.stages and not run.is_done("ranker", run.folders.ranker_run):
+        if run.process.is_main_process:
             fit(run, rows)
-        if "evaluate" in run.stage.stages and rows.to_test:
+        run.process.wait_for_everyone()
+    tested = run.folders.evaluation / "test.json"
+    if "evaluate" in run.stage.stages and rows.to_test and not run.is_done("evaluate", tested):
+        if run.process.is_main_process:
             measure(run, rows)
-    run.process.wait_for_everyone()
+        run.process.wait_for_everyone()
 
 
 class LabelledRows:
@@ -112,8 +118,6 @@ def _copy(base: str, folder: Path) -> None:
 
 def fit(run: TrainingRun, rows: LabelledRows) -> None:
     """Writes `checkpoint/ranker`, and how it went into `runs/ranker`."""
-    if run.is_done("ranker", run.folders.ranker_run):
-        return
     suggest = _load(run, pipeline_class=CandidateFeaturesPipeline)
     found = suggest(rows.items(rows.to_fit), **_options(run))
     kept = [(of_row, row["hashtags"]) for of_row, row in zip(found, rows.to_fit) if of_row]
@@ -134,8 +138,6 @@ def fit(run: TrainingRun, rows: LabelledRows) -> None:
 
 def measure(run: TrainingRun, rows: LabelledRows) -> None:
     """Writes `evaluation/test.json` and `evaluation/predictions.jsonl`: what the checkpoint answers for test rows."""
-    if run.is_done("evaluate", run.folders.evaluation / "test.json"):
-        return
     suggest = _load(run)
     items = rows.items(rows.to_test)
     answers = suggest(items, **_options(run))

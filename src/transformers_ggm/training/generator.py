@@ -172,7 +172,7 @@ def train_generator(run: TrainingRun) -> None:
         return
     model = make_generator(run)
     trainer = make_trainer(run, model, generator_training_arguments(run))
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.generator_run))
+    trainer.train(resume_from_checkpoint=run.checkpoint_to_resume(run.folders.generator_run))
     if run.distillation.teacher is not None:
         compare_with_teacher(trainer)
     if run.process.is_main_process:

@@ -29,6 +29,7 @@ from .fit_recommender import fit_recommender
 from .fused_guidance import make_guidance
 from .generator import generator_training_arguments, train_generator
 from .index_posts import index_posts
+from .machines import check_same_data, check_shared_output, telling_of_lost_processes
 from .made_from import check_data, check_made_from, note_made_from
 from .pool_and_guidance import build_pool
 from .publish import check_publishing, publish
@@ -134,10 +135,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     run = parse_arguments(sys.argv[1:] if argv is None else argv)
     check_publishing(run)
-    if run.fits_base:
-        fit_base(run)
-    else:
-        run_stages(run)
+    with telling_of_lost_processes():
+        if run.fits_base:
+            fit_base(run)
+        else:
+            run_stages(run)
     if run.training.push_to_hub:
         publish(run)
 
@@ -146,6 +148,8 @@ def run_stages(run: TrainingRun) -> None:
     """Runs the stages of a training that were asked for, as far as they are not finished."""
     check_training(run)
     check_output_folder(run.folders.output)
+    check_shared_output(run)
+    check_same_data(run)
     stages = [name for name in RUN_STAGE if name in run.stage.stages]
     check_data(run, stages)
     for name in stages:

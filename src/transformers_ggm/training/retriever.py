@@ -12,7 +12,7 @@ from ..errors import DatasetError
 from ..modeling import HashtagRetriever
 from ..utils.files import atomic_folder
 from .arguments import GeneratorArguments, set_scheduler_mode
-from .callbacks import EvaluateLastStep, last_checkpoint
+from .callbacks import EvaluateLastStep
 from .lora import base_retriever
 from .model_card_callback import note_published
 from .retriever_trainer import RetrieverTrainer
@@ -128,7 +128,7 @@ def train_retriever(run: TrainingRun) -> None:
         **teaching,
     )
     trainer.model_card_callback.facts = run.facts()
-    trainer.train(resume_from_checkpoint=last_checkpoint(run.folders.retriever_run))
+    trainer.train(resume_from_checkpoint=run.checkpoint_to_resume(run.folders.retriever_run))
     best_step = trainer.state.best_global_step
     if best_step is not None and run.process.is_main_process:
         note_published(TrainingRecord(run.folders.retriever_run), trainer.state.log_history, best_step)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
 from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, logging
 
 from ..errors import ArgumentError
@@ -31,7 +32,7 @@ from .base_checkpoints import (
     guides_by_sources,
     has_retriever,
 )
-from .callbacks import best_checkpoints
+from .callbacks import best_checkpoints, last_checkpoint
 from .distillation_arguments import DistillationArguments
 from .from_scratch import ScratchConfig
 from .run_data import RunData
@@ -209,18 +210,25 @@ class TrainingRun:
         Whether a stage can be skipped because its finished output is there. Removes the output of a stage that is to
         run again, and the checkpoints in `run_dir`, from which it would go on.
         """
-        if stage in self.stage.overwrite_stages:
-            if self.process.is_main_process:
-                remove(output)
-                remove(run_dir)
-            self.process.wait_for_everyone()
-        is_done = output.exists()
-        self.process.wait_for_everyone()  # before any process goes on and writes the output
-        if is_done:
+        if stage in self.stage.overwrite_stages and self.process.is_main_process:
+            remove(output)
+            remove(run_dir)
+        if self._agreed(output.exists()):
             logger.warning(f"Stage '{stage}': skipped, {output} is there (--overwrite_stages {stage} runs it again).")
             return True
         logger.warning(f"Stage '{stage}': begins.")
         return False
+
+    def checkpoint_to_resume(self, run_dir: Path) -> Path | None:
+        """The checkpoint that all processes go on from, the newest complete one; `None` where there is none."""
+        return self._agreed(last_checkpoint(run_dir))
+
+    def _agreed(self, found: Any) -> Any:
+        """
+        What the main process found, in every process: other machines may see a shared file system as it was some
+        seconds ago, and must not go other ways for it.
+        """
+        return broadcast_object_list([found])[0]
 
 
 def remove(path: Path | None) -> None:

@@ -15,6 +15,7 @@ from ..utils.files import atomic_folder
 from .base_checkpoints import fetched_base
 from .decode_clips import decode_splits
 from .lora import base_retriever
+from .machines import check_same_data
 from .made_from import check_data, note_made_from
 from .pool_and_guidance import load_retriever
 from .retriever import train_retriever
@@ -29,6 +30,7 @@ def check_tuning(run: TrainingRun) -> None:
         DatasetError: a split is missing or empty, or the retriever was trained on other data before.
     """
     _ = run.shorts.splits  # read now, before anything is copied
+    check_same_data(run)
     check_data(run, ["retriever"])
 
 
