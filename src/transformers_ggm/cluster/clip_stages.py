@@ -14,7 +14,7 @@ from ..errors import MediaError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.clip_reading import ClipReading
 from ..pipelines.prefetching import MAX_SECONDS, ItemPreprocessor, PreprocessedItem
-from ..processing.media.decoding_workers import DecodingWorkers, clean_start, packed_answer
+from ..processing.media.decoding_workers import DecodingWorkers, packed_answer
 from .bulk_rows import rows_of
 from .clip_references import read_reference, read_table_references
 
@@ -44,7 +44,7 @@ class Decoder:
 
     def __init__(self, preprocess: Callable[[Any], dict[str, Any]], num_rows: int):
         work = _PackedWork(ItemPreprocessor(preprocess))
-        self._workers = DecodingWorkers(work, 1, MAX_SECONDS, clean_start())
+        self._workers = DecodingWorkers(work, 1, MAX_SECONDS)
         self._num_rows = num_rows
 
     def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
