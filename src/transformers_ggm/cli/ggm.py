@@ -65,6 +65,19 @@ _Blocked = Annotated[
 _Platform = Annotated[
     str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
 ]
+_Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")]
+_Address = Annotated[
+    str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
+]
+_NumModels = Annotated[
+    int | None, typer.Option("--num_models", help="actors that have the model, with --engine ray; 1 by default")
+]
+_GpusPerModel = Annotated[
+    float | None, typer.Option("--gpus_per_model", help="of each of those, such as 1 or 0.5; 0 by default")
+]
+_RetryRejected = Annotated[
+    bool, typer.Option("--retry_rejected", help="with --engine ray, tag what could not be read before, and no more")
+]
 
 
 @app.command(cls=Command)
@@ -107,20 +120,11 @@ def tag(
     on_error: Annotated[
         Literal["skip", "raise"], typer.Option("--on_error", help="about clips that cannot be read")
     ] = "skip",
-    engine: Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")] = None,
-    address: Annotated[
-        str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
-    ] = None,
-    num_models: Annotated[
-        int | None, typer.Option("--num_models", help="actors that have the model, with --engine ray; 1 by default")
-    ] = None,
-    gpus_per_model: Annotated[
-        float | None, typer.Option("--gpus_per_model", help="of each of those, such as 1 or 0.5; 0 by default")
-    ] = None,
-    retry_rejected: Annotated[
-        bool,
-        typer.Option("--retry_rejected", help="with --engine ray, tag what could not be read before, and no more"),
-    ] = False,
+    engine: _Engine = None,
+    address: _Address = None,
+    num_models: _NumModels = None,
+    gpus_per_model: _GpusPerModel = None,
+    retry_rejected: _RetryRejected = False,
 ) -> None:
     """
     Tag every clip of a folder, into a file of JSON lines.
