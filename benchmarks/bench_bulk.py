@@ -5,10 +5,9 @@
 
 Clips are rendered here, 64 by 64 pixels with sound, and each is read many times under different ids. Without
 `--with_model` they are decoded, prepared for the bundled model and sent on to an actor that takes them apart and
-throws them away, which is what all memory but the model's is needed for. The clock runs from the first clip that comes out:
-actors have begun then. Memory is what the system tells of every process of Ray's and of those that it began: the
-resident set at its peak, pages that a decoding process shares with its actor counted in both, and Ray's store, as far
-as a process has touched it, in each.
+throws them away, which needs all memory but the model's. The clock runs from the first clip that comes out, when all
+actors have begun. Memory is the resident set at its peak, of an actor and the process that decodes for it together:
+pages that both have are counted twice, and those of Ray's store that an actor has touched are counted, too.
 """
 
 import argparse
@@ -21,13 +20,13 @@ from pathlib import Path
 
 import psutil
 import pyarrow as pa
-from rendered_items import rendered_items
 from transformers import pipeline
 
 from transformers_ggm.cluster.actor_stages import ActorStage, stream_through
 from transformers_ggm.cluster.bulk_rows import blocks_of, bulk_rows
 from transformers_ggm.cluster.clip_stages import Decoder, Tagger, unpacked
 from transformers_ggm.cluster.ray_session import ray_session
+from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 
 _GIB = 1 << 30
 
@@ -54,8 +53,8 @@ class PeakMemory(threading.Thread):
         while not self._ended.wait(1.0):
             for process in psutil.Process().children(recursive=True):
                 try:
-                    name = process.name() if not process.cmdline() else process.cmdline()[0]
-                    if "MapWorker" in name:
+                    name = " ".join(process.cmdline())
+                    if name.startswith("ray::MapWorker"):
                         family = [process, *process.children(recursive=True)]
                         stage = name.partition("MapBatches(")[2].partition(")")[0]
                         used = sum(member.memory_info().rss for member in family) / _GIB
@@ -71,9 +70,10 @@ class PeakMemory(threading.Thread):
 
 def write_table(folder: Path, num_clips: int, num_files: int) -> Path:
     """A table of so many clips, of few files."""
-    items, _ = rendered_items(folder, num_files)
+    for number, recipe in enumerate(sample_recipes("test", num_files)):
+        render_clip(recipe, str(folder / f"{number}.mp4"), size=64)
     rows = (
-        {"id": str(number), "video": items[number % num_files]["video"], "description": f"clip {number}"}
+        {"id": str(number), "video": f"{number % num_files}.mp4", "description": f"clip {number}"}
         for number in range(num_clips)
     )
     table = folder / "clips.jsonl"

@@ -65,6 +65,9 @@ _Blocked = Annotated[
 _Platform = Annotated[
     str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
 ]
+_Tags = Annotated[
+    Path, typer.Option("--output", help="file of JSON lines, appended to; with --engine ray a folder of Parquet")
+]
 _Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")]
 _Address = Annotated[
     str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
@@ -90,9 +93,7 @@ def tag(
             " also a table (JSONL, CSV, Parquet), tars, or a URL of an object store",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", help="file of JSON lines, appended to; with --engine ray a folder of Parquet")
-    ],
+    output: _Tags,
     model: Annotated[
         str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
     ] = None,
