@@ -137,11 +137,13 @@ def tag_bulk(
         before = len(done.done) + len(done.rejects)
         asked = set(done.rejects) if retry_rejected else None
         waiting = list(_waiting(source, done, asked))
-        with ray_session(address) as ray:
-            decoders = actors.decoders or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            stages = _stages(model, whole, replace(actors, decoders=decoders), batch_size)
-            del whole  # its weights are the actors' now
-            tagged, skipped = _tag(stages, blocks_of(waiting, decoders), done, before - len(asked or ()))
+        tagged, skipped = 0, {}
+        if waiting:
+            with ray_session(address) as ray:
+                decoders = actors.decoders or max(1, int(ray.cluster_resources().get("CPU", 1)))
+                stages = _stages(model, whole, replace(actors, decoders=decoders), batch_size)
+                del whole  # its weights are the actors' now
+                tagged, skipped = _tag(stages, blocks_of(waiting, decoders), done, before - len(asked or ()))
     return TaggingReport(tagged, skipped, before - len(asked or ()))
 
 
