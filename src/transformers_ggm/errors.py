@@ -78,6 +78,10 @@ class LostProcessError(OSError):
     """Another process of a training has ended, or its machine no longer answers."""
 
 
+class ClusterError(OSError):
+    """A Ray cluster cannot be reached, lacks what is asked of it, or the work on it failed."""
+
+
 class ArgumentError(ValueError):
     """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""
 
