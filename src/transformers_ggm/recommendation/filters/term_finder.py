@@ -1,20 +1,15 @@
 """Which term a hashtag says, if any: terms sought by their letters, then weighed against innocent readings."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
-
-import regex
 
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
+from .other_readings import other_readings
 from .term_lists import Term, folded_phrases
-from .term_matcher import Occurrence, TermMatcher, automaton_of
+from .search_automaton import automaton_of
+from .term_matcher import Occurrence, TermMatcher
 
-# In nats: a vowel behind a sign, or an x; and letters that are apart by the same letter each.
-_HIDDEN, _CROSSED, _THREADED = 2.0, 3.0, 3.0
-_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])[_*.·]+(?=[\p{L}\d])")
-_X_FOR_VOWEL = regex.compile(r"(?<=[^\W_aeioux])x(?=[^\W_aeioux])")
-_THREAD = regex.compile(r"([^\W_])([^\W_])(?:([^\W_])\2)+([^\W_])?")
 _REMEMBERED = 65_536
 
 
@@ -56,7 +51,7 @@ class TermFinder:
         """
         folded = fold_hashtag(hashtag)
         found, innocent = self._said(folded)[1], None
-        for other, cost in () if found else _other_ways(hashtag, folded):
+        for other, cost in () if found else other_readings(hashtag, folded):
             if innocent is None:
                 innocent = reading(folded, (), self._matcher.spellings)[0]
             score, said = self._said(other)
@@ -77,13 +72,3 @@ class TermFinder:
             each for each in occurrences if not any(start <= each.start and each.end <= end for start, end in spans)
         ]
         return reading(folded, left, self._matcher.spellings, spans) if left else (0.0, [])
-
-
-def _other_ways(hashtag: str, folded: Folded) -> Iterator[tuple[Folded, float]]:
-    """A hashtag with vowels in the place of signs or x, or without a letter between each two, and what that costs."""
-    if _SIGN_FOR_VOWEL.search(hashtag):
-        yield from ((fold_hashtag(_SIGN_FOR_VOWEL.sub(vowel, hashtag)), _HIDDEN) for vowel in "aeiou")
-    if _X_FOR_VOWEL.search(folded.letters):
-        yield from ((fold_hashtag(_X_FOR_VOWEL.sub(vowel, folded.letters)), _CROSSED) for vowel in "aeiou")
-    if len(folded.letters) > 6 and _THREAD.fullmatch(folded.letters):
-        yield fold_hashtag(folded.letters[::2]), _THREADED
