@@ -42,7 +42,7 @@ class Folded:
         skeleton (`str`): what is read of them: one sign for letters that are swapped for each other, once where it
             is repeated.
         starts (`tuple[int, ...]`): where in `letters` each sign of the skeleton begins, and at last where all end.
-        breaks (`frozenset[int]`): before which of the letters signs such as `_` stood.
+        breaks (`frozenset[int]`): before which of the letters signs such as `_` stood, if not before all.
     """
 
     letters: str
@@ -75,7 +75,9 @@ def fold_hashtag(text: str) -> Folded:
             letters.append(character)
         else:
             breaks.add(len(letters))
-    return fold_spelled("".join(letters), frozenset(breaks - {0, len(letters)}))
+    inner = frozenset(breaks - {0, len(letters)})
+    # Where signs stand between all letters, they do not show where words begin.
+    return fold_spelled("".join(letters), inner if len(inner) < len(letters) - 1 else frozenset())
 
 
 def fold_spelled(letters: str, breaks: frozenset[int] = frozenset()) -> Folded:

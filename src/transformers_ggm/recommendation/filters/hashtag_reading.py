@@ -100,8 +100,9 @@ def _is_accident(folded: Folded, pieces: list[_Piece], place: int) -> bool:
     piece = pieces[place]
     if piece.occurrence is None:
         return False
-    term, cost = fold_hashtag(piece.occurrence.term.text).letters, piece.occurrence.cost
-    length = len(term) + 2 * len(_HAN.findall(term))
+    cost = piece.occurrence.cost
+    written = folded.letters[piece.start : piece.end]
+    length = min(_length(fold_hashtag(piece.occurrence.term.text).letters), _length(written))
     if len(pieces) == 1:
         return cost > _MOST_ALONE.get(length, _MOST_OF_LONG)
     if cost > _MOST_JOINED.get(length, _MOST_OF_LONG_JOINED):
@@ -112,6 +113,10 @@ def _is_accident(folded: Folded, pieces: list[_Piece], place: int) -> bool:
         [pieces[place + 1]] if place + 1 < len(pieces) and piece.end not in folded.breaks else []
     )
     return any(not _is_word(folded, each, _COMMON if length <= _SHORT else _RARE) for each in beside)
+
+
+def _length(letters: str) -> int:
+    return len(letters) + 2 * len(_HAN.findall(letters))
 
 
 def _is_word(folded: Folded, piece: _Piece, least: float) -> bool:

@@ -3,7 +3,7 @@
 import regex
 
 # What each kind of disguise costs, in nats: how much rarer it is than the term itself.
-PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 1.5, 2.5, 3.0, 4.0, 4.5, 4.5
+PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 4.5
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
@@ -34,7 +34,7 @@ def spellings_of(letters: str) -> dict[str, float]:
     >>> from transformers_ggm.recommendation.filters.term_spellings import spellings_of
 
     >>> spellings_of("moon")
-    {'moon': 0.0, 'moons': 0.5, 'mawawn': 1.5, 'mun': 1.5, 'rnoon': 1.5, 'nnoon': 1.5, 'mon': 2.5, 'mn': 3.0}
+    {'moon': 0.0, 'moons': 0.5, 'mawawn': 2.0, 'mun': 2.0, 'rnoon': 2.0, 'nnoon': 2.0, 'mon': 2.5, 'mn': 3.0}
 
     ```
     """
