@@ -98,6 +98,8 @@ def plain_letter(letter: str) -> str:
     """The letter that one is read as, without accents."""
     if letter.isascii():
         return _LEET.get(letter, letter)
+    if letter in _LEET:
+        return _LEET[letter]
     table = looks_like()
     if letter in table:
         return _LEET.get(table[letter], table[letter])

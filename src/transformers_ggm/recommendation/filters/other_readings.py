@@ -1,13 +1,17 @@
 """Other ways in which a hashtag may be read: signs for letters, letters of other alphabets, letters to be passed over."""
 
 from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
 
 import regex
 
 from ...processing.spelling import fold_spelling
 from .folded_hashtag import LEET_SIGNS, Folded, fold_hashtag
+from .packaged_table import packaged_rows
 from .styled_letters import in_alphabets, unframed
 
+_PARTS = Path(__file__).with_name("character_parts.tsv")
 # In nats, what each costs: a vowel behind a sign, or an x; letters that are apart by the same letter each; letters of
 # another alphabet; signs that together look like a letter; digits for letters that they are seldom written for; signs
 # that are not letters; and Chinese characters apart by other letters, or backwards.
@@ -56,6 +60,9 @@ def _by_letters(hashtag: str) -> Iterator[tuple[str, float]]:
             yield _AMONG_HAN.sub("", hashtag), _AMONG
         if _HAN.fullmatch(hashtag):
             yield hashtag[::-1], _BACKWARDS
+        whole = _of_parts(hashtag)
+        if whole != hashtag:
+            yield whole, _AMONG
     if _DRAWN_LETTER.search(hashtag):
         yield _DRAWN_LETTER.sub(lambda drawn: _DRAWINGS[drawn[0]], hashtag), _DRAWN
     if _LEET_SIGN.search(hashtag):
@@ -65,3 +72,15 @@ def _by_letters(hashtag: str) -> Iterator[tuple[str, float]]:
     seldom = hashtag.translate(_SECOND_MEANING)
     if seldom != hashtag:
         yield seldom, _SELDOM
+
+
+def _of_parts(hashtag: str) -> str:
+    """A hashtag with Chinese characters where their parts stand side by side."""
+    parts, pattern = _character_parts()
+    return pattern.sub(lambda found: parts[found[0]], hashtag)
+
+
+@lru_cache(maxsize=1)
+def _character_parts() -> tuple[dict[str, str], regex.Pattern]:
+    parts = {row["parts"]: row["character"] for row in packaged_rows(_PARTS)}
+    return parts, regex.compile("|".join(parts))

@@ -57,7 +57,8 @@ def _alphabets() -> tuple[tuple[str, dict[str, str]], ...]:
 
 
 def _signs(letters: str) -> Iterator[tuple[str, str]]:
-    return ((sign, letter) for sign, letter in zip(letters.split(), ascii_lowercase) if sign != ".")
+    """Each sign of an alphabet, whose letters may have several, with the letter that it looks like."""
+    return ((sign, letter) for signs, letter in zip(letters.split(), ascii_lowercase) for sign in signs if sign != ".")
 
 
 @lru_cache(maxsize=1)

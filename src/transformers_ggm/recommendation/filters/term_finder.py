@@ -58,7 +58,7 @@ class TermFinder:
             if said and score - cost > innocent:
                 found = said
                 break
-        return min(found, key=lambda each: each.cost, default=None)
+        return min(found, key=lambda each: each.cost, default=None) or self._matcher.find_masked(hashtag)
 
     def _said(self, folded: Folded) -> tuple[float, list[Occurrence]]:
         occurrences = self._matcher.find(folded)

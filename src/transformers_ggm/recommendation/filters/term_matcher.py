@@ -10,6 +10,7 @@ import regex
 from .chinese_sounds import pinyin_spellings, sound_of
 from .folded_hashtag import Folded, fold_hashtag, fold_spelled, plain_letter
 from .known_words import is_own_word
+from .masked_terms import MaskedTerms
 from .one_slip import SlipFinder
 from .search_automaton import automaton_of
 from .term_lists import Term
@@ -21,6 +22,9 @@ from .term_spellings import spellings_of
 _OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE = 2.0, 0.7, 5.0, 1.0, 0.5, 0.6, 2.5
 # What is cheap once it was done: so much of its cost.
 _HABITS, _AGAIN = frozenset({_OTHER_LETTER, _REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE}), 0.05
+_MASKED = 4.0
+# Words that are so long and differ in accents alone mean the same.
+_OF_ONE_MEANING = 8
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
 
@@ -84,6 +88,7 @@ class TermMatcher:
         patterns.pop("", None)
         self._terms = [term for _, term in whole]
         self._slips = SlipFinder(folded for folded, _ in whole)
+        self._masked = MaskedTerms("".join(map(plain_letter, folded.letters)) for folded, _ in whole)
         self.spellings = frozenset(exact)
         self._patterns = list(patterns.values())
         self._automaton = automaton_of(list(patterns))
@@ -99,6 +104,11 @@ class TermMatcher:
                     best[key] = Occurrence(first, last, term, disguised)
         return list(best.values())
 
+    def find_masked(self, hashtag: str) -> Occurrence | None:
+        """The term that a hashtag says as a whole, with signs for some of its letters."""
+        number = self._masked.find(hashtag)
+        return None if number is None else Occurrence(0, len(hashtag), self._terms[number], _MASKED)
+
     def _candidates(self, folded: Folded) -> Iterator[tuple[Folded, Term, float, int, int]]:
         """Spellings whose signs stand in a hashtag: of which term, what they cost, and where they begin and end."""
         for number, start, end in self._automaton.find_matches_as_indexes(folded.skeleton, overlapping=True):
@@ -111,7 +121,8 @@ class TermMatcher:
 def _without_accents(folded: Folded) -> list[str]:
     """The letters of a term without accents, where they are no other word: cabrón is cabron, but coña is not cona."""
     plain = "".join(plain_letter(letter) for letter in folded.letters)
-    return [] if plain != folded.letters and is_own_word(plain, folded.letters) else [plain]
+    is_short = len(plain) < _OF_ONE_MEANING
+    return [] if plain != folded.letters and is_short and is_own_word(plain, folded.letters) else [plain]
 
 
 def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
