@@ -25,11 +25,13 @@ _UNKNOWN_WORD, _UNKNOWN_LETTER = -10.0, -3.3
 _BREAK = -4.0
 # A word that is not written as usual: with digits, accents, other letters, or repeated ones.
 _DISGUISED_WORD = -1.5
+# A word with repeated letters that is so long without them can hardly be another one.
+_SURE_WORD = 5
 _LONGEST_WORD = 24
 _NUMBER = regex.compile(r"\d{2,}")
 # How well a term may be disguised, by how many letters it has: as a hashtag by itself, and beside other words.
-_MOST_ALONE = {1: 1.0, 2: 1.0, 3: 1.7, 4: 3.2, 5: 4.5}
-_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 2.0, 5: 2.5}
+_MOST_ALONE = {1: 1.0, 2: 1.0, 3: 1.7, 4: 3.2, 5: 4.1, 6: 4.4}
+_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 1.8, 5: 2.3}
 _MOST_OF_LONG, _MOST_OF_LONG_JOINED = 4.6, 3.5
 # A term of so many letters, hardly disguised, is no accident beside letters that are no word. A character of Chinese
 # says as much as three letters.
@@ -141,7 +143,7 @@ def _known_words(folded: Folded, terms: Collection[str]) -> list[list[tuple[int,
         for start, end, likely in _words_in(plain, terms):
             by_end[end].append((start, likely + _DISGUISED_WORD + _breaks(folded, start, end)))
     once = "".join(letter for letter, _ in groupby(plain))
-    if once != plain and once not in terms:
+    if len(once) >= _SURE_WORD and once != plain and once not in terms:
         by_end[-1] += [(0, words[once] + _DISGUISED_WORD) for words in vocabularies(once) if once in words]
     return by_end
 

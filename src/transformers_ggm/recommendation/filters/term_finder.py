@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
+from .advice import is_advice
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
 from .other_readings import other_readings
@@ -51,9 +52,11 @@ class TermFinder:
         """
         folded = fold_hashtag(hashtag)
         found, innocent = self._said(folded)[1], None
+        if found and all(is_advice(folded, each) for each in found):
+            return None
         for other, cost in () if found else other_readings(hashtag, folded):
             if innocent is None:
-                innocent = reading(folded, (), self._matcher.spellings)[0]
+                innocent = reading(folded, (), self._matcher.spellings, self._allowed_spans(folded))[0]
             score, said = self._said(other)
             if said and score - cost > innocent:
                 found = said
@@ -61,14 +64,17 @@ class TermFinder:
         return min(found, key=lambda each: each.cost, default=None) or self._matcher.find_masked(hashtag)
 
     def _said(self, folded: Folded) -> tuple[float, list[Occurrence]]:
+        """The likeliest reading's log-probability, and the terms that it says; nothing where no term stands."""
         occurrences = self._matcher.find(folded)
         if not occurrences:
             return 0.0, []
-        spans = [
-            (start, end)
-            for _, start, end in sorted(self._allowed.find_matches_as_indexes(folded.letters, overlapping=True))
-        ]
+        spans = self._allowed_spans(folded)
         left = [
             each for each in occurrences if not any(start <= each.start and each.end <= end for start, end in spans)
         ]
         return reading(folded, left, self._matcher.spellings, spans) if left else (0.0, [])
+
+    def _allowed_spans(self, folded: Folded) -> list[tuple[int, int]]:
+        """Where allowed phrases begin and end."""
+        found = self._allowed.find_matches_as_indexes(folded.letters, overlapping=True)
+        return sorted((start, end) for _, start, end in found)

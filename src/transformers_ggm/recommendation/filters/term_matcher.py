@@ -24,7 +24,7 @@ _OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE
 _HABITS, _AGAIN = frozenset({_OTHER_LETTER, _REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE}), 0.05
 _MASKED = 4.0
 # Words that are so long and differ in accents alone mean the same.
-_OF_ONE_MEANING = 8
+_OF_ONE_MEANING = 7
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
 

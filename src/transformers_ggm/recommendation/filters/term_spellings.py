@@ -3,7 +3,7 @@
 import regex
 
 # What each kind of disguise costs, in nats: how much rarer it is than the term itself.
-PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 4.5
+PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 4.0
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
@@ -12,7 +12,7 @@ _BY_SOUND = (
     ("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("x", "ks"), ("o", "aw"), ("u", "oo"),
     ("oo", "u"), ("ee", "i"), ("ee", "ea"), ("ea", "ee"), ("ea", "i"), ("i", "ee"), ("ce", "se"), ("ci", "si"),
     ("cy", "sy"), ("ge", "je"), ("gi", "ji"), ("j", "g"), ("qu", "kw"), ("qu", "k"), ("th", "d"), ("th", "t"),
-    ("th", "f"), ("s", "th"), ("sh", "ch"), ("ch", "sh"), ("ch", "k"), ("sch", "sh"), ("h", ""), ("gh", ""), ("ou", "u"),
+    ("th", "f"), ("s", "th"), ("sh", "ch"), ("ch", "sh"), ("sch", "sh"), ("ou", "u"),
     ("ai", "ay"), ("er", "or"), ("er", "ur"), ("v", "f"), ("v", "b"), ("b", "v"), ("d", "t"), ("t", "d"), ("g", "k"),
 )  # fmt: skip
 _BY_LOOKS = (("m", "rn"), ("m", "nn"), ("d", "cl"), ("w", "vv"), ("h", "li"), ("b", "lo"), ("k", "lc"))
