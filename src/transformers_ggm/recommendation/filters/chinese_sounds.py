@@ -8,6 +8,8 @@ from .packaged_table import packaged_rows
 _FILE = Path(__file__).with_name("pinyin.tsv")
 # Each syllable is one sign of Unicode's private use area.
 _FIRST_SIGN = 0xE000
+# Shorter pinyin has too many meanings. In nats: a term in pinyin, and a character by the first letter of it.
+_SHORTEST_IN_PINYIN, _IN_PINYIN, _BY_INITIAL = 6, 1.5, 2.5
 
 
 @lru_cache(maxsize=1)
@@ -61,9 +63,12 @@ def pinyin_spellings(term: str) -> dict[str, float]:
     for place, syllable in enumerate(read):
         found[term[:place] + syllable + term[place + 1 :]] = _IN_PINYIN
         if len(term) > 2:
+            if place + 1 < len(term):
+                found["".join(read[: place + 1]) + term[place + 1 :]] = _IN_PINYIN
             found[term[:place] + syllable[0] + term[place + 1 :]] = _BY_INITIAL
     return found
 
 
-_SHORTEST_IN_PINYIN = 6
-_IN_PINYIN, _BY_INITIAL = 1.5, 2.5
+def weight_of(skeleton: str) -> int:
+    """How much a skeleton says, in letters: a Chinese character as much as two."""
+    return len(skeleton) + sum(sign >= chr(_FIRST_SIGN) for sign in skeleton)

@@ -31,8 +31,8 @@ _LONGEST_WORD = 24
 _NUMBER = regex.compile(r"\d{2,}")
 # How well a term may be disguised, by how many letters it has: as a hashtag by itself, and beside other words.
 _MOST_ALONE = {1: 1.0, 2: 1.0, 3: 1.7, 4: 3.2, 5: 4.1, 6: 4.4}
-_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 1.8, 5: 2.3}
-_MOST_OF_LONG, _MOST_OF_LONG_JOINED = 4.6, 3.5
+_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 1.8, 5: 2.3, 6: 3.3, 7: 3.5}
+_MOST_OF_LONG, _MOST_OF_LONG_JOINED = 4.6, 4.0
 # A term of so many letters, hardly disguised, is no accident beside letters that are no word. A character of Chinese
 # says as much as three letters.
 _SURE_LENGTH, _SURELY = 6, 1.7

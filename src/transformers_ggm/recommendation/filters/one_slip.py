@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, pairwise
 
+from .chinese_sounds import weight_of
 from .folded_hashtag import Folded
 from .search_automaton import automaton_of
 
@@ -22,13 +23,13 @@ class SlipFinder:
     Finds terms with one slip by their halves.
 
     Args:
-        terms (`Iterable[Folded]`): Those of fewer than eight signs are left out.
+        terms (`Iterable[Folded]`): Short ones are left out: of fewer than eight letters, or four Chinese characters.
     """
 
     def __init__(self, terms: Iterable[Folded]):
         halves = defaultdict(list)
         for number, term in enumerate(terms):
-            if len(term.skeleton) >= _LENGTH:
+            if weight_of(term.skeleton) >= _LENGTH:
                 middle = len(term.skeleton) // 2
                 halves[term.skeleton[:middle]].append((number, term, True))
                 halves[term.skeleton[middle:]].append((number, term, False))
@@ -93,4 +94,4 @@ def _with_slip(term: Folded, slip: str, place: int, folded: Folded, written: int
         runs[place : place + 2] = runs[place + 1], runs[place]
         signs[place : place + 2] = signs[place + 1], signs[place]
     starts = tuple(accumulate(map(len, runs), initial=0))
-    return Folded("".join(runs), "".join(signs), starts, frozenset()), cost * _LENGTH / len(term.skeleton)
+    return Folded("".join(runs), "".join(signs), starts, frozenset()), cost * _LENGTH / weight_of(term.skeleton)

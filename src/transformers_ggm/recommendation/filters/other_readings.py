@@ -29,7 +29,7 @@ _DRAWINGS = {
 _DRAWN_LETTER = regex.compile("|".join(regex.escape(each) for each in sorted(_DRAWINGS, key=len, reverse=True)))
 _SECOND_MEANING = str.maketrans({"6": "b", "9": "q", "7": "l", "2": "s", "#": "h"})
 _LEET_SIGN = regex.compile(f"[{regex.escape(LEET_SIGNS)}]")
-_AMONG_HAN = regex.compile(r"(?<=\p{Han})[^\p{Han}]{1,4}(?=\p{Han})")
+_AMONG_HAN = regex.compile(r"(?<=\p{Han})(?:[^\p{Han}]|丨){1,4}(?=\p{Han})")
 _HAN = regex.compile(r"\p{Han}+")
 _TONES = regex.compile(r"(?:[a-z]+[1-5])+[a-z]*")
 
@@ -58,6 +58,8 @@ def _by_letters(hashtag: str) -> Iterator[tuple[str, float]]:
         yield from ((text, _ALPHABET) for text in in_alphabets(fold_spelling(unframed(hashtag))))
         if _AMONG_HAN.search(hashtag):
             yield _AMONG_HAN.sub("", hashtag), _AMONG
+        if "的" in hashtag:
+            yield hashtag.replace("的", ""), _AMONG
         if _HAN.fullmatch(hashtag):
             yield hashtag[::-1], _BACKWARDS
         whole = _of_parts(hashtag)

@@ -21,7 +21,10 @@ _LETTER = regex.compile(rf"(?:LATIN|MODIFIER)(?: (?:{_STYLES}))* LETTER (?:(?:{_
 _FRAMED = regex.compile(
     r"(?:REGIONAL INDICATOR SYMBOL|PARENTHESIZED LATIN (?:SMALL|CAPITAL)"
     r"|(?:CROSSED )?(?:NEGATIVE )?(?:CIRCLED|SQUARED) LATIN (?:SMALL|CAPITAL)) LETTER ([A-Z])"
+    r"|COMBINING LATIN SMALL LETTER ([A-Z])"
 )
+# Emoji and signs that people write for letters.
+_SIGNS_FOR_LETTERS = dict(zip(map(ord, "⭕❌✖✝➕❗💲⛎©®ℹ"), "oxxttisucri"))
 _TURNED = "turned around"
 
 
@@ -36,11 +39,11 @@ class _Unframed(dict):
 
     def __missing__(self, code: int) -> str:
         named = _FRAMED.fullmatch(unicodedata.name(chr(code), ""))
-        plain = self[code] = named[1].lower() if named else chr(code)
+        plain = self[code] = (named[1] or named[2]).lower() if named else chr(code)
         return plain
 
 
-_UNFRAMED = _Unframed()
+_UNFRAMED = _Unframed(_SIGNS_FOR_LETTERS)
 
 
 def unframed(text: str) -> str:

@@ -27,6 +27,9 @@ _MASKED = 4.0
 _OF_ONE_MEANING = 7
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
+# What stands for letters with accents where there are none.
+_DIGRAPHS = {"ä": "ae", "ö": "oe", "ü": "ue", "ñ": "ny", "ç": "ss", "ão": "aum", "œ": "oe", "é": "ee"}
+_DIGRAPH = regex.compile("|".join(_DIGRAPHS))
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,9 @@ def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
         for spelling, cost in spellings_of(plain).items():
             if spelling != folded.letters:
                 yield fold_spelled(spelling), cost
+    digraphs = _DIGRAPH.sub(lambda letter: _DIGRAPHS[letter[0]], folded.letters)
+    if digraphs != folded.letters:
+        yield fold_spelled(digraphs), _ACCENT
     for spelling, cost in pinyin_spellings(folded.letters).items():
         yield fold_hashtag(spelling), cost
 

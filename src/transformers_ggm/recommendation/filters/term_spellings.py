@@ -3,7 +3,8 @@
 import regex
 
 # What each kind of disguise costs, in nats: how much rarer it is than the term itself.
-PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 4.0
+PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 3.4
+OTHER_SOUND = 3.0
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
@@ -18,7 +19,12 @@ _BY_SOUND = (
 _BY_LOOKS = (("m", "rn"), ("m", "nn"), ("d", "cl"), ("w", "vv"), ("h", "li"), ("b", "lo"), ("k", "lc"))
 _BY_DIGIT = (("for", "4"), ("ate", "8"), ("ait", "8"), ("too", "2"), ("to", "2"), ("one", "1"), ("won", "1"))
 _BY_LETTER = (("your", "ur"), ("you", "u"), ("are", "r"), ("ease", "ez"), ("easy", "ez"), ("and", "n"), ("why", "y"))
-_SHORTEST = 3
+# In long words alone: sounds that are less alike.
+_BY_OTHER_SOUND = (
+    ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"), ("p", "b"),
+    ("ll", "y"), ("ie", "ei"), ("ei", "ie"), ("o", "oe"), ("er", "ah"), ("y", "ee"), ("y", "ie"),
+)  # fmt: skip
+_SHORTEST, _LONG = 3, 7
 
 
 def spellings_of(letters: str) -> dict[str, float]:
@@ -58,6 +64,10 @@ def spellings_of(letters: str) -> dict[str, float]:
                 add(letters[:place] + letters[place + 1 :], SHORTENED)
         add(letters[0] + regex.sub("[aeiou]", "", letters[1:-1]) + letters[-1], VOWELS_LEFT_OUT)
         add(letters[0] + regex.sub("[aeiou]", "", letters[1:]), VOWELS_LEFT_OUT)
+    if len(letters) >= _LONG:
+        for sound, other in _BY_OTHER_SOUND:
+            if sound in letters:
+                add(letters.replace(sound, other), OTHER_SOUND)
     if len(letters) > 4:
         for place in range(len(letters) - 1):
             first, second = letters[place : place + 2]
