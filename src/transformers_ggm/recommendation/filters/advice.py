@@ -9,7 +9,7 @@ from .term_matcher import Occurrence
 
 _FILE = Path(__file__).with_name("advice.tsv")
 # Who warns writes plainly: in nats.
-_PLAINLY = 1.0
+_PLAINLY = 0.9
 
 
 def is_advice(folded: Folded, occurrence: Occurrence) -> bool:

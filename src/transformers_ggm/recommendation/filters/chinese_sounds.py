@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .packaged_table import packaged_rows
 
+# Made of the data of pypinyin 0.55 (MIT licence): `lazy_pinyin` of each character of the two standards.
 _FILE = Path(__file__).with_name("pinyin.tsv")
 # Each syllable is one sign of Unicode's private use area.
 _FIRST_SIGN = 0xE000
@@ -37,7 +38,9 @@ def syllables() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _signs() -> dict[str, str]:
     return {
-        letter: chr(_FIRST_SIGN + number) for number, row in enumerate(packaged_rows(_FILE)) for letter in row["characters"]
+        letter: chr(_FIRST_SIGN + number)
+        for number, row in enumerate(packaged_rows(_FILE))
+        for letter in row["characters"]
     }
 
 

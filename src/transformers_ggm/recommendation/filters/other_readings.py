@@ -1,4 +1,4 @@
-"""Other ways in which a hashtag may be read: signs for letters, letters of other alphabets, letters to be passed over."""
+"""Other ways in which a hashtag may be read: signs for letters, other alphabets, letters to be passed over."""
 
 from collections.abc import Iterator
 from functools import lru_cache

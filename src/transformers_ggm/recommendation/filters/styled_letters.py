@@ -1,4 +1,4 @@
-"""Letters in the styles and alphabets that people disguise words in: by Unicode's names, and by a table of alphabets."""
+"""Letters in styles and alphabets that people disguise words in: by Unicode's names, and by a table of alphabets."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from .packaged_table import packaged_rows
 
 _ALPHABETS = Path(__file__).with_name("alphabets.tsv")
 _STYLES = (
-    "SMALL|CAPITAL|TURNED|REVERSED|INVERTED|SIDEWAYS|SCRIPT|OPEN|DOTLESS|LONG|BARRED|TAILLESS|INSULAR|STIRRUP|TOP HALF|"
-    "BOTTOM HALF|BLACKLETTER|EGYPTOLOGICAL"
+    "SMALL|CAPITAL|TURNED|REVERSED|INVERTED|SIDEWAYS|SCRIPT|OPEN|DOTLESS|LONG|BARRED|TAILLESS|INSULAR|STIRRUP|"
+    "TOP HALF|BOTTOM HALF|BLACKLETTER|EGYPTOLOGICAL"
 )
 _LETTER = regex.compile(rf"(?:LATIN|MODIFIER)(?: (?:{_STYLES}))* LETTER (?:(?:{_STYLES}) )*([A-Z])(?: WITH .*)?")
 # Letters in frames, which are signs and no letters to Unicode.
@@ -23,9 +23,14 @@ _FRAMED = regex.compile(
     r"|(?:CROSSED )?(?:NEGATIVE )?(?:CIRCLED|SQUARED) LATIN (?:SMALL|CAPITAL)) LETTER ([A-Z])"
     r"|COMBINING LATIN SMALL LETTER ([A-Z])"
 )
+# Where these stand in a hashtag, it is likelier to be in a language that is written so.
+_OF_LANGUAGES = regex.compile(
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Hebrew}\p{Arabic}\p{Ethiopic}\p{Cyrillic}\p{Greek}]"
+)
 # Emoji and signs that people write for letters.
 _SIGNS_FOR_LETTERS = dict(zip(map(ord, "⭕❌✖✝➕❗💲⛎©®ℹ"), "oxxttisucri"))
-_TURNED = "turned around"
+# Alphabets that are read from behind, too.
+_BACKWARDS = ("turned around", "mirrored")
 
 
 def named_letter(letter: str) -> str | None:
@@ -66,17 +71,13 @@ def _signs(letters: str) -> Iterator[tuple[str, str]]:
 
 @lru_cache(maxsize=1)
 def alphabet_letters() -> dict[str, str]:
-    """What each letter of the alphabets is read as by itself, the first of several; those of writing by words aside."""
+    """What a letter of the alphabets is read as by itself, in the first that has it; whole languages aside."""
     found: dict[str, str] = {}
     for _, alphabet in _alphabets():
         for sign, letter in alphabet.items():
-            if not sign.isascii() and not _OF_WORDS.match(sign):
+            if not sign.isascii() and not _OF_LANGUAGES.match(sign):
                 found.setdefault(sign, letter)
     return found
-
-
-# Where these stand in a hashtag, it is likelier to be in that language.
-_OF_WORDS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Hebrew}\p{Arabic}\p{Ethiopic}\p{Cyrillic}\p{Greek}]")
 
 
 def in_alphabets(text: str) -> Iterator[str]:
@@ -101,5 +102,5 @@ def in_alphabets(text: str) -> Iterator[str]:
         if signs <= alphabet.keys():
             read = "".join(alphabet.get(sign, sign) for sign in text)
             yield read
-            if name.startswith(_TURNED) or name == "mirrored":
+            if name.startswith(_BACKWARDS):
                 yield read[::-1]

@@ -7,8 +7,8 @@ from .advice import is_advice
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
 from .other_readings import other_readings
-from .term_lists import Term, folded_phrases
 from .search_automaton import automaton_of
+from .term_lists import Term, folded_phrases
 from .term_matcher import Occurrence, TermMatcher
 
 _REMEMBERED = 65_536

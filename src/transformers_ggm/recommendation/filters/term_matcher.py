@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import regex
 
-from .chinese_sounds import pinyin_spellings, sound_of
+from .chinese_sounds import pinyin_spellings, sound_of, weight_of
 from .folded_hashtag import Folded, fold_hashtag, fold_spelled, plain_letter
 from .known_words import is_own_word
 from .masked_terms import MaskedTerms
@@ -17,14 +17,15 @@ from .term_lists import Term
 from .term_spellings import spellings_of
 
 # In nats: a letter in the place of another, a letter too many, one too few where it is to be doubled, a digit or sign
-# for a letter, a letter of another script, an accent that is not there or too many, and a Chinese character that sounds
-# alike.
+# for a letter, a letter of another script, an accent that is not there or too many, and a Chinese character that
+# sounds alike.
 _OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE = 2.0, 0.7, 5.0, 1.0, 0.5, 0.6, 2.5
 # What is cheap once it was done: so much of its cost.
 _HABITS, _AGAIN = frozenset({_OTHER_LETTER, _REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE}), 0.05
 _MASKED = 4.0
 # Words that are so long and differ in accents alone mean the same.
 _OF_ONE_MEANING = 7
+_FEWEST_SIGNS = 3
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
 # What stands for letters with accents where there are none.
@@ -86,7 +87,9 @@ class TermMatcher:
             folded = fold_hashtag(term.text)
             exact |= {folded.letters, *_without_accents(folded)}
             for spelling, cost in _spellings(folded):
-                patterns[spelling.skeleton].append((spelling, term, cost))
+                # Of fewer signs a disguise could be anything.
+                if not cost or weight_of(spelling.skeleton) >= _FEWEST_SIGNS:
+                    patterns[spelling.skeleton].append((spelling, term, cost))
             whole.append((folded, term))
         patterns.pop("", None)
         self._terms = [term for _, term in whole]

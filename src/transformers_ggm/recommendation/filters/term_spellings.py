@@ -10,7 +10,8 @@ _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
 # skeleton anyway.
 _BY_SOUND = (
-    ("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("x", "ks"), ("o", "aw"), ("u", "oo"),
+    ("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("x", "ks"), ("o", "aw"),
+    ("u", "oo"),
     ("oo", "u"), ("ee", "i"), ("ee", "ea"), ("ea", "ee"), ("ea", "i"), ("i", "ee"), ("ce", "se"), ("ci", "si"),
     ("cy", "sy"), ("ge", "je"), ("gi", "ji"), ("j", "g"), ("qu", "kw"), ("qu", "k"), ("th", "d"), ("th", "t"),
     ("th", "f"), ("s", "th"), ("sh", "ch"), ("ch", "sh"), ("sch", "sh"), ("ou", "u"),
@@ -21,7 +22,8 @@ _BY_DIGIT = (("for", "4"), ("ate", "8"), ("ait", "8"), ("too", "2"), ("to", "2")
 _BY_LETTER = (("your", "ur"), ("you", "u"), ("are", "r"), ("ease", "ez"), ("easy", "ez"), ("and", "n"), ("why", "y"))
 # In long words alone: sounds that are less alike.
 _BY_OTHER_SOUND = (
-    ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"), ("p", "b"),
+    ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"),
+    ("p", "b"),
     ("ll", "y"), ("ie", "ei"), ("ei", "ie"), ("o", "oe"), ("er", "ah"), ("y", "ee"), ("y", "ie"),
 )  # fmt: skip
 _SHORTEST, _LONG = 3, 7
