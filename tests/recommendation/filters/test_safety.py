@@ -5,7 +5,10 @@ import pytest
 pytest.importorskip("ahocorasick_rs", reason="pip install transformers-ggm[safety]")
 pytest.importorskip("wordfreq", reason="pip install transformers-ggm[safety]")
 
+from hypothesis import given
+from hypothesis import strategies as st
 from safety_cases import HELD_OUT, innocent_hashtags, unsafe_hashtags
+from safety_disguises import common_pairs, disguised_hashtags
 
 from transformers_ggm.data import starter_hashtags
 from transformers_ggm.errors import InputError
@@ -29,6 +32,46 @@ def test_unsafe_hashtags_are_caught_however_they_are_disguised(disguises):
     missed = [case for case, found in zip(cases, caught) if found is None]
     assert len(cases) >= 2000
     assert len(missed) <= 0.05 * len(cases), missed[:20]
+
+
+def test_letters_sounds_and_slips_disguise_no_term():
+    """Would fail if fewer than 95 % of 2,400 hashtags of 29 further kinds in six languages were caught."""
+    cases = list(disguised_hashtags())
+    found = shared_safety_filter().removed([hashtag for *_, hashtag in cases])
+    missed = [case for case, reason in zip(cases, found) if reason is None]
+    assert len(cases) == 2400
+    assert len(missed) <= 0.05 * len(cases), missed[:20]
+
+
+def test_common_words_pass():
+    """Would fail if more than 1 % of 2,400 pairs of common words in six languages were taken for a term."""
+    pairs = list(common_pairs())
+    wrong = [found for found in shared_safety_filter().removed(pairs) if found is not None]
+    assert len(pairs) == 2400
+    assert len(wrong) <= 0.01 * len(pairs), wrong
+
+
+def test_help_and_warnings_pass():
+    """Would fail if hashtags against what they name were left out, or a word of help hid a slur."""
+    advice = [
+        "stopsuicide",
+        "worldsuicidepreventionday",
+        "prevencióndrogas",
+        "drogenberatung",
+        "nonauviol",
+        "setembroamarelo",
+    ]
+    advice += [
+        "prevençãoaosuicídio",
+        "nazidocumentary",
+        "analcancerawareness",
+        "预防自杀",
+        "反传销",
+        "drugawarenessweek",
+    ]
+    assert [found for found in shared_safety_filter().removed(advice) if found is not None] == []
+    harmful = ["stopniggers", "suicidegoals", "suic1depr3vention", "endmylife", "proanasupport"]
+    assert None not in shared_safety_filter().removed(harmful)
 
 
 def test_innocent_look_alikes_pass():
@@ -124,6 +167,31 @@ def test_blocked_hashtags_are_not_shown_joined_split_or_disguised():
     assert [hashtag for hashtag, found in zip(bad, blocked.removed(bad)) if found is None] == []
     fine = ["placement", "summer", "sale", "macmeadows"]
     assert blocked.removed(fine) == [None] * len(fine)
+
+
+_BLOCKED = BlockedFilter(["acmecorp", "summer sale", "*promo*"])
+_WAYS = [
+    str.upper,
+    "_".join,
+    lambda text: "\u200b".join(text),
+    lambda text: text + text[-1] * 3,
+    lambda text: text.translate(str.maketrans("aeos", "4305")),
+    lambda text: text.translate(str.maketrans("aceop", "асеор")),
+    lambda text: "".join(chr(ord(letter) + 0xFEE0) for letter in text),
+    lambda text: "my" + text + "2026",
+]
+
+
+@given(st.sampled_from(["acmecorp", "summersale", "bigpromoday"]), st.sampled_from(_WAYS), st.sampled_from(_WAYS[:4]))
+def test_no_block_is_got_round_by_two_disguises(word, first, second):
+    """Would fail if a blocked word or pattern were shown where it is disguised in one way and then in another."""
+    assert _BLOCKED.removed([second(first(word))])[0] is not None
+
+
+@given(st.text(alphabet="bdfghijknqtuvwxyz日雪é", max_size=20))
+def test_other_letters_are_never_blocked(text):
+    """Would fail if a hashtag without the letters of any block were left out."""
+    assert _BLOCKED.removed([text or "x"]) == [None]
 
 
 def test_blocks_by_category_and_bad_blocks():

@@ -3,7 +3,6 @@ Hashtags as a reader sees through disguises: letters of other scripts that look 
 repeated letters, and signs in between.
 """
 
-import csv
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,20 +10,26 @@ from pathlib import Path
 
 import regex
 
-from ...errors import InputError
 from ...processing.spelling import fold_spelling
+from .chinese_sounds import sound_of
+from .packaged_table import packaged_rows
+from .styled_letters import alphabet_letters, named_letter, unframed
 
 _FILE = Path(__file__).with_name("confusables.tsv")
-# Marks over letters that are read without them; those of other scripts are vowels.
-_MARKS = regex.compile(r"(?<=[\p{Latin}\p{Cyrillic}\p{Greek}]\p{M}*)\p{M}+")
+# Marks over letters that are read without them; other ones of other scripts are vowels.
+_MARKS = regex.compile(
+    r"(?<=[\p{Latin}\p{Cyrillic}\p{Greek}]\p{M}*)\p{M}+"
+    r"|[\p{Combining_Diacritical_Marks}\p{Combining_Diacritical_Marks_for_Symbols}]+"
+)
 # What digits and signs are written for. The signs do not stand in hashtags, but do in lists of words.
 _LEET = {"0": "o", "1": "i", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g"} | {
-    "@": "a", "$": "s", "!": "i", "+": "t", "€": "e", "|": "i", "£": "l", "¢": "c",
+    "@": "a", "$": "s", "!": "i", "+": "t", "€": "e", "|": "i", "£": "l", "¢": "c", "¡": "i", "§": "s", "¥": "y",
+    "(": "c", "<": "c", "^": "a", "°": "o", "×": "x", "†": "t",
 }  # fmt: skip
 # Letters that are swapped since they sound or look alike have one sign.
-_ALIKE = {"l": "i", "y": "i", "k": "c", "q": "c", "z": "s", "v": "u"}
-_SIGNS = regex.escape("".join(sign for sign in _LEET if not sign.isdigit()))
-_CHARACTER = regex.compile(rf"[\p{{L}}\p{{M}}\p{{Nd}}{_SIGNS}]")
+_ALIKE = {"l": "i", "y": "i", "k": "c", "q": "c", "z": "s", "v": "u", "w": "u"}
+LEET_SIGNS = "".join(sign for sign in _LEET if not sign.isdigit())
+_CHARACTER = regex.compile(rf"[\p{{L}}\p{{M}}\p{{Nd}}{regex.escape(LEET_SIGNS)}]")
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Folded:
         skeleton (`str`): what is read of them: one sign for letters that are swapped for each other, once where it
             is repeated.
         starts (`tuple[int, ...]`): where in `letters` each sign of the skeleton begins, and at last where all end.
-        breaks (`frozenset[int]`): before which of the letters signs such as `_` stood.
+        breaks (`frozenset[int]`): before which of the letters signs such as `_` stood, if not before all.
     """
 
     letters: str
@@ -65,19 +70,27 @@ def fold_hashtag(text: str) -> Folded:
     ```
     """
     letters, breaks = [], set()
-    for character in _MARKS.sub("", unicodedata.normalize("NFC", fold_spelling(text))):
+    for character in _MARKS.sub("", unicodedata.normalize("NFC", fold_spelling(unframed(text)))):
         if _CHARACTER.match(character):
             letters.append(character)
         else:
             breaks.add(len(letters))
-    skeleton, starts = [], []
+    inner = frozenset(breaks - {0, len(letters)})
+    # Where signs stand between all letters, they do not show where words begin.
+    return fold_spelled("".join(letters), inner if len(inner) < len(letters) - 1 else frozenset())
+
+
+def fold_spelled(letters: str, breaks: frozenset[int] = frozenset()) -> Folded:
+    """Letters that are in one form already, with their skeleton."""
+    skeleton, starts, last = [], [], ""
     for place, letter in enumerate(letters):
         sign = skeleton_sign(letter)
-        if not skeleton or skeleton[-1] != sign:
+        if sign != last:
             skeleton.append(sign)
             starts.append(place)
-    inner = frozenset(breaks - {0, len(letters)})
-    return Folded("".join(letters), "".join(skeleton), (*starts, len(letters)), inner)
+            last = sign
+    starts.append(len(letters))
+    return Folded(letters, "".join(skeleton), tuple(starts), breaks)
 
 
 @lru_cache(maxsize=65_536)
@@ -85,18 +98,23 @@ def plain_letter(letter: str) -> str:
     """The letter that one is read as, without accents."""
     if letter.isascii():
         return _LEET.get(letter, letter)
+    digit = unicodedata.digit(letter, None)
+    if letter in _LEET or digit is not None:
+        return _LEET[letter if digit is None else str(digit)]
     table = looks_like()
     if letter in table:
         return _LEET.get(table[letter], table[letter])
     base = unicodedata.normalize("NFD", letter)[0]
-    return base if base.isascii() else table.get(base, base)
+    if base.isascii():
+        return base
+    return table.get(base) or named_letter(base) or alphabet_letters().get(base, base)
 
 
 @lru_cache(maxsize=65_536)
 def skeleton_sign(letter: str) -> str:
-    """What stands for a letter in a skeleton."""
+    """What stands for a letter in a skeleton: of Chinese characters, how they sound."""
     plain = plain_letter(letter)
-    return _ALIKE.get(plain, plain)
+    return _ALIKE.get(plain) or sound_of(plain) or plain
 
 
 @lru_cache(maxsize=1)
@@ -108,20 +126,3 @@ def looks_like() -> dict[str, str]:
         InputError: The table is missing, as where this code lies beside a checkpoint.
     """
     return {row["letter"]: row["looks_like"] for row in packaged_rows(_FILE)}
-
-
-def packaged_rows(file: Path) -> list[dict[str, str]]:
-    """
-    The rows of a table of this package.
-
-    Raises:
-        InputError: It is missing, as where this code lies beside a checkpoint.
-    """
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except OSError as error:
-        raise InputError(
-            f"{file.name}, which filters read, is not beside this code: `pip install transformers-ggm` for them, or"
-            " call without safe=, blocked= and platform=."
-        ) from error

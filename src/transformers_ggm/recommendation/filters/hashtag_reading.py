@@ -6,12 +6,13 @@ likewise but disguised at a cost, and what is no word is spelled out letter by l
 likeliest reading does.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import regex
 
-from .folded_hashtag import Folded, fold_hashtag
+from .folded_hashtag import Folded, fold_hashtag, plain_letter
 from .known_words import vocabularies
 from .term_matcher import Occurrence
 
@@ -22,12 +23,16 @@ _ALLOWED = -8.0
 _UNKNOWN_WORD, _UNKNOWN_LETTER = -10.0, -3.3
 # A sign within a word that is no term.
 _BREAK = -4.0
+# A word that is not written as usual: with digits, accents, other letters, or repeated ones.
+_DISGUISED_WORD = -1.5
+# A word with repeated letters that is so long without them can hardly be another one.
+_SURE_WORD = 5
 _LONGEST_WORD = 24
 _NUMBER = regex.compile(r"\d{2,}")
 # How well a term may be disguised, by how many letters it has: as a hashtag by itself, and beside other words.
-_MOST_ALONE = {1: 1.0, 2: 1.0, 3: 1.7, 4: 3.2, 5: 4.5}
-_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 2.0, 5: 2.5}
-_MOST_OF_LONG, _MOST_OF_LONG_JOINED = 4.6, 3.5
+_MOST_ALONE = {1: 1.0, 2: 1.0, 3: 1.7, 4: 3.2, 5: 4.1, 6: 4.4}
+_MOST_JOINED = {1: 0.0, 2: 0.0, 3: 1.0, 4: 1.8, 5: 2.3, 6: 3.3, 7: 3.5}
+_MOST_OF_LONG, _MOST_OF_LONG_JOINED = 4.6, 4.0
 # A term of so many letters, hardly disguised, is no accident beside letters that are no word. A character of Chinese
 # says as much as three letters.
 _SURE_LENGTH, _SURELY = 6, 1.7
@@ -100,8 +105,9 @@ def _is_accident(folded: Folded, pieces: list[_Piece], place: int) -> bool:
     piece = pieces[place]
     if piece.occurrence is None:
         return False
-    term, cost = fold_hashtag(piece.occurrence.term.text).letters, piece.occurrence.cost
-    length = len(term) + 2 * len(_HAN.findall(term))
+    cost = piece.occurrence.cost
+    written = folded.letters[piece.start : piece.end]
+    length = min(_length(fold_hashtag(piece.occurrence.term.text).letters), _length(written))
     if len(pieces) == 1:
         return cost > _MOST_ALONE.get(length, _MOST_OF_LONG)
     if cost > _MOST_JOINED.get(length, _MOST_OF_LONG_JOINED):
@@ -112,6 +118,10 @@ def _is_accident(folded: Folded, pieces: list[_Piece], place: int) -> bool:
         [pieces[place + 1]] if place + 1 < len(pieces) and piece.end not in folded.breaks else []
     )
     return any(not _is_word(folded, each, _COMMON if length <= _SHORT else _RARE) for each in beside)
+
+
+def _length(letters: str) -> int:
+    return len(letters) + 2 * len(_HAN.findall(letters))
 
 
 def _is_word(folded: Folded, piece: _Piece, least: float) -> bool:
@@ -125,20 +135,34 @@ def _is_word(folded: Folded, piece: _Piece, least: float) -> bool:
 
 def _known_words(folded: Folded, terms: Collection[str]) -> list[list[tuple[int, float]]]:
     """For every end the starts of known words, with their log-probabilities."""
-    text = _NUMBER.sub(lambda number: "0" * len(number[0]), folded.letters)
-    by_end: list[list[tuple[int, float]]] = [[] for _ in range(len(text) + 1)]
+    by_end: list[list[tuple[int, float]]] = [[] for _ in range(len(folded.letters) + 1)]
+    plain = "".join(map(plain_letter, folded.letters))
+    for start, end, likely in _words_in(folded.letters, terms):
+        by_end[end].append((start, likely + _breaks(folded, start, end)))
+    if plain != folded.letters:
+        for start, end, likely in _words_in(plain, terms):
+            by_end[end].append((start, likely + _DISGUISED_WORD + _breaks(folded, start, end)))
+    once = "".join(letter for letter, _ in groupby(plain))
+    if len(once) >= _SURE_WORD and once != plain and once not in terms:
+        by_end[-1] += [(0, words[once] + _DISGUISED_WORD) for words in vocabularies(once) if once in words]
+    return by_end
+
+
+def _words_in(letters: str, terms: Collection[str]) -> Iterator[tuple[int, int, float]]:
+    """Where known words that are no terms begin and end, with their log-probabilities."""
+    text = _NUMBER.sub(lambda number: "0" * len(number[0]), letters)
     for words in vocabularies(text):
         for end in range(1, len(text) + 1):
             for start in range(max(0, end - _LONGEST_WORD), end):
                 likely = words.get(text[start:end])
-                if likely is not None and end - start == 1 and text[start] in _CONSONANTS:
+                if likely is None or letters[start:end] in terms:
+                    continue
+                if end - start == 1 and text[start] in _CONSONANTS:
                     likely = _LETTER
                 # The shortest words of one language are letters of another one's: Turkish bu and Spanish y are no buy.
-                if likely is not None and end - start in _SHORTEST and text[start:end].isascii():
+                if end - start in _SHORTEST and text[start:end].isascii():
                     likely = min(likely, _SHORTEST[end - start])
-                if likely is not None and folded.letters[start:end] not in terms:
-                    by_end[end].append((start, likely + _breaks(folded, start, end)))
-    return by_end
+                yield start, end, likely
 
 
 def _breaks(folded: Folded, start: int, end: int) -> float:

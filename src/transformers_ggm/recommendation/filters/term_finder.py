@@ -1,20 +1,16 @@
 """Which term a hashtag says, if any: terms sought by their letters, then weighed against innocent readings."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
-import regex
-
+from .advice import is_advice
 from .folded_hashtag import Folded, fold_hashtag
 from .hashtag_reading import reading
+from .other_readings import other_readings
+from .search_automaton import automaton_of
 from .term_lists import Term, folded_phrases
-from .term_matcher import Occurrence, TermMatcher, automaton_of
+from .term_matcher import Occurrence, TermMatcher
 
-# In nats: a vowel behind a sign, or an x; and letters that are apart by the same letter each.
-_HIDDEN, _CROSSED, _THREADED = 2.0, 3.0, 3.0
-_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])[_*.·]+(?=[\p{L}\d])")
-_X_FOR_VOWEL = regex.compile(r"(?<=[^\W_aeioux])x(?=[^\W_aeioux])")
-_THREAD = regex.compile(r"([^\W_])([^\W_])(?:([^\W_])\2)+([^\W_])?")
 _REMEMBERED = 65_536
 
 
@@ -56,34 +52,29 @@ class TermFinder:
         """
         folded = fold_hashtag(hashtag)
         found, innocent = self._said(folded)[1], None
-        for other, cost in () if found else _other_ways(hashtag, folded):
+        if found and all(is_advice(folded, each) for each in found):
+            return None
+        for other, cost in () if found else other_readings(hashtag, folded):
             if innocent is None:
-                innocent = reading(folded, (), self._matcher.spellings)[0]
+                innocent = reading(folded, (), self._matcher.spellings, self._allowed_spans(folded))[0]
             score, said = self._said(other)
             if said and score - cost > innocent:
                 found = said
                 break
-        return min(found, key=lambda each: each.cost, default=None)
+        return min(found, key=lambda each: each.cost, default=None) or self._matcher.find_masked(hashtag)
 
     def _said(self, folded: Folded) -> tuple[float, list[Occurrence]]:
+        """The likeliest reading's log-probability, and the terms that it says; nothing where no term stands."""
         occurrences = self._matcher.find(folded)
         if not occurrences:
             return 0.0, []
-        spans = [
-            (start, end)
-            for _, start, end in sorted(self._allowed.find_matches_as_indexes(folded.letters, overlapping=True))
-        ]
+        spans = self._allowed_spans(folded)
         left = [
             each for each in occurrences if not any(start <= each.start and each.end <= end for start, end in spans)
         ]
         return reading(folded, left, self._matcher.spellings, spans) if left else (0.0, [])
 
-
-def _other_ways(hashtag: str, folded: Folded) -> Iterator[tuple[Folded, float]]:
-    """A hashtag with vowels in the place of signs or x, or without a letter between each two, and what that costs."""
-    if _SIGN_FOR_VOWEL.search(hashtag):
-        yield from ((fold_hashtag(_SIGN_FOR_VOWEL.sub(vowel, hashtag)), _HIDDEN) for vowel in "aeiou")
-    if _X_FOR_VOWEL.search(folded.letters):
-        yield from ((fold_hashtag(_X_FOR_VOWEL.sub(vowel, folded.letters)), _CROSSED) for vowel in "aeiou")
-    if len(folded.letters) > 6 and _THREAD.fullmatch(folded.letters):
-        yield fold_hashtag(folded.letters[::2]), _THREADED
+    def _allowed_spans(self, folded: Folded) -> list[tuple[int, int]]:
+        """Where allowed phrases begin and end."""
+        found = self._allowed.find_matches_as_indexes(folded.letters, overlapping=True)
+        return sorted((start, end) for _, start, end in found)

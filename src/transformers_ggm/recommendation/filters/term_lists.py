@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ...errors import InputError
-from .folded_hashtag import fold_hashtag, packaged_rows
+from .folded_hashtag import fold_hashtag
+from .packaged_table import packaged_rows
 
 CATEGORIES = ("hate", "self-harm", "sexual", "violence", "drugs", "scams", "profanity")
 LANGUAGES = ("en", "es", "de", "fr", "pt", "zh")

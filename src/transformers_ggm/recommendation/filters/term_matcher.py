@@ -7,19 +7,30 @@ from itertools import pairwise
 
 import regex
 
-from ...errors import InputError
-from .folded_hashtag import Folded, fold_hashtag, plain_letter
+from .chinese_sounds import pinyin_spellings, sound_of, weight_of
+from .folded_hashtag import Folded, fold_hashtag, fold_spelled, plain_letter
 from .known_words import is_own_word
+from .masked_terms import MaskedTerms
+from .one_slip import SlipFinder
+from .search_automaton import automaton_of
 from .term_lists import Term
 from .term_spellings import spellings_of
 
 # In nats: a letter in the place of another, a letter too many, one too few where it is to be doubled, a digit or sign
-# for a letter, a letter of another script, and an accent that is not there or too many.
-_OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT = 2.0, 0.7, 5.0, 1.0, 0.5, 0.6
+# for a letter, a letter of another script, an accent that is not there or too many, and a Chinese character that
+# sounds alike.
+_OTHER_LETTER, _REPEATED, _NOT_DOUBLED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE = 2.0, 0.7, 5.0, 1.0, 0.5, 0.6, 2.5
 # What is cheap once it was done: so much of its cost.
-_HABITS, _AGAIN = frozenset({_REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT}), 0.05
+_HABITS, _AGAIN = frozenset({_OTHER_LETTER, _REPEATED, _DIGIT, _LOOK_ALIKE, _ACCENT, _HOMOPHONE}), 0.05
+_MASKED = 4.0
+# Words that are so long and differ in accents alone mean the same.
+_OF_ONE_MEANING = 7
+_FEWEST_SIGNS = 3
 _NO_RUN = float("inf")
 _LATIN = regex.compile(r"\p{Latin}")
+# What stands for letters with accents where there are none.
+_DIGRAPHS = {"ä": "ae", "ö": "oe", "ü": "ue", "ñ": "ny", "ç": "ss", "ão": "aum", "œ": "oe", "é": "ee"}
+_DIGRAPH = regex.compile("|".join(_DIGRAPHS))
 
 
 @dataclass(frozen=True)
@@ -71,13 +82,19 @@ class TermMatcher:
 
     def __init__(self, terms: Iterable[Term]):
         patterns: dict[str, list[tuple[Folded, Term, float]]] = defaultdict(list)
-        exact = set()
+        exact, whole = set(), []
         for term in terms:
             folded = fold_hashtag(term.text)
             exact |= {folded.letters, *_without_accents(folded)}
             for spelling, cost in _spellings(folded):
-                patterns[spelling.skeleton].append((spelling, term, cost))
+                # Of fewer signs a disguise could be anything.
+                if not cost or weight_of(spelling.skeleton) >= _FEWEST_SIGNS:
+                    patterns[spelling.skeleton].append((spelling, term, cost))
+            whole.append((folded, term))
         patterns.pop("", None)
+        self._terms = [term for _, term in whole]
+        self._slips = SlipFinder(folded for folded, _ in whole)
+        self._masked = MaskedTerms("".join(map(plain_letter, folded.letters)) for folded, _ in whole)
         self.spellings = frozenset(exact)
         self._patterns = list(patterns.values())
         self._automaton = automaton_of(list(patterns))
@@ -85,34 +102,33 @@ class TermMatcher:
     def find(self, folded: Folded) -> list[Occurrence]:
         """All places of all terms, of each term at a place its plainest spelling."""
         best: dict[tuple[int, int, str], Occurrence] = {}
-        for number, start, end in self._automaton.find_matches_as_indexes(folded.skeleton, overlapping=True):
-            for spelling, term, cost in self._patterns[number]:
-                for first, last in _edges(folded, start, end, spelling):
-                    disguised = cost + _disguise(folded, start, first, last, spelling)
-                    key = (first, last, term.text)
-                    if disguised < _NO_RUN and (key not in best or disguised < best[key].cost):
-                        best[key] = Occurrence(first, last, term, disguised)
+        for spelling, term, cost, start, end in self._candidates(folded):
+            for first, last in _edges(folded, start, end, spelling):
+                disguised = cost + _disguise(folded, start, first, last, spelling)
+                key = (first, last, term.text)
+                if disguised < _NO_RUN and (key not in best or disguised < best[key].cost):
+                    best[key] = Occurrence(first, last, term, disguised)
         return list(best.values())
 
+    def find_masked(self, hashtag: str) -> Occurrence | None:
+        """The term that a hashtag says as a whole, with signs for some of its letters."""
+        number = self._masked.find(hashtag)
+        return None if number is None else Occurrence(0, len(hashtag), self._terms[number], _MASKED)
 
-def automaton_of(strings: list[str]):
-    """
-    Finds all of some strings at once (Aho-Corasick).
-
-    Raises:
-        InputError: ahocorasick-rs is not installed.
-    """
-    try:
-        from ahocorasick_rs import AhoCorasick
-    except ImportError as error:
-        raise InputError("Looking for terms in hashtags needs `pip install transformers-ggm[safety]`.") from error
-    return AhoCorasick(strings)
+    def _candidates(self, folded: Folded) -> Iterator[tuple[Folded, Term, float, int, int]]:
+        """Spellings whose signs stand in a hashtag: of which term, what they cost, and where they begin and end."""
+        for number, start, end in self._automaton.find_matches_as_indexes(folded.skeleton, overlapping=True):
+            for spelling, term, cost in self._patterns[number]:
+                yield spelling, term, cost, start, end
+        for number, spelling, cost, start, end in self._slips.find(folded):
+            yield spelling, self._terms[number], cost, start, end
 
 
 def _without_accents(folded: Folded) -> list[str]:
     """The letters of a term without accents, where they are no other word: cabrón is cabron, but coña is not cona."""
     plain = "".join(plain_letter(letter) for letter in folded.letters)
-    return [] if plain != folded.letters and is_own_word(plain, folded.letters) else [plain]
+    is_short = len(plain) < _OF_ONE_MEANING
+    return [] if plain != folded.letters and is_short and is_own_word(plain, folded.letters) else [plain]
 
 
 def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
@@ -121,7 +137,12 @@ def _spellings(folded: Folded) -> Iterator[tuple[Folded, float]]:
     for plain in _without_accents(folded):
         for spelling, cost in spellings_of(plain).items():
             if spelling != folded.letters:
-                yield fold_hashtag(spelling), cost
+                yield fold_spelled(spelling), cost
+    digraphs = _DIGRAPH.sub(lambda letter: _DIGRAPHS[letter[0]], folded.letters)
+    if digraphs != folded.letters:
+        yield fold_spelled(digraphs), _ACCENT
+    for spelling, cost in pinyin_spellings(folded.letters).items():
+        yield fold_hashtag(spelling), cost
 
 
 def _edges(folded: Folded, start: int, end: int, spelling: Folded) -> Iterator[tuple[int, int]]:
@@ -166,6 +187,8 @@ def _letter_cost(letter: str, meant: str) -> float:
     plain = plain_letter(letter)
     if letter.isascii():
         return _OTHER_LETTER if letter.isalpha() else _DIGIT
+    if sound_of(letter):
+        return _HOMOPHONE
     # Of letters such as Cyrillic і nobody can say whether they look like i or l.
     is_stroke = {plain, *meant} <= {"i", "l"}
     if not is_stroke and plain not in {plain_letter(each) for each in meant}:

@@ -3,17 +3,35 @@
 import regex
 
 # What each kind of disguise costs, in nats: how much rarer it is than the term itself.
-PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 1.5, 2.5, 3.0, 4.0, 4.5, 4.5
+PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 3.4
+OTHER_SOUND = 3.0
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
-# Spelled by sound.
-_BY_SOUND = (("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("o", "aw"))
-_SHORTEST = 3
+# Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
+# skeleton anyway.
+_BY_SOUND = (
+    ("f", "ph"), ("ph", "f"), ("ck", "x"), ("cks", "x"), ("ks", "x"), ("x", "cks"), ("x", "ks"), ("o", "aw"),
+    ("u", "oo"),
+    ("oo", "u"), ("ee", "i"), ("ee", "ea"), ("ea", "ee"), ("ea", "i"), ("i", "ee"), ("ce", "se"), ("ci", "si"),
+    ("cy", "sy"), ("ge", "je"), ("gi", "ji"), ("j", "g"), ("qu", "kw"), ("qu", "k"), ("th", "d"), ("th", "t"),
+    ("th", "f"), ("s", "th"), ("sh", "ch"), ("ch", "sh"), ("sch", "sh"), ("ou", "u"),
+    ("ai", "ay"), ("er", "or"), ("er", "ur"), ("v", "f"), ("v", "b"), ("b", "v"), ("d", "t"), ("t", "d"), ("g", "k"),
+)  # fmt: skip
+_BY_LOOKS = (("m", "rn"), ("m", "nn"), ("d", "cl"), ("w", "vv"), ("h", "li"), ("b", "lo"), ("k", "lc"))
+_BY_DIGIT = (("for", "4"), ("ate", "8"), ("ait", "8"), ("too", "2"), ("to", "2"), ("one", "1"), ("won", "1"))
+_BY_LETTER = (("your", "ur"), ("you", "u"), ("are", "r"), ("ease", "ez"), ("easy", "ez"), ("and", "n"), ("why", "y"))
+# In long words alone: sounds that are less alike.
+_BY_OTHER_SOUND = (
+    ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"),
+    ("p", "b"),
+    ("ll", "y"), ("ie", "ei"), ("ei", "ie"), ("o", "oe"), ("er", "ah"), ("y", "ee"), ("y", "ie"),
+)  # fmt: skip
+_SHORTEST, _LONG = 3, 7
 
 
 def spellings_of(letters: str) -> dict[str, float]:
     """
-    The spellings of a term, with what each costs.
+    The spellings of a term, with what each costs. Slips in long terms are found without them.
 
     Args:
         letters (`str`): Of a term, folded and without accents; of a term in other letters there is no other spelling.
@@ -23,8 +41,8 @@ def spellings_of(letters: str) -> dict[str, float]:
     ```python
     >>> from transformers_ggm.recommendation.filters.term_spellings import spellings_of
 
-    >>> spellings_of("snow")
-    {'snow': 0.0, 'snows': 0.5, 'snaww': 1.5, 'snw': 2.5}
+    >>> spellings_of("moon")
+    {'moon': 0.0, 'moons': 0.5, 'mawawn': 2.0, 'mun': 2.0, 'rnoon': 2.0, 'nnoon': 2.0, 'mon': 2.5, 'mn': 3.0}
 
     ```
     """
@@ -38,7 +56,7 @@ def spellings_of(letters: str) -> dict[str, float]:
 
     add(letters + "s", PLURAL)
     if len(letters) > 3:
-        for sound, other in _BY_SOUND:
+        for sound, other in (*_BY_SOUND, *_BY_LOOKS, *_BY_DIGIT, *_BY_LETTER):
             if sound in letters:
                 add(letters.replace(sound, other), SOUND)
         if letters.endswith("er"):
@@ -47,6 +65,11 @@ def spellings_of(letters: str) -> dict[str, float]:
             if letters[place] in _VOWELS:
                 add(letters[:place] + letters[place + 1 :], SHORTENED)
         add(letters[0] + regex.sub("[aeiou]", "", letters[1:-1]) + letters[-1], VOWELS_LEFT_OUT)
+        add(letters[0] + regex.sub("[aeiou]", "", letters[1:]), VOWELS_LEFT_OUT)
+    if len(letters) >= _LONG:
+        for sound, other in _BY_OTHER_SOUND:
+            if sound in letters:
+                add(letters.replace(sound, other), OTHER_SOUND)
     if len(letters) > 4:
         for place in range(len(letters) - 1):
             first, second = letters[place : place + 2]
