@@ -1,5 +1,6 @@
 """Work in stages, each done by a pool of actors of its own size, on blocks of rows that stream through them."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,14 +26,14 @@ class ActorStage:
 
     Attributes:
         work (`type`): a class; each actor makes one object of it, once, and calls it with a `pyarrow.Table`, from
-            which it makes another. It must give the same whenever it is given the same: where an actor dies, its block
-            is done again by another.
+            which it makes another, or several as an iterator. It must give the same whenever it is given the same:
+            where an actor dies, its block is done again by another.
         arguments (`dict`): what the class is made with.
         num_actors (`int`, defaults to 1): how many.
         num_gpus (`float`, defaults to 0): GPUs of each; with 0.5, two actors share one.
     """
 
-    work: Callable[..., Callable[[pa.Table], pa.Table]]
+    work: Callable[..., Callable[[pa.Table], pa.Table | Iterator[pa.Table]]]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     num_actors: int = 1
     num_gpus: float = 0
@@ -70,8 +71,8 @@ def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> 
         return
     ray = import_ray()
     with _quiet_context(ray):
-        # A table a block, and a block a call: tables are not joined, and not cut but where they outgrow a block.
-        dataset = ray.data.from_arrow(list(blocks))
+        # Not `from_arrow`, which has a task look at each table before the work begins.
+        dataset = ray.data.from_blocks(list(blocks))
         cpus = _cpus_of_an_actor(ray, stages)
         for stage in stages:
             dataset = _with_stage(ray, dataset, stage, cpus)
@@ -113,14 +114,16 @@ def _cpus_of_an_actor(ray: Any, stages: Sequence[ActorStage]) -> float:
 
 @contextmanager
 def _quiet_context(ray: Any) -> Iterator[None]:
-    """Without Ray's bars, which would be written over those of commands."""
-    context = ray.data.DataContext.get_current()
-    before = context.enable_progress_bars
+    """Without Ray's bars and plans, which would be written over the bars of commands."""
+    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    before = context.enable_progress_bars, logger.level
     context.enable_progress_bars = False
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        context.enable_progress_bars = before
+        context.enable_progress_bars = before[0]
+        logger.setLevel(before[1])
 
 
 def _reason(error: Exception) -> str:

@@ -28,6 +28,9 @@ from ..utils.file_names import readable_name
 from ..utils.opening import foreign, shown_name
 from .clip_references import TarReferences
 
+# Small against what an hour does, and large against what it takes to send one.
+_BLOCK_ROWS = 64
+_BLOCKS_EACH = 4
 BLOCK_SCHEMA = pa.schema({"id": pa.string(), "item": pa.string()})
 
 
@@ -77,25 +80,20 @@ def bulk_rows(source: str | os.PathLike) -> Iterator[Row]:
         yield row
 
 
-def blocks_of(rows: Iterable[Row], num_rows: int) -> list[pa.Table]:
+def blocks_of(rows: Iterable[Row], num_actors: int) -> list[pa.Table]:
     """
-    Rows as blocks of so many, for [`stream_through`].
+    Rows as blocks for [`stream_through`]: of 64, and of fewer where some actors would get none.
 
     Args:
         rows (`Iterable[dict]`): as of [`bulk_rows`].
-        num_rows (`int`): in a block.
+        num_actors (`int`): that the blocks are shared out to.
 
     Returns:
         `list[pyarrow.Table]`: with `id` and `item` (strings), the latter the whole row as JSON: see [`rows_of`].
     """
-    blocks, names, items = [], [], []
-    for row in rows:
-        names.append(row["id"])
-        items.append(json.dumps(row, default=_as_json))
-        if len(names) == num_rows:
-            blocks.append(pa.table([names, items], BLOCK_SCHEMA))
-            names, items = [], []
-    return [*blocks, pa.table([names, items], BLOCK_SCHEMA)] if names else blocks
+    pairs = [(row["id"], json.dumps(row, default=_as_json)) for row in rows]
+    size = max(1, min(_BLOCK_ROWS, len(pairs) // (_BLOCKS_EACH * num_actors)))
+    return [pa.table(list(zip(*pairs[start : start + size])), BLOCK_SCHEMA) for start in range(0, len(pairs), size)]
 
 
 def rows_of(block: pa.Table) -> list[Row]:
@@ -123,8 +121,8 @@ def _rows(name: str) -> Iterator[Row]:
     if is_url(name) and clip_extension(name) is None:
         return _stored_folder_rows(name.rstrip("/"))
     raise DatasetError(
-        f"{name} is nothing that clips are read from: give a folder of clips, a table ({', '.join(TABLE_SUFFIXES)}), or"
-        " a .tar."
+        f"{name} is nothing that clips are read from: give a folder of clips, a table ({', '.join(TABLE_SUFFIXES)}),"
+        " or a .tar."
     )
 
 

@@ -1,14 +1,16 @@
 """The stages between rows and hashtags: decoding, reading of what is said and shown, and the model."""
 
 import pickle
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 from transformers import pipeline
 
-from ..errors import InputError, MediaError
+from ..data.sources.rows import Row
+from ..errors import MediaError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.clip_reading import ClipReading
 from ..pipelines.prefetching import MAX_SECONDS, ItemPreprocessor, PreprocessedItem
@@ -37,20 +39,23 @@ class Decoder:
 
     Args:
         preprocess (`Callable`): that of a pipeline without models.
+        num_rows (`int`): how many clips are given on at a time, so that few are held in memory.
     """
 
-    def __init__(self, preprocess: Callable[[Any], dict[str, Any]]):
+    def __init__(self, preprocess: Callable[[Any], dict[str, Any]], num_rows: int):
         work = _PackedWork(ItemPreprocessor(preprocess))
         self._workers = DecodingWorkers(work, 1, MAX_SECONDS, clean_start())
+        self._num_rows = num_rows
 
-    def __call__(self, block: pa.Table) -> pa.Table:
-        rows = rows_of(block)
-        clips = read_table_references([row["video"] for row in rows])
-        packed = [
-            self._workers.submit({**row, "video": clip}, row["id"], lambda error: _pack(PreprocessedItem(None, error=error)))
-            for row, clip in zip(rows, clips)
-        ]
-        return _packed_block(block["id"], [item.result() for item in packed])
+    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
+        for start in range(0, block.num_rows, self._num_rows):
+            rows = rows_of(block.slice(start, self._num_rows))
+            clips = read_table_references([row["video"] for row in rows])
+            packed = [self._packed({**row, "video": clip}) for row, clip in zip(rows, clips)]
+            yield _packed_block([row["id"] for row in rows], [item.result() for item in packed])
+
+    def _packed(self, row: Row) -> "Future[bytes]":
+        return self._workers.submit(row, row["id"], lambda error: _pack(PreprocessedItem(None, error=error)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class ClipReader:
         self._reading = ClipReading.of(speech, screen_text, used, trained_with, "cpu", False)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        items = _unpacked(block)
+        items = list(_unpacked(block))
         good = [item.inputs for item in items if item.error is None]
         clues = self._reading.read([row["clues"] for row in good], [row["to_read"] for row in good], "skip")
         read = iter(clues)
@@ -105,7 +110,7 @@ class Tagger:
 
     Args:
         model (`str`, *optional*), int8 (`bool`): as of the pipeline.
-        options (`dict`): of its call.
+        options (`dict`): of its call, `batch_size` among them.
     """
 
     def __init__(self, model: str | None, int8: bool, options: Mapping[str, Any]):
@@ -113,13 +118,15 @@ class Tagger:
         self._options = dict(options)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        items, names = _unpacked(block), block["id"].to_pylist()
-        hashtags = self._suggest(iter(items), batch_size=len(items), on_error="skip", **self._options)
-        rows = [
-            {"id": name, "error": _reason(item, name), "hashtags": found}
-            for item, name, found in zip(items, names, hashtags)
-        ]
-        return pa.Table.from_pylist(rows, TAGS_SCHEMA)
+        names, reasons = block["id"].to_pylist(), []
+
+        def items() -> Iterator[PreprocessedItem]:
+            for item, name in zip(_unpacked(block), names):
+                reasons.append(_reason(item, name))
+                yield item
+
+        hashtags = list(self._suggest(items(), on_error="skip", **self._options))
+        return pa.table([names, reasons, hashtags], TAGS_SCHEMA)
 
 
 class PreparedClipsPipeline(HashtagGenerationPipeline):
@@ -146,6 +153,6 @@ def _packed_block(names: Any, packed: Any) -> pa.Table:
     return pa.table({"id": names, "packed": pa.array(list(packed), pa.large_binary())})
 
 
-def _unpacked(block: pa.Table) -> list[PreprocessedItem]:
+def _unpacked(block: pa.Table) -> Iterator[PreprocessedItem]:
     # Made by processes of this same work; tensors are copied out of Ray's memory, which must not be written to.
-    return [pickle.loads(value.as_buffer()) for value in block["packed"]]
+    return (pickle.loads(value.as_buffer()) for value in block["packed"])  # noqa: S301

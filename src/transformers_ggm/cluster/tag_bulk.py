@@ -122,12 +122,12 @@ def tag_bulk(
     check_score(model.options.get("min_score"))
     Showing.of(model.options)
     whole = _load(model)
-    stages = _stages(model, whole, actors)
+    stages = _stages(model, whole, actors, batch_size)
     with BulkOutput.opened(Path(output), _made_from(model, whole)) as done:
         del whole  # its weights are the actors' now
         before = len(done.done) + len(done.rejects)
         asked = set(done.rejects) if retry_rejected else None
-        waiting = blocks_of(_waiting(source, done, asked), batch_size)
+        waiting = blocks_of(_waiting(source, done, asked), actors.decoders)
         with ray_session(address):
             tagged, skipped = _tag(stages, waiting, done, before - len(asked or ()))
     return TaggingReport(tagged, skipped, before - len(asked or ()))
@@ -147,8 +147,10 @@ def _made_from(model: BulkModel, whole: HashtagGenerationPipeline) -> dict[str, 
     }
 
 
-def _stages(model: BulkModel, whole: HashtagGenerationPipeline, actors: ActorCounts) -> list[ActorStage]:
-    decoding = ActorStage(Decoder, {"preprocess": whole.without_models().preprocess}, actors.decoders)
+def _stages(
+    model: BulkModel, whole: HashtagGenerationPipeline, actors: ActorCounts, batch_size: int
+) -> list[ActorStage]:
+    decoding = {"preprocess": whole.without_models().preprocess, "num_rows": batch_size}
     reading = {
         "speech": model.speech,
         "screen_text": model.screen_text,
@@ -156,8 +158,12 @@ def _stages(model: BulkModel, whole: HashtagGenerationPipeline, actors: ActorCou
         "trained_with": getattr(whole.processor, "text_reading", None),
     }
     readers = [ActorStage(ClipReader, reading, actors.decoders)] if model.speech or model.screen_text else []
-    tagging = {"model": model.model, "int8": model.int8, "options": model.options}
-    return [decoding, *readers, ActorStage(Tagger, tagging, actors.models, actors.gpus_per_model)]
+    tagging = {"model": model.model, "int8": model.int8, "options": {**model.options, "batch_size": batch_size}}
+    return [
+        ActorStage(Decoder, decoding, actors.decoders),
+        *readers,
+        ActorStage(Tagger, tagging, actors.models, actors.gpus_per_model),
+    ]
 
 
 def _waiting(source: str | os.PathLike, done: BulkOutput, asked: set[str] | None) -> Iterator[Row]:
@@ -167,9 +173,7 @@ def _waiting(source: str | os.PathLike, done: BulkOutput, asked: set[str] | None
             yield row
 
 
-def _tag(
-    stages: list[ActorStage], blocks: list, done: BulkOutput, before: int
-) -> tuple[int, dict[str, str]]:
+def _tag(stages: list[ActorStage], blocks: list, done: BulkOutput, before: int) -> tuple[int, dict[str, str]]:
     """Adds what comes out of the stages to the output, and gives how many were tagged, and why others were not."""
     tagged, skipped = 0, {}
     waiting = sum(block.num_rows for block in blocks)
