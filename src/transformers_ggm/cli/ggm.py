@@ -147,8 +147,9 @@ def prepare(context: typer.Context) -> int:
     \b
     Example:
       ggm prepare --data_dir shorts --output_dir prepared
+      ggm prepare --data_dir s3://bucket/clips.parquet --output_dir prepared --engine ray --address auto
     """
-    from ..data.prepare.command import prepare_from_arguments
+    from .ggm_prepare import prepare_from_arguments
 
     return prepare_from_arguments(context.args)
 

@@ -1,9 +1,8 @@
 """Prepares shorts on a Ray cluster: `ggm prepare --engine ray`."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -26,31 +25,6 @@ _BLOCK_ROWS = 16
 _DECODERS_PER_SOURCE_READER = 32
 
 
-@dataclass(frozen=True)
-class PrepareActors:
-    """How many actors do what.
-
-    Args:
-        decoders (`int`, defaults to 1): That decode clips, each with a process.
-        readers (`int`, defaults to 1): That read what is said and written in them, where that is asked for.
-        gpus_per_reader (`float`, defaults to 0): Of each of those; 0.5 for two on a GPU, 0 for the CPU.
-
-    Raises:
-        `InputError`: A number is out of range.
-    """
-
-    decoders: int = field(default=1, metadata={"help": "Actors that decode, with --engine ray."})
-    readers: int = field(default=1, metadata={"help": "Actors that read speech and screens, with --engine ray."})
-    gpus_per_reader: float = field(default=0.0, metadata={"help": "GPUs of each of those; 0.5 for two on one."})
-
-    def __post_init__(self):
-        for name in ("decoders", "readers"):
-            if getattr(self, name) < 1:
-                raise InputError(f"`{name}` is {getattr(self, name)}, but must be at least 1.")
-        if self.gpus_per_reader < 0:
-            raise InputError(f"`gpus_per_reader` is {self.gpus_per_reader}, but must be 0 or more.")
-
-
 def prepare_bulk(
     source: str | os.PathLike,
     output_dir: str | os.PathLike,
@@ -62,8 +36,9 @@ def prepare_bulk(
     work: WorkOptions | None = None,
     reading: ReadingOptions | None = None,
     *,
-    actors: PrepareActors | None = None,
     address: str | None = None,
+    num_readers: int = 1,
+    gpus_per_reader: float = 0.0,
 ) -> dict[str, Any]:
     """
     Decodes every clip of a source once, as [`prepare_shorts`] does and into the same set, on a Ray cluster. Work that
@@ -77,16 +52,18 @@ def prepare_bulk(
         source (`str` or `os.PathLike`): A path or URL that all machines of the cluster can open, see
             [`~data.open_shorts`]; its clips too.
         output_dir (`str` or `os.PathLike`): The folder to write, on this machine.
-        columns, build_corpus, clip, limits, corpus, work, reading: As of [`prepare_shorts`]; `work.num_workers` does
-            not matter.
-        actors ([`PrepareActors`], *optional*): One of each kind by default.
+        columns, build_corpus, clip, limits, corpus, work, reading: As of [`prepare_shorts`]; `work.num_workers` is how
+            many actors decode, each with a process.
         address (`str`, *optional*): Of the cluster, see [`ray_session`].
+        num_readers (`int`, defaults to 1): How many actors read what is said and written, where that is asked for.
+        gpus_per_reader (`float`, defaults to 0): Of each of those; 0.5 for two on a GPU, 0 for the CPU.
 
     Returns:
         `dict`: The contents of `prepared.json`.
 
     Raises:
         `ImportError`: Ray is not installed, or what [`prepare_shorts`] needs.
+        `InputError`: `num_readers` or `gpus_per_reader` is out of range.
         `ClusterError`: The cluster cannot be reached, has no such GPUs, or the work failed, as where a row cannot be
             read.
         `DatasetError`, `OutputError`, `CheckpointError`: As of [`prepare_shorts`].
@@ -94,10 +71,11 @@ def prepare_bulk(
     Example:
 
     ```python
-    >>> from transformers_ggm.cluster.prepare_bulk import PrepareActors, prepare_bulk
+    >>> from transformers_ggm.cluster.prepare_bulk import prepare_bulk
+    >>> from transformers_ggm.data.prepare import WorkOptions
 
     >>> record = prepare_bulk(  # doctest: +SKIP
-    ...     "s3://bucket/clips.parquet", "prepared", actors=PrepareActors(decoders=64), address="auto"
+    ...     "s3://bucket/clips.parquet", "prepared", work=WorkOptions(num_workers=64), address="auto"
     ... )
     >>> record["splits"]["train"]["rows"]  # doctest: +SKIP
     912345
@@ -105,17 +83,39 @@ def prepare_bulk(
     ```
     """
     import_ray()
+    if num_readers < 1 or gpus_per_reader < 0:
+        raise InputError(
+            f"`num_readers` is {num_readers} and `gpus_per_reader` is {gpus_per_reader}: give 1 reader at least, and 0"
+            " GPUs or more for each."
+        )
     shared = SharedSource.of(source, columns, (limits or MediaLimits()).max_bytes)
-    actors = actors or PrepareActors()
 
     @contextmanager
     def on_cluster(job: Preparation) -> Iterator[RowPreparation]:
         if job.reading.columns:
             ClipReader(job.reading)  # which says what is missing before any clip is decoded
         with ray_session(address):
-            yield ClusterPreparation(job, shared, actors)
+            yield ClusterPreparation(job, _stages(job, shared, num_readers, gpus_per_reader))
 
     return prepare_shorts(source, output_dir, columns, build_corpus, clip, limits, corpus, work, reading, on_cluster)
+
+
+def _stages(job: Preparation, source: SharedSource, num_readers: int, gpus_per_reader: float) -> list[ActorStage]:
+    decoders = job.work.num_workers
+    opening = {
+        "source": source,
+        "fingerprints": {split: rows.fingerprint for split, rows in job.splits.items()},
+        "rows": rows_to_prepare,
+        "block_rows": _BLOCK_ROWS,
+    }
+    decoding = {"clip": job.clip, "limits": job.limits, "reading": job.reading}
+    stages = [
+        ActorStage(RowReader, opening, 1 + decoders // _DECODERS_PER_SOURCE_READER),
+        ActorStage(ClipPreparer, decoding, decoders),
+    ]
+    if job.reading.columns:
+        stages.append(ActorStage(TextReader, {"reading": job.reading}, num_readers, gpus_per_reader))
+    return stages
 
 
 class ClusterPreparation:
@@ -124,26 +124,11 @@ class ClusterPreparation:
 
     Args:
         job ([`Preparation`]): what is to be prepared.
-        source ([`SharedSource`]): its source.
-        actors ([`PrepareActors`]): how many do what.
+        stages (`list[ActorStage]`): from ranges of rows to rows that are to be written.
     """
 
-    def __init__(self, job: Preparation, source: SharedSource, actors: PrepareActors):
-        self._job = job
-        reading = {
-            "source": source,
-            "fingerprints": {split: rows.fingerprint for split, rows in job.splits.items()},
-            "rows": rows_to_prepare,
-            "block_rows": _BLOCK_ROWS,
-        }
-        decoding = {"clip": job.clip, "limits": job.limits, "reading": job.reading}
-        self._stages = [
-            ActorStage(RowReader, reading, 1 + actors.decoders // _DECODERS_PER_SOURCE_READER),
-            ActorStage(ClipPreparer, decoding, actors.decoders),
-        ]
-        if job.reading.columns:
-            text = {"reading": job.reading}
-            self._stages.append(ActorStage(TextReader, text, actors.readers, actors.gpus_per_reader))
+    def __init__(self, job: Preparation, stages: Sequence[ActorStage]):
+        self._job, self._stages = job, stages
 
     def __call__(self, split: str | None, start: int, decoded: DecodedBefore | None) -> Iterator[Row]:
         if decoded is None:

@@ -144,7 +144,8 @@ class RowReader:
             if len(packed) == self._block_rows or size >= _BLOCK_BYTES:
                 yield pa.table([numbers, packed], ROWS_SCHEMA)
                 numbers, packed, size = [], [], 0
-        yield pa.table([numbers, packed], ROWS_SCHEMA)
+        if packed:
+            yield pa.table([numbers, packed], ROWS_SCHEMA)
 
     def _wanted(self, block: pa.Table) -> Iterator[tuple[int, Row]]:
         spans = iter([(span["start"], span["stop"]) for span in block.to_pylist()])
