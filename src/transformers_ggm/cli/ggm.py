@@ -9,6 +9,7 @@ import typer
 
 from .exit_status import PASSED_ON, SETTINGS, Command
 from .ggm_pool import pool_commands
+from .ggm_posts import posts_commands
 from .ggm_rate import rate_commands
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     **SETTINGS,
 )
 app.add_typer(pool_commands, name="pool")
+app.add_typer(posts_commands, name="posts")
 app.add_typer(rate_commands, name="rate")
 
 
