@@ -1,11 +1,9 @@
 """A checkpoint put together of parts that exist already, without training: what `ggm compose` does."""
 
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, ProcessorMixin
 from transformers.utils import ADAPTER_CONFIG_NAME
@@ -47,6 +45,7 @@ from ..retrieval import HashtagPool, PostIndex, TextEncoder
 from ..retrieval.hashtag_table import counted_hashtags
 from ..retrieval.pool_commands import load_retriever, pool_subfolder
 from ..retrieval.pool_files import POOL_FILE
+from ..retrieval.post_files import INDEX_FILE
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder, check_output_folder
 from ..utils.hashtag_words import shows_words
@@ -65,8 +64,8 @@ class CheckpointComposition:
             are nearest to what is said and written.
         generator (`str`, *optional*): Folder or Hub id of a GGM checkpoint, of which the generator is taken, or of an
             instructed language model (SmolLM2, Qwen3-VL, SmolVLM2, ...), which is prompted.
-        posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them: their hashtags are proposed for
-            clips with like words.
+        posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them, or the folder of a [`PostIndex`]
+            of them: their hashtags are proposed for clips with like words.
         hashtags (`str`, *optional*): `"starter"`, a list or a table, see [`~data.read_hashtag_list`], or the folder or
             Hub id of a pool. By default the hashtags of the posts.
 
@@ -126,11 +125,11 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
     check_output_folder(target.parent)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"`output_dir` {target} is there already: give the name of a new folder.")
-    posts = None if parts.posts is None else _posts(parts.posts)
+    encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
+    posts = None if parts.posts is None else TaggedPosts.read(parts.posts, encoder)
     known = KnownHashtags.of(_hashtag_counts(parts.hashtags, posts))
     model, processor = (None, None) if parts.generator is None else load_generator(parts.generator)
     pool = None if parts.retriever is None else _retriever_pool(parts.retriever, known, parts.text_encoder is None)
-    encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
     sources = _sources(known, pool, encoder, posts)
     guidance = Guidance([source.name for source in sources if not isinstance(source, FrequentSource)])
     if model is None:
@@ -178,15 +177,42 @@ class KnownHashtags:
         return len(set(self.counts.values())) > 1
 
 
-def _posts(source: str) -> list[dict[str, Any]]:
-    splits = open_shorts(source)
-    chosen = [splits["train"]] if "train" in splits else splits.values()
-    return [post for split in chosen for post in split.rows()]
+@dataclass(frozen=True)
+class TaggedPosts:
+    """
+    Posts whose hashtags can be proposed.
+
+    Attributes:
+        index ([`PostIndex`]): in which like ones are found.
+        words ([`WordsSource`]): what is known of how often words of theirs were hashtags, too.
+    """
+
+    index: PostIndex
+    words: WordsSource
+
+    @classmethod
+    def read(cls, source: str, encoder: TextEncoder | None) -> "TaggedPosts":
+        """
+        Those of a source, of several splits of `train`; or of an index, whose posts' words are not known.
+
+        Raises:
+            CheckpointError: An index has vectors, and there is no encoder.
+            EncoderMismatchError: Its vectors are of another one.
+        """
+        if not Path(source, INDEX_FILE).is_file():
+            splits = open_shorts(source)
+            chosen = [splits["train"]] if "train" in splits else splits.values()
+            posts = [post for split in chosen for post in split.rows()]
+            return cls(PostIndex.build(posts, encoder), WordsSource.build(posts))
+        index = PostIndex.from_pretrained(source, encoder=encoder)
+        if encoder is None and "dense" in index.searches:
+            raise CheckpointError(f"the posts in {source} have vectors: name their encoder (--text_encoder).")
+        return cls(index, WordsSource(index.hashtag_counts()))
 
 
-def _hashtag_counts(source: str | None, posts: Sequence[Mapping[str, Any]] | None) -> Mapping[str, int]:
+def _hashtag_counts(source: str | None, posts: TaggedPosts | None) -> Mapping[str, int]:
     if source is None:
-        return Counter(tag for post in posts or () for tag in post["hashtags"])
+        return {} if posts is None else posts.index.hashtag_counts()
     is_pool = Path(source, pool_subfolder(source), POOL_FILE).is_file()
     if is_pool or not (source == STARTER or Path(source).exists()):
         pool = HashtagPool.from_pretrained(source, subfolder=pool_subfolder(source))
@@ -237,16 +263,15 @@ def _sources(
     known: KnownHashtags,
     pool: PoolSource | None,
     encoder: TextEncoder | None,
-    posts: Sequence[Mapping[str, Any]] | None,
+    posts: TaggedPosts | None,
 ) -> list[CandidateSource]:
     """All but the generator, in the order of a ranker's features."""
     sources: list[CandidateSource] = [] if pool is None else [pool]
     if encoder is not None:
         sources.append(PoolSource.of_words(known.spellings, encoder, progress_bar=True))
     if posts is not None:
-        index = PostIndex.build(posts, encoder)
-        sources += [PostsSource(index, by) for by in index.searches]
-    words = WordsSource(known.counts) if posts is None else WordsSource.build(posts)
+        sources += [PostsSource(posts.index, by) for by in posts.index.searches]
+    words = WordsSource(known.counts) if posts is None else posts.words
     words.uses = {**words.uses, **known.counts}
     sources += [words, HistorySource()]
     return [*sources, FrequentSource(known.counts)] if known.are_counted else sources
