@@ -48,7 +48,7 @@ def parts_of(posts, encoder, folder, store_text=False, each=25):
     fingerprints = {split: rows.fingerprint for split, rows in shared.open().items()}
     reader = RowReader(shared, fingerprints, lambda source, start: source.rows(start=start), 10)
     fingerprint = "" if encoder is None else TextEncoder.from_pretrained(encoder).fingerprint()
-    encode = PostEncoder(encoder, fingerprint, store_text)
+    encode = PostEncoder(encoder, fingerprint, store_text, "cpu")
     folder.mkdir()
     parts = PostParts(folder)
     for block in ranges_of(None, [(0, each), (each, None)]):

@@ -204,7 +204,12 @@ def compose(
         ),
     ] = None,
     posts: Annotated[
-        str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
+        str | None,
+        typer.Option(
+            "--posts",
+            help="tagged posts, a file or folder, whose hashtags are proposed; or the folder of an index of them, which"
+            " `ggm posts build` makes",
+        ),
     ] = None,
 ) -> None:
     """

@@ -87,7 +87,9 @@ def index_posts_bulk(
         )
     target = Path(os.path.abspath(output_dir))
     folder = target.with_name(f".{target.name}.parts")
-    if not folder.is_dir() and target.exists() and (not target.is_dir() or any(target.iterdir())):
+    # Where all but the last step was done when the work was cut off.
+    just_saved = (target / INDEX_FILE).is_file() and folder.is_dir()
+    if target.exists() and not just_saved and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"`output_dir` {target} is there already: give the name of a new folder.")
     shared = SharedSource.of(source)
     splits = shared.open()
@@ -100,14 +102,19 @@ def index_posts_bulk(
         "rows": _rows,
         "block_rows": _BLOCK_POSTS,
     }
-    encoding = {"text_encoder": text_encoder, "fingerprint": encoder, "store_text": store_text}
+    encoding = {
+        "text_encoder": text_encoder,
+        "fingerprint": encoder,
+        "store_text": store_text,
+        "device": "cuda" if gpus_per_model else "cpu",
+    }
     stages = [
         ActorStage(RowReader, reading, 1 + num_models // _ENCODERS_PER_READER),
         ActorStage(PostEncoder, encoding, num_models, gpus_per_model),
     ]
     with alone_with(target, check_output_folder(folder) / ".lock"):
         check_made_from(folder, made_from)
-        if not (target / INDEX_FILE).is_file():  # else all but what follows was done when it was cut off
+        if not just_saved:
             parts = PostParts(folder)
             _encode(parts, stages, split, splits[split].num_rows, address)
             _save(parts.joined(encoder), target)

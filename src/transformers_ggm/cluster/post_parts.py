@@ -33,17 +33,18 @@ class PostEncoder:
         text_encoder (`str`, *optional*): folder or Hub id; without one there are no vectors.
         fingerprint (`str`): of that encoder, as the driver knows it.
         store_text (`bool`): whether words are kept.
+        device (`str`): that it works on, such as `"cuda"`.
 
     Raises:
         `CheckpointError`: There is no such encoder here, or another one.
     """
 
-    def __init__(self, text_encoder: str | None, fingerprint: str, store_text: bool):
+    def __init__(self, text_encoder: str | None, fingerprint: str, store_text: bool, device: str):
         self._encoder = None if text_encoder is None else TextEncoder.from_pretrained(text_encoder)
         if self._encoder is not None:
             if self._encoder.fingerprint() != fingerprint:
                 raise CheckpointError(f"{text_encoder} is not the same on all machines: give one that all share.")
-            self._encoder.model.to("cuda" if torch.cuda.is_available() else "cpu")
+            self._encoder.model.to(device)
         self._store_text = store_text
 
     def __call__(self, block: pa.Table) -> pa.Table:
