@@ -17,7 +17,7 @@ from transformers_ggm.cluster import prepare_bulk as module
 from transformers_ggm.cluster.prepare_bulk import prepare_bulk
 from transformers_ggm.cluster.source_rows import RowReader, SharedSource, ranges_of
 from transformers_ggm.data import load_prepared
-from transformers_ggm.data.prepare import ClipOptions, ReadingOptions, WorkOptions, prepare_shorts
+from transformers_ggm.data.prepare import ClipOptions, ReadingOptions, WorkOptions, prepare_shorts, text_reading
 from transformers_ggm.errors import DatasetError, InputError
 
 CLIP = ClipOptions(frames_per_second=1.0, sampling_rate=8000, short_side=16)
@@ -108,13 +108,28 @@ def test_clips_within_files(cluster, shorts, tmp_path):
 
 
 @pytest.mark.slow
-def test_screens_are_read(cluster, shorts, tmp_path):
-    """Would fail if what stands on screens were not read on the cluster, or read otherwise than here."""
-    pytest.importorskip("rapidocr", reason="the extra `ocr` reads screens")
+def test_screens_are_read(cluster, shorts, tmp_path, monkeypatch):
+    """Would fail if what stands on screens were not read on the cluster, or were another clip's."""
+
+    class Screen:
+        def __init__(self, options):
+            pass
+
+        def read(self, frames):
+            return f"{len(frames)} frames of {frames.float().mean():.0f}"
+
+    class Reader(module.TextReader):
+        def __init__(self, reading):
+            text_reading.ScreenReader = Screen  # in the process of the actor
+            super().__init__(reading)
+
+    monkeypatch.setattr(text_reading, "ScreenReader", Screen)
+    monkeypatch.setattr(module, "TextReader", Reader)
     reading = ReadingOptions(read_screen=True)
     here = prepare_shorts(shorts, tmp_path / "here", clip=CLIP, work=WORK, reading=reading)
     assert prepare_bulk(shorts, tmp_path / "there", clip=CLIP, work=WORK, reading=reading) == here
     assert rows_of(tmp_path / "there") == rows_of(tmp_path / "here")
+    assert len({row["screen_text"] for row in rows_of(tmp_path / "here")["train"]}) > 2
 
 
 def test_machines_with_another_source(shorts):
