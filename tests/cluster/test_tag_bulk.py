@@ -45,15 +45,15 @@ def test_the_answers_are_those_of_the_pipeline(cluster, rendered, tmp_path):
 
 
 def test_what_is_done_is_not_done_again(cluster, rendered, tmp_path):
-    """Would fail if a second call tagged a clip anew, left out a new one, or could not repair rejects alone."""
+    """Would fail if a second call tagged a clip anew, left out a new one, or could not retry rejects alone."""
     clips, output, model = shutil.copytree(rendered, tmp_path / "clips"), tmp_path / "tags", BulkModel()
     (clips / "1.mp4").rename(tmp_path / "later.mp4")
-    assert tag_bulk(clips, output).tagged == 4
+    assert tag_bulk(clips, output, model).tagged == 4
     first = tags_in(output)
     (tmp_path / "later.mp4").rename(clips / "1.mp4")
     shutil.copy(clips / "1.mp4", clips / "more" / "broken.mp4")
-    repaired = tag_bulk(clips, output, model, retry_rejected=True)
-    assert (repaired.tagged, repaired.skipped, repaired.before) == (1, {}, 4)
+    retried = tag_bulk(clips, output, model, retry_rejected=True)
+    assert (retried.tagged, retried.skipped, retried.before) == (1, {}, 4)
     assert tags_in(output).keys() == first.keys() | {"more/broken.mp4"}
     assert pq.read_table(output / "rejects.parquet").num_rows == 0
     assert tag_bulk(clips, output, model).tagged == 1

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import pipeline
 
 from ..data.sources.rows import Row
+from ..errors import InputError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.components import Checkpoint
 from ..pipelines.numbers import check_numbers, check_score
@@ -53,11 +54,21 @@ class ActorCounts:
             that is asked for.
         models (`int`, defaults to 1): that have the model.
         gpus_per_model (`float`, defaults to 0): of each of those; 0.5 for two on a GPU, 0 for the CPU.
+
+    Raises:
+        `InputError`: A number is out of range.
     """
 
     decoders: int = 1
     models: int = 1
     gpus_per_model: float = 0.0
+
+    def __post_init__(self):
+        for name in ("decoders", "models"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise InputError(f"{name}={getattr(self, name)!r}: pass a whole number, 1 or more.")
+        if not self.gpus_per_model >= 0:
+            raise InputError(f"gpus_per_model={self.gpus_per_model!r}: pass a number, 0 or more.")
 
 
 def tag_bulk(
