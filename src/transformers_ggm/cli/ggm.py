@@ -225,7 +225,7 @@ def compose(
         str | None,
         typer.Option(
             "--posts",
-            help="tagged posts, a file or folder, whose hashtags are proposed; or the folder of an index of them, which"
+            help="tagged posts, a file or folder, whose hashtags are proposed; or the folder of an index of them, that"
             " `ggm posts build` makes",
         ),
     ] = None,

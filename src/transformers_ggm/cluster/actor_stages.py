@@ -26,8 +26,8 @@ class ActorStage:
 
     Attributes:
         work (`type`): a class; each actor makes one object of it, once, and calls it with a `pyarrow.Table`, from
-            which it makes another, or several as an iterator. It must give the same whenever it is given the same:
-            where an actor dies, its block is done again by another.
+            which it makes another (or a `dict` of NumPy arrays), or several as an iterator. It must give the same
+            whenever it is given the same: where an actor dies, its block is done again by another.
         arguments (`dict`): what the class is made with.
         num_actors (`int`, defaults to 1): how many.
         num_gpus (`float`, defaults to 0): GPUs of each; with 0.5, two actors share one.

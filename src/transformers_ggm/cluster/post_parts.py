@@ -48,10 +48,9 @@ class PostEncoder:
         self._store_text = store_text
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        vocabulary, first = Vocabulary(), block["row"][0].as_py()
-        tables, vectors, terms = read_batches(
-            unpacked_rows(block), self._encoder, True, self._store_text, vocabulary, first
-        )
+        vocabulary = Vocabulary()
+        numbers, posts = zip(*unpacked_rows(block))
+        tables, vectors, terms = read_batches(posts, self._encoder, True, self._store_text, vocabulary, numbers[0])
         table = pa.concat_tables(tables).combine_chunks()
         lists = pa.concat_arrays(table["hashtags"].chunks)
         names = pa.array(vocabulary.hashtags, pa.large_string()).take(lists.values)

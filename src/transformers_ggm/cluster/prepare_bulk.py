@@ -17,7 +17,7 @@ from ..errors import ClusterError, InputError
 from ..processing import MediaLimits
 from .actor_stages import ActorStage, stream_through
 from .ray_session import import_ray, ray_session
-from .source_rows import Row, RowReader, SharedSource, packed_rows, ranges_of, unpacked_rows
+from .source_rows import PackedRows, Row, RowReader, SharedSource, packed_rows, ranges_of, unpacked_rows
 
 # Clips that one decoder gets at a time.
 _BLOCK_ROWS = 16
@@ -157,7 +157,7 @@ class ClusterPreparation:
 
     def _prepared(self, split: str | None, spans: Any) -> Iterator[tuple[int, Row]]:
         for block in stream_through(self._stages, ranges_of(split, spans), in_order=True):
-            yield from zip(block["row"].to_pylist(), unpacked_rows(block))
+            yield from unpacked_rows(block)
 
 
 class ClipPreparer:
@@ -172,8 +172,9 @@ class ClipPreparer:
     def __init__(self, clip: ClipOptions, limits: MediaLimits, reading: ReadingOptions):
         self._workers = ClipWorkers(1, clip, limits, reading)
 
-    def __call__(self, block: pa.Table) -> pa.Table:
-        return packed_rows(block["row"], self._workers.prepare(unpacked_rows(block)))
+    def __call__(self, block: pa.Table) -> PackedRows:
+        numbers, rows = zip(*unpacked_rows(block))
+        return packed_rows(numbers, self._workers.prepare(rows))
 
 
 class TextReader:
@@ -187,5 +188,6 @@ class TextReader:
     def __init__(self, reading: ReadingOptions):
         self._reader = ClipReader(reading)
 
-    def __call__(self, block: pa.Table) -> pa.Table:
-        return packed_rows(block["row"], self._reader.read(unpacked_rows(block)))
+    def __call__(self, block: pa.Table) -> PackedRows:
+        numbers, rows = zip(*unpacked_rows(block))
+        return packed_rows(numbers, self._reader.read(rows))

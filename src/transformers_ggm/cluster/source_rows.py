@@ -1,11 +1,11 @@
 """Rows of a source that actors read for themselves, so that what is in them need not pass through the driver."""
 
 import os
-import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..data.sources import ShortsSource, open_shorts
@@ -17,7 +17,6 @@ Row = dict[str, Any]
 
 # Rows from `start` up to `stop`, or all from there on where that is not known.
 RANGE_SCHEMA = pa.schema({"split": pa.string(), "start": pa.int64(), "stop": pa.int64()})
-ROWS_SCHEMA = pa.schema({"row": pa.int64(), "packed": pa.large_binary()})
 # Rows that one actor reads one after the other, for some formats have to be read from their start up to these.
 _RANGE_ROWS = 4096
 # Of rows that hold clips, fewer go together.
@@ -135,17 +134,18 @@ class RowReader:
                 " that all share."
             )
 
-    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
-        numbers, packed, size = [], [], 0
+    def __call__(self, block: pa.Table) -> "Iterator[PackedRows]":
+        numbers, rows, size = [], [], 0
         for number, row in self._wanted(block):
             numbers.append(number)
-            packed.append(pickle.dumps(row))
-            size += len(packed[-1])
-            if len(packed) == self._block_rows or size >= _BLOCK_BYTES:
-                yield pa.table([numbers, packed], ROWS_SCHEMA)
-                numbers, packed, size = [], [], 0
-        if packed:
-            yield pa.table([numbers, packed], ROWS_SCHEMA)
+            rows.append(row)
+            clip = row["video"]
+            size += len(clip) if isinstance(clip, bytes) else 0
+            if len(rows) == self._block_rows or size >= _BLOCK_BYTES:
+                yield packed_rows(numbers, rows)
+                numbers, rows, size = [], [], 0
+        if rows:
+            yield packed_rows(numbers, rows)
 
     def _wanted(self, block: pa.Table) -> Iterator[tuple[int, Row]]:
         spans = iter([(span["start"], span["stop"]) for span in block.to_pylist()])
@@ -159,20 +159,30 @@ class RowReader:
                 yield number, row
 
 
-def packed_rows(numbers: Any, rows: Iterable[Row]) -> pa.Table:
+# A block as Ray takes it: `row`, the numbers of rows in their source (int64), and `item`, as many `SentRow`.
+PackedRows = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SentRow:
+    """A row on its way to the next actor: Ray sends objects of a class as they are, but makes columns of dicts."""
+
+    fields: Row
+
+
+def packed_rows(numbers: Sequence[int], rows: Iterable[Row]) -> PackedRows:
     """
     Rows on their way from one actor to the next.
 
     Args:
-        numbers (`pyarrow.ChunkedArray` or `list[int]`): in their source.
+        numbers (`Sequence[int]`): in their source.
         rows (iterable of `dict`): as many.
-
-    Returns:
-        `pyarrow.Table`: of [`ROWS_SCHEMA`].
     """
-    return pa.table([numbers, [pickle.dumps(row) for row in rows]], ROWS_SCHEMA)
+    items = np.empty(len(numbers), object)
+    items[:] = [SentRow(row) for row in rows]
+    return {"row": np.asarray(numbers, np.int64), "item": items}
 
 
-def unpacked_rows(block: pa.Table) -> Iterator[Row]:
-    """The rows of a block of [`ROWS_SCHEMA`]: of this same work, so that they can be trusted."""
-    return (pickle.loads(value.as_buffer()) for value in block["packed"])  # noqa: S301
+def unpacked_rows(block: pa.Table) -> Iterator[tuple[int, Row]]:
+    """The numbers and the rows of a block that [`packed_rows`] made, as Ray hands it to the next actor."""
+    return ((number, item.fields) for number, item in zip(block["row"].to_pylist(), block["item"].to_pylist()))
