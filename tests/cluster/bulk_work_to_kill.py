@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 
 # Before Ray is imported. The cluster, and who connects to it, want no token; actors are not to wait for all others.
@@ -125,7 +126,6 @@ def main(folder, seed, num_kills):
     small = ["--num-cpus=2", "--include-dashboard=false", "--object-store-memory=100000000"]
     here = ["--node-ip-address=127.0.0.1", "--port=0", f"--temp-dir={folder}/r", "--disable-usage-stats"]
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", *small, *here]
-    # Ends with all its processes when it is told to, other than by `ray stop`, which ends all clusters there are.
     cluster = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         while "Ray runtime started" not in cluster.stdout.readline():
@@ -135,7 +135,9 @@ def main(folder, seed, num_kills):
             time.sleep(0.1)
         killed = kill_and_do_again(folder, address.read_text().strip(), points)
     finally:
-        cluster.terminate()
+        # Not by `ray stop`, which ends all clusters that there are.
+        for process in psutil.Process(cluster.pid).children(recursive=True):
+            process.kill()
         cluster.wait()
     Path(folder, "kills.json").write_text(json.dumps(killed))
 
