@@ -77,9 +77,9 @@ def test_rejected_clips_alone_are_tried_again(cluster, shorts, tmp_path, monkeyp
     prepare_shorts(raw, tmp_path / "set", clip=CLIP, work=WORK)
     shutil.copy(raw / "train" / "0.mp4", raw / "train" / "5.mp4")
 
-    def noted(split, given):
+    def noted(split, given, num_rows):
         spans.append(list(given))
-        return ranges_of(split, spans[-1])
+        return ranges_of(split, spans[-1], num_rows)
 
     monkeypatch.setattr(module, "ranges_of", noted)
     again = WorkOptions(num_workers=1, clips_per_shard=4, retry_rejected=True)

@@ -19,8 +19,8 @@ def shared(tmp_path):
     return SharedSource.of(tmp_path / "posts.jsonl")
 
 
-def reader(shared, block_rows=3, rows=lambda source, start: source.rows(start=start)):
-    return RowReader(shared, {name: split.fingerprint for name, split in shared.open().items()}, rows, block_rows)
+def reader(shared, rows=lambda source, start: source.rows(start=start)):
+    return RowReader(shared, {name: split.fingerprint for name, split in shared.open().items()}, rows)
 
 
 @pytest.mark.parametrize(
@@ -33,34 +33,60 @@ def reader(shared, block_rows=3, rows=lambda source, start: source.rows(start=st
         ([(NUM_ROWS, None)], []),
     ],
 )
-@pytest.mark.parametrize("range_rows", [4, 4096])
-def test_the_rows_of_ranges(shared, spans, wanted, range_rows, monkeypatch):
+@pytest.mark.parametrize("num_rows", [1, 3, 100])
+def test_the_rows_of_ranges(shared, spans, wanted, num_rows):
     """Would fail if a row were left out, read twice, or given as another one, wherever ranges begin and end."""
-    monkeypatch.setattr(source_rows, "_RANGE_ROWS", range_rows)
-    read = reader(shared)
-    blocks = [rows for block in ranges_of(None, iter(spans)) for rows in read(block)]
-    numbers = [number for rows in blocks for number in rows["row"].tolist()]
-    assert numbers == list(wanted)
-    assert [item.fields["description"] for rows in blocks for item in rows["item"]] == list(map(str, wanted))
-    assert all(0 < len(rows["row"]) <= 3 for rows in blocks)
+    opened = []
+    read = reader(shared, lambda source, start: opened.append(start) or source.rows(start=start))
+    blocks = [list(read(block)) for block in ranges_of(None, iter(spans), num_rows)]
+    assert all(len(block) == 1 for block in blocks if wanted)
+    rows = [rows for block in blocks for rows in block]
+    assert [number for row in rows for number in row["row"].tolist()] == list(wanted)
+    assert [item.fields["description"] for row in rows for item in row["item"]] == list(map(str, wanted))
+    assert len(opened) == min(len(blocks), 1)
+    if spans[-1][1] is not None:
+        assert all(0 < len(row["row"]) <= num_rows for row in rows)
+
+
+def test_ranges_in_any_order(shared):
+    """Would fail if an actor that gets a range once more, or an earlier one, gave the rows after the last ones."""
+    read, blocks = reader(shared), ranges_of(None, [(0, NUM_ROWS)], 5)
+    for number in (1, 0, 0, 3, 2):
+        assert [rows["row"].tolist() for rows in read(blocks[number])] == [[5 * number + row for row in range(5)]]
 
 
 def test_rows_with_clips(shared, monkeypatch):
-    """Would fail if as many rows with clips inside went together as of those that name them."""
+    """Would fail if as many rows with clips inside were held in memory as of those that name them."""
     monkeypatch.setattr(source_rows, "_BLOCK_BYTES", 15)
-    read = reader(shared, 100, lambda source, start: ({**row, "video": b"8 bytes."} for row in source.rows(start)))
-    assert [len(rows["row"]) for rows in read(ranges_of(None, [(0, 5)])[0])] == [2, 2, 1]
+    read = reader(shared, lambda source, start: ({**row, "video": b"8 bytes."} for row in source.rows(start=start)))
+    given = [rows["row"].tolist() for rows in read(ranges_of(None, [(3, 8)], 100)[0])]
+    assert given == [[3, 4], [5, 6], [7]]
+
+
+def test_rows_that_cannot_be_read(shared):
+    """Would fail if rows that a source has lost, or that cannot be read, passed for its end."""
+    with pytest.raises(DatasetError, match="has no row 20 any more"):
+        list(reader(shared)(ranges_of(None, [(18, 22)], 10)[0]))
+
+    def broken(source, start):
+        yield from list(source.rows(start=start))[:2]
+        raise DatasetError("line 3 is no JSON")
+
+    read = reader(shared, broken)
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="line 3"):
+            list(read(ranges_of(None, [(0, 5)], 10)[0]))
 
 
 def test_another_source_elsewhere(shared):
     """Would fail if rows of another version of the source, as another machine may have it, were taken for these."""
     read = reader(shared)
-    assert len(list(read(ranges_of(None, [(0, 2)])[0]))) == 1
+    assert len(list(read(ranges_of(None, [(0, 2)], 2)[0]))) == 1
     before = {None: shared.open()[None].fingerprint}
     with open(shared.name, "a") as file:
         file.write(json.dumps({"description": "one more", "hashtags": []}) + "\n")
     with pytest.raises(DatasetError, match="is not the same on all machines"):
-        RowReader(shared, before, lambda source, start: source.rows(start=start), 3)
+        RowReader(shared, before, lambda source, start: source.rows(start=start))
 
 
 def test_names_that_all_machines_know(tmp_path, monkeypatch):

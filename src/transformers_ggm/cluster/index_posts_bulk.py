@@ -23,8 +23,6 @@ from .source_rows import Row, RowReader, SharedSource, ranges_of
 
 # Posts that one encoder gets at a time.
 _BLOCK_POSTS = 1024
-# One that reads posts has more than these to do with.
-_ENCODERS_PER_READER = 8
 
 
 def index_posts_bulk(
@@ -100,7 +98,6 @@ def index_posts_bulk(
         "source": shared,
         "fingerprints": {name: rows.fingerprint for name, rows in splits.items()},
         "rows": _rows,
-        "block_rows": _BLOCK_POSTS,
     }
     encoding = {
         "text_encoder": text_encoder,
@@ -108,10 +105,7 @@ def index_posts_bulk(
         "store_text": store_text,
         "device": "cuda" if gpus_per_model else "cpu",
     }
-    stages = [
-        ActorStage(RowReader, reading, 1 + num_models // _ENCODERS_PER_READER),
-        ActorStage(PostEncoder, encoding, num_models, gpus_per_model),
-    ]
+    stages = [ActorStage(RowReader, reading), ActorStage(PostEncoder, encoding, num_models, gpus_per_model)]
     with alone_with(target, check_output_folder(folder) / ".lock"):
         check_made_from(folder, made_from)
         if not just_saved:
@@ -144,7 +138,7 @@ def _encode(
     """Adds to the parts what the stages make of the posts that are not in them."""
     if parts.num_posts == num_posts:
         return
-    blocks = ranges_of(split, [(parts.num_posts, num_posts)])
+    blocks = ranges_of(split, [(parts.num_posts, num_posts)], _BLOCK_POSTS)
     with tqdm(total=num_posts, initial=parts.num_posts, desc="Encoding posts", unit="post") as progress:
         try:
             with ray_session(address):

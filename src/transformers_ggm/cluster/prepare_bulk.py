@@ -21,8 +21,6 @@ from .source_rows import PackedRows, Row, RowReader, SharedSource, packed_rows, 
 
 # Clips that one decoder gets at a time.
 _BLOCK_ROWS = 16
-# One that reads rows, which are mostly names of clips, has more than these to do with.
-_DECODERS_PER_SOURCE_READER = 32
 
 
 def prepare_bulk(
@@ -101,18 +99,13 @@ def prepare_bulk(
 
 
 def _stages(job: Preparation, source: SharedSource, num_readers: int, gpus_per_reader: float) -> list[ActorStage]:
-    decoders = job.work.num_workers
     opening = {
         "source": source,
         "fingerprints": {split: rows.fingerprint for split, rows in job.splits.items()},
         "rows": rows_to_prepare,
-        "block_rows": _BLOCK_ROWS,
     }
     decoding = {"clip": job.clip, "limits": job.limits, "reading": job.reading}
-    stages = [
-        ActorStage(RowReader, opening, 1 + decoders // _DECODERS_PER_SOURCE_READER),
-        ActorStage(ClipPreparer, decoding, decoders),
-    ]
+    stages = [ActorStage(RowReader, opening), ActorStage(ClipPreparer, decoding, job.work.num_workers)]
     if job.reading.columns:
         stages.append(ActorStage(TextReader, {"reading": job.reading}, num_readers, gpus_per_reader))
     return stages
@@ -156,7 +149,7 @@ class ClusterPreparation:
             yield number, total
 
     def _prepared(self, split: str | None, spans: Any) -> Iterator[tuple[int, Row]]:
-        for block in stream_through(self._stages, ranges_of(split, spans), in_order=True):
+        for block in stream_through(self._stages, ranges_of(split, spans, _BLOCK_ROWS), in_order=True):
             yield from unpacked_rows(block)
 
 

@@ -17,10 +17,9 @@ Row = dict[str, Any]
 
 # Rows from `start` up to `stop`, or all from there on where that is not known.
 RANGE_SCHEMA = pa.schema({"split": pa.string(), "start": pa.int64(), "stop": pa.int64()})
-# Rows that one actor reads one after the other, for some formats have to be read from their start up to these.
-_RANGE_ROWS = 4096
-# Of rows that hold clips, fewer go together.
+# Rows are given on when they have so many bytes: of their clips, and about so many of their words.
 _BLOCK_BYTES = 32 << 20
+_OTHER_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class SharedSource:
         return open_shorts(self.name, self.columns, self.max_bytes)
 
 
-def ranges_of(split: str | None, spans: Iterable[tuple[int, int | None]]) -> list[pa.Table]:
+def ranges_of(split: str | None, spans: Iterable[tuple[int, int | None]], num_rows: int) -> list[pa.Table]:
     """
     Blocks for [`RowReader`].
 
@@ -81,40 +80,31 @@ def ranges_of(split: str | None, spans: Iterable[tuple[int, int | None]]) -> lis
         split (`str`, *optional*): whose rows.
         spans (iterable of `tuple[int, int | None]`): ascending, the first row of each and the one after its last,
             `None` for all that follow.
+        num_rows (`int`): how many rows go together from actor to actor, at most.
 
     Returns:
-        `list[pyarrow.Table]`: of [`RANGE_SCHEMA`], with some thousand rows to read each.
+        `list[pyarrow.Table]`: of [`RANGE_SCHEMA`], one range each. Ray joins what comes of one block, but not what
+        comes of several.
     """
-    blocks: list[list[dict[str, Any]]] = []
-    room = 0
-    for start, stop in _cut(spans):
-        count = _RANGE_ROWS if stop is None else stop - start
-        if count > room:
-            blocks.append([])
-            room = _RANGE_ROWS
-        blocks[-1].append({"split": split, "start": start, "stop": stop})
-        room -= count
-    return [pa.Table.from_pylist(block, RANGE_SCHEMA) for block in blocks]
-
-
-def _cut(spans: Iterable[tuple[int, int | None]]) -> Iterator[tuple[int, int | None]]:
-    for start, stop in spans:
-        if stop is None:
-            yield start, None
-            continue
-        for first in range(start, stop, _RANGE_ROWS):
-            yield first, min(first + _RANGE_ROWS, stop)
+    cut = [
+        (first, None if stop is None else min(first + num_rows, stop))
+        for start, stop in spans
+        for first in ([start] if stop is None else range(start, stop, num_rows))
+    ]
+    return [
+        pa.Table.from_pylist([{"split": split, "start": start, "stop": stop}], RANGE_SCHEMA) for start, stop in cut
+    ]
 
 
 class RowReader:
     """
-    The first stage: gives the rows of ranges, packed, some at a time.
+    The first stage, of one actor: gives the rows of ranges. It goes through its source once, since some formats have
+    to be read from their start up to a row.
 
     Args:
         source ([`SharedSource`]): the source.
         fingerprints (`dict[str | None, str]`): of its splits, as the driver has them.
         rows (`Callable`): gives the rows of a split from a number on.
-        block_rows (`int`): how many go together.
 
     Raises:
         `DatasetError`: This machine has another version of the source.
@@ -125,38 +115,51 @@ class RowReader:
         source: SharedSource,
         fingerprints: Mapping[str | None, str],
         rows: Callable[[ShortsSource, int], Iterator[Row]],
-        block_rows: int,
     ):
-        self._splits, self._rows, self._block_rows = source.open(), rows, block_rows
+        self._name, self._splits, self._rows = source.name, source.open(), rows
         if {split: rows.fingerprint for split, rows in self._splits.items()} != fingerprints:
             raise DatasetError(
                 f"{source.name} is not the same on all machines of the cluster, or has just been changed: give a place"
                 " that all share."
             )
+        # The rows that come next, and whose they are.
+        self._coming: Iterator[Row] | None = None
+        self._split: str | None = None
+        self._next = 0
 
     def __call__(self, block: pa.Table) -> "Iterator[PackedRows]":
-        numbers, rows, size = [], [], 0
-        for number, row in self._wanted(block):
-            numbers.append(number)
+        [span] = block.to_pylist()
+        self._seek(span["split"], span["start"])
+        first, rows, size = self._next, [], 0
+        while span["stop"] is None or self._next < span["stop"]:
+            row = self._read()
+            if row is None and span["stop"] is not None:
+                raise DatasetError(f"{self._name} has no row {self._next - 1} any more: start again when it is whole.")
+            if row is None:
+                break
             rows.append(row)
-            clip = row["video"]
-            size += len(clip) if isinstance(clip, bytes) else 0
-            if len(rows) == self._block_rows or size >= _BLOCK_BYTES:
-                yield packed_rows(numbers, rows)
-                numbers, rows, size = [], [], 0
+            size += len(row["video"]) if isinstance(row["video"], bytes) else _OTHER_BYTES
+            if size >= _BLOCK_BYTES:
+                yield packed_rows(range(first, self._next), rows)
+                first, rows, size = self._next, [], 0
         if rows:
-            yield packed_rows(numbers, rows)
+            yield packed_rows(range(first, first + len(rows)), rows)
 
-    def _wanted(self, block: pa.Table) -> Iterator[tuple[int, Row]]:
-        spans = iter([(span["start"], span["stop"]) for span in block.to_pylist()])
-        start, stop = next(spans)
-        for number, row in enumerate(self._rows(self._splits[block["split"][0].as_py()], start), start):
-            if stop is not None and number >= stop:
-                start, stop = next(spans, (None, None))
-                if start is None:
-                    return
-            if number >= start:
-                yield number, row
+    def _seek(self, split: str | None, start: int) -> None:
+        if self._coming is None or split != self._split or start < self._next:
+            self._split, self._next = split, start
+            self._coming = self._rows(self._splits[split], start)
+        while self._next < start:
+            self._read()
+
+    def _read(self) -> Row | None:
+        try:
+            row = next(self._coming, None)
+        except Exception:
+            self._coming = None  # it would pass for ended
+            raise
+        self._next += 1
+        return row
 
 
 # A block as Ray takes it: `row`, the numbers of rows in their source (int64), and `item`, as many `SentRow`.
