@@ -19,8 +19,9 @@ from .actor_stages import ActorStage, stream_through
 from .ray_session import import_ray, ray_session
 from .source_rows import PackedRows, Row, RowReader, SharedSource, packed_rows, ranges_of, unpacked_rows
 
-# Clips that one decoder gets at a time.
-_BLOCK_ROWS = 16
+# Clips that one decoder gets at a time; fewer where there are few for each.
+_BLOCK_ROWS = 64
+_BLOCKS_EACH = 4
 
 
 def prepare_bulk(
@@ -149,7 +150,9 @@ class ClusterPreparation:
             yield number, total
 
     def _prepared(self, split: str | None, spans: Any) -> Iterator[tuple[int, Row]]:
-        for block in stream_through(self._stages, ranges_of(split, spans, _BLOCK_ROWS), in_order=True):
+        total = self._job.splits[split].num_rows or _BLOCK_ROWS
+        num_rows = max(1, min(_BLOCK_ROWS, total // (_BLOCKS_EACH * self._job.work.num_workers)))
+        for block in stream_through(self._stages, ranges_of(split, spans, num_rows), in_order=True):
             yield from unpacked_rows(block)
 
 
