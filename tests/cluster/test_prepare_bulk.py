@@ -193,7 +193,8 @@ def test_the_driver_is_killed(cluster, shorts, tmp_path):
     (tmp_path / "driver.py").write_text(DRIVER)
     command = ["prepare", "--data_dir", str(shorts), "--output_dir", str(tmp_path / "set"), "--engine", "ray",
                "--frames_per_second", "1", "--sampling_rate", "8000", "--short_side", "16", "--num_workers", "1",
-               "--clips_per_shard", "1", "--max_rejected_share", "1", "--address", cluster.get_runtime_context().gcs_address]  # fmt: skip
+               "--clips_per_shard", "1", "--max_rejected_share", "1",
+               "--address", cluster.get_runtime_context().gcs_address]  # fmt: skip
     chance, finished = random.Random(7), {}
     for _ in range(2):
         when, left = chance.choice(["before", "after"]), chance.randint(1, 3)
