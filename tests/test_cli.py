@@ -248,7 +248,7 @@ def interrupt(*args, **kwargs):
 @pytest.mark.parametrize("command, goes_on", [("prepare", True), ("demo", False)])
 def test_ctrl_c(command, goes_on, monkeypatch, capsys):
     """Would fail if Ctrl-C were answered by a traceback or another status than shells expect, or promised too much."""
-    monkeypatch.setattr("transformers_ggm.data.prepare.command.prepare_shorts", interrupt)
+    monkeypatch.setattr("transformers_ggm.cli.ggm_prepare.prepare_shorts", interrupt)
     monkeypatch.setattr("transformers_ggm.pipelines.demo.demonstrate", interrupt)
     arguments = {"prepare": ["--data_dir", "shorts", "--output_dir", "prepared"], "demo": []}[command]
     assert main([command, *arguments]) == 130

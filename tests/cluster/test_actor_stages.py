@@ -1,11 +1,13 @@
 """Stages of actors, with work that needs no model."""
 
 import os
+import time
 
 import pyarrow as pa
 import pytest
 
 from transformers_ggm.cluster.actor_stages import ActorStage, stream_through
+from transformers_ggm.cluster.source_rows import packed_rows, unpacked_rows
 from transformers_ggm.errors import ClusterError
 
 
@@ -42,6 +44,22 @@ def test_every_row_goes_through_all_stages_once(cluster):
     )
     assert {row["word"] for row in rows} == {"hoho"} and len({row["pid"] for row in rows}) == 2
     assert list(stream_through(halves_and_doubles(), [])) == []
+
+
+@pytest.mark.contract
+def test_rows_in_order(cluster):
+    """Would fail if a block overtook one before it, blocks were joined, or what a row holds came through otherwise."""
+    sent = [{"clip": b"bytes", "sound": None, "frames": [number]} for number in range(6)]
+
+    class Packs:
+        def __call__(self, block):
+            numbers = block["number"].to_pylist()
+            time.sleep(1 if numbers[0] == 0 else 0)
+            return packed_rows(numbers, [sent[number] for number in numbers])
+
+    blocks = [pa.table({"number": [number, number + 1]}) for number in (0, 2, 4)]
+    found = [list(unpacked_rows(block)) for block in stream_through([ActorStage(Packs, {}, 2)], blocks, in_order=True)]
+    assert found == [[(number, sent[number]), (number + 1, sent[number + 1])] for number in (0, 2, 4)]
 
 
 @pytest.mark.slow

@@ -11,11 +11,11 @@ from transformers import AutoModelForSeq2SeqLM, AutoProcessor, pipeline
 
 from transformers_ggm import GGMVideoProcessor
 from transformers_ggm.cli import main
-from transformers_ggm.errors import CheckpointError, InputError, OutputError
+from transformers_ggm.errors import CheckpointError, EncoderMismatchError, InputError, OutputError
 from transformers_ggm.modeling import InstructedForHashtagGeneration, RetrievalOnlyModel
 from transformers_ggm.pipelines.compose import CheckpointComposition, KnownHashtags, compose_checkpoint
 from transformers_ggm.processing import ClipProcessor
-from transformers_ggm.recommendation import Recommender
+from transformers_ggm.recommendation import Clues, Recommender
 
 PARTS = ("retriever", "text_encoder", "generator", "posts", "hashtags")
 # Those of few parts, and all together, stand for the others in the quick tests.
@@ -174,6 +174,28 @@ def test_hashtags_of_a_pool_and_of_posts(parts, checkpoint, tmp_path):
     suggest = load(composed(parts, ("posts",), tmp_path / "posts"))
     assert set(suggest.recommender.counts) == {tag for tags in POSTS.values() for tag in tags}
     assert suggest.recommender.counts["winter"] == 2
+
+
+def test_an_index_of_posts(parts, tmp_path):
+    """Would fail if posts that were indexed before proposed other hashtags than the posts themselves."""
+    built = {name: tmp_path / name for name in ("with", "without")}
+    for name, encoder in zip(built, (["--text_encoder", parts["text_encoder"]], [])):
+        assert main(["posts", "build", parts["posts"], "--output_dir", str(built[name]), *encoder]) == 0
+    options = {"text_encoder": parts["text_encoder"], "posts": parts["posts"]}
+    suggest = load(compose_checkpoint(CheckpointComposition(**options), tmp_path / "of posts"))
+    indexed = load(
+        compose_checkpoint(CheckpointComposition(**options | {"posts": str(built["with"])}), tmp_path / "of index")
+    )
+    assert [source.name for source in indexed.recommender.sources] == [s.name for s in suggest.recommender.sources]
+    assert indexed.recommender.counts == suggest.recommender.counts
+    rows = [Clues(text) for text in (WORDS, "cake for breakfast")]
+    for one, other in zip(indexed.recommender.sources, suggest.recommender.sources):
+        if one.name.startswith("posts"):
+            assert one.candidates(rows, 4) == other.candidates(rows, 4)
+    with pytest.raises(CheckpointError, match="name their encoder"):
+        compose_checkpoint(CheckpointComposition(posts=str(built["with"])), tmp_path / "no")
+    with pytest.raises(EncoderMismatchError, match=r"made by the encoder \(none\)"):
+        compose_checkpoint(CheckpointComposition(**options | {"posts": str(built["without"])}), tmp_path / "no")
 
 
 def test_parts_that_cannot_be_used(parts, tmp_path):

@@ -9,6 +9,7 @@ import typer
 
 from .exit_status import PASSED_ON, SETTINGS, Command
 from .ggm_pool import pool_commands
+from .ggm_posts import posts_commands
 from .ggm_rate import rate_commands
 from .ggm_serve import serve
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     **SETTINGS,
 )
 app.add_typer(pool_commands, name="pool")
+app.add_typer(posts_commands, name="posts")
 app.add_typer(rate_commands, name="rate")
 app.command(cls=Command)(serve)
 
@@ -167,8 +169,9 @@ def prepare(context: typer.Context) -> int:
     \b
     Example:
       ggm prepare --data_dir shorts --output_dir prepared
+      ggm prepare --data_dir s3://bucket/clips.parquet --output_dir prepared --engine ray --address auto
     """
-    from ..data.prepare.command import prepare_from_arguments
+    from .ggm_prepare import prepare_from_arguments
 
     return prepare_from_arguments(context.args)
 
@@ -221,7 +224,12 @@ def compose(
         ),
     ] = None,
     posts: Annotated[
-        str | None, typer.Option("--posts", help="tagged posts, a file or folder, whose hashtags are proposed")
+        str | None,
+        typer.Option(
+            "--posts",
+            help="tagged posts, a file or folder, whose hashtags are proposed; or the folder of an index of them, that"
+            " `ggm posts build` makes",
+        ),
     ] = None,
     num_examples: Annotated[
         int,

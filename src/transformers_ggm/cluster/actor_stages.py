@@ -27,8 +27,8 @@ class ActorStage:
 
     Attributes:
         work (`type`): a class; each actor makes one object of it, once, and calls it with a `pyarrow.Table`, from
-            which it makes another, or several as an iterator. It must give the same whenever it is given the same:
-            where an actor dies, its block is done again by another.
+            which it makes another (or a `dict` of NumPy arrays), or several as an iterator. It must give the same
+            whenever it is given the same: where an actor dies, its block is done again by another.
         arguments (`dict`): what the class is made with.
         num_actors (`int`, defaults to 1): how many.
         num_gpus (`float`, defaults to 0): GPUs of each; with 0.5, two actors share one.
@@ -40,10 +40,12 @@ class ActorStage:
     num_gpus: float = 0
 
 
-def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> Iterator[pa.Table]:
+def stream_through(
+    stages: Sequence[ActorStage], blocks: Sequence[pa.Table], in_order: bool = False
+) -> Iterator[pa.Table]:
     """
     Sends blocks through stages on the cluster that this process is connected to ([`ray_session`]), and gives what
-    comes out as soon as it does, in no order. As many blocks are under way as the actors and Ray's memory for objects
+    comes out as soon as it does. As many blocks are under way as the actors and Ray's memory for objects
     allow; a stage that is slower than those before it holds them back.
 
     An actor, or a machine, that dies is replaced, and what it was at is done again.
@@ -52,6 +54,7 @@ def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> 
         stages (`list[ActorStage]`): the stages, first to last.
         blocks (`list[pyarrow.Table]`): what the first one gets, a call each. All are in Ray's memory for objects from
             the start, so that rows should name clips rather than hold them.
+        in_order (`bool`, defaults to `False`): whether what comes of a block waits for what comes of those before it.
 
     Raises:
         `ClusterError`: The cluster has no such GPUs, or a stage failed; what was given before stays valid.
@@ -71,7 +74,7 @@ def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> 
     if not blocks:
         return
     ray = import_ray()
-    with _quiet_context(ray):
+    with _context(ray, in_order):
         # Not `from_arrow`, which has a task look at each table before the work begins.
         dataset = ray.data.from_blocks(list(blocks))
         cpus = _cpus_of_an_actor(ray, stages)
@@ -117,16 +120,17 @@ def _cpus_of_an_actor(ray: Any, stages: Sequence[ActorStage]) -> float:
 
 
 @contextmanager
-def _quiet_context(ray: Any) -> Iterator[None]:
-    """Without Ray's bars and plans, which would be written over the bars of commands."""
+def _context(ray: Any, in_order: bool) -> Iterator[None]:
+    """How Ray works while the block runs: without bars and plans, which would be written over the bars of commands."""
     context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    before = context.enable_progress_bars, logger.level
-    context.enable_progress_bars = False
+    options = context.execution_options
+    before = context.enable_progress_bars, logger.level, options.preserve_order
+    context.enable_progress_bars, options.preserve_order = False, in_order
     logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        context.enable_progress_bars = before[0]
+        context.enable_progress_bars, options.preserve_order = before[0], before[2]
         logger.setLevel(before[1])
 
 

@@ -71,7 +71,7 @@ class BulkOutput:
         """
         check_output_folder(folder, "output")
         with alone_with(folder, folder / ".lock"):
-            _check_made_from(folder, made_from)
+            check_made_from(folder, made_from)
             output = cls(folder)
             try:
                 yield output
@@ -137,7 +137,13 @@ def _ids_of(part: Path) -> list[str]:
     return _read(part, ["id"])["id"].to_pylist()
 
 
-def _check_made_from(folder: Path, made_from: Mapping[str, Any]) -> None:
+def check_made_from(folder: Path, made_from: Mapping[str, Any]) -> None:
+    """
+    Notes in a new folder what is made from what, or checks that it is the same in one that is there.
+
+    Raises:
+        `OutputError`: The folder holds other files, or what is in it was made from something else; says what differs.
+    """
     file = folder / MADE_FROM
     if not file.is_file():
         if any(not path.name.startswith(".") for path in folder.iterdir()):

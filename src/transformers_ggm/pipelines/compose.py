@@ -1,7 +1,7 @@
 """A checkpoint put together of parts that exist already, without training: what `ggm compose` does."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ from ..retrieval.hashtag_spellings import commonest_spelling, written_spellings
 from ..retrieval.hashtag_table import counted_hashtags
 from ..retrieval.pool_commands import load_retriever, pool_subfolder
 from ..retrieval.pool_files import POOL_FILE
+from ..retrieval.post_files import INDEX_FILE
 from ..utils.checkpoint_layout import POOL_FOLDER, RETRIEVER_FOLDER
 from ..utils.files import atomic_folder, check_output_folder
 from ..utils.hashtag_words import shows_words
@@ -66,8 +67,8 @@ class CheckpointComposition:
             are nearest to what is said and written.
         generator (`str`, *optional*): Folder or Hub id of a GGM checkpoint, of which the generator is taken, or of an
             instructed language model (SmolLM2, Qwen3-VL, SmolVLM2, ...), which is prompted.
-        posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them: their hashtags are proposed for
-            clips with like words.
+        posts (`str`, *optional*): Tagged posts, as [`~data.open_shorts`] reads them, or the folder of a [`PostIndex`]
+            of them: their hashtags are proposed for clips with like words.
         hashtags (`str`, *optional*): `"starter"`, a list or a table, see [`~data.read_hashtag_list`], or the folder or
             Hub id of a pool. By default the hashtags of the posts.
         num_examples (`int`, defaults to 0): How many similar posts an instructed language model is shown with its
@@ -137,8 +138,9 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
     check_output_folder(target.parent)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"`output_dir` {target} is there already: give the name of a new folder.")
-    posts = None if parts.posts is None else _posts(parts.posts)
-    counts = hashtags_of_posts(parts.posts) if parts.hashtags is None else _hashtag_counts(parts.hashtags)
+    encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
+    posts = None if parts.posts is None else TaggedPosts.read(parts.posts, encoder, parts.num_examples > 0)
+    counts = posts.spelled_counts if parts.hashtags is None else _hashtag_counts(parts.hashtags)
     if not counts:
         raise InputError("no post has a hashtag: give other `posts`, or a list (--hashtags).")
     known = KnownHashtags.of(counts)
@@ -148,9 +150,7 @@ def compose_checkpoint(parts: CheckpointComposition, output_dir: str | os.PathLi
     elif parts.num_examples:
         raise InputError(f"`num_examples` is for language models, but the generator {parts.generator} is a GGM.")
     pool = None if parts.retriever is None else _retriever_pool(parts.retriever, known, parts.text_encoder is None)
-    encoder = None if parts.text_encoder is None else TextEncoder.from_pretrained(parts.text_encoder)
-    index = None if posts is None else PostIndex.build(posts, encoder, store_text=parts.num_examples > 0)
-    sources = _sources(known, pool, encoder, posts, index)
+    sources = _sources(known, pool, encoder, posts)
     guidance = Guidance([source.name for source in sources if not isinstance(source, FrequentSource)])
     if model is None:
         model, processor = _without_generator(pool)
@@ -206,6 +206,49 @@ class KnownHashtags:
 def _spelling(hashtag: str, spellings: Mapping[str, int], count: int) -> str:
     showing = {spelling: number for spelling, number in spellings.items() if shows_words(spelling)}
     return max(showing, key=showing.get) if showing else commonest_spelling(hashtag, spellings, count)
+
+
+@dataclass(frozen=True)
+class TaggedPosts:
+    """
+    Posts whose hashtags can be proposed.
+
+    Attributes:
+        index ([`PostIndex`]): in which like ones are found.
+        words ([`WordsSource`]): what is known of how often words of theirs were hashtags, too.
+        spelled_counts (`dict[str, int]`): how often each hashtag is used, by its commonest spelling.
+    """
+
+    index: PostIndex
+    words: WordsSource
+    spelled_counts: Mapping[str, int]
+
+    @classmethod
+    def read(cls, source: str, encoder: TextEncoder | None, store_text: bool) -> "TaggedPosts":
+        """
+        Those of a source, of several splits of `train`; or of an index, whose posts' words are not known.
+
+        Args:
+            source (`str`): Posts, or the folder of an index.
+            encoder ([`TextEncoder`], *optional*): By which like ones are found, too.
+            store_text (`bool`): Whether the words of all posts are to be kept.
+
+        Raises:
+            CheckpointError: An index has vectors, and there is no encoder.
+            EncoderMismatchError: Its vectors are of another one.
+            InputError: An index does not keep words that are to be kept.
+        """
+        if not Path(source, INDEX_FILE).is_file():
+            posts = _posts(source)
+            index = PostIndex.build(posts, encoder, store_text=store_text)
+            return cls(index, WordsSource.build(posts), hashtags_of_posts(source))
+        index = PostIndex.from_pretrained(source, encoder=encoder)
+        if encoder is None and "dense" in index.searches:
+            raise CheckpointError(f"the posts in {source} have vectors: name their encoder (--text_encoder).")
+        if store_text and not index.stores_text:
+            raise InputError(f"the posts in {source} have no words for examples: build them with --store_text.")
+        counts = index.hashtag_counts()
+        return cls(index, WordsSource(counts), counts)
 
 
 def _posts(source: str) -> list[dict[str, Any]]:
@@ -269,16 +312,15 @@ def _sources(
     known: KnownHashtags,
     pool: PoolSource | None,
     encoder: TextEncoder | None,
-    posts: Sequence[Mapping[str, Any]] | None,
-    index: PostIndex | None,
+    posts: TaggedPosts | None,
 ) -> list[CandidateSource]:
     """All but the generator, in the order of a ranker's features."""
     sources: list[CandidateSource] = [] if pool is None else [pool]
     if encoder is not None:
         sources.append(PoolSource.of_words(known.spellings, encoder, progress_bar=True))
-    if index is not None:
-        sources += [PostsSource(index, by) for by in index.searches]
-    words = WordsSource(known.counts) if posts is None else WordsSource.build(posts)
+    if posts is not None:
+        sources += [PostsSource(posts.index, by) for by in posts.index.searches]
+    words = WordsSource(known.counts) if posts is None else posts.words
     words.uses = {**words.uses, **known.counts}
     sources += [words, HistorySource()]
     return [*sources, FrequentSource(known.counts)] if known.are_counted else sources

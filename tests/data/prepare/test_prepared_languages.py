@@ -10,8 +10,8 @@ from prepare_samples import prepare
 from spoken_names import SPOKEN, whole
 
 from transformers_ggm import load_shorts
+from transformers_ggm.cli.ggm_prepare import summary
 from transformers_ggm.data import load_prepared
-from transformers_ggm.data.prepare.command import summary
 from transformers_ggm.processing import decode_media
 from transformers_ggm.utils.file_names import readable_name
 from transformers_ggm.utils.opening import local_name

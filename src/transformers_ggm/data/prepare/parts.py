@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,9 @@ import pyarrow.parquet as pq
 from datasets import Features, List, Value
 from tqdm.auto import tqdm
 
-from ...errors import DatasetError
 from ...utils.files import write_text
 from ..prepared import clip_features
 from ..sources import ShortsSource
-from .clip_stamps import clip_facts
-from .text_reading import ClipReader
-from .workers import DECODED, ClipWorkers
 
 # Rows that are written at a time: what is held in memory.
 ROW_GROUP = 16
@@ -96,52 +92,29 @@ class Parts:
 
 
 def write_parts(
-    source: ShortsSource,
-    parts: Parts,
-    workers: ClipWorkers,
-    description: str,
-    decoded: Callable[[int], Iterator[dict[str, Any] | None]] | None = None,
-    reader: ClipReader | None = None,
+    source: ShortsSource, parts: Parts, prepared: Callable[[int], Iterator[dict[str, Any]]], description: str
 ) -> None:
     """
-    Decodes the rows whose parts are not there yet.
+    Writes the parts that are not there yet.
 
     Args:
         source ([`ShortsSource`]): the rows.
         parts ([`Parts`]): where they go.
-        workers ([`ClipWorkers`]): decode them.
+        prepared (`Callable`): gives the rows from a number on as they are to be written, in their order.
         description (`str`): of the progress bar.
-        decoded (`Callable`, *optional*): gives, for the rows from a number on, what was decoded of each before, `None`
-            for those that are to be decoded.
-        reader ([`ClipReader`], *optional*): reads what is said and written in the clips.
     """
     if parts.is_complete:
         return
     parts.folder.mkdir(parents=True, exist_ok=True)
     number = parts.num_finished()
     done = number * parts.rows_per_part
-    known = repeat(None) if decoded is None else chain(decoded(done), repeat(None))
-    rows = workers.prepare(map(_with_clip, source.rows(start=done, tell_dropped=True), known))
-    rows = rows if reader is None else reader.read(rows)
+    rows = prepared(done)
     with tqdm(total=source.num_rows, initial=done, desc=description, unit="clip", smoothing=0.05) as progress:
         while count := write_part(islice(rows, parts.rows_per_part), parts.path(number), parts, progress):
             done, number = done + count, number + 1
             if count < parts.rows_per_part:
                 break
     write_text(parts.folder / END, str(done))
-
-
-def _with_clip(row: dict[str, Any], clip: dict[str, Any] | None) -> dict[str, Any]:
-    """A row with what tells its clip from the next version of it and, where it was decoded before, what came of it."""
-    row = {**row, **clip_facts(row["video"])}
-    if clip is None:
-        return row
-    if clip["file_name"] != row["file_name"]:
-        raise DatasetError(
-            f"The source has {row['file_name']!r} where it had {clip['file_name']!r} before: prepare it into another "
-            "`output_dir`."
-        )
-    return {**row, DECODED: clip}
 
 
 def write_part(rows: Iterator[dict[str, Any]], path: Path, parts: Parts, progress: tqdm) -> int:

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
@@ -27,6 +28,7 @@ from .facts import Facts, count_dropped_hashtags, read_facts, write_rejects
 from .options import ClipOptions, ReadingOptions, WorkOptions
 from .parts import Parts, write_parts
 from .report import write_report
+from .rows_to_prepare import DecodedBefore, rows_to_prepare
 from .shards import stamp_shards, write_shards
 from .splits import SplitPlan, plan_splits
 from .text_reading import ClipReader, with_read_columns
@@ -36,6 +38,10 @@ logger = logging.get_logger(__name__)
 
 LOCK = ".lock"
 DATA = "data"
+
+# Gives the rows of a split (by its name) from a number on as they are to be written, in their order.
+RowPreparation = Callable[[str | None, int, DecodedBefore | None], Iterator[dict[str, Any]]]
+Engine = Callable[["Preparation"], AbstractContextManager[RowPreparation]]
 
 
 def prepare_shorts(
@@ -48,6 +54,7 @@ def prepare_shorts(
     corpus: CorpusOptions | None = None,
     work: WorkOptions | None = None,
     reading: ReadingOptions | None = None,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """
     Decodes every clip of a source once, and writes a set of Parquet shards that `train.py` and
@@ -68,6 +75,8 @@ def prepare_shorts(
             default with its own defaults.
         reading ([`ReadingOptions`], *optional*): what of the speech and of the screen is read, into columns
             `transcript` and `screen_text`; nothing by default. What the source has there is kept as it is.
+        engine (`Callable`, *optional*): who prepares the rows; [`prepare_here`], worker processes of this machine, by
+            default. What is written is the same.
 
     Returns:
         `dict`: the contents of `prepared.json`: settings, rows and shards of each split as they were written, rows
@@ -99,7 +108,8 @@ def prepare_shorts(
     if build_corpus is None:
         build_corpus = list(splits) == [None]
     corpus = corpus if build_corpus else None
-    job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus, work, reading or ReadingOptions())
+    reading = reading or ReadingOptions()
+    job = Preparation(splits, output_dir, clip or ClipOptions(), limits, corpus, work, reading, engine or prepare_here)
     card_source = source if isinstance(source, (str, os.PathLike)) else None
     with alone_with(output_dir, output_dir / LOCK):
         job.finish_publishing()
@@ -121,7 +131,8 @@ class Preparation:
     Args:
         splits (`dict[str | None, ShortsSource]`): what to prepare.
         output_dir (`Path`): where to.
-        clip, limits, corpus, work, reading: as for [`prepare_shorts`]; `corpus=None` keeps the splits of the source.
+        clip, limits, corpus, work, reading, engine: as for [`prepare_shorts`]; `corpus=None` keeps the splits of the
+            source.
     """
 
     def __init__(
@@ -133,6 +144,7 @@ class Preparation:
         corpus: CorpusOptions | None,
         work: WorkOptions,
         reading: ReadingOptions,
+        engine: Engine,
     ):
         self.splits = splits
         self.output_dir = output_dir
@@ -142,6 +154,7 @@ class Preparation:
         self.corpus = corpus
         self.work = work
         self.reading = reading
+        self.engine = engine
         self.features = {name: with_read_columns(rows.features, reading) for name, rows in splits.items()}
         self.corpus_settings = None if corpus is None else asdict(corpus)
         # What decides what the parts hold: they can only be resumed under the same settings.
@@ -227,15 +240,13 @@ class Preparation:
             _check_unchanged(changed, self.output_dir)
         set_aside = [self._set_aside(parts) for parts in sources]
         if not all(parts.is_complete for parts in sources):
-            # Before any clip is decoded: it says what is missing.
-            reader = ClipReader(self.reading) if self.reading.columns else None
-            with ClipWorkers(self.work.num_workers, self.clip, self.limits, self.reading) as workers:
+            with self.engine(self) as prepared:
                 for number, (name, rows) in enumerate(self.splits.items()):
                     known = None if decoded is None else partial(decoded.clips, number)
                     if set_aside[number] is not None:
                         known = DecodedParts(set_aside[number], self.reading.columns).clips
                     what = "Decoding" if name is None else f"Decoding {name}"
-                    write_parts(rows, sources[number], workers, what, known, reader)
+                    write_parts(rows, sources[number], partial(prepared, name, decoded=known), what)
         for parts in filter(None, set_aside):
             shutil.rmtree(parts.folder)
         return sources
@@ -283,6 +294,20 @@ class Preparation:
         if (self.work_dir / ROWS).is_file():
             os.replace(self.work_dir / ROWS, self.output_dir / ROWS)
         os.replace(self.work_dir / RECORD, self.output_dir / RECORD)
+
+
+@contextmanager
+def prepare_here(job: Preparation) -> Iterator[RowPreparation]:
+    """Prepares rows in processes of this machine, and reads what is said and written in their clips in this one."""
+    # Before any clip is decoded: it says what is missing.
+    reader = ClipReader(job.reading) if job.reading.columns else None
+    with ClipWorkers(job.work.num_workers, job.clip, job.limits, job.reading) as workers:
+
+        def prepared(split: str | None, start: int, decoded: DecodedBefore | None) -> Iterator[dict[str, Any]]:
+            rows = workers.prepare(rows_to_prepare(job.splits[split], start, decoded))
+            return rows if reader is None else reader.read(rows)
+
+        yield prepared
 
 
 def _check_packages() -> None:

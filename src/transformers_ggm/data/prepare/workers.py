@@ -50,12 +50,18 @@ class ClipWorkers(AbstractContextManager):
         yield from in_order(rows, self._submit, self.num_ahead - 2)
 
     def _submit(self, row: dict[str, Any]) -> Future:
-        kept = {name: value for name, value in row.items() if name not in ("video", DECODED)}
         if DECODED in row or row["video"] is None:
             done: Future = Future()
-            done.set_result({**kept, **NO_CLIP, **row.get(DECODED, {})})
+            done.set_result(as_decoded_before(row))
             return done
-        return self._workers.submit(row, _name(row), lambda error: {**kept, **NO_CLIP, "error": _told(error)})
+        failed = as_decoded_before(row)
+        return self._workers.submit(row, _name(row), lambda error: {**failed, "error": _told(error)})
+
+
+def as_decoded_before(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as [`prepare_clip`] gives it, with what is in its field [`DECODED`]; by default nothing of a clip."""
+    kept = {name: value for name, value in row.items() if name not in ("video", DECODED)}
+    return {**kept, **NO_CLIP, **row.get(DECODED, {})}
 
 
 def _prepare_whatever_it_is(

@@ -4,16 +4,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub.utils import validate_repo_id
 from transformers import HfArgumentParser
 
-from ...processing import MediaLimits
-from ..corpus import CorpusOptions
-from ..hub import push_prepared_to_hub
-from .options import ClipOptions, ReadingOptions, WorkOptions
-from .preparation import prepare_shorts
+from ..cluster.prepare_bulk import prepare_bulk
+from ..data.corpus import CorpusOptions
+from ..data.hub import push_prepared_to_hub
+from ..data.prepare import ClipOptions, ReadingOptions, WorkOptions, prepare_shorts
+from ..processing import MediaLimits
 
 
 @dataclass
@@ -54,6 +54,22 @@ class SourceArguments:
         return {ours: theirs or None for ours, theirs in (pair.split("=", 1) for pair in self.columns)}
 
 
+@dataclass(frozen=True)
+class EngineArguments:
+    """What does the work: this machine, or a Ray cluster, where `num_workers` are actors."""
+
+    engine: Literal["ray"] | None = field(default=None, metadata={"help": "ray, to decode and read on a cluster."})
+    address: str | None = field(
+        default=None, metadata={"help": "Of a Ray cluster, or auto; by default this machine alone."}
+    )
+    num_readers: int = field(default=1, metadata={"help": "Actors that read speech and screens, with --engine ray."})
+    gpus_per_reader: float = field(default=0.0, metadata={"help": "GPUs of each of those, such as 1 or 0.5."})
+
+    def on_ray(self) -> dict[str, Any]:
+        """The options that are for a cluster alone."""
+        return {name: value for name, value in vars(self).items() if name != "engine"}
+
+
 def prepare_from_arguments(arguments: Sequence[str]) -> int:
     """
     Prepares what command-line arguments tell, and prints what that came to.
@@ -67,10 +83,11 @@ def prepare_from_arguments(arguments: Sequence[str]) -> int:
         ValueError: a value is out of range.
         DatasetError: there is nothing to prepare, or it cannot be written.
         CheckpointError: there is no such speech model.
+        ClusterError: the cluster cannot be reached, or work on it failed.
         ImportError: a package of an extra is missing.
     """
     parser = HfArgumentParser(
-        (SourceArguments, ClipOptions, ReadingOptions, MediaLimits, CorpusOptions, WorkOptions),
+        (SourceArguments, ClipOptions, ReadingOptions, MediaLimits, CorpusOptions, WorkOptions, EngineArguments),
         prog="ggm prepare",
         description="Decodes the clips of a source once, into a set of Parquet shards to train on.",
         epilog="Example: ggm prepare --data_dir clips.csv --output_dir prepared --columns video=url hashtags=tags",
@@ -78,20 +95,16 @@ def prepare_from_arguments(arguments: Sequence[str]) -> int:
     *options, unknown = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    source, clip, reading, limits, corpus, work = options
+    source, clip, reading, limits, corpus, work, engine = options
+    if engine.engine is None and engine != EngineArguments():
+        parser.error("--address, --num_readers and --gpus_per_reader are for --engine ray")
     if source.push_to_hub:
         validate_repo_id(source.push_to_hub)
-    record = prepare_shorts(
-        source.data_dir,
-        source.output_dir,
-        source.column_names,
-        source.build_corpus,
-        clip,
-        limits,
-        corpus,
-        work,
-        reading,
-    )
+    what = source.data_dir, source.output_dir, source.column_names, source.build_corpus
+    if engine.engine == "ray":
+        record = prepare_bulk(*what, clip, limits, corpus, work, reading, **engine.on_ray())
+    else:
+        record = prepare_shorts(*what, clip, limits, corpus, work, reading)
     print(summary(record, source.output_dir))
     if source.push_to_hub:
         print(push_prepared_to_hub(source.output_dir, source.push_to_hub, private=source.private or None))
