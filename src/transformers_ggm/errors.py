@@ -74,6 +74,10 @@ class PushError(CheckpointError):
     """Files could not be pushed to the Hub. No part of them is there, so that pushing again is safe."""
 
 
+class ClusterError(OSError):
+    """A Ray cluster cannot be reached, lacks what is asked of it, or the work on it failed."""
+
+
 class ArgumentError(ValueError):
     """An argument of `train.py` has a value that it cannot be used with, or does not fit the others."""
 

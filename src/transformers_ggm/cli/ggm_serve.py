@@ -1,12 +1,9 @@
 """`ggm serve`: answers over HTTP."""
 
-import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-_API_KEY = "GGM_API_KEY"
 
 _Model = Annotated[
     str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
@@ -42,7 +39,7 @@ _ApiKeyFile = Annotated[
     Path | None,
     typer.Option(
         "--api_key_file",
-        help=f"file with the key that requests must bring as X-API-Key; the environment's {_API_KEY} by default",
+        help="file with the key that requests must bring as X-API-Key; the environment's GGM_API_KEY by default",
     ),
 ]
 _Feedback = Annotated[
@@ -71,6 +68,17 @@ _RequestSeconds = Annotated[
 _DrainSeconds = Annotated[
     float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
 ]
+_Engine = Annotated[
+    Literal["local", "ray"], typer.Option("--engine", help="this process, or replicas on the machines of a Ray cluster")
+]
+_Address = Annotated[
+    str | None,
+    typer.Option("--address", help="of a Ray cluster, such as auto or head:6379; one of this machine alone by default"),
+]
+_MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="with ray: replicas, at least")]
+_MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="with ray: replicas, at most")]
+_NumCpus = Annotated[float, typer.Option("--num_cpus", help="with ray: cores of a replica")]
+_NumGpus = Annotated[float, typer.Option("--num_gpus", help="with ray: GPUs of a replica, or a part of one")]
 
 
 def serve(
@@ -97,9 +105,15 @@ def serve(
     fetch_seconds: _FetchSeconds = 20.0,
     request_seconds: _RequestSeconds = 60.0,
     drain_seconds: _DrainSeconds = 5.0,
+    engine: _Engine = "local",
+    address: _Address = None,
+    min_replicas: _MinReplicas = 1,
+    max_replicas: _MaxReplicas = 1,
+    num_cpus: _NumCpus = 1.0,
+    num_gpus: _NumGpus = 0.0,
 ) -> None:
     """
-    Answer requests over HTTP, on one machine.
+    Answer requests over HTTP, on one machine or on those of a Ray cluster.
 
     Unsafe hashtags are left out unless told otherwise.
 
@@ -107,6 +121,7 @@ def serve(
     Example:
       ggm serve --model outputs/ggm/checkpoint --port 8000
       GGM_API_KEY=$(openssl rand -hex 32) ggm serve --host 0.0.0.0 --store sqlite:///pool.db --root clips
+      ggm serve --engine ray --address auto --num_gpus 0.5 --max_replicas 8 --model org/checkpoint
     """
     given = {
         "max_batch_size": max_batch_size,
@@ -121,20 +136,31 @@ def serve(
         "allowed_hosts": tuple(allowed_host or ()),
         "root": None if root is None else str(root),
         "feedback_file": None if feedback is None else str(feedback),
-        "api_key": _api_key(api_key_file),
     }
+    settings = {name: value for name, value in given.items() if value is not None}
+    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
+    parts["blocked"] = blocked or None
+    if engine == "ray":
+        from ..cluster.ray_serving import Served, serve_on_ray
+
+        served = Served(
+            model=model,
+            store=store,
+            safe=safe,
+            api_key_file=None if api_key_file is None else str(api_key_file.absolute()),
+            settings=settings,
+            parts=parts,
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            min_replicas=min_replicas,
+            max_replicas=max_replicas,
+        )
+        serve_on_ray(served, host, port, address)
+        return
     from ..serving import ServingSettings, load_engine
     from ..serving import serve as serve_engine
+    from ..serving.loading import read_api_key
 
     # Before a model is loaded.
-    settings = ServingSettings(**{name: value for name, value in given.items() if value is not None})
-    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
-    engine = load_engine(settings, model, store, safe=safe, blocked=blocked or None, **parts)
-    serve_engine(engine, host, port)
-
-
-def _api_key(file: Path | None) -> str | None:
-    """The key, which never stands on a command line, where all users of a machine can read it."""
-    if file is not None:
-        return file.read_text(encoding="utf-8").strip()
-    return os.environ.get(_API_KEY) or None
+    checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
+    serve_engine(load_engine(checked, model, store, safe=safe, **parts), host, port)
