@@ -66,7 +66,7 @@ def private_names(trees: list[ast.AST]) -> set[str]:
     used, own = set(), set()
     for tree in trees:
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 own.add(node.name)
             elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
                 own.add(node.id if isinstance(node, ast.Name) else node.attr)

@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from ..errors import CheckpointError, InputError
+from ..errors import InputError
 from ..modeling import HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
@@ -30,7 +30,7 @@ from .inputs import CLUES, load_item, read_fields
 from .items import Items, as_items, is_list, with_values
 from .numbers import check_numbers, check_score
 from .prefetching import PreprocessedItem, PreprocessedItems, Suggestions
-from .recommending import RecommendationPart, check_answerable, classifier_frames, pool_hashtags, used_clues
+from .recommending import RecommendationPart, check_answerable, classifier_frames, used_clues
 from .showing import SHOWING, Showing, told
 from .suggesting import SuggestingPipeline
 from .top_models import top_model
@@ -375,29 +375,6 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         preprocess = partial(preprocessor.preprocess, **preprocess_params)
         return Suggestions(PreprocessedItems(inputs, preprocess, num_workers, batch_size), answer, batch_size)
 
-    def step_arguments(self, **options) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """The arguments of a call and the pipeline's own, for `preprocess`, `run_batch` and `postprocess`."""
-        own = (self._preprocess_params, self._forward_params, self._postprocess_params)
-        preprocess, forward, postprocess = (a | b for a, b in zip(own, self._sanitize_parameters(**options)))
-        self._check_recommending(preprocess, postprocess)
-        return preprocess, forward, postprocess
-
-    def run_batch(self, readable: Sequence[Mapping[str, Any]], forward_params: Mapping[str, Any]) -> list[dict]:
-        """What `forward` gives for each of some items that `preprocess` has prepared."""
-        return list(_rows(self.forward(_as_lists(readable), **self._checked(forward_params))))
-
-    def _checked(self, forward_params: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments of `forward` with their defaults, by the parts that the pipeline has now."""
-        self._check_decoding(forward_params)
-        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
-        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
-        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
-            raise CheckpointError(
-                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
-                " anew without num_guidance=0."
-            )
-        return {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
-
     def _without_models(self) -> "HashtagGenerationPipeline":
         """A copy to be sent to worker processes: of the models it has the configurations alone, and it has no pool."""
         copied = copy.copy(self)
@@ -408,27 +385,6 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         copied.recommender = None if self.recommender is None else SimpleNamespace()
         copied._reading = None if self._reading is None else SimpleNamespace(wanted=self._reading.wanted)
         return copied
-
-    def _check_recommending(self, preprocess_params: Mapping[str, Any], postprocess_params: Mapping[str, Any]) -> None:
-        ranker = None if self.recommender is None else self.recommender.ranker
-        if postprocess_params.get("explain") and ranker is None:
-            raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
-        unused = [name for name in CLUES if name in preprocess_params and name not in self.used_clues]
-        if unused:
-            logger.warning_once(
-                f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
-            )
-
-    def _check_decoding(self, forward_params: Mapping[str, Any]) -> None:
-        own = ("num_guidance", "hashtag_pool", "on_error")
-        decoding = {name: value for name, value in forward_params.items() if name not in own}
-        if self._writer is not None:
-            self._writer.check(decoding)
-        elif decoding:
-            raise InputError(
-                f"{', '.join(decoding)}: this checkpoint has no generator, and answers with what it retrieves: leave"
-                " it out."
-            )
 
     def get_inference_context(self):
         return torch.inference_mode
@@ -567,16 +523,6 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             seen = model_outputs["guidance"].items()
             answer["guidance"] = [{"hashtag": f"#{tag}", "score": score} for tag, score in seen]
         return {**answer, "removed": told(removed)} if return_removed else answer
-
-
-def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
-    """What `preprocess` gave for each item of a batch, as `_forward` takes it."""
-    return {name: [row[name] for row in rows] for name in rows[0]}
-
-
-def _rows(outputs: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
-    """What `_forward` gave for a batch, item by item."""
-    return (dict(zip(outputs, values)) for values in zip(*outputs.values()))
 
 
 def _report(item: PreprocessedItem, position: int, on_error: str, skipped: list[tuple[str, str]]) -> None:

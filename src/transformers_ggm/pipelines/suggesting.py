@@ -1,16 +1,18 @@
 """What happens to a batch of clips: read, seen, looked up, guided, written, and ranked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from transformers.utils import logging
 
+from ..errors import CheckpointError, InputError
 from ..recommendation import Clues
 from ..retrieval import HashtagPool
 from ..retrieval.nearest import scored_nearest_hashtags
 from .checkpoint_pipeline import CheckpointPipeline
 from .clip_reading import ClipReading, missing_text
+from .inputs import CLUES
 from .recommending import (
     generator_arguments,
     guide,
@@ -35,6 +37,67 @@ class SuggestingPipeline(CheckpointPipeline):
 
     _writer: HashtagWriter | None
     _reading: ClipReading | None
+    used_clues: tuple[str, ...]
+
+    def step_arguments(self, **options) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The arguments of a call and the pipeline's own, for `preprocess`, `run_batch` and `postprocess`, see
+        [`CallSteps`].
+
+        Args:
+            **options: As of the call.
+
+        Raises:
+            `InputError`: One is unknown or out of range.
+        """
+        own = (self._preprocess_params, self._forward_params, self._postprocess_params)
+        preprocess, forward, postprocess = (a | b for a, b in zip(own, self._sanitize_parameters(**options)))
+        self._check_recommending(preprocess, postprocess)
+        return preprocess, forward, postprocess
+
+    def run_batch(self, readable: Sequence[Mapping[str, Any]], forward_params: Mapping[str, Any]) -> list[dict]:
+        """What `forward` gives for each of some items.
+
+        Args:
+            readable (`list[dict]`): What `preprocess` gave for them.
+            forward_params (`dict`): Arguments of `_forward`.
+
+        Raises:
+            `CheckpointError`: There is to be guidance, and the pipeline has no pool.
+        """
+        return list(_rows(self.forward(_as_lists(readable), **self._checked(forward_params))))
+
+    def _checked(self, forward_params: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of `forward` with their defaults, by the parts that the pipeline has now."""
+        self._check_decoding(forward_params)
+        num_guidance = forward_params.get("num_guidance", self.processor.num_guidance)
+        pool = forward_params.get("hashtag_pool", self.hashtag_pool)
+        if pool_hashtags(self.recommender, num_guidance) and (self.retriever is None or pool is None):
+            raise CheckpointError(
+                "This pipeline was made without retriever or hashtag pool: call it with num_guidance=0, or make it"
+                " anew without num_guidance=0."
+            )
+        return {**forward_params, "num_guidance": num_guidance, "hashtag_pool": pool}
+
+    def _check_recommending(self, preprocess_params: Mapping[str, Any], postprocess_params: Mapping[str, Any]) -> None:
+        ranker = None if self.recommender is None else self.recommender.ranker
+        if postprocess_params.get("explain") and ranker is None:
+            raise InputError("explain=True needs a ranker, which this pipeline's checkpoint has not: leave it out.")
+        unused = [name for name in CLUES if name in preprocess_params and name not in self.used_clues]
+        if unused:
+            logger.warning_once(
+                f"{', '.join(unused)}: nothing in this checkpoint goes by it (no recommendation.json)."
+            )
+
+    def _check_decoding(self, forward_params: Mapping[str, Any]) -> None:
+        own = ("num_guidance", "hashtag_pool", "on_error")
+        decoding = {name: value for name, value in forward_params.items() if name not in own}
+        if self._writer is not None:
+            self._writer.check(decoding)
+        elif decoding:
+            raise InputError(
+                f"{', '.join(decoding)}: this checkpoint has no generator, and answers with what it retrieves: leave"
+                " it out."
+            )
 
     def _suggest(
         self,
@@ -103,3 +166,13 @@ class SuggestingPipeline(CheckpointPipeline):
                 getattr(row, name) for row in rows
             ):
                 logger.warning_once(missing_text(name, getattr(self.processor, "text_reading", None)))
+
+
+def _as_lists(rows: Sequence[Mapping[str, Any]]) -> dict[str, list]:
+    """What `preprocess` gave for each item of a batch, as `_forward` takes it."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _rows(outputs: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
+    """What `_forward` gave for a batch, item by item."""
+    return (dict(zip(outputs, values)) for values in zip(*outputs.values()))

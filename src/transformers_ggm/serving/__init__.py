@@ -15,16 +15,12 @@ except ImportError as error:
 from .application import create_app
 from .engine import Engine
 from .loading import load_engine
-from .request_options import HashtagAnswer, HashtagRequest, SuggestionAnswer
 from .server import serve
 from .settings import ServingSettings
 
 __all__ = [
     "Engine",
-    "HashtagAnswer",
-    "HashtagRequest",
     "ServingSettings",
-    "SuggestionAnswer",
     "create_app",
     "load_engine",
     "serve",

@@ -39,7 +39,8 @@ class Engine:
     ```python
     >>> import asyncio
     >>> from transformers import pipeline
-    >>> from transformers_ggm.serving import Engine, HashtagRequest, ServingSettings
+    >>> from transformers_ggm.serving import Engine, ServingSettings
+    >>> from transformers_ggm.serving.request_options import HashtagRequest
 
     >>> async def answers():
     ...     engine = Engine(pipeline("hashtag-generation"), ServingSettings())

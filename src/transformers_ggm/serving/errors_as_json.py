@@ -30,7 +30,8 @@ def error_response(error: Exception, request: Request | None = None) -> JSONResp
     if isinstance(error, RequestError):
         return _response(error.status, type(error).__name__, str(error), request_id, error.headers)
     if isinstance(error, _OF_REQUEST):
-        return _response(422, type(error).__name__, str(error), request_id)
+        kind = next(kind.__name__ for kind in type(error).__mro__ if kind in _OF_REQUEST)
+        return _response(422, kind, str(error), request_id)
     if isinstance(error, RequestValidationError):
         return _response(422, "InputError", _fields_told(error), request_id)
     if isinstance(error, HTTPException):

@@ -127,7 +127,7 @@ class SuggestionAnswer(BaseModel):
     )
 
     request_id: str | None = Field(None, description="Of the request.")
-    hashtags: list[HashtagAnswer]
+    hashtags: list[HashtagAnswer] = Field(description="The best first.")
     removed: list[RemovedAnswer] | None = Field(None, description="What was left out, where that is asked for.")
 
 
