@@ -192,7 +192,7 @@ def test_steps_by_hand(plain, expected, items):
 
 def test_what_workers_get_has_no_weights(signed, items):
     """Would fail if models and pool were sent to every worker where processes are not forked (macOS, Windows)."""
-    copied = signed._without_models()
+    copied = signed.without_models()
     sent = pickle.dumps(copied.preprocess)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in signed.model.state_dict().values())
     assert len(sent) < weights

@@ -371,11 +371,11 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 else:
                     yield {"hashtags": [], **empty} if empty else []
 
-        preprocessor = self._without_models() if num_workers else self
+        preprocessor = self.without_models() if num_workers else self
         preprocess = partial(preprocessor.preprocess, **preprocess_params)
         return Suggestions(PreprocessedItems(inputs, preprocess, num_workers, batch_size), answer, batch_size)
 
-    def _without_models(self) -> "HashtagGenerationPipeline":
+    def without_models(self) -> "HashtagGenerationPipeline":
         """A copy to be sent to worker processes: of the models it has the configurations alone, and it has no pool."""
         copied = copy.copy(self)
         copied.model = SimpleNamespace(config=self.model.config)

@@ -19,7 +19,7 @@ from .opened_clips import is_opened_clip
 _AHEAD = 2
 
 # A clip and a sound of its own are each read within the limit.
-_MAX_SECONDS = 2 * DEFAULT_LIMITS.max_wall_seconds
+MAX_SECONDS = 2 * DEFAULT_LIMITS.max_wall_seconds
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class PreprocessedItems:
             yield from map(work, tasks)
             return
         # A dataset may make its items in any way, so that nothing can be said of how long that may take.
-        with DecodingWorkers(work, self._num_workers, None if is_indexed else _MAX_SECONDS) as workers:
+        with DecodingWorkers(work, self._num_workers, None if is_indexed else MAX_SECONDS) as workers:
             submit = partial(_submit_number if is_indexed else _submit_item, workers)
             yield from in_order(tasks, submit, self._num_ahead)
 

@@ -88,7 +88,7 @@ def tag_folder(
         progress = tqdm(
             total=len(contents.clips), initial=len(contents.clips) - len(waiting), desc="Tagging", unit="clip"
         )
-        clues = _clues(contents.clips, metadata) if suggest.used_clues else {}
+        clues = clues_of_clips(contents.clips, metadata) if suggest.used_clues else {}
         items = (
             {"video": str(folder / name), "description": metadata.description(name), **clues.get(name, {})}
             for name in waiting
@@ -175,7 +175,7 @@ def _contents(folder: Path, output: Path) -> FolderContents:
     return FolderContents(contents.clips, contents.metadata, left_out)
 
 
-def _clues(clips: Sequence[str], metadata: FolderMetadata) -> dict[str, dict[str, Any]]:
+def clues_of_clips(clips: Sequence[str], metadata: FolderMetadata) -> dict[str, dict[str, Any]]:
     """What is known of each clip besides its description, the history of its user within the folder among it."""
     rows = {name: metadata.clues(name) for name in clips}
     posts = [{name: row.get(name) for name in ("user", "time", "hashtags")} for row in rows.values()]

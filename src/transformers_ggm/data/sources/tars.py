@@ -124,8 +124,7 @@ class TarShards(InferredRows):
         self, row: Row, tar: tarfile.TarFile, member: tarfile.TarInfo, extension: str, place: str, with_clips: bool
     ) -> None:
         if extension in CLIP_EXTENSIONS:
-            content = tar.extractfile(member).read(self.max_bytes + 1) if with_clips else b""
-            fields = {CLIP: {"path": readable_name(member.name), "bytes": content}}
+            fields = {CLIP: self._clip(tar, member, with_clips)}
         else:
             if member.size > _WORDS_BYTES:
                 raise DatasetError(f"{place} has {member.size} bytes: the words of a sample may have {_WORDS_BYTES}.")
@@ -133,6 +132,10 @@ class TarShards(InferredRows):
         if twice := row.keys() & fields.keys():
             raise DatasetError(f"{place}: the sample has {min(twice)!r} twice. Leave one out.")
         row.update(fields)
+
+    def _clip(self, tar: tarfile.TarFile, member: tarfile.TarInfo, with_clips: bool) -> Row:
+        content = tar.extractfile(member).read(self.max_bytes + 1) if with_clips else b""
+        return {"path": readable_name(member.name), "bytes": content}
 
 
 def _read_words(content: bytes, extension: str, place: str) -> Row:

@@ -243,9 +243,9 @@ def _serve(connection: Connection, others_end: Connection, work: Callable) -> No
         except (EOFError, OSError):
             return
         try:
-            answer = _packed_answer(work(task))
+            answer = packed_answer(work(task))
         except Exception:
-            answer = _packed_answer(ExceptionWrapper(where="in a decoding process"))
+            answer = packed_answer(ExceptionWrapper(where="in a decoding process"))
         connection.send_bytes(answer)
 
 
@@ -271,7 +271,8 @@ class _AnswerPickler(pickle.Pickler):
             return NotImplemented
 
 
-def _packed_answer(answer: Any) -> memoryview:
+def packed_answer(answer: Any) -> memoryview:
+    """What `pickle.loads` makes an answer of again, in whichever process: tensors as their values."""
     file = io.BytesIO()
     _AnswerPickler(file, _PICKLE_PROTOCOL).dump(answer)
     return file.getbuffer()
