@@ -1,5 +1,6 @@
 """`ggm serve`: answers over HTTP."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,11 +70,11 @@ _DrainSeconds = Annotated[
     float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
 ]
 _Engine = Annotated[
-    Literal["local", "ray"], typer.Option("--engine", help="this process, or replicas on the machines of a Ray cluster")
+    Literal["local", "ray"], typer.Option("--engine", help="this process, or replicas on a Ray cluster")
 ]
 _Address = Annotated[
     str | None,
-    typer.Option("--address", help="of a Ray cluster, such as auto or head:6379; one of this machine alone by default"),
+    typer.Option("--address", help="of a Ray cluster, such as head:6379; one of this machine alone by default"),
 ]
 _MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="with ray: replicas, at least")]
 _MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="with ray: replicas, at most")]
@@ -134,22 +135,23 @@ def serve(
         "request_seconds": request_seconds,
         "drain_seconds": drain_seconds,
         "allowed_hosts": tuple(allowed_host or ()),
-        "root": None if root is None else str(root),
-        "feedback_file": None if feedback is None else str(feedback),
+        "root": None if root is None else str(root.absolute()),
+        "feedback_file": None if feedback is None else str(feedback.absolute()),
     }
     settings = {name: value for name, value in given.items() if value is not None}
     parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
-    parts["blocked"] = blocked or None
     if engine == "ray":
         from ..cluster.ray_serving import Served, serve_on_ray
 
         served = Served(
-            model=model,
+            # Replicas are in other folders.
+            model=os.path.abspath(model) if model and os.path.isdir(model) else model,
             store=store,
             safe=safe,
             api_key_file=None if api_key_file is None else str(api_key_file.absolute()),
             settings=settings,
             parts=parts,
+            blocked=blocked or [],
             num_cpus=num_cpus,
             num_gpus=num_gpus,
             min_replicas=min_replicas,
@@ -163,4 +165,4 @@ def serve(
 
     # Before a model is loaded.
     checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
-    serve_engine(load_engine(checked, model, store, safe=safe, **parts), host, port)
+    serve_engine(load_engine(checked, model, store, safe=safe, blocked=blocked or None, **parts), host, port)

@@ -31,10 +31,11 @@ class Served(BaseModel):
             default.
         store (`str`, *optional*): URL of a pool store, which all replicas follow.
         safe (`bool`, defaults to `True`): Whether unsafe hashtags are left out.
-        api_key_file (`str`, *optional*): File, on every machine, with the key that requests must bring; the environment
-            variable `GGM_API_KEY` of the machines by default. A key is no argument, since Ray shows arguments.
+        api_key_file (`str`, *optional*): File, on every machine, with the key that requests must bring; the machines'
+            environment variable `GGM_API_KEY` by default. A key is no argument, since Ray shows arguments.
         settings (`dict[str, Any]`, defaults to none): Of [`ServingSettings`], of each replica.
         parts (`dict[str, Any]`, defaults to none): Further arguments of `pipeline("hashtag-generation")`.
+        blocked (`list[str]`, defaults to none): Hashtags and patterns (`"*sale*"`) to leave out.
         num_cpus (`float`, defaults to 1): Cores of a replica. So many threads decode, unless `settings` says
             otherwise.
         num_gpus (`float`, defaults to 0): GPUs of a replica; parts of one (0.25) let replicas share it.
@@ -50,19 +51,11 @@ class Served(BaseModel):
     api_key_file: str | None = None
     settings: dict[str, Any] = {}
     parts: dict[str, Any] = {}
+    blocked: list[str] = []
     num_cpus: float = 1.0
     num_gpus: float = 0.0
     min_replicas: int = 1
     max_replicas: int = 1
-
-    def serving_settings(self, **more: Any) -> ServingSettings:
-        """
-        Those of a replica.
-
-        Raises:
-            ArgumentError: One is out of range.
-        """
-        return ServingSettings(**{"decoding_threads": max(1, round(self.num_cpus)), **self.settings, **more})
 
 
 @serve.deployment(name="replica", backpressure_config={"status_code": 429, "retry_after_s": _RETRY_AFTER_SECONDS})
@@ -72,19 +65,28 @@ class Replica:
     One of the processes that answer: the whole application of one machine, with a pipeline and a pool of its own.
 
     Args:
-        served ([`Served`]): What it serves.
+        model (`str`, *optional*), store (`str`, *optional*), safe (`bool`), api_key_file (`str`, *optional*),
+            settings (`dict[str, Any]`), parts (`dict[str, Any]`): As of [`Served`].
     """
 
-    def __init__(self, served: Served):
-        settings = served.serving_settings(api_key=read_api_key(served.api_key_file))
-        self._engine = load_engine(settings, served.model, served.store, safe=served.safe, **served.parts)
+    def __init__(
+        self,
+        model: str | None,
+        store: str | None,
+        safe: bool,
+        api_key_file: str | None,
+        settings: dict[str, Any],
+        parts: dict[str, Any],
+    ):
+        checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
+        self._engine = load_engine(checked, model, store, safe=safe, **parts)
 
     def __serve_build_asgi_app__(self):
         return create_app(self._engine)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Takes over `user_config` of a configuration file, at its start and whenever that changes."""
-        self._engine.block(user_config.get("blocked", []))
+        """Takes over what may change while it runs, now and at its start."""
+        self._engine.block(user_config["blocked"])
 
     def check_health(self) -> None:
         """Called by Ray every few seconds, in the thread that answers: a replica that fails is replaced."""
@@ -98,6 +100,9 @@ def build_app(served: Served) -> serve.Application:
 
     Requests that no replica has room for wait in the proxy that they came to, up to `max_requests` of the settings;
     those beyond get a 429 with `Retry-After`.
+
+    Run again under its name, an application takes over what is new: what is blocked and how many replicas there are
+    at once, all else by replacing one replica after the other, each when it has answered what it has.
 
     Args:
         served ([`Served`]): What it serves; in a configuration file its `args`.
@@ -116,7 +121,8 @@ def build_app(served: Served) -> serve.Application:
 
     ```
     """
-    settings = served.serving_settings()
+    given = {"decoding_threads": max(1, round(served.num_cpus)), **served.settings}
+    settings = ServingSettings(**given)
     deployment = Replica.options(
         ray_actor_options={"num_cpus": served.num_cpus, "num_gpus": served.num_gpus},
         autoscaling_config={
@@ -127,11 +133,12 @@ def build_app(served: Served) -> serve.Application:
         },
         max_ongoing_requests=settings.max_requests,
         max_queued_requests=settings.max_requests,
-        # A replica that is replaced answers what it has.
         graceful_shutdown_timeout_s=settings.upload_seconds + settings.request_seconds,
         health_check_period_s=2.0,
+        user_config={"blocked": served.blocked},
     )
-    return deployment.bind(served)
+    # Not the rest: whatever a replica is made of, it is replaced for.
+    return deployment.bind(served.model, served.store, served.safe, served.api_key_file, given, served.parts)
 
 
 def serve_on_ray(served: Served, host: str, port: int, address: str | None = None) -> None:
