@@ -103,6 +103,7 @@ class Asking:
 
 
 @pytest.mark.slow
+@pytest.mark.contract
 def test_the_answers_are_those_of_one_machine(url, suggest, rendered):
     """Would fail if replicas answered otherwise than the pipeline, or an answer were for another request's clip."""
     files = [rendered / "0.mp4", rendered / "1.mp4", rendered / "more" / "3.mp4"]
@@ -207,6 +208,7 @@ def test_the_example_is_what_ray_takes():
     build_app(Served.model_validate(app.args))
 
 
+@pytest.mark.contract
 def test_wrong_options_are_refused_before_anything_is_started():
     """Would fail if a mistake in a configuration file were found only by replicas that do not start."""
     with pytest.raises(ValidationError, match="checkpoint"):
