@@ -1,9 +1,9 @@
 """The application on two replicas of a small cluster, and what it does when one of them is killed or replaced."""
 
 import asyncio
-import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -12,16 +12,17 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from ray import serve
+from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 from transformers import pipeline
 
-from transformers_ggm.cluster.ray_serving import APPLICATION, Served, build_app
+from transformers_ggm.cluster.ray_serving import APPLICATION, Replica, Served, build_app
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import ArgumentError
 from transformers_ggm.retrieval.pool_store import PoolReader, PoolStore
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "serving" / "ray_serve.yaml"
-NUM_CLIENTS = 6
+NUM_CLIENTS, MAX_REQUESTS = 6, 16
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +40,34 @@ def suggest(store):
 
 
 @pytest.fixture(scope="module")
-def served(store):
-    return Served(store=str(store.engine.url), num_cpus=0.5, min_replicas=2, max_replicas=2)
+def config(store):
+    """The example, for a small cluster."""
+    (app,) = yaml.safe_load(EXAMPLE.read_text())["applications"]
+    app["args"] = {"store": str(store.engine.url), "settings": {"max_requests": MAX_REQUESTS}}
+    (options,) = app["deployments"]
+    options["autoscaling_config"] |= {"min_replicas": 2, "max_replicas": 2}
+    options["ray_actor_options"] = {"num_cpus": 0.5}
+    return app
 
 
 @pytest.fixture(scope="module")
-def url(cluster, served):
+def url(cluster, config):
     """Two replicas answer there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
-    serve.run(build_app(served), name=APPLICATION)
+    deploy(config)
     yield f"http://127.0.0.1:{port}"
     serve.shutdown()
+
+
+def deploy(config):
+    """As `serve deploy` does, which needs Ray's dashboard."""
+    _get_global_client().deploy_apps(ServeDeploySchema(applications=[config]))
+    while (status := serve.status().applications[config["name"]]).status != "RUNNING":
+        assert status.status != "DEPLOY_FAILED", status.message
+        time.sleep(0.2)
 
 
 def replicas():
@@ -159,6 +174,21 @@ def test_all_replicas_learn_a_new_hashtag(url, store, suggest, tmp_path):
 
 
 @pytest.mark.slow
+def test_too_many_requests_are_told_to_come_back(url):
+    """Would fail if requests were piled up in the proxy without a bound, or refused without saying until when."""
+
+    async def ask():
+        async with httpx.AsyncClient(base_url=url, timeout=120, limits=httpx.Limits()) as client:
+            asked = {"description": "snow " * 1000}
+            sent = [client.post("/v1/hashtags", json=asked) for _ in range(20 * MAX_REQUESTS)]
+            return await asyncio.gather(*sent)
+
+    answers = asyncio.run(ask())
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status_code == 429)
+
+
+@pytest.mark.slow
 def test_a_killed_replica_loses_no_more_than_it_has(url):
     """Would fail if requests were sent to a dead replica, or it were not replaced."""
     before = replicas()
@@ -175,12 +205,13 @@ def test_a_killed_replica_loses_no_more_than_it_has(url):
 
 
 @pytest.mark.slow
-def test_what_is_blocked_changes_at_once(url, served):
+def test_what_is_blocked_changes_at_once(url, config):
     """Would fail if replicas were restarted for a word, or went on to show it."""
     before = replicas()
     asked = {"description": "first snow", "top_n": 1}
     (first,) = httpx.post(f"{url}/v1/hashtags", json=asked, timeout=60).json()["hashtags"]
-    serve.run(build_app(served.model_copy(update={"blocked": [first["hashtag"]]})), name=APPLICATION)
+    config["deployments"][0]["user_config"] = {"blocked": [first["hashtag"]]}
+    deploy(config)
     for _ in range(8):
         (other,) = httpx.post(f"{url}/v1/hashtags", json=asked, timeout=60).json()["hashtags"]
         assert other["hashtag"] != first["hashtag"]
@@ -188,12 +219,12 @@ def test_what_is_blocked_changes_at_once(url, served):
 
 
 @pytest.mark.slow
-def test_an_update_fails_no_request(url, served):
+def test_an_update_fails_no_request(url, config):
     """Would fail if replicas were replaced all at once, or went without answering what they had."""
     before = replicas()
     with Asking(url) as asking:
-        updated = served.model_copy(update={"settings": {"max_upload_bytes": 1000}})
-        serve.run(build_app(updated), name=APPLICATION)
+        config["args"]["settings"]["max_upload_bytes"] = 1000
+        deploy(config)
         asking.wait_for(2 * NUM_CLIENTS)
     assert all(asking.outcomes.values())
     assert not before & replicas()
@@ -206,6 +237,7 @@ def test_the_example_is_what_ray_takes():
     (app,) = ServeDeploySchema.model_validate(yaml.safe_load(EXAMPLE.read_text())).applications
     assert app.import_path == f"{build_app.__module__}:{build_app.__qualname__}"
     build_app(Served.model_validate(app.args))
+    assert app.name == APPLICATION and [each.name for each in app.deployments] == [Replica.name]
 
 
 @pytest.mark.contract
@@ -217,7 +249,8 @@ def test_wrong_options_are_refused_before_anything_is_started():
         build_app(Served(settings={"max_batch_size": 0}))
 
 
-def test_a_key_is_no_argument_of_replicas():
+@pytest.mark.parametrize("given", [{"api_key": "a key of sixteen"}, {"settings": {"api_key": "a key of sixteen"}}])
+def test_a_key_is_no_argument_of_replicas(given):
     """Would fail if a key could be given where Ray shows it to who looks at the cluster."""
-    assert "api_key" not in Served.model_fields
-    assert "GGM_API_KEY" not in json.dumps(yaml.safe_load(EXAMPLE.read_text()))
+    with pytest.raises(ValidationError, match="api_key"):
+        Served.model_validate(given)

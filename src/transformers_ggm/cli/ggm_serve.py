@@ -140,8 +140,9 @@ def serve(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
+    parts["blocked"] = blocked or None
     if engine == "ray":
-        from ..cluster.ray_serving import Served, serve_on_ray
+        from ..cluster.ray_serving import Scale, Served, serve_on_ray
 
         served = Served(
             # Replicas are in other folders.
@@ -151,13 +152,8 @@ def serve(
             api_key_file=None if api_key_file is None else str(api_key_file.absolute()),
             settings=settings,
             parts=parts,
-            blocked=blocked or [],
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            min_replicas=min_replicas,
-            max_replicas=max_replicas,
         )
-        serve_on_ray(served, host, port, address)
+        serve_on_ray(served, Scale(min_replicas, max_replicas, num_cpus, num_gpus), host, port, address)
         return
     from ..serving import ServingSettings, load_engine
     from ..serving import serve as serve_engine
@@ -165,4 +161,4 @@ def serve(
 
     # Before a model is loaded.
     checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
-    serve_engine(load_engine(checked, model, store, safe=safe, blocked=blocked or None, **parts), host, port)
+    serve_engine(load_engine(checked, model, store, safe=safe, **parts), host, port)

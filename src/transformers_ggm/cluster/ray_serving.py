@@ -8,9 +8,11 @@ decoded, where one slow clip would hold up a whole batch, and one that cannot be
 
 import signal
 import threading
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import ray
+from pydantic import BaseModel, ConfigDict, field_validator
 from ray import serve
 
 from ..errors import ClusterError
@@ -35,12 +37,6 @@ class Served(BaseModel):
             environment variable `GGM_API_KEY` by default. A key is no argument, since Ray shows arguments.
         settings (`dict[str, Any]`, defaults to none): Of [`ServingSettings`], of each replica.
         parts (`dict[str, Any]`, defaults to none): Further arguments of `pipeline("hashtag-generation")`.
-        blocked (`list[str]`, defaults to none): Hashtags and patterns (`"*sale*"`) to leave out.
-        num_cpus (`float`, defaults to 1): Cores of a replica. So many threads decode, unless `settings` says
-            otherwise.
-        num_gpus (`float`, defaults to 0): GPUs of a replica; parts of one (0.25) let replicas share it.
-        min_replicas, max_replicas (`int`, defaults to 1): How many replicas there are; in between, so many as the
-            requests need.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,14 +47,34 @@ class Served(BaseModel):
     api_key_file: str | None = None
     settings: dict[str, Any] = {}
     parts: dict[str, Any] = {}
-    blocked: list[str] = []
-    num_cpus: float = 1.0
-    num_gpus: float = 0.0
+
+    @field_validator("settings")
+    @classmethod
+    def _no_key(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if "api_key" in settings:
+            raise ValueError("an api_key here would be shown by Ray: give api_key_file.")
+        return settings
+
+
+@dataclass(frozen=True)
+class Scale:
+    """
+    How many replicas there are, and of what size.
+
+    Args:
+        min_replicas, max_replicas (`int`, defaults to 1): In between, there are so many as the requests need.
+        num_cpus (`float`, defaults to 1): Cores of a replica. So many threads decode, unless its settings say
+            otherwise.
+        num_gpus (`float`, defaults to 0): GPUs of a replica; parts of one (0.25) let replicas share it.
+    """
+
     min_replicas: int = 1
     max_replicas: int = 1
+    num_cpus: float = 1.0
+    num_gpus: float = 0.0
 
 
-@serve.deployment(name="replica", backpressure_config={"status_code": 429, "retry_after_s": _RETRY_AFTER_SECONDS})
+@serve.deployment(name="hashtags", backpressure_config={"status_code": 429, "retry_after_s": _RETRY_AFTER_SECONDS})
 @serve.ingress()
 class Replica:
     """
@@ -78,14 +94,21 @@ class Replica:
         settings: dict[str, Any],
         parts: dict[str, Any],
     ):
-        checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
+        cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+        given = {"decoding_threads": max(1, round(cores)), **settings, "api_key": read_api_key(api_key_file)}
+        checked = ServingSettings(**given)
         self._engine = load_engine(checked, model, store, safe=safe, **parts)
 
     def __serve_build_asgi_app__(self):
         return create_app(self._engine)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Takes over what may change while it runs, now and at its start."""
+        """
+        Takes over what may change while it runs.
+
+        Args:
+            user_config (`dict[str, Any]`): `blocked`, hashtags and patterns (`"*sale*"`) to leave out.
+        """
         self._engine.block(user_config["blocked"])
 
     def check_health(self) -> None:
@@ -96,16 +119,11 @@ class Replica:
 
 def build_app(served: Served) -> serve.Application:
     """
-    The application, for `serve.run`, and as `import_path` of a configuration file for `serve deploy`.
-
-    Requests that no replica has room for wait in the proxy that they came to, up to `max_requests` of the settings;
-    those beyond get a 429 with `Retry-After`.
-
-    Run again under its name, an application takes over what is new: what is blocked and how many replicas there are
-    at once, all else by replacing one replica after the other, each when it has answered what it has.
+    The application, as `import_path` of a configuration file for `serve deploy`, whose `deployments` say how many
+    replicas there are and of what size. An example is `examples/serving/ray_serve.yaml`.
 
     Args:
-        served ([`Served`]): What it serves; in a configuration file its `args`.
+        served ([`Served`]): What it serves; `args` of the file.
 
     Raises:
         ArgumentError: A setting is out of range.
@@ -113,35 +131,39 @@ def build_app(served: Served) -> serve.Application:
     Example:
 
     ```python
-    >>> from ray import serve
     >>> from transformers_ggm.cluster.ray_serving import Served, build_app
 
-    >>> app = build_app(Served(max_replicas=4, settings={"max_batch_size": 8}))
-    >>> serve.run(app)  # doctest: +SKIP
+    >>> app = build_app(Served(settings={"max_batch_size": 8}))
 
     ```
     """
-    given = {"decoding_threads": max(1, round(served.num_cpus)), **served.settings}
-    settings = ServingSettings(**given)
+    return _application(served, Scale())
+
+
+def _application(served: Served, scale: Scale) -> serve.Application:
+    """
+    Requests that no replica has room for wait in the proxy that they came to, up to `max_requests` of the settings;
+    those beyond get a 429 with `Retry-After`.
+    """
+    settings = ServingSettings(**served.settings)
     deployment = Replica.options(
-        ray_actor_options={"num_cpus": served.num_cpus, "num_gpus": served.num_gpus},
+        ray_actor_options={"num_cpus": scale.num_cpus, "num_gpus": scale.num_gpus},
         autoscaling_config={
-            "min_replicas": served.min_replicas,
-            "max_replicas": served.max_replicas,
+            "min_replicas": scale.min_replicas,
+            "max_replicas": scale.max_replicas,
             # One batch for the models, and one that is decoded meanwhile.
             "target_ongoing_requests": 2 * settings.max_batch_size,
         },
         max_ongoing_requests=settings.max_requests,
         max_queued_requests=settings.max_requests,
+        # What a replica has is answered before it ends.
         graceful_shutdown_timeout_s=settings.upload_seconds + settings.request_seconds,
         health_check_period_s=2.0,
-        user_config={"blocked": served.blocked},
     )
-    # Not the rest: whatever a replica is made of, it is replaced for.
-    return deployment.bind(served.model, served.store, served.safe, served.api_key_file, given, served.parts)
+    return deployment.bind(**served.model_dump())
 
 
-def serve_on_ray(served: Served, host: str, port: int, address: str | None = None) -> None:
+def serve_on_ray(served: Served, scale: Scale, host: str, port: int, address: str | None = None) -> None:
     """
     Answers requests on a Ray cluster until the process is told to end (SIGTERM, or Ctrl-C): then no more are taken,
     and those under way are answered. For an application that stays when its command has ended, there is
@@ -149,6 +171,7 @@ def serve_on_ray(served: Served, host: str, port: int, address: str | None = Non
 
     Args:
         served ([`Served`]): What is served.
+        scale ([`Scale`]): By how many replicas.
         host (`str`), port (`int`): Where each machine of the cluster listens.
         address (`str`, *optional*): Of the cluster, see [`ray_session`].
 
@@ -157,7 +180,7 @@ def serve_on_ray(served: Served, host: str, port: int, address: str | None = Non
         ClusterError: There is no such cluster, or no replica can be started.
     """
     ended = threading.Event()
-    app = build_app(served)
+    app = _application(served, scale)
     with ray_session(address):
         serve.start(proxy_location="EveryNode", http_options={"host": host, "port": port})
         try:
