@@ -177,9 +177,19 @@ def replicas(process: psutil.Process) -> list[psutil.Process]:
     return found or [process]
 
 
+def with_children(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those who decode for them, too."""
+    return [*processes, *(child for each in processes for child in each.children(recursive=True))]
+
+
 def processor_seconds(processes: list[psutil.Process]) -> float:
     """Of all cores, so far."""
-    return sum(sum(each.cpu_times()[:2]) for each in processes)
+    return sum(sum(each.cpu_times()[:2]) for each in with_children(processes))
+
+
+def resident(processes: list[psutil.Process]) -> float:
+    """MiB of memory."""
+    return sum(each.memory_info().rss for each in with_children(processes)) / MIB
 
 
 async def measured(process: psutil.Process, load: Load, num_clients: int, kills: bool) -> Measured:
@@ -195,7 +205,7 @@ async def measured(process: psutil.Process, load: Load, num_clients: int, kills:
             victim.kill()
         if seconds < load.seconds:
             with contextlib.suppress(psutil.NoSuchProcess):
-                result.memory.append((seconds, sum(each.memory_info().rss for each in replicas(process)) / MIB))
+                result.memory.append((seconds, resident(replicas(process))))
         await asyncio.wait({running}, timeout=1)
     await running
     if not kills:  # what is killed cannot be asked

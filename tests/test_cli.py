@@ -15,7 +15,7 @@ from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
-    "tag", "prepare", "train", "render-shorts", "experiments", "demo", "pool show", "pool build", "pool add",
+    "tag", "prepare", "train", "serve", "render-shorts", "experiments", "demo", "pool show", "pool build", "pool add",
     "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export", "pool import",
     "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
 ]  # fmt: skip
@@ -76,6 +76,8 @@ def test_help_shows_an_example(command, capsys):
         (["pool", "add", "checkpoint"], "HASHTAG"),
         (["pool", "build", "nowhere.txt", "--retriever", "x", "--output_dir", "y"], "nowhere.txt"),
         (["rate", "metrics", "--key", "key.json", "--output_dir", "rating"], "SHEET"),
+        (["serve", "--port", "0"], "--port"),
+        (["serve", "--api_key", "secret"], "--api_key"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -94,6 +96,9 @@ def test_wrong_usage(arguments, message, capsys, tmp_path, monkeypatch):
         (["prepare", "--data_dir", "nowhere", "--output_dir", "prepared"], "nowhere does not exist"),
         (["train", "nowhere.yaml"], "nowhere.yaml cannot be read"),
         (["render-shorts", "--output_dir", "shorts", "--num_workers", "0"], "`num_workers` is 0"),
+        (["serve", "--max_requests", "0"], "max_requests=0"),
+        (["serve", "--root", "nowhere"], "root='nowhere' is no folder"),
+        (["serve", "--api_key_file", "nowhere.txt"], "nowhere.txt"),
         (["pool", "show", "nowhere"], "nowhere"),
         (["pool", "add", "nowhere", "snow"], "nowhere is not a folder"),
         (["pool", "search", "nowhere", "clip.mp4"], "nowhere cannot be loaded as a retriever"),

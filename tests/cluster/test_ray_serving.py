@@ -43,7 +43,10 @@ def suggest(store):
 def config(store):
     """The example, for a small cluster."""
     (app,) = yaml.safe_load(EXAMPLE.read_text())["applications"]
-    app["args"] = {"store": str(store.engine.url), "settings": {"max_requests": MAX_REQUESTS}}
+    app["args"] = {
+        "store": str(store.engine.url),
+        "settings": {"max_requests": MAX_REQUESTS, "isolate_decoding": False},
+    }
     (options,) = app["deployments"]
     options["autoscaling_config"] |= {"min_replicas": 2, "max_replicas": 2}
     options["ray_actor_options"] = {"num_cpus": 0.5}

@@ -48,6 +48,7 @@ def test_names_of_folders_are_documented():
         "recommendation",
         "hub",
         "training",
+        "serving",
     )
     for folder in (*folders, "experiments.baselines", "experiments.human_rating"):
         module = importlib.import_module(f"transformers_ggm.{folder}")

@@ -26,7 +26,7 @@ def answers(suggest, ask, **settings):
     """What `ask(client)` gives, of an application with such settings."""
 
     async def asked():
-        async with client_of(Engine(suggest, ServingSettings(**settings))) as client:
+        async with client_of(Engine(suggest, ServingSettings(**{"isolate_decoding": False, **settings}))) as client:
             return await ask(client)
 
     return asyncio.run(asked())
@@ -40,8 +40,10 @@ def posted(suggest, path=HASHTAGS, headers=None, given=None, **request):
 @contextmanager
 def listening(suggest, **settings):
     """A server on a port of its own, and its engine: for what needs a connection."""
-    engine = Engine(suggest, ServingSettings(**settings))
-    server = uvicorn.Server(uvicorn.Config(create_app(engine), log_level="warning", timeout_graceful_shutdown=5))
+    engine = Engine(suggest, ServingSettings(**{"isolate_decoding": False, **settings}))
+    # Older versions of uvicorn change the loops of all of the process where uvloop is installed.
+    options = {"log_level": "warning", "timeout_graceful_shutdown": 5, "loop": "asyncio"}
+    server = uvicorn.Server(uvicorn.Config(create_app(engine), **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

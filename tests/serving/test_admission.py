@@ -8,6 +8,8 @@ import time
 import pytest
 from served import HASHTAGS, UPLOAD, HeldModels, answers, listening, posted
 
+pytestmark = pytest.mark.contract
+
 KEY = "a key of sixteen letters"
 
 
@@ -73,6 +75,12 @@ def test_bodies_that_are_too_large(told, suggest, clips):
     request = {"content": large if told else chunks(), "headers": {"Content-Type": "multipart/form-data; boundary=b"}}
     answer = posted(suggest, UPLOAD, given={"max_upload_bytes": 100_000}, **request)
     assert answer.status_code == 413 and "100000 bytes" in answer.json()["message"]
+
+
+def test_words_are_not_as_large_as_clips(suggest):
+    """Would fail if a body that is read into memory could be as large as one that is kept in a file."""
+    answer = posted(suggest, json={"description": "x" * 2_000_000})
+    assert answer.status_code == 413 and "1048576 bytes" in answer.json()["message"]
 
 
 def test_slow_uploads_and_clients_that_go_away(suggest, clips, monkeypatch):

@@ -209,7 +209,7 @@ def test_pool_of_a_store(tmp_path, clips):
     elsewhere = PoolStore(url)
     elsewhere.put(HashtagPool.from_pretrained(DEMO_CHECKPOINT, subfolder="hashtag_pool"))
     path, words = next(iter(clips.items()))
-    engine = load_engine(ServingSettings(root=str(path.parent)), store=url, device="cpu")
+    engine = load_engine(ServingSettings(root=str(path.parent), isolate_decoding=False), store=url, device="cpu")
     asked = {"path": path.name, "description": words, "return_removed": True}
 
     async def until(client, wanted):

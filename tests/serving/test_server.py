@@ -25,7 +25,7 @@ def test_what_is_under_way_is_answered_at_the_end(suggest, monkeypatch):
     models = HeldModels(monkeypatch)
 
     async def scenario():
-        app = create_app(Engine(suggest, ServingSettings()))
+        app = create_app(Engine(suggest, ServingSettings(isolate_decoding=False)))
         server = DrainingServer(uvicorn.Config(app, log_level="warning"), app, drain_seconds=0.5)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -60,7 +60,7 @@ def test_the_command_ends_well(tmp_path):
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = f"http://127.0.0.1:{port}"
-            end = time.monotonic() + 120
+            end = time.monotonic() + 600
             while not is_ready(url):
                 assert time.monotonic() < end and process.poll() is None
                 time.sleep(0.2)

@@ -1,10 +1,13 @@
 """Options of a server."""
 
+import dataclasses
+import inspect
 import subprocess
 import sys
 
 import pytest
 
+from transformers_ggm.cli.ggm_serve import serve as command
 from transformers_ggm.errors import ArgumentError
 from transformers_ggm.serving import ServingSettings
 
@@ -25,6 +28,17 @@ def test_wrong_options(wrong):
 def test_the_key_is_not_shown():
     """Would fail if a log of the options had the key in it."""
     assert "a key of sixteen" not in repr(ServingSettings(api_key="a key of sixteen letters"))
+
+
+def test_the_commands_defaults_are_the_settings():
+    """Would fail if the command and `ServingSettings` meant two things by saying nothing."""
+    told = {name: option.default for name, option in inspect.signature(command).parameters.items()}
+    for field in dataclasses.fields(ServingSettings):
+        if told.get(field.name) is not None:
+            assert told[field.name] == field.default, field.name
+    assert {field.name for field in dataclasses.fields(ServingSettings)} - set(told) == {
+        "allowed_hosts", "api_key", "feedback_file", "isolate_decoding",
+    }  # fmt: skip
 
 
 @pytest.mark.slow

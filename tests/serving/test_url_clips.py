@@ -1,6 +1,7 @@
 """Clips behind URLs: what is fetched, and what must not be."""
 
 import asyncio
+import io
 import socket
 
 import pytest
@@ -11,15 +12,15 @@ from transformers_ggm.errors import RequestError
 from transformers_ggm.serving import url_clips
 from transformers_ggm.serving.url_clips import checked_url, fetch_clip, is_public
 
+pytestmark = pytest.mark.contract
+
 ALL = ("*", "*:8080")
 
 
 def fetched(url, hosts=ALL, max_bytes=100_000, max_seconds=10.0):
-    async def read():
-        with await fetch_clip(url, hosts, max_bytes, max_seconds) as file:
-            return file.read()
-
-    return asyncio.run(read())
+    file = io.BytesIO()
+    asyncio.run(fetch_clip(url, file, hosts, max_bytes, max_seconds))
+    return file.getvalue()
 
 
 def refused(url, **limits):

@@ -1,7 +1,8 @@
 """The steps of a call of the pipeline, one by one, for who gathers batches from many callers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .hashtag_generation import HashtagGenerationPipeline
@@ -60,6 +61,10 @@ class CallSteps:
             InputError: The item gives nothing to go by.
         """
         return self.suggest.preprocess(item, **self.preparing)
+
+    def sendable_prepare(self) -> Callable[[Any], dict[str, Any]]:
+        """What `prepare` does, without models and pool, so that it can be sent to other processes."""
+        return partial(self.suggest._without_models().preprocess, **self.preparing)
 
     def run(self, prepared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """

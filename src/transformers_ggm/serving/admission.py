@@ -14,6 +14,9 @@ from .serving_metrics import ServingMetrics
 from .settings import ServingSettings
 
 GUARDED = "/v1/"
+UPLOADS = "/v1/hashtags/upload"
+# Other bodies are read into memory, and hold words alone.
+_MAX_JSON_BYTES = 1 << 20
 _RETRY_AFTER_SECONDS = 1
 # An answer that comes while the body is still sent is lost to most clients: for so long, it is read and thrown away.
 _LINGER_SECONDS = 1.0
@@ -38,8 +41,11 @@ class Admission:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
+        max_bytes = self._settings.max_upload_bytes
+        if scope["path"] != UPLOADS:
+            max_bytes = min(max_bytes, _MAX_JSON_BYTES)
         try:
-            self._check(headers)
+            self._check(headers, max_bytes)
         except RequestError as error:
             if b"expect" not in headers:
                 await _throw_away(receive)
@@ -48,12 +54,12 @@ class Admission:
         self._num_admitted += 1
         self._metrics.in_flight.set(self._num_admitted)
         try:
-            await self._app(scope, _BoundedBody(receive, self._settings), send)
+            await self._app(scope, _BoundedBody(receive, max_bytes, self._settings.upload_seconds), send)
         finally:
             self._num_admitted -= 1
             self._metrics.in_flight.set(self._num_admitted)
 
-    def _check(self, headers: dict[bytes, bytes]) -> None:
+    def _check(self, headers: dict[bytes, bytes], max_bytes: int) -> None:
         settings, close = self._settings, {"Connection": "close"}
         if settings.api_key is not None:
             given = headers.get(b"x-api-key", b"")
@@ -63,9 +69,9 @@ class Admission:
                     401, "the header X-API-Key is missing or wrong.", close | {"WWW-Authenticate": "ApiKey"}
                 )
         size = headers.get(b"content-length", b"0")
-        if size.isdigit() and int(size) > settings.max_upload_bytes:
+        if size.isdigit() and int(size) > max_bytes:
             self._metrics.rejected.labels("size").inc()
-            raise too_large(settings)
+            raise _too_large(max_bytes)
         if self._num_admitted >= settings.max_requests:
             self._metrics.rejected.labels("full").inc()
             message = f"the server has {settings.max_requests} requests to answer already: try again later."
@@ -75,9 +81,9 @@ class Admission:
 class _BoundedBody:
     """The messages of a request, until its body is too large or too slow."""
 
-    def __init__(self, receive: Callable[[], Awaitable[dict]], settings: ServingSettings):
-        self._receive, self._settings = receive, settings
-        self._end = asyncio.get_running_loop().time() + settings.upload_seconds
+    def __init__(self, receive: Callable[[], Awaitable[dict]], max_bytes: int, max_seconds: float):
+        self._receive, self._max_bytes, self._max_seconds = receive, max_bytes, max_seconds
+        self._end = asyncio.get_running_loop().time() + max_seconds
         self._size = 0
         self._is_complete = False
 
@@ -89,20 +95,18 @@ class _BoundedBody:
             rest = self._end - asyncio.get_running_loop().time()
             message = await asyncio.wait_for(self._receive(), max(rest, 0.0))
         except asyncio.TimeoutError:
-            seconds = self._settings.upload_seconds
-            message = f"the body of the request did not come within {seconds:g} s."
+            message = f"the body of the request did not come within {self._max_seconds:g} s."
             raise _as_http(RequestError(408, message, {"Connection": "close"})) from None
         self._size += len(message.get("body", b""))
         self._is_complete = not message.get("more_body", False)
-        if self._size > self._settings.max_upload_bytes:
+        if self._size > self._max_bytes:
             await _throw_away(self._receive)
-            raise _as_http(too_large(self._settings))
+            raise _as_http(_too_large(self._max_bytes))
         return message
 
 
-def too_large(settings: ServingSettings) -> RequestError:
-    """The refusal of a body that is too large."""
-    message = f"the body of the request has more than the {settings.max_upload_bytes} bytes allowed."
+def _too_large(max_bytes: int) -> RequestError:
+    message = f"the body of the request has more than the {max_bytes} bytes allowed."
     return RequestError(413, message, {"Connection": "close"})
 
 

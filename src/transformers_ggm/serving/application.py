@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Request, Response, Security
@@ -11,8 +11,8 @@ from fastapi.security import APIKeyHeader
 
 from ..errors import RequestError
 from ..version import __version__
-from .admission import Admission
-from .client_files import ClientFile, requested_clip
+from .admission import UPLOADS, Admission
+from .client_files import ClientClip, requested_clip, uploaded_clip
 from .counting import Counting
 from .engine import Engine
 from .errors_as_json import answer_errors
@@ -112,8 +112,9 @@ def _add_hashtags(app: FastAPI, engine: Engine) -> None:
         "tags": ["hashtags"],
     }
 
-    async def answer(clip: ClientFile | None, asked: SuggestionOptions) -> SuggestionAnswer:
-        found = await engine.answer(asked.item(clip), asked)
+    async def answer(clip: ClientClip | None, asked: SuggestionOptions) -> SuggestionAnswer:
+        with nullcontext() if clip is None else clip.named():
+            found = await engine.answer(asked.item(clip and clip.path), asked)
         parts = found if isinstance(found, dict) else {"hashtags": found}
         return SuggestionAnswer(request_id=asked.request_id, **parts)
 
@@ -126,11 +127,14 @@ def _add_hashtags(app: FastAPI, engine: Engine) -> None:
         request.state.request_id = asked.request_id
         return await _in_time(request, answered(), settings.request_seconds)
 
-    @app.post("/v1/hashtags/upload", summary="Hashtags for a clip that is sent", **told)
+    @app.post(UPLOADS, summary="Hashtags for a clip that is sent", **told)
     async def suggest_for_upload(request: Request, form: Annotated[UploadForm, File()]):
+        async def answered() -> SuggestionAnswer:
+            async with uploaded_clip(form.video.file, form.video.filename or "clip") as clip:
+                return await answer(clip, form)
+
         request.state.request_id = form.request_id
-        clip = ClientFile(form.video.file, form.video.filename or "clip")
-        return await _in_time(request, answer(clip, form), settings.request_seconds)
+        return await _in_time(request, answered(), settings.request_seconds)
 
 
 def _add_feedback(app: FastAPI, engine: Engine) -> None:

@@ -1,38 +1,50 @@
-"""The clip of a request as an open file, whatever way it comes."""
+"""The clip of a request as a file, whatever way it comes."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import IO
 
-from ..errors import InputError, RequestError
+from ..errors import InputError, MediaError, RequestError
 from .request_options import HashtagRequest
 from .rooted_clips import rooted_clip
 from .settings import ServingSettings
 from .url_clips import fetch_clip
 
 
-class ClientFile:
+@dataclass(frozen=True)
+class ClientClip:
     """
-    A file that messages call what the client calls it, and not what it is on this machine.
+    A clip that messages call what the client calls it, and not what it is on this machine.
 
-    Args:
-        file (`IO[bytes]`): Seekable.
-        name (`str`): What the client calls it.
+    Attributes:
+        path (`str`): of the file.
+        name (`str`): what the client calls it.
     """
 
-    def __init__(self, file: IO[bytes], name: str):
-        self._file, self.name = file, name
-        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+    path: str
+    name: str
 
-    def seekable(self) -> bool:
-        return True
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """
+        Raises:
+            MediaError: What is raised within, with the client's name in its message.
+        """
+        try:
+            yield
+        except MediaError as error:
+            told = str(error).replace(repr(self.path), repr(self.name)).replace(self.path, self.name)
+            raise MediaError(told) from error
 
 
 @asynccontextmanager
-async def requested_clip(asked: HashtagRequest, settings: ServingSettings) -> AsyncIterator[ClientFile | None]:
+async def requested_clip(asked: HashtagRequest, settings: ServingSettings) -> AsyncIterator[ClientClip | None]:
     """
-    The clip that a request names, open while the block runs; `None` for words alone.
+    The clip that a request names, there while the block runs; `None` for words alone.
 
     Args:
         asked ([`HashtagRequest`]): The request.
@@ -45,28 +57,35 @@ async def requested_clip(asked: HashtagRequest, settings: ServingSettings) -> As
     if asked.url is not None and asked.path is not None:
         raise InputError("give a url or a path of the clip, and not both.")
     if asked.url is not None:
-        file = await _fetched(asked.url, settings)
+        if not settings.allowed_hosts:
+            raise RequestError(403, "url: this server fetches no clips: send the clip itself.")
+        limits = (settings.allowed_hosts, settings.max_upload_bytes, settings.fetch_seconds)
+        with tempfile.NamedTemporaryFile() as file:
+            await fetch_clip(asked.url, file, *limits)
+            yield ClientClip(file.name, asked.url)
     elif asked.path is not None:
-        file = await asyncio.to_thread(_opened, asked.path, settings)
+        if settings.root is None:
+            raise RequestError(403, "path: this server reads no clips of its own: send the clip itself.")
+        yield ClientClip(await asyncio.to_thread(rooted_clip, settings.root, asked.path), asked.path)
     else:
         yield None
-        return
-    try:
-        yield ClientFile(file, asked.url or asked.path)
-    finally:
-        file.close()
 
 
-async def _fetched(url: str, settings: ServingSettings) -> IO[bytes]:
-    if not settings.allowed_hosts:
-        raise RequestError(403, "url: this server fetches no clips: send the clip itself.")
-    return await fetch_clip(url, settings.allowed_hosts, settings.max_upload_bytes, settings.fetch_seconds)
+@asynccontextmanager
+async def uploaded_clip(upload: IO[bytes], name: str) -> AsyncIterator[ClientClip]:
+    """
+    A clip that was sent, there while the block runs.
+
+    Args:
+        upload (`IO[bytes]`): What came; it is copied and closed, since it has no name by which a process finds it.
+        name (`str`): What the client calls it.
+    """
+    with tempfile.NamedTemporaryFile() as file:
+        await asyncio.to_thread(_copy, upload, file)
+        yield ClientClip(file.name, name)
 
 
-def _opened(path: str, settings: ServingSettings) -> IO[bytes]:
-    if settings.root is None:
-        raise RequestError(403, "path: this server reads no clips of its own: send the clip itself.")
-    try:
-        return open(rooted_clip(settings.root, path), "rb")
-    except OSError:
-        raise RequestError(404, "path: the file cannot be read.") from None
+def _copy(upload: IO[bytes], file: IO[bytes]) -> None:
+    with upload:
+        shutil.copyfileobj(upload, file, 1 << 20)
+    file.flush()

@@ -2,9 +2,7 @@
 
 import asyncio
 import functools
-import time
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ from ..errors import InputError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.call_steps import CallSteps
 from .batching import Batcher
+from .clip_decoding import ClipDecoding
 from .request_options import SuggestionOptions
 from .serving_metrics import ServingMetrics
 from .settings import ServingSettings
@@ -24,8 +23,8 @@ class Engine:
     """
     Answers requests by a pipeline.
 
-    Decoding runs in threads, so many clips at once as there are threads, and the models in one thread of their own.
-    Not more clips are decoded than a few batches need: the others wait as files, so that memory stays bounded.
+    Clips are decoded beside one another ([`ClipDecoding`]), and the models have a thread of their own. Not more clips
+    are decoded than a few batches need: the others wait as files, so that memory stays bounded.
 
     Args:
         suggest ([`HashtagGenerationPipeline`]): The pipeline; make it with `safe=True`.
@@ -43,7 +42,7 @@ class Engine:
     >>> from transformers_ggm.serving.request_options import HashtagRequest
 
     >>> async def answers():
-    ...     engine = Engine(pipeline("hashtag-generation"), ServingSettings())
+    ...     engine = Engine(pipeline("hashtag-generation"), ServingSettings(isolate_decoding=False))
     ...     asked = [HashtagRequest(description=words, top_n=1) for words in ("first snow", "lake life")]
     ...     async with engine.running():
     ...         return await asyncio.gather(*(engine.answer(each.item(), each) for each in asked))
@@ -63,13 +62,13 @@ class Engine:
         self.suggest, self.settings, self.reader = suggest, settings, reader
         self.metrics = metrics or ServingMetrics()
         self.block(())
-        self._batcher: Batcher | None = None
+        self._task: asyncio.Task | None = None
         self._num_undecoded = 0
 
     @property
     def is_running(self) -> bool:
         """Whether requests are answered."""
-        return self._batcher is not None
+        return self._task is not None and not self._task.done()
 
     @property
     def state(self) -> str:
@@ -99,23 +98,21 @@ class Engine:
     async def running(self) -> AsyncIterator["Engine"]:
         """Answers while the block runs."""
         settings = self.settings
-        batcher = Batcher(
+        self._batcher = batcher = Batcher(
             self._answers, settings.max_batch_size, settings.max_wait_seconds, self.metrics.batch_size.observe
         )
-        self._decoding = ThreadPoolExecutor(settings.decoding_threads, thread_name_prefix="decoding")
+        self._decoding = await asyncio.to_thread(ClipDecoding, self._steps(platform=None), settings, self.metrics)
         self._room = asyncio.Semaphore(2 * settings.max_batch_size + settings.decoding_threads)
         self.metrics.follow_queue(lambda: self._num_undecoded + len(batcher))
-        task = asyncio.create_task(batcher.run())
         if self.reader is not None:
             self.reader.start()
-        self._batcher = batcher
+        self._task = asyncio.create_task(batcher.run())
         try:
             yield self
         finally:
-            self._batcher = None
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            self._decoding.shutdown(wait=False, cancel_futures=True)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.to_thread(self._decoding.close)
             if self.reader is not None:
                 await asyncio.to_thread(self.reader.close)
 
@@ -134,12 +131,13 @@ class Engine:
         ranker = None if self.suggest.recommender is None else self.suggest.recommender.ranker
         if options.explain and ranker is None:
             raise InputError("explain: this checkpoint has no ranker that could explain itself: leave it out.")
-        steps = self._steps(platform=options.platform)
+        # What does not fit is refused before anything is decoded.
+        self._steps(platform=options.platform)
         self._num_undecoded += 1
         try:
             await self._room.acquire()
             try:
-                prepared = await asyncio.get_running_loop().run_in_executor(self._decoding, self._prepare, steps, item)
+                prepared = await self._decoding.prepare(item)
             except BaseException:
                 self._room.release()
                 raise
@@ -149,13 +147,6 @@ class Engine:
             return await self._batcher.submit(options.platform, (prepared, options.of_each()))
         finally:
             self._room.release()
-
-    def _prepare(self, steps: CallSteps, item: dict[str, Any]) -> dict[str, Any]:
-        begin = time.perf_counter()
-        try:
-            return steps.prepare(item)
-        finally:
-            self.metrics.decoding_seconds.observe(time.perf_counter() - begin)
 
     def _answers(self, platform: str | None, values: list[tuple[dict, dict]]) -> list:
         """A batch: one pass of the models, and an answer for each item by its own options."""

@@ -1,6 +1,7 @@
 """One machine that serves: uvicorn, and an end that loses no request."""
 
 import asyncio
+import logging
 from types import FrameType
 
 import uvicorn
@@ -8,6 +9,10 @@ from fastapi import FastAPI
 
 from .application import create_app
 from .engine import Engine
+
+logger = logging.getLogger("transformers_ggm")
+
+_OF_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(engine: Engine, host: str, port: int) -> None:
@@ -21,6 +26,8 @@ def serve(engine: Engine, host: str, port: int) -> None:
         port (`int`): Likewise.
     """
     settings = engine.settings
+    if settings.api_key is None and host not in _OF_THIS_MACHINE:
+        logger.warning(f"Without a key, everybody who reaches {host} is answered: set GGM_API_KEY.")
     app = create_app(engine)
     config = uvicorn.Config(
         app,

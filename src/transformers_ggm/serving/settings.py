@@ -34,7 +34,8 @@ class ServingSettings:
 
     max_batch_size: int = _help(16, "Clips that the models see at once, at most.")
     max_wait_seconds: float = _help(0.005, "How long a clip waits for others of its batch, at most.")
-    decoding_threads: int = _help(available_cores(), "Threads that decode clips; one a core by default.")
+    decoding_threads: int = _help(available_cores(), "Clips that are decoded at once; one a core by default.")
+    isolate_decoding: bool = _help(True, "Decode in processes of their own, which a clip may crash or hold.")
     max_requests: int = _help(256, "Requests that are read, waiting and worked at together; one more gets a 429.")
     max_upload_bytes: int = _help(64 * 1024 * 1024, "Size of a request's body, and of a clip behind a URL, at most.")
     upload_seconds: float = _help(60.0, "Time that the body of a request may take to come.")
@@ -49,9 +50,8 @@ class ServingSettings:
     def __post_init__(self):
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(each.default, (int, float)) and (
-                value < 0 or (value == 0 and each.name not in _MAY_BE_ZERO)
-            ):
+            is_number = isinstance(each.default, (int, float)) and not isinstance(each.default, bool)
+            if is_number and (value < 0 or (value == 0 and each.name not in _MAY_BE_ZERO)):
                 raise ArgumentError(f"{each.name}={value}: pass a number above 0.")
         if self.root is not None and not os.path.isdir(self.root):
             raise ArgumentError(f"root={self.root!r} is no folder: name the one that has the clips.")

@@ -9,7 +9,6 @@ own.
 import asyncio
 import ipaddress
 import socket
-import tempfile
 from collections.abc import Sequence
 from typing import IO
 from urllib.parse import urljoin, urlsplit
@@ -24,46 +23,36 @@ from ..version import __version__
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 3
 _PORTS = {"http": 80, "https": 443}
-_IN_MEMORY_BYTES = 1 << 20
 # Addresses of IPv4 within IPv6, as some networks reach them.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _HEADERS = [("User-Agent", f"transformers-ggm/{__version__}"), ("Accept", "*/*"), ("Accept-Encoding", "identity")]
 
 
-async def fetch_clip(url: str, allowed_hosts: Sequence[str], max_bytes: int, max_seconds: float) -> IO[bytes]:
+async def fetch_clip(
+    url: str, file: IO[bytes], allowed_hosts: Sequence[str], max_bytes: int, max_seconds: float
+) -> None:
     """
-    Fetches a clip into a temporary file.
+    Fetches a clip into a file.
 
     Args:
         url (`str`): Of HTTP or HTTPS.
+        file (`IO[bytes]`): It is written to.
         allowed_hosts (`Sequence[str]`): Hosts, lower case: `cdn.example.com`, with all below it as `*.example.com`,
             with a port as `cdn.example.com:8080`; `*` is every public one.
         max_bytes (`int`), max_seconds (`float`): What it may be at most, and how long it may take.
-
-    Returns:
-        `IO[bytes]`: The file, at its start; the caller closes it. Small ones are in memory.
 
     Raises:
         RequestError: The URL is not allowed, leads to a private address or too far, is too large or slow, or its
             server does not answer with a file.
     """
-    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
     try:
         await asyncio.wait_for(_fetch(url, allowed_hosts, max_bytes, file), max_seconds)
-        file.seek(0)
-        return file
     except asyncio.TimeoutError:
-        file.close()
         raise RequestError(504, f"{shown_name(url)} takes longer to come than {max_seconds:g} s.") from None
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-        file.close()
         # Not what it says: that could tell which ports of which machines are open.
-        raise RequestError(
-            502, f"{shown_name(url)} cannot be fetched: its server does not answer as it should."
-        ) from error
-    except BaseException:
-        file.close()
-        raise
+        message = f"{shown_name(url)} cannot be fetched: its server does not answer as it should."
+        raise RequestError(502, message) from error
 
 
 async def _fetch(url: str, allowed_hosts: Sequence[str], max_bytes: int, file: IO[bytes]) -> None:
@@ -87,10 +76,8 @@ async def _read(response: httpcore.Response, url: str, max_bytes: int, file: IO[
         size += len(piece)
         if size > max_bytes:
             raise RequestError(413, f"{shown_name(url)} has more than the {max_bytes} bytes allowed.")
-        if size > _IN_MEMORY_BYTES:
-            await asyncio.to_thread(file.write, piece)
-        else:
-            file.write(piece)
+        await asyncio.to_thread(file.write, piece)
+    file.flush()
 
 
 def checked_url(url: str, allowed_hosts: Sequence[str]) -> str:
