@@ -16,7 +16,7 @@ from ray.serve.context import _get_global_client
 from ray.serve.schema import ServeDeploySchema
 from transformers import pipeline
 
-from transformers_ggm.cluster.ray_serving import APPLICATION, Replica, Served, build_app
+from transformers_ggm.cluster.ray_serving import APPLICATION, Replica, Scale, Served, build_app
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import ArgumentError
 from transformers_ggm.retrieval.pool_store import PoolReader, PoolStore
@@ -250,6 +250,8 @@ def test_wrong_options_are_refused_before_anything_is_started():
         Served.model_validate({"checkpoint": "org/name"})
     with pytest.raises(ArgumentError, match="max_batch_size=0"):
         build_app(Served(settings={"max_batch_size": 0}))
+    with pytest.raises(ArgumentError, match="min_replicas=2, max_replicas=1"):
+        Scale(min_replicas=2)
 
 
 @pytest.mark.parametrize("given", [{"api_key": "a key of sixteen"}, {"settings": {"api_key": "a key of sixteen"}}])

@@ -69,17 +69,15 @@ _RequestSeconds = Annotated[
 _DrainSeconds = Annotated[
     float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
 ]
-_Engine = Annotated[
-    Literal["local", "ray"], typer.Option("--engine", help="this process, or replicas on a Ray cluster")
-]
+_Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, for replicas on a cluster")]
 _Address = Annotated[
     str | None,
-    typer.Option("--address", help="of a Ray cluster, such as head:6379; one of this machine alone by default"),
+    typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone"),
 ]
-_MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="with ray: replicas, at least")]
-_MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="with ray: replicas, at most")]
-_NumCpus = Annotated[float, typer.Option("--num_cpus", help="with ray: cores of a replica")]
-_NumGpus = Annotated[float, typer.Option("--num_gpus", help="with ray: GPUs of a replica, or a part of one")]
+_MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="replicas, at least, with --engine ray")]
+_MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="replicas, at most, with --engine ray")]
+_NumCpus = Annotated[float, typer.Option("--num_cpus", help="cores of a replica, with --engine ray")]
+_NumGpus = Annotated[float, typer.Option("--num_gpus", help="GPUs of a replica, or a part of one, with --engine ray")]
 
 
 def serve(
@@ -106,7 +104,7 @@ def serve(
     fetch_seconds: _FetchSeconds = 20.0,
     request_seconds: _RequestSeconds = 60.0,
     drain_seconds: _DrainSeconds = 5.0,
-    engine: _Engine = "local",
+    engine: _Engine = None,
     address: _Address = None,
     min_replicas: _MinReplicas = 1,
     max_replicas: _MaxReplicas = 1,
@@ -124,6 +122,8 @@ def serve(
       GGM_API_KEY=$(openssl rand -hex 32) ggm serve --host 0.0.0.0 --store sqlite:///pool.db --root clips
       ggm serve --engine ray --address auto --num_gpus 0.5 --max_replicas 8 --model org/checkpoint
     """
+    if engine is None and address is not None:
+        raise typer.BadParameter("--address goes with --engine ray.")
     given = {
         "max_batch_size": max_batch_size,
         "max_wait_seconds": max_wait_seconds,
@@ -142,23 +142,27 @@ def serve(
     parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
     parts["blocked"] = blocked or None
     if engine == "ray":
-        from ..cluster.ray_serving import Scale, Served, serve_on_ray
+        scale = (min_replicas, max_replicas, num_cpus, num_gpus)
+        _on_ray(model, store, safe, api_key_file, settings, parts, scale=scale, where=(host, port, address))
+    else:
+        _here(model, store, safe, api_key_file, settings, parts, where=(host, port))
 
-        served = Served(
-            # Replicas are in other folders.
-            model=os.path.abspath(model) if model and os.path.isdir(model) else model,
-            store=store,
-            safe=safe,
-            api_key_file=None if api_key_file is None else str(api_key_file.absolute()),
-            settings=settings,
-            parts=parts,
-        )
-        serve_on_ray(served, Scale(min_replicas, max_replicas, num_cpus, num_gpus), host, port, address)
-        return
+
+def _here(model, store, safe, api_key_file, settings, parts, where) -> None:
     from ..serving import ServingSettings, load_engine
     from ..serving import serve as serve_engine
     from ..serving.loading import read_api_key
 
     # Before a model is loaded.
     checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
-    serve_engine(load_engine(checked, model, store, safe=safe, **parts), host, port)
+    serve_engine(load_engine(checked, model, store, safe=safe, **parts), *where)
+
+
+def _on_ray(model, store, safe, api_key_file, settings, parts, scale, where) -> None:
+    from ..cluster.ray_serving import Scale, Served, serve_on_ray
+
+    # Replicas are in other folders.
+    model = os.path.abspath(model) if model and os.path.isdir(model) else model
+    key_file = None if api_key_file is None else str(api_key_file.absolute())
+    served = Served(model=model, store=store, safe=safe, api_key_file=key_file, settings=settings, parts=parts)
+    serve_on_ray(served, Scale(*scale), *where)

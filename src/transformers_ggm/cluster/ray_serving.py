@@ -15,7 +15,7 @@ import ray
 from pydantic import BaseModel, ConfigDict, field_validator
 from ray import serve
 
-from ..errors import ClusterError
+from ..errors import ArgumentError, ClusterError
 from ..serving import ServingSettings, create_app, load_engine
 from ..serving.loading import read_api_key
 from .ray_session import ray_session
@@ -66,12 +66,22 @@ class Scale:
         num_cpus (`float`, defaults to 1): Cores of a replica. So many threads decode, unless its settings say
             otherwise.
         num_gpus (`float`, defaults to 0): GPUs of a replica; parts of one (0.25) let replicas share it.
+
+    Raises:
+        ArgumentError: There are to be more at least than at most.
     """
 
     min_replicas: int = 1
     max_replicas: int = 1
     num_cpus: float = 1.0
     num_gpus: float = 0.0
+
+    def __post_init__(self):
+        if not 1 <= self.min_replicas <= self.max_replicas:
+            raise ArgumentError(
+                f"min_replicas={self.min_replicas}, max_replicas={self.max_replicas}: pass one at least, and at most as"
+                " many as there may be."
+            )
 
 
 @serve.deployment(name="hashtags", backpressure_config={"status_code": 429, "retry_after_s": _RETRY_AFTER_SECONDS})
