@@ -79,8 +79,8 @@ class Scale:
     def __post_init__(self):
         if not 1 <= self.min_replicas <= self.max_replicas:
             raise ArgumentError(
-                f"min_replicas={self.min_replicas}, max_replicas={self.max_replicas}: pass one at least, and at most as"
-                " many as there may be."
+                f"min_replicas={self.min_replicas}, max_replicas={self.max_replicas}: pass one at least, and at most no"
+                " fewer."
             )
 
 
