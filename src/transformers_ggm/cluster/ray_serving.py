@@ -78,10 +78,8 @@ class Scale:
 
     def __post_init__(self):
         if not 1 <= self.min_replicas <= self.max_replicas:
-            raise ArgumentError(
-                f"min_replicas={self.min_replicas}, max_replicas={self.max_replicas}: pass one at least, and at most no"
-                " fewer."
-            )
+            given = f"min_replicas={self.min_replicas}, max_replicas={self.max_replicas}"
+            raise ArgumentError(f"{given}: pass one at least, and at most no fewer.")
 
 
 @serve.deployment(name="hashtags", backpressure_config={"status_code": 429, "retry_after_s": _RETRY_AFTER_SECONDS})
