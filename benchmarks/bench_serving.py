@@ -155,8 +155,10 @@ def server(engine: str | None, log: Path) -> Iterator[tuple[psutil.Process, int]
     command += ["--max_batch_size", str(BATCH_SIZE)]
     if engine == "ray":
         command += ["--engine", "ray", "--min_replicas", "2", "--max_replicas", "2"]
+    # Ray's workers give way to all other processes, and to the clients, unless they are told not to.
+    environment = {**os.environ, "RAY_worker_niceness": "0"}
     with log.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
     try:
         while True:
             with contextlib.suppress(httpx.HTTPError):
