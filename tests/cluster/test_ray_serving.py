@@ -95,6 +95,9 @@ class Asking:
         self._stopped.set()
         self._thread.join()
 
+    def failed(self):
+        return {request: outcome for request, outcome in self.outcomes.items() if outcome != "right"}
+
     def wait_for(self, number):
         """Until so many more have answers."""
         end = len(self.outcomes) + number
@@ -113,10 +116,10 @@ class Asking:
                 asked = {"description": f"snow {request_id}", "request_id": request_id}
                 try:
                     answer = await client.post(f"{self._url}/v1/hashtags", json=asked)
-                    told = answer.json() if answer.status_code == 200 else {}
-                    self.outcomes[request_id] = told.get("request_id") == request_id
-                except httpx.HTTPError:
-                    self.outcomes[request_id] = False
+                    is_right = answer.status_code == 200 and answer.json()["request_id"] == request_id
+                    self.outcomes[request_id] = "right" if is_right else f"{answer.status_code} {answer.text}"
+                except httpx.HTTPError as error:
+                    self.outcomes[request_id] = repr(error)
                 self.under_way.discard(request_id)
 
 
@@ -202,8 +205,7 @@ def test_a_killed_replica_loses_no_more_than_it_has(url):
         asking.wait_for(5 * NUM_CLIENTS)
         while len(replicas()) < 2:
             asking.wait_for(1)
-    failed = {request for request, is_right in asking.outcomes.items() if not is_right}
-    assert failed <= under_way
+    assert asking.failed().keys() <= under_way
     assert before < replicas()
 
 
@@ -229,7 +231,7 @@ def test_an_update_fails_no_request(url, config):
         config["args"]["settings"]["max_upload_bytes"] = 1000
         deploy(config)
         asking.wait_for(2 * NUM_CLIENTS)
-    assert all(asking.outcomes.values())
+    assert asking.failed() == {}
     assert not before & replicas()
     answer = httpx.post(f"{url}/v1/hashtags/upload", files={"video": bytes(2000)}, timeout=60)
     assert answer.status_code == 413
