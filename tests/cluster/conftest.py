@@ -1,6 +1,11 @@
 """A Ray cluster of two cores, shared by all tests on one, and clips that were rendered."""
 
 import json
+import os
+
+# Before Ray is imported: no token is left in the home folder, and actors do not wait for all other processes.
+os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+
 import shutil
 import tempfile
 

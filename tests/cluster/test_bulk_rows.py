@@ -83,8 +83,9 @@ def test_clips_in_parquet_stay_there_until_they_are_decoded(tmp_path, stored):
     assert read_table_references([rows[9]["video"], "a.mp4", rows[0]["video"]]) == [clips[9], "a.mp4", clips[0]]
 
 
-def test_clips_in_tars_are_read_in_their_places(tmp_path):
-    """Would fail if the bytes of a clip in a tar were another's, or keys of two tars were taken for one."""
+def test_clips_in_tars_are_read_in_their_places(tmp_path, monkeypatch):
+    """Would fail if the bytes of a clip in a tar were another's, keys of two tars were taken for one, or actors could
+    not find a tar from where they work."""
     members = {"a.mp4": b"clip a", "a.json": b'{"text": "first"}', "b.mp4": b"clip b" * 300, "b.txt": b"second"}
     write_tar(tmp_path / "one.tar", members)
     write_tar(tmp_path / "two.tar", {"a.webm": b"other", "a.txt": b"third"})
@@ -92,6 +93,8 @@ def test_clips_in_tars_are_read_in_their_places(tmp_path):
     assert [row["id"] for row in rows] == ["one/a", "one/b", "two/a"]
     assert [read_reference(row["video"]) for row in rows] == [b"clip a", b"clip b" * 300, b"other"]
     assert list(bulk_rows(tmp_path)) == rows
+    monkeypatch.chdir(tmp_path)
+    assert list(bulk_rows("*.tar")) == rows
     with pytest.raises(DatasetError, match="over HTTP"):
         next(bulk_rows("https://host/clips.tar"))
 

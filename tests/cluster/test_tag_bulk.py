@@ -14,6 +14,7 @@ from transformers_ggm.errors import ClusterError, OutputError
 pytestmark = pytest.mark.slow
 
 NAMES = ["0.mp4", "1.mp4", "2.mp4", "more/3.mp4", "more/4.mp4"]
+ONE_EACH = ActorCounts(decoders=1)
 OPTIONS = {"num_beams": 1, "safe": True, "platform": "x", "blocked": ["*beach*"], "min_score": 0.1, "top_n": 2}
 
 
@@ -26,7 +27,7 @@ def tags_in(folder):
 
 def test_the_answers_are_those_of_the_pipeline(cluster, rendered, tmp_path):
     """Would fail if a clip were lost or doubled, an option did not reach the actors, or scores came out otherwise."""
-    report = tag_bulk(rendered, tmp_path / "tags", BulkModel(options=OPTIONS), batch_size=2)
+    report = tag_bulk(rendered, tmp_path / "tags", BulkModel(options=OPTIONS), actors=ONE_EACH, batch_size=2)
     assert (report.tagged, list(report.skipped), report.before) == (5, ["more/broken.mp4"], 0)
     (reject,) = pq.read_table(tmp_path / "tags" / "rejects.parquet").to_pylist()
     suggest = pipeline("hashtag-generation", device="cpu")
@@ -45,18 +46,18 @@ def test_the_answers_are_those_of_the_pipeline(cluster, rendered, tmp_path):
 
 
 def test_what_is_done_is_not_done_again(cluster, rendered, tmp_path):
-    """Would fail if a second call tagged a clip anew, left out a new one, or could not repair rejects alone."""
+    """Would fail if a second call tagged a clip anew, left out a new one, or could not retry rejects alone."""
     clips, output, model = shutil.copytree(rendered, tmp_path / "clips"), tmp_path / "tags", BulkModel()
     (clips / "1.mp4").rename(tmp_path / "later.mp4")
-    assert tag_bulk(clips, output).tagged == 4
+    assert tag_bulk(clips, output, model, actors=ONE_EACH).tagged == 4
     first = tags_in(output)
     (tmp_path / "later.mp4").rename(clips / "1.mp4")
     shutil.copy(clips / "1.mp4", clips / "more" / "broken.mp4")
-    repaired = tag_bulk(clips, output, model, retry_rejected=True)
-    assert (repaired.tagged, repaired.skipped, repaired.before) == (1, {}, 4)
+    retried = tag_bulk(clips, output, model, actors=ONE_EACH, retry_rejected=True)
+    assert (retried.tagged, retried.skipped, retried.before) == (1, {}, 4)
     assert tags_in(output).keys() == first.keys() | {"more/broken.mp4"}
     assert pq.read_table(output / "rejects.parquet").num_rows == 0
-    assert tag_bulk(clips, output, model).tagged == 1
+    assert tag_bulk(clips, output, model, actors=ONE_EACH).tagged == 1
     assert tags_in(output)["1.mp4"] == tags_in(output)["more/broken.mp4"]
     assert {name: tags_in(output)[name] for name in first} == first
     with pytest.raises(OutputError, match="top_n null, and not 3"):

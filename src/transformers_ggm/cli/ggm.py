@@ -67,14 +67,35 @@ _Blocked = Annotated[
 _Platform = Annotated[
     str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
 ]
+_Tags = Annotated[
+    Path, typer.Option("--output", help="file of JSON lines, appended to; with --engine ray a folder of Parquet")
+]
+_Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")]
+_Address = Annotated[
+    str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
+]
+_NumModels = Annotated[
+    int | None, typer.Option("--num_models", help="actors that have the model, with --engine ray; 1 by default")
+]
+_GpusPerModel = Annotated[
+    float | None, typer.Option("--gpus_per_model", help="of each of those, such as 1 or 0.5; 0 by default")
+]
+_RetryRejected = Annotated[
+    bool, typer.Option("--retry_rejected", help="with --engine ray, tag what could not be read before, and no more")
+]
 
 
 @app.command(cls=Command)
 def tag(
-    folder: Annotated[
-        Path, typer.Argument(help="of clips; descriptions and more are read from its metadata.jsonl, if it has one")
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FOLDER",
+            help="of clips; descriptions and more are read from its metadata.jsonl, if it has one. With --engine ray"
+            " also a table (JSONL, CSV, Parquet), tars, or a URL of an object store",
+        ),
     ],
-    output: Annotated[Path, typer.Option("--output", help="file of JSON lines, appended to")],
+    output: _Tags,
     model: Annotated[
         str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
     ] = None,
@@ -102,43 +123,40 @@ def tag(
     on_error: Annotated[
         Literal["skip", "raise"], typer.Option("--on_error", help="about clips that cannot be read")
     ] = "skip",
+    engine: _Engine = None,
+    address: _Address = None,
+    num_models: _NumModels = None,
+    gpus_per_model: _GpusPerModel = None,
+    retry_rejected: _RetryRejected = False,
 ) -> None:
     """
     Tag every clip of a folder, into a file of JSON lines.
 
-    What has a line is not done again.
+    What has a line is not done again. On a Ray cluster, into a folder of Parquet files.
 
     \b
     Example:
       ggm tag clips --output tags.jsonl --model outputs/ggm/checkpoint --batch_size 16
       ggm tag clips --output tags.jsonl --safe --platform instagram --blocked acme --blocked "*sale*"
+      ggm tag "s3://bucket/clips-{000..099}.tar" --output tags --engine ray --address auto --num_workers 64
+        --num_models 4 --gpus_per_model 0.5
     """
-    from transformers import pipeline
+    from .tag_engines import RayOptions, tag_here, tag_on_ray
 
-    from ..data.clip_files import FolderContents
-    from ..data.prepare.options import available_cores
-    from ..pipelines.numbers import check_numbers, check_score
-    from ..pipelines.showing import Showing
-    from ..pipelines.tag_folder import check_output, tag_folder
-
-    numbers = {
-        "batch_size": batch_size,
-        "num_workers": available_cores() if num_workers is None else num_workers,
-        "top_n": top_n,
-        "num_beams": num_beams,
-    }
     showing = {"safe": safe or None, "blocked": blocked or None, "platform": platform}
+    numbers = {"batch_size": batch_size, "num_workers": num_workers, "top_n": top_n, "num_beams": num_beams}
     options = {**numbers, "min_score": min_score, "explain": explain or None, **showing}
     given = {name: value for name, value in options.items() if value is not None}
-    # Before a model is loaded.
-    check_numbers(**numbers)
-    check_score(min_score)
-    Showing.of(given)
-    check_output(output)
-    FolderContents.of(folder).require_clips(folder)
     parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
-    suggest = pipeline("hashtag-generation", model=model, device=device, **parts)
-    print(tag_folder(suggest, folder, output, on_error=on_error, **given), file=sys.stderr)
+    on_ray = RayOptions(address, num_models, gpus_per_model, retry_rejected)
+    if engine is None:
+        on_ray.require_none()
+        report = tag_here(source, output, {"model": model, "device": device, **parts}, on_error, given)
+    else:
+        if device is not None or explain or on_error == "raise":
+            raise typer.BadParameter("--device, --explain and --on_error raise do not go with --engine ray.")
+        report = tag_on_ray(source, output, {"model": model, **parts}, on_ray, given)
+    print(report, file=sys.stderr)
 
 
 @app.command(cls=Command, context_settings=PASSED_ON)

@@ -70,7 +70,9 @@ def bulk_rows(source: str | os.PathLike) -> Iterator[Row]:
     ```
     """
     seen: set[str] = set()
-    for row in _rows(local_name(os.fspath(source))):
+    name = local_name(os.fspath(source))
+    # Absolute, since actors work in other folders.
+    for row in _rows(name if is_url(name) else os.path.abspath(name)):
         row["id"] = readable_name(row["id"])
         if row["id"] in seen:
             raise DatasetError(
@@ -132,8 +134,7 @@ def _folder_rows(folder: Path) -> Iterator[Row]:
     metadata = FolderMetadata(folder, contents)
     clues = clues_of_clips(contents.clips, metadata)
     for name in contents.clips:
-        video = os.path.abspath(folder / name)
-        yield {"id": name, "video": video, "description": metadata.description(name), **clues[name]}
+        yield {"id": name, "video": str(folder / name), "description": metadata.description(name), **clues[name]}
 
 
 def _stored_folder_rows(url: str) -> Iterator[Row]:

@@ -14,8 +14,8 @@ _CHUNK_BYTES = 1 << 20
 def checkpoint_fingerprint(checkpoint: Checkpoint) -> str:
     """
     Another string for a checkpoint that answers otherwise: of one on the Hub its commit, of a folder the content of
-    its files, whatever the folder is called. Of files of which another one keeps the digest (those of a pool, an index of
-    posts) that digest is taken, since they can have many gigabytes.
+    its files, whatever the folder is called. Of files of which another one keeps the digest (those of a pool, an index
+    of posts) that digest is taken, since they can have many gigabytes.
 
     Args:
         checkpoint ([`Checkpoint`]): of a pipeline's model; of an adapter, its base counts too.

@@ -14,7 +14,7 @@ from ..errors import MediaError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.clip_reading import ClipReading
 from ..pipelines.prefetching import MAX_SECONDS, ItemPreprocessor, PreprocessedItem
-from ..processing.media.decoding_workers import DecodingWorkers, clean_start, packed_answer
+from ..processing.media.decoding_workers import DecodingWorkers, packed_answer
 from .bulk_rows import rows_of
 from .clip_references import read_reference, read_table_references
 
@@ -44,7 +44,7 @@ class Decoder:
 
     def __init__(self, preprocess: Callable[[Any], dict[str, Any]], num_rows: int):
         work = _PackedWork(ItemPreprocessor(preprocess))
-        self._workers = DecodingWorkers(work, 1, MAX_SECONDS, clean_start())
+        self._workers = DecodingWorkers(work, 1, MAX_SECONDS)
         self._num_rows = num_rows
 
     def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
@@ -93,7 +93,7 @@ class ClipReader:
         self._reading = ClipReading.of(speech, screen_text, used, trained_with, "cpu", False)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        items = list(_unpacked(block))
+        items = list(unpacked(block))
         good = [item.inputs for item in items if item.error is None]
         clues = self._reading.read([row["clues"] for row in good], [row["to_read"] for row in good], "skip")
         read = iter(clues)
@@ -121,7 +121,7 @@ class Tagger:
         names, reasons = block["id"].to_pylist(), []
 
         def items() -> Iterator[PreprocessedItem]:
-            for item, name in zip(_unpacked(block), names):
+            for item, name in zip(unpacked(block), names):
                 reasons.append(_reason(item, name))
                 yield item
 
@@ -153,6 +153,7 @@ def _packed_block(names: Any, packed: Any) -> pa.Table:
     return pa.table({"id": names, "packed": pa.array(list(packed), pa.large_binary())})
 
 
-def _unpacked(block: pa.Table) -> Iterator[PreprocessedItem]:
+def unpacked(block: pa.Table) -> Iterator[PreprocessedItem]:
+    """The clips that a [`Decoder`] has prepared, one at a time."""
     # Made by processes of this same work; tensors are copied out of Ray's memory, which must not be written to.
     return (pickle.loads(value.as_buffer()) for value in block["packed"])  # noqa: S301

@@ -1,10 +1,13 @@
 """The cluster that work is done on: one that runs, or one of this machine that lasts as long as the work."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
 from ..errors import ClusterError
+
+_ANSWER_SECONDS = 10.0
 
 
 def import_ray() -> ModuleType:
@@ -55,15 +58,23 @@ def ray_session(address: str | None = None) -> Iterator[ModuleType]:
         return
     own = {"include_dashboard": False} if address is None else {}
     try:
+        _check_answer(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **own)
     except Exception as error:  # of many kinds, as Ray has them
         if address is None:
             raise ClusterError(f"Ray cannot be started on this machine ({error}): see what it says.") from error
         raise ClusterError(
-            f"There is no Ray cluster at {address!r} ({error}): give the address that `ray start --head` told, or none"
-            " to work on this machine alone."
+            f"The Ray cluster at {address!r} cannot be reached ({error}): give the address that `ray start --head`"
+            " told, or none to work on this machine alone; where the cluster wants a token, set RAY_AUTH_MODE=token."
         ) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answer(address: str | None) -> None:
+    """Raises `OSError` where nobody answers, for which Ray would wait many minutes."""
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 from transformers import pipeline
 
 from ..data.sources.rows import Row
+from ..errors import InputError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.components import Checkpoint
 from ..pipelines.numbers import check_numbers, check_score
@@ -49,15 +50,25 @@ class ActorCounts:
     How many actors do what.
 
     Attributes:
-        decoders (`int`, defaults to 1): that decode clips, each with a process; as many read speech and screens, where
-            that is asked for.
+        decoders (`int`, *optional*): that decode clips, each with a process; as many read speech and screens, where
+            that is asked for. Defaults to as many as the cluster has cores.
         models (`int`, defaults to 1): that have the model.
         gpus_per_model (`float`, defaults to 0): of each of those; 0.5 for two on a GPU, 0 for the CPU.
+
+    Raises:
+        `InputError`: A number is out of range.
     """
 
-    decoders: int = 1
+    decoders: int | None = None
     models: int = 1
     gpus_per_model: float = 0.0
+
+    def __post_init__(self):
+        for name, value in {"decoders": self.decoders, "models": self.models}.items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f"{name}={value!r}: pass a whole number, 1 or more.")
+        if not self.gpus_per_model >= 0:
+            raise InputError(f"gpus_per_model={self.gpus_per_model!r}: pass a number, 0 or more.")
 
 
 def tag_bulk(
@@ -85,7 +96,7 @@ def tag_bulk(
         source (`str` or `os.PathLike`): The clips, see [`bulk_rows`].
         output (`str` or `os.PathLike`): Folder; this process alone writes into it.
         model ([`BulkModel`], *optional*): The bundled one by default.
-        actors ([`ActorCounts`], *optional*): One of each kind by default.
+        actors ([`ActorCounts`], *optional*): By default one has the model, and each core decodes.
         address (`str`, *optional*): Of the cluster, see [`ray_session`].
         batch_size (`int`, defaults to 8): Clips that go through the model, and the cluster, together.
         retry_rejected (`bool`, defaults to `False`): Whether those clips, and only those, are tried again that could
@@ -117,20 +128,31 @@ def tag_bulk(
     ```
     """
     import_ray()
-    model, actors = model or BulkModel(), actors or ActorCounts()
+    model, actors = _with_whole_paths(model or BulkModel()), actors or ActorCounts()
     check_numbers(batch_size=batch_size, **model.options)
     check_score(model.options.get("min_score"))
     Showing.of(model.options)
     whole = _load(model)
-    stages = _stages(model, whole, actors, batch_size)
     with BulkOutput.opened(Path(output), _made_from(model, whole)) as done:
-        del whole  # its weights are the actors' now
         before = len(done.done) + len(done.rejects)
         asked = set(done.rejects) if retry_rejected else None
-        waiting = blocks_of(_waiting(source, done, asked), actors.decoders)
-        with ray_session(address):
-            tagged, skipped = _tag(stages, waiting, done, before - len(asked or ()))
+        waiting = list(_waiting(source, done, asked))
+        tagged, skipped = 0, {}
+        if waiting:
+            with ray_session(address) as ray:
+                decoders = actors.decoders or max(1, int(ray.cluster_resources().get("CPU", 1)))
+                stages = _stages(model, whole, replace(actors, decoders=decoders), batch_size)
+                del whole  # its weights are the actors' now
+                tagged, skipped = _tag(stages, blocks_of(waiting, decoders), done, before - len(asked or ()))
     return TaggingReport(tagged, skipped, before - len(asked or ()))
+
+
+def _with_whole_paths(model: BulkModel) -> BulkModel:
+    """With the folders of models as absolute ones: actors work elsewhere."""
+    names = {"model": model.model, "speech": model.speech}
+    return replace(
+        model, **{name: os.path.abspath(path) for name, path in names.items() if path and os.path.exists(path)}
+    )
 
 
 def _load(model: BulkModel) -> HashtagGenerationPipeline:

@@ -1,0 +1,59 @@
+"""Stages of actors, with work that needs no model."""
+
+import os
+
+import pyarrow as pa
+import pytest
+
+from transformers_ggm.cluster.actor_stages import ActorStage, stream_through
+from transformers_ggm.errors import ClusterError
+
+
+def blocks(count):
+    return [pa.table({"id": [f"{number}a", f"{number}b"]}) for number in range(count)]
+
+
+# Classes within functions travel to actors as they are: these do not have the tests on their path.
+def halves_and_doubles():
+    class Halves:
+        def __call__(self, block):
+            yield block.slice(0, 1)
+            yield block.slice(1)
+
+    class Doubles:
+        def __init__(self, word):
+            self.word = word
+
+        def __call__(self, block):
+            pids = [os.getpid()] * block.num_rows
+            return block.append_column("word", [[2 * self.word] * block.num_rows]).append_column("pid", [pids])
+
+    return [ActorStage(Halves), ActorStage(Doubles, {"word": "ho"}, num_actors=2)]
+
+
+@pytest.mark.contract
+def test_every_row_goes_through_all_stages_once(cluster):
+    """Would fail if blocks were lost, doubled or joined to others, an argument did not come, or all cores were taken
+    by the actors of one stage."""
+    tables = list(stream_through(halves_and_doubles(), blocks(20)))
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert sorted(row["id"] for row in rows) == sorted(
+        name for block in blocks(20) for name in block["id"].to_pylist()
+    )
+    assert {row["word"] for row in rows} == {"hoho"} and len({row["pid"] for row in rows}) == 2
+    assert list(stream_through(halves_and_doubles(), [])) == []
+
+
+@pytest.mark.slow
+def test_what_an_actor_raises_is_told(cluster):
+    """Would fail if an error in a stage came out as one of Ray's, or what went through before it did not come out."""
+
+    class Fails:
+        def __call__(self, block):
+            if block["id"][0].as_py() == "3a":
+                raise ValueError("the model is ill")
+            return block
+
+    with pytest.raises(ClusterError, match=r"the model is ill.*goes on from there"):
+        list(stream_through([ActorStage(Fails)], blocks(5)))
+    assert len(list(stream_through([ActorStage(Fails)], blocks(2)))) == 2
