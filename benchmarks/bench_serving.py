@@ -6,7 +6,8 @@
 The server, with the bundled checkpoint, and its clients share this machine, over loopback. 200 clients each send a
 clip of 7 s that was rendered here, wait for the answer, and send the next; four more of each kind behave badly: they
 send what is no clip, half of one, one by and by, or do not wait for the answer. The pipeline tags the same clips in
-batches of the same size before and after: without workers and with one for each core, of which the faster way counts.
+batches of the same size before and after: without workers and with one for each core, computing in one thread and in
+as many as there are cores. The fastest of these ways counts.
 With `--engine ray` there are two replicas, and one of them is killed half-way. Between its marks, the page is written
 anew.
 
@@ -30,6 +31,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import torch
 from bench_suggesting import check_page, machine, with_section
 from load_clients import Answered, Clip, Load
 from transformers import pipeline

@@ -49,7 +49,8 @@ def config(store):
     }
     (options,) = app["deployments"]
     options["autoscaling_config"] |= {"min_replicas": 2, "max_replicas": 2}
-    options["ray_actor_options"] = {"num_cpus": 0.5}
+    # Replicas of a busy machine are slow, and not to be replaced for it.
+    options |= {"ray_actor_options": {"num_cpus": 0.5}, "health_check_timeout_s": 300}
     return app
 
 
@@ -109,7 +110,7 @@ class Asking:
 
     async def _ask(self, number):
         turn = 0
-        async with httpx.AsyncClient(timeout=120) as client:
+        async with httpx.AsyncClient(timeout=600) as client:
             while not self._stopped.is_set():
                 request_id, turn = f"{number}-{turn}", turn + 1
                 self.under_way.add(request_id)
