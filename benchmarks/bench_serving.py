@@ -132,9 +132,12 @@ def pipeline_rate(suggest, files: list[dict[str, str]], num_workers: int) -> Rat
 
 def best_rate(suggest, files: list[dict[str, str]]) -> Rate:
     """Of the ways to tag them the fastest."""
-    return max(
-        (pipeline_rate(suggest, files, number) for number in (0, available_cores())), key=lambda each: each.clips
-    )
+    rates, threads = [], torch.get_num_threads()
+    for number in {1, threads}:
+        torch.set_num_threads(number)
+        rates += [pipeline_rate(suggest, files, workers) for workers in (0, available_cores())]
+    torch.set_num_threads(threads)
+    return max(rates, key=lambda each: each.clips)
 
 
 def as_files(sent: list[Clip], folder: Path, repeats: int) -> list[dict[str, str]]:

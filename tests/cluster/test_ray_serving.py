@@ -45,7 +45,7 @@ def config(store):
     (app,) = yaml.safe_load(EXAMPLE.read_text())["applications"]
     app["args"] = {
         "store": str(store.engine.url),
-        "settings": {"max_requests": MAX_REQUESTS, "isolate_decoding": False},
+        "settings": {"max_requests": MAX_REQUESTS, "request_seconds": 300.0, "isolate_decoding": False},
     }
     (options,) = app["deployments"]
     options["autoscaling_config"] |= {"min_replicas": 2, "max_replicas": 2}
