@@ -5,8 +5,11 @@ import json
 import socket
 import time
 
+import httpx
 import pytest
 from served import HASHTAGS, UPLOAD, HeldModels, answers, listening, posted
+
+from transformers_ggm.serving import Engine, ServingSettings, create_app
 
 pytestmark = pytest.mark.contract
 
@@ -42,6 +45,22 @@ def test_with_the_key(suggest):
     assert answer.status_code == 200
     for path in ("/health", "/ready", "/metrics"):
         assert answers(suggest, lambda client, path=path: client.get(path), api_key=KEY).status_code == 200
+
+
+def test_below_another_path(suggest):
+    """Would fail if an application that is put below another one's path let everybody in, or counted nothing."""
+
+    async def ask():
+        engine = Engine(suggest, ServingSettings(api_key=KEY, isolate_decoding=False))
+        transport = httpx.ASGITransport(create_app(engine), root_path="/api")
+        async with engine.running(), httpx.AsyncClient(transport=transport, base_url="http://test/api") as client:
+            asked = {"json": {"description": "snow"}}
+            refused = await client.post(HASHTAGS, **asked)
+            return refused, await client.post(HASHTAGS, headers={"X-API-Key": KEY}, **asked), engine.metrics.page()
+
+    refused, answered, metrics = asyncio.run(ask())
+    assert (refused.status_code, answered.status_code) == (401, 200)
+    assert f'route="{HASHTAGS}",status="401"}} 1.0' in metrics.decode()
 
 
 def test_one_request_too_many(suggest, monkeypatch):

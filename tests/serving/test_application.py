@@ -2,11 +2,14 @@
 
 import asyncio
 import functools
+import io
 import json
 import re
 import time
+import warnings
 
 import pytest
+from fastapi import UploadFile
 from prometheus_client.parser import text_string_to_metric_families
 from served import HASHTAGS, UPLOAD, HeldModels, answers, client_of, posted
 
@@ -14,6 +17,7 @@ from transformers_ggm import HashtagPool
 from transformers_ggm.pipelines.call_steps import CallSteps
 from transformers_ggm.pipelines.demo_checkpoint import DEMO_CHECKPOINT
 from transformers_ggm.serving import Engine, ServingSettings, create_app, load_engine
+from transformers_ggm.serving.request_options import HashtagRequest, UploadForm
 
 
 def test_answers_are_the_pipelines(suggest, clips):
@@ -43,9 +47,13 @@ def test_words_alone_and_clues(suggest):
         "country": "CA",
     }
     assert posted(suggest, json=clues).json()["hashtags"] == suggest(clues)
-    form = {**clues, "history": json.dumps(clues["history"])}
-    answer = posted(suggest, UPLOAD, data=form, files={"video": b"no clip"})
-    assert answer.status_code == 422 and answer.json()["error"] == "MediaError"
+    form = UploadForm(**{**clues, "history": json.dumps(clues["history"])}, video=UploadFile(io.BytesIO()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert form.item() == HashtagRequest(**clues).item()
+    wrong = {"description": "snow", "history": "#cats"}
+    answer = posted(suggest, UPLOAD, data=wrong, files={"video": b"no clip"})
+    assert answer.status_code == 422 and "history" in answer.json()["message"]
 
 
 def test_concurrent_requests_share_batches_and_keep_their_answers(suggest, clips, monkeypatch):

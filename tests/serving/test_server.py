@@ -51,13 +51,13 @@ def test_what_is_under_way_is_answered_at_the_end(suggest, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_command_ends_well(tmp_path):
+def test_the_command_ends_well(clips):
     """Would fail if `ggm serve` did not start, did not follow SIGTERM, or ended as if something were wrong."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "transformers_ggm", "serve", "--port", str(port), "--drain_seconds", "1"]
     environment = {**os.environ, "GGM_API_KEY": "a key of sixteen letters"}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, text=True) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             end = time.monotonic() + 600
@@ -68,6 +68,10 @@ def test_the_command_ends_well(tmp_path):
             assert httpx.post(url + HASHTAGS, json=asked).status_code == 401
             headers = {"X-API-Key": "a key of sixteen letters"}
             assert httpx.post(url + HASHTAGS, json=asked, headers=headers).json()["hashtags"]
+            files = {"video": next(iter(clips)).read_bytes()}
+            assert httpx.post(f"{url}/v1/hashtags/upload", files=files, headers=headers, timeout=300).json()[
+                "hashtags"
+            ]
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
         finally:

@@ -13,6 +13,7 @@ from .errors_as_json import error_response
 from .serving_metrics import ServingMetrics
 from .settings import ServingSettings
 
+# Within a path, since an application may be put below another one's path.
 GUARDED = "/v1/"
 UPLOADS = "/v1/hashtags/upload"
 # Other bodies are read into memory, and hold words alone.
@@ -37,12 +38,12 @@ class Admission:
         self._num_admitted = 0
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
+        if scope["type"] != "http" or GUARDED not in scope["path"]:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
         max_bytes = self._settings.max_upload_bytes
-        if scope["path"] != UPLOADS:
+        if not scope["path"].endswith(UPLOADS):
             max_bytes = min(max_bytes, _MAX_JSON_BYTES)
         try:
             self._check(headers, max_bytes)

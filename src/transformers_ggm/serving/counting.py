@@ -35,6 +35,7 @@ class Counting:
         try:
             await self._app(scope, receive, noting)
         finally:
-            route = scope["path"] if scope["path"] in self._routes else "other"
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            route = path if path in self._routes else "other"
             self._metrics.requests.labels(route, status).inc()
             self._metrics.seconds.labels(route).observe(time.perf_counter() - begin)

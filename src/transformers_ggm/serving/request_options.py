@@ -76,18 +76,30 @@ class HashtagRequest(SuggestionOptions):
     path: str | None = Field(None, max_length=2000, description="Of the clip, below the folder that the server reads.")
 
 
-def _read_history(text: str | None) -> list | None:
-    # Forms hold texts, and lists of them, but no lists of lists.
-    return None if text is None else TypeAdapter(_History).validate_json(text)
+# Forms hold texts, and lists of them, but no lists of lists.
+_WRITTEN_HISTORY = TypeAdapter(_History)
+
+
+def _checked_history(text: str | None) -> str | None:
+    if text is not None:
+        _WRITTEN_HISTORY.validate_json(text)
+    return text
 
 
 class UploadForm(SuggestionOptions):
     """A clip, and the fields of [`SuggestionOptions`], in a form."""
 
     video: UploadFile = Field(description="The clip.")
-    history: Annotated[str | None, AfterValidator(_read_history)] = Field(  # type: ignore[assignment]
+    history: Annotated[str | None, AfterValidator(_checked_history)] = Field(  # type: ignore[assignment]
         None, max_length=100_000, description='As for a clip by its URL, written as JSON: ["#cats", ["#a", "#b"]].'
     )
+
+    def item(self, video: Any = None) -> dict[str, Any]:
+        given = super().item(video)
+        if self.history is not None:
+            history = _WRITTEN_HISTORY.validate_json(self.history)
+            given["history"] = _WRITTEN_HISTORY.dump_python(history, exclude_none=True)
+        return given
 
 
 class HashtagAnswer(BaseModel):
