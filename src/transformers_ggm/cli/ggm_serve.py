@@ -135,8 +135,8 @@ def serve(
         "request_seconds": request_seconds,
         "drain_seconds": drain_seconds,
         "allowed_hosts": tuple(allowed_host or ()),
-        "root": None if root is None else str(root.absolute()),
-        "feedback_file": None if feedback is None else str(feedback.absolute()),
+        "root": None if root is None else str(root),
+        "feedback_file": None if feedback is None else str(feedback),
     }
     settings = {name: value for name, value in given.items() if value is not None}
     parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
@@ -162,6 +162,8 @@ def _on_ray(model, store, safe, api_key_file, settings, parts, scale, where) -> 
     from ..cluster.ray_serving import Scale, Served, serve_on_ray
 
     # Replicas are in other folders.
+    paths = {name: os.path.abspath(settings[name]) for name in ("root", "feedback_file") if name in settings}
+    settings = {**settings, **paths}
     model = os.path.abspath(model) if model and os.path.isdir(model) else model
     key_file = None if api_key_file is None else str(api_key_file.absolute())
     served = Served(model=model, store=store, safe=safe, api_key_file=key_file, settings=settings, parts=parts)
