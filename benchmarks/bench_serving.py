@@ -281,11 +281,10 @@ def plot(result: Measured, path: Path) -> None:
     begins = [each.begin - result.begin for each in right_answers]
     seconds = [each.end - each.begin for each in right_answers]
     left.plot(begins, seconds, ".", markersize=1.5, color="tab:blue")
-    for each, value in result.quantiles().items():
+    quantiles = result.quantiles()
+    for value in quantiles.values():
         left.axhline(value, color="tab:orange", linewidth=0.8)
-        left.annotate(
-            f"p{each} {value:.2f} s", (0.99, value), xycoords=("axes fraction", "data"), ha="right", va="bottom"
-        )
+    left.set_title(", ".join(f"p{each} {value:.2f} s" for each, value in quantiles.items()), fontsize=9)
     left.set_xlabel("sent, in seconds from the beginning")
     left.set_ylabel("seconds to the answer")
     left.set_ylim(bottom=0)
