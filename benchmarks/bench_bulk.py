@@ -89,16 +89,16 @@ def stages(num_decoders: int, batch_size: int, with_model: bool) -> list[ActorSt
     return [ActorStage(Decoder, decoder, num_decoders), last]
 
 
-def clock(tables: Iterator[pa.Table], num_clips: int) -> tuple[int, float]:
-    """How many clips came out after the first table, and in how many seconds."""
-    count, first, begin, told = 0, None, 0.0, 0
+def clock(tables: Iterator[pa.Table], num_clips: int, memory: PeakMemory) -> tuple[int, float]:
+    """How many clips came out after the first table, and in how many seconds. Tells of each thousand."""
+    count, first, begin = 0, None, 0.0
     for table in tables:
-        count += table.num_rows
+        before, count = count, count + table.num_rows
         if first is None:
             first, begin = table.num_rows, time.perf_counter()
-        if count // 1000 > told:
-            told = count // 1000
-            print(f"{count} of {num_clips} clips, {time.perf_counter() - begin:.0f} s", flush=True)
+        if count // 1000 > before // 1000:
+            peaks = ", ".join(f"{stage} {peak:.2f} GiB" for stage, peak in memory.peaks.items())
+            print(f"{count} of {num_clips} clips, {time.perf_counter() - begin:.0f} s, at most {peaks}", flush=True)
     return count - (first or 0), time.perf_counter() - begin
 
 
@@ -116,7 +116,7 @@ def main() -> None:
         work = stages(arguments.num_decoders, arguments.batch_size, arguments.with_model)
         memory = PeakMemory()
         memory.start()
-        count, seconds = clock(stream_through(work, blocks), arguments.num_clips)
+        count, seconds = clock(stream_through(work, blocks), arguments.num_clips, memory)
         peaks = memory.end()
     print(f"{count} clips in {seconds:.0f} s: {count / seconds:.1f} a second")
     for stage, peak in peaks.items():

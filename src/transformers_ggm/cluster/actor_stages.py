@@ -2,6 +2,7 @@
 
 import logging
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -78,7 +79,7 @@ def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> 
             dataset = _with_stage(ray, dataset, stage, cpus)
         try:
             yield from dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
-        except ray.exceptions.RayError as error:
+        except Exception as error:  # of Ray, of Ray Data, or of both and of what a stage raised
             raise ClusterError(
                 f"Work on the cluster failed: {_reason(error)} What was finished before it is kept; the same call goes"
                 " on from there."
@@ -86,16 +87,19 @@ def stream_through(stages: Sequence[ActorStage], blocks: Sequence[pa.Table]) -> 
 
 
 def _with_stage(ray: Any, dataset: "Dataset", stage: ActorStage, cpus: float) -> "Dataset":
-    return dataset.map_batches(
-        stage.work,
-        fn_constructor_kwargs=dict(stage.arguments),
-        batch_size=None,
-        batch_format="pyarrow",
-        compute=ray.data.ActorPoolStrategy(size=stage.num_actors),
-        num_cpus=cpus,
-        num_gpus=stage.num_gpus,
-        max_task_retries=_TRIES,
-    )
+    with warnings.catch_warnings():
+        # Ray 2.64 is to take no further arguments of actors, and has no other way yet to say how often they try.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return dataset.map_batches(
+            stage.work,
+            fn_constructor_kwargs=dict(stage.arguments),
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=stage.num_actors),
+            num_cpus=cpus,
+            num_gpus=stage.num_gpus,
+            max_task_retries=_TRIES,
+        )
 
 
 def _cpus_of_an_actor(ray: Any, stages: Sequence[ActorStage]) -> float:
@@ -127,6 +131,7 @@ def _quiet_context(ray: Any) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The last line that says something: before it stands where on the cluster it was raised."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What a stage raised, without where on the cluster that was and what Ray adds to it."""
+    told = str(error).partition("\nThe above exception was the direct cause")[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     return f"{lines[-1] if lines else type(error).__name__}."
