@@ -5,6 +5,9 @@ import os
 
 # Before Ray is imported: no token is left in the home folder, and actors do not wait for all other processes.
 os.environ |= {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0"}
+# Proxies of a busy machine are slow, and what others take of its memory is no reason to kill actors.
+os.environ |= {"RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "300", "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}
+os.environ |= {"RAY_memory_monitor_refresh_ms": "0"}
 
 import shutil
 import tempfile

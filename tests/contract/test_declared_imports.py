@@ -12,10 +12,12 @@ from requirement_files import ROOT, SETUP, requirements
 
 PACKAGE = ROOT / "src" / "transformers_ggm"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-# Loaded by the library `evaluate` alone, where that is installed, and by who uses a pool store.
+# Loaded by the library `evaluate` alone, where that is installed, and by who uses a pool store or serves.
 OPTIONAL_MODULES = {
     PACKAGE / "evaluation" / "evaluate_hashtags" / "evaluate_hashtags.py",
     *(PACKAGE / "retrieval" / "pool_store").rglob("*.py"),
+    *(PACKAGE / "serving").rglob("*.py"),
+    PACKAGE / "cluster" / "ray_serving.py",
 }
 DISTRIBUTIONS = {
     # Of an extra that ends before the newest transformers, and is not installed with it.

@@ -2,11 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-
-_API_KEY = "GGM_API_KEY"
 
 _Model = Annotated[
     str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
@@ -42,7 +40,7 @@ _ApiKeyFile = Annotated[
     Path | None,
     typer.Option(
         "--api_key_file",
-        help=f"file with the key that requests must bring as X-API-Key; the environment's {_API_KEY} by default",
+        help="file with the key that requests must bring as X-API-Key; the environment's GGM_API_KEY by default",
     ),
 ]
 _Feedback = Annotated[
@@ -71,6 +69,15 @@ _RequestSeconds = Annotated[
 _DrainSeconds = Annotated[
     float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
 ]
+_Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, for replicas on a cluster")]
+_Address = Annotated[
+    str | None,
+    typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone"),
+]
+_MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="replicas, at least, with --engine ray")]
+_MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="replicas, at most, with --engine ray")]
+_NumCpus = Annotated[float, typer.Option("--num_cpus", help="cores of a replica, with --engine ray")]
+_NumGpus = Annotated[float, typer.Option("--num_gpus", help="GPUs of a replica, or a part of one, with --engine ray")]
 
 
 def serve(
@@ -97,9 +104,15 @@ def serve(
     fetch_seconds: _FetchSeconds = 20.0,
     request_seconds: _RequestSeconds = 60.0,
     drain_seconds: _DrainSeconds = 5.0,
+    engine: _Engine = None,
+    address: _Address = None,
+    min_replicas: _MinReplicas = 1,
+    max_replicas: _MaxReplicas = 1,
+    num_cpus: _NumCpus = 1.0,
+    num_gpus: _NumGpus = 0.0,
 ) -> None:
     """
-    Answer requests over HTTP, on one machine.
+    Answer requests over HTTP, on one machine or on those of a Ray cluster.
 
     Unsafe hashtags are left out unless told otherwise.
 
@@ -107,7 +120,10 @@ def serve(
     Example:
       ggm serve --model outputs/ggm/checkpoint --port 8000
       GGM_API_KEY=$(openssl rand -hex 32) ggm serve --host 0.0.0.0 --store sqlite:///pool.db --root clips
+      ggm serve --engine ray --address auto --num_gpus 0.5 --max_replicas 8 --model org/checkpoint
     """
+    if engine is None and address is not None:
+        raise typer.BadParameter("--address goes with --engine ray.")
     given = {
         "max_batch_size": max_batch_size,
         "max_wait_seconds": max_wait_seconds,
@@ -121,20 +137,34 @@ def serve(
         "allowed_hosts": tuple(allowed_host or ()),
         "root": None if root is None else str(root),
         "feedback_file": None if feedback is None else str(feedback),
-        "api_key": _api_key(api_key_file),
     }
+    settings = {name: value for name, value in given.items() if value is not None}
+    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
+    parts["blocked"] = blocked or None
+    if engine == "ray":
+        scale = (min_replicas, max_replicas, num_cpus, num_gpus)
+        _on_ray(model, store, safe, api_key_file, settings, parts, scale=scale, where=(host, port, address))
+    else:
+        _here(model, store, safe, api_key_file, settings, parts, where=(host, port))
+
+
+def _here(model, store, safe, api_key_file, settings, parts, where) -> None:
     from ..serving import ServingSettings, load_engine
     from ..serving import serve as serve_engine
+    from ..serving.loading import read_api_key
 
     # Before a model is loaded.
-    settings = ServingSettings(**{name: value for name, value in given.items() if value is not None})
-    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
-    engine = load_engine(settings, model, store, safe=safe, blocked=blocked or None, **parts)
-    serve_engine(engine, host, port)
+    checked = ServingSettings(**settings, api_key=read_api_key(api_key_file))
+    serve_engine(load_engine(checked, model, store, safe=safe, **parts), *where)
 
 
-def _api_key(file: Path | None) -> str | None:
-    """The key, which never stands on a command line, where all users of a machine can read it."""
-    if file is not None:
-        return file.read_text(encoding="utf-8").strip()
-    return os.environ.get(_API_KEY) or None
+def _on_ray(model, store, safe, api_key_file, settings, parts, scale, where) -> None:
+    from ..cluster.ray_serving import Scale, Served, serve_on_ray
+
+    # Replicas are in other folders.
+    paths = {name: os.path.abspath(settings[name]) for name in ("root", "feedback_file") if name in settings}
+    settings = {**settings, **paths}
+    model = os.path.abspath(model) if model and os.path.isdir(model) else model
+    key_file = None if api_key_file is None else str(api_key_file.absolute())
+    served = Served(model=model, store=store, safe=safe, api_key_file=key_file, settings=settings, parts=parts)
+    serve_on_ray(served, Scale(*scale), *where)

@@ -64,7 +64,7 @@ class CallSteps:
 
     def sendable_prepare(self) -> Callable[[Any], dict[str, Any]]:
         """What `prepare` does, without models and pool, so that it can be sent to other processes."""
-        return partial(self.suggest._without_models().preprocess, **self.preparing)
+        return partial(self.suggest.without_models().preprocess, **self.preparing)
 
     def run(self, prepared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """

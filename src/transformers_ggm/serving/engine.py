@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +61,7 @@ class Engine:
     ):
         self.suggest, self.settings, self.reader = suggest, settings, reader
         self.metrics = metrics or ServingMetrics()
-        # A source that fails costs a request the source, and not the answer.
-        self._steps = functools.lru_cache(maxsize=64)(functools.partial(CallSteps.of, suggest, on_error="skip"))
+        self.block(())
         self._task: asyncio.Task | None = None
         self._num_undecoded = 0
 
@@ -77,6 +76,23 @@ class Engine:
         take no requests, which would end all servers of a store at once."""
         is_lost = self.reader is not None and self.reader.problem is not None
         return "ok, but the pool store cannot be reached" if is_lost else "ok"
+
+    def block(self, blocked: Sequence[str]) -> None:
+        """
+        Leaves some hashtags out from now on, besides what the pipeline leaves out; those of an earlier call are shown
+        again.
+
+        Args:
+            blocked (`Sequence[str]`): Hashtags and patterns (`"*sale*"`).
+
+        Raises:
+            InputError: One is no pattern.
+        """
+        options: dict[str, Any] = {"blocked": list(blocked)} if blocked else {}
+        # A source that fails costs a request the source, and not the answer.
+        make = functools.partial(CallSteps.of, self.suggest, on_error="skip", **options)
+        make()  # for its errors
+        self._steps = functools.lru_cache(maxsize=64)(make)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Engine"]:

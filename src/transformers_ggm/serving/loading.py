@@ -1,11 +1,28 @@
 """From what stands on a command line to what answers."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from transformers import pipeline
 
 from .engine import Engine
 from .settings import ServingSettings
+
+API_KEY = "GGM_API_KEY"
+
+
+def read_api_key(file: str | os.PathLike | None) -> str | None:
+    """
+    The key of a server, which never stands on a command line, where all users of a machine can read it.
+
+    Args:
+        file (`str` or `os.PathLike`, *optional*): Has nothing but the key; by default the environment variable
+            `GGM_API_KEY` is the key, where it is set.
+    """
+    if file is not None:
+        return Path(file).read_text(encoding="utf-8").strip()
+    return os.environ.get(API_KEY) or None
 
 
 def load_engine(
