@@ -8,7 +8,7 @@ import pytest
 
 from transformers_ggm.errors import HashtagError, InputError, OutputError
 from transformers_ggm.pipelines.feedback import append_row, feedback_row
-from transformers_ggm.training.fit_base import LabelledRows
+from transformers_ggm.training.fit_base import LabelledRows, rejected_of
 
 TIME = "2026-01-02T00:00:00+00:00"
 
@@ -23,14 +23,27 @@ def test_a_row_has_what_the_pipeline_was_told(tmp_path):
     append_row(row, file)
     append_row(feedback_row({"description": "a boat"}, ["boat"], []), file)
     append_row(feedback_row({"description": "nothing fits"}, [], ["boat"]), file)
-    assert len(file.read_text().splitlines()) == 3 and json.loads(file.read_text().splitlines()[0]) == row
+    append_row(feedback_row({"description": "who knows"}, ["cats"], None), file)
+    assert len(file.read_text().splitlines()) == 4 and json.loads(file.read_text().splitlines()[0]) == row
     rows = LabelledRows(str(file))
-    first, second = rows.items(rows.to_fit)
+    first, second, *_ = rows.items(rows.to_fit)
     assert first["video"] == os.path.abspath("clip.mp4") and second["video"] is None
     assert feedback_row("https://example.com/a.mp4", ["snow"], [])["video"] == "https://example.com/a.mp4"
     assert (first["transcript"], first["time"], first["country"]) == ("so cold", TIME, "CA")
     assert [post["hashtags"] for post in first["history"]] == [["lake"], ["cats", "dogs"]] and not second["history"]
-    assert [row["hashtags"] for row in rows.to_fit] == [["winter"], ["boat"]]
+    assert [row["hashtags"] for row in rows.to_fit] == [["winter"], ["boat"], [], ["cats"]]
+    assert [rejected_of(row) for row in rows.to_fit] == [["lake"], [], ["boat"], None]
+
+
+def test_rows_that_are_measured_have_hashtags(tmp_path):
+    """Would fail if answers were compared with nothing, where people only said what was wrong."""
+    for name in ("validation", "test"):
+        (tmp_path / name).mkdir()
+        for accepted in (["snow"], []):
+            row = feedback_row({"description": "first snow"}, accepted, ["lake"])
+            append_row(row, tmp_path / name / "metadata.jsonl")
+    rows = LabelledRows(str(tmp_path))
+    assert (len(rows.to_fit), len(rows.to_test)) == (2, 1)
 
 
 def test_clips_that_are_no_files_are_left_out():

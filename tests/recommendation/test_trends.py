@@ -1,5 +1,6 @@
 """The source of trends: what rises comes first, and nothing that is later than a row is looked at."""
 
+import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -127,3 +128,25 @@ def test_posts_of_the_last_hour_count_with_the_next_call():
     with pytest.raises(InputError, match="no time"):
         recommender.observe([{"hashtags": ["snow"]}])
     assert len(index) == 11
+
+
+def test_uses_that_are_pruned_meanwhile_disturb_nobody():
+    """Would fail if a call that reads while another thread forgets hashtags failed, or gave one the other's name."""
+    pool, done = pool_of([post("lake", hour) for hour in range(48)]), threading.Event()
+
+    def write():
+        try:
+            for number in range(150):
+                pool.observe([post(f"old{number}", -24 * 400), post(f"new{number}", 40)])
+                pool.uses.prune(now=START + timedelta(hours=48))
+        finally:
+            done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        found = TrendsSource(pool).candidates([row(48)], 500)[0]
+        assert any(one.hashtag == "lake" for one in found)
+        assert not any(one.hashtag.startswith("old") for one in found)
+    writer.join()
+    assert len(pool.uses) == 151

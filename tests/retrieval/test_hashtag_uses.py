@@ -65,6 +65,56 @@ def test_counters_are_those_of_a_loop_in_any_order_and_chunks(posts, order, size
             assert all(math.isclose(values[name], wanted[name], rel_tol=1e-9, abs_tol=1e-12) for name in HALF_LIVES)
 
 
+def own_entries(uses, hashtags):
+    return sorted(entry for entry in uses.entries() if entry[0] in hashtags)
+
+
+@settings(max_examples=40, deadline=None)
+@given(posts=POSTS, later=POSTS, below=st.sampled_from([0.1, 0.3, 1.0, 3.0]))
+def test_what_is_hardly_used_is_forgotten_and_nothing_else(posts, later, below):
+    """Would fail if pruning forgot or changed what is used, kept what is not, or later uses were counted otherwise."""
+    uses, before = HashtagUses(), HashtagUses()
+    uses.observe(posts)
+    before.observe(posts)
+    same = uses.copy()
+    month = {tag: uses.decayed(tag, NOW)["month"] for tag in uses.hashtags.values()}
+    kept = {tag for tag, count in month.items() if count >= below}
+    assert uses.prune(below, NOW) == len(month) - len(kept)
+    assert set(uses.hashtags.values()) == kept == set(uses.all_spellings())
+    assert sorted(uses.entries()) == own_entries(before, kept)
+    assert all(uses.spellings(tag) == before.spellings(tag) for tag in kept)
+    assert sorted(same.entries()) == sorted(before.entries())
+    fresh = HashtagUses()
+    for each in (uses, before, fresh):
+        each.observe(later)
+    assert own_entries(uses, kept) == own_entries(before, kept)
+    new = {entry[0] for entry in fresh.entries()} - kept
+    assert own_entries(uses, new) == own_entries(fresh, new) and uses.prune(below, NOW + timedelta(days=9999)) >= 0
+    assert len(uses) == len(uses.hashtags) == 0
+
+
+def test_memory_does_not_grow_with_hashtags_of_the_past():
+    """Would fail if a name, a number or a row of each hashtag that was ever used stayed."""
+    uses, rounds = HashtagUses(), 12
+    for number in range(rounds):
+        start = START - timedelta(days=200 * (rounds - number))
+        uses.observe(
+            [{"hashtags": [f"event{number:02}of{each}" for each in range(50)], "time": start, "language": "en"}]
+        )
+        uses.prune(now=start)
+        assert len(uses) == 50
+        if number == 1:
+            size = len(pickle.dumps(uses))
+    assert len(pickle.dumps(uses)) < 1.1 * size
+
+
+@pytest.mark.parametrize(("below", "now"), [(0, NOW), (-1, NOW), (math.nan, NOW), (1, datetime(2026, 1, 1))])
+def test_pruning_that_makes_no_sense_is_refused(below, now):
+    """Would fail if a mistake forgot everything, or was taken for nothing to do."""
+    with pytest.raises(InputError):
+        HashtagUses().prune(below, now)
+
+
 def test_first_uses_and_spellings_are_kept():
     """Would fail if the commonest spelling, or since when a hashtag is used, were lost."""
     uses = HashtagUses()

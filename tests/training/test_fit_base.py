@@ -14,6 +14,7 @@ from transformers import pipeline
 from transformers_ggm.errors import ArgumentError
 from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
 from transformers_ggm.pipelines.features_pipeline import CandidateFeaturesPipeline
+from transformers_ggm.recommendation import CandidateFeatures, fit_ranker
 from transformers_ggm.training import main
 from transformers_ggm.training.main import parse_arguments
 
@@ -101,6 +102,31 @@ def test_rows_without_splits(starter, tmp_path):
     main(command_line(base_checkpoint=starter, data_dir=table, output_dir=tmp_path / "out", stages=["ranker"]))
     assert load(tmp_path / "out" / "checkpoint").recommender.ranker is not None
     assert not (tmp_path / "out" / "evaluation").exists()
+
+
+def test_feedback_is_learned_from(starter, tmp_path):
+    """Would fail if `rejected` were lost between a file and the ranker, or the unjudged counted as wrong."""
+    rows = [
+        {
+            "description": f"{word} number{number}",
+            "hashtags": [tag],
+            "rejected": [None, ["bread"], ["#Tent"]][number % 3],
+        }
+        for number, (word, tag) in enumerate([("we saw snow", "snow"), ("at the lake", "lake")] * 30)
+    ]
+    file = tmp_path / "feedback.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    main(command_line(base_checkpoint=starter, data_dir=file, output_dir=tmp_path / "out", stages=["ranker"]))
+    ranker = load(tmp_path / "out" / "checkpoint").recommender.ranker
+    found = load(starter, pipeline_class=CandidateFeaturesPipeline)(
+        [{"description": row["description"]} for row in rows]
+    )
+    features, true = CandidateFeatures.joined(found), [row["hashtags"] for row in rows]
+    expected = fit_ranker(features, true, rejected=[row["rejected"] for row in rows], seed=42)
+    of_all = fit_ranker(features, true, seed=42)
+    logits = [of_one(features.values).detach() for of_one in (ranker, expected, of_all)]
+    torch.testing.assert_close(logits[0], logits[1], atol=0.05, rtol=0.01)
+    assert (logits[0] - logits[2]).abs().max() > 0.5
 
 
 def test_what_cannot_be_fitted(starter, data_dir, tmp_path):

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from composed_parts import write_parts
 from recommender_samples import SOURCES, recommender_arguments, write_posts
 from training_samples import command_line, written_at
 from transformers import pipeline
@@ -67,6 +68,20 @@ def test_the_pool_has_the_uses_of_the_training_posts(recommending, posts_dir):
     )
     assert {(tag, scope): count for tag, scope, count, *_ in pool.uses.entries()} == counts
     assert dict(zip(pool.hashtags, pool.counts)) == Counter(tag for row in rows for tag in row["hashtags"])
+
+
+def test_trends_of_a_pool_by_words(recommending, posts_dir, scratch_config, tmp_path):
+    """Would fail if, without a retriever's pool, the trends of a training had no uses, or lost them by saving."""
+    encoder = write_parts(tmp_path)["text_encoder"]
+    stages = {"sources": ["pool_words", "trends"], "stages": ["prepare", "posts", "guidance"]}
+    main(line(posts_dir, tmp_path / "run", scratch_config, text_encoder=encoder, **stages))
+    by_words, trends = Recommender.from_pretrained(tmp_path / "run" / "checkpoint").sources
+    assert trends.pool is by_words.pool
+    pool = HashtagPool.from_pretrained(recommending / "checkpoint", subfolder="hashtag_pool")
+    assert sorted(trends.pool.uses.entries()) == sorted(pool.uses.entries())
+    assert dict(zip(trends.pool.hashtags, trends.pool.counts)) == dict(zip(pool.hashtags, pool.counts))
+    recall = read_json(tmp_path / "run" / "guidance" / "fusion.json")["recall"]["train"]
+    assert recall["trends"]["10"] > 0
 
 
 def test_pipeline_answers_what_was_measured(recommending, posts_dir):

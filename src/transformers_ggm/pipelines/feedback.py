@@ -12,13 +12,13 @@ from ..utils.files import check_output_file
 from .inputs import read_fields
 
 
-def feedback_row(item: Any, accepted: Sequence[str], rejected: Sequence[str], **clues: Any) -> dict[str, Any]:
+def feedback_row(item: Any, accepted: Sequence[str], rejected: Sequence[str] | None, **clues: Any) -> dict[str, Any]:
     """
     A row of data: what was known of an item, and what became of its suggestions.
 
     Args:
         item, **clues: As in a call of the pipeline.
-        accepted, rejected (`Sequence[str]`): Hashtags with or without `#`.
+        accepted (`Sequence[str]`), rejected (`Sequence[str]`, *optional*): Hashtags with or without `#`.
 
     Returns:
         `dict`: as [`HashtagGenerationPipeline.feedback`] tells it.
@@ -27,9 +27,10 @@ def feedback_row(item: Any, accepted: Sequence[str], rejected: Sequence[str], **
         InputError: The item tells nothing that can be stored, nothing was accepted or rejected, or both at once.
         HashtagError: One is no hashtag.
     """
-    hashtags, rejected = _normalized(accepted, "accepted"), _normalized(rejected, "rejected")
-    both = [tag for tag in hashtags if tag in rejected]
-    if both or not (hashtags or rejected):
+    hashtags = _normalized(accepted, "accepted")
+    refused = None if rejected is None else _normalized(rejected, "rejected")
+    both = [tag for tag in hashtags if tag in (refused or ())]
+    if both or not (hashtags or refused):
         what = f"{both[0]!r} was accepted and rejected" if both else "nothing was accepted or rejected"
         raise InputError(f"{what}: say of each hashtag which of the two it was.")
     fields = read_fields(item, clues.pop("description", ""), clues)
@@ -47,7 +48,7 @@ def feedback_row(item: Any, accepted: Sequence[str], rejected: Sequence[str], **
         row["video"] = path if "://" in path else os.path.abspath(path)
     if "video" not in row and not known.text and not known.history:
         raise InputError("the item has neither words nor a history nor the path of a clip: nothing of it can be kept.")
-    return {**row, "hashtags": hashtags, "rejected": rejected}
+    return {**row, "hashtags": hashtags, "rejected": refused}
 
 
 def append_row(row: Mapping[str, Any], file: str | os.PathLike) -> None:

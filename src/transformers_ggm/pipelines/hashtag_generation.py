@@ -303,7 +303,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         self,
         item: Any,
         accepted: Sequence[str] = (),
-        rejected: Sequence[str] = (),
+        rejected: Sequence[str] | None = None,
         file: str | os.PathLike | None = None,
         **clues,
     ) -> dict[str, Any]:
@@ -312,13 +312,15 @@ class HashtagGenerationPipeline(SuggestingPipeline):
 
         Args:
             item, **clues: What was suggested for, as in the call: an item, and `description`, `history`, ...
-            accepted, rejected (`Sequence[str]`, defaults to none): Hashtags, with or without `#`. What was neither
-                counts as not used.
+            accepted (`Sequence[str]`, defaults to none): Hashtags, with or without `#`.
+            rejected (`Sequence[str]`, *optional*): Those that were shown and refused, none of them where all were
+                accepted: a ranker then learns from these and from `accepted` alone. `None` where that is not known:
+                whatever was not accepted then counts as not used.
             file (`str` or `os.PathLike`, *optional*): JSON lines, to which the row is added.
 
         Returns:
             `dict`: `description`, `transcript`, `screen_text`, `language`, `country`, `time`, `history` and, of a clip
-            that is a file, `video`; `hashtags`, those accepted; and `rejected`.
+            that is a file, `video`; `hashtags`, those accepted; and `rejected`, as given.
 
         Raises:
             `InputError`: The item tells nothing that can be kept, or a hashtag was accepted and rejected.

@@ -99,9 +99,9 @@ class CandidateFeatures:
         )
 
 
-def true_hashtags(hashtags: Sequence[Sequence[str]]) -> list[set[str]]:
+def true_hashtags(hashtags: Sequence[Sequence[str]], kind: str = "true") -> list[set[str]]:
     """
-    The true hashtags of rows, normalised as candidates are.
+    The true hashtags of rows, or those of another kind, normalised as candidates are.
 
     Raises:
         RankerError: Those of a row are no list, or one is no hashtag.
@@ -111,7 +111,7 @@ def true_hashtags(hashtags: Sequence[Sequence[str]]) -> list[set[str]]:
         try:
             true.append({normalize_hashtag(hashtag) for hashtag in ([row] if isinstance(row, str) else row)})
         except (HashtagError, TypeError) as error:
-            raise RankerError(f"row {number} has the true hashtags {row!r}: give a list of hashtags.") from error
+            raise RankerError(f"row {number} has the {kind} hashtags {row!r}: give a list of hashtags.") from error
     return true
 
 

@@ -22,6 +22,7 @@ def fit_ranker(
     features: CandidateFeatures,
     hashtags: Sequence[Sequence[str]],
     *,
+    rejected: Sequence[Sequence[str] | None] | None = None,
     hidden_size: int = 0,
     monotone: bool = False,
     l2: float | None = None,
@@ -38,6 +39,9 @@ def fit_ranker(
     Args:
         features ([`CandidateFeatures`]): Of the rows' candidates.
         hashtags (`list[list[str]]`): The true ones of each row.
+        rejected (`list[list[str] | None]`, *optional*): Of each row the hashtags that were shown and refused, an empty
+            list where all were accepted. Nothing is learned from the other candidates of such a row, since nobody
+            judged them. `None`, for all rows by default: every candidate that is not a true hashtag is a wrong one.
         hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
         l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
             that of 1, 10 and 100 with which the parts left out are the most likely.
@@ -48,9 +52,9 @@ def fit_ranker(
         `missing_hashtags`.
 
     Raises:
-        RankerError: There are fewer than 50 rows, or features of another number of rows; a feature is not finite; no
-            candidate is a true hashtag, or all are, or a true one is no hashtag; `monotone` with a hidden layer;
-            scikit-learn is not installed.
+        RankerError: There are fewer than 50 rows, or features or `rejected` of another number of rows; a feature is
+            not finite; no candidate is a true hashtag, or all are, or a true one is no hashtag, or was rejected;
+            `monotone` with a hidden layer; scikit-learn is not installed.
 
     Example:
 
@@ -78,16 +82,16 @@ def fit_ranker(
     bad = (~features.values.isfinite()).any(dim=0).nonzero().flatten().tolist()
     if bad:
         raise RankerError(f"the feature {features.names[bad[0]]!r} is not finite everywhere: mend its source.")
-    truth = features.truth(hashtags)
+    known = _known(features, hashtags, rejected)
+    values, truth = features.values[known], features.truth(hashtags)[known]
     if not 0 < truth.sum() < len(truth):
         raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
     config = HashtagRankerConfig(features=features.names, hidden_size=hidden_size, monotone=monotone)
-    row_of = torch.repeat_interleave(
-        torch.arange(len(hashtags)), torch.tensor([len(row) for row in features.hashtags])
-    )
+    sizes = torch.tensor([len(row) for row in features.hashtags])
+    row_of = torch.repeat_interleave(torch.arange(len(hashtags)), sizes)[known]
     fold_of = _folds(len(hashtags), seed)[row_of]
     tried = {
-        strength: _left_out_logits(config, features.values, truth, fold_of, strength, seed)
+        strength: _left_out_logits(config, values, truth, fold_of, strength, seed)
         for strength in ((l2,) if l2 is not None else STRENGTHS)
     }
     losses = {
@@ -95,11 +99,29 @@ def fit_ranker(
     }
     l2 = min(losses, key=losses.get)
     logits = tried[l2]
-    ranker = _fitted(config, features.values, truth, l2, seed)
+    ranker = _fitted(config, values, truth, l2, seed)
     points, ranker.config.calibration_error = choose_calibration(logits, truth, row_of, fold_of)
     ranker.config.calibration_logits, ranker.config.calibration_probabilities = points
     ranker.config.missing_hashtags = _missing(features.hashtags, hashtags)
     return ranker
+
+
+def _known(
+    features: CandidateFeatures, hashtags: Sequence[Sequence[str]], rejected: Sequence[Sequence[str] | None] | None
+) -> torch.Tensor:
+    """Of which candidates it is known whether they are true: `(n,)` bool."""
+    if rejected is None:
+        rejected = [None] * len(hashtags)
+    if len(rejected) != len(hashtags):
+        raise RankerError(f"there are hashtags of {len(hashtags)} rows, but rejected ones of {len(rejected)}.")
+    judged = []
+    pairs = zip(true_hashtags(hashtags), true_hashtags([row or () for row in rejected], "rejected"))
+    for number, (true, wrong) in enumerate(pairs):
+        if true & wrong:
+            raise RankerError(f"row {number} has {min(true & wrong)!r} as a true hashtag and as a rejected one.")
+        all_known = rejected[number] is None
+        judged += [all_known or hashtag in true or hashtag in wrong for hashtag in features.hashtags[number]]
+    return torch.tensor(judged, dtype=torch.bool)
 
 
 def _left_out_logits(config, values, truth, fold_of, l2, seed) -> torch.Tensor:
@@ -132,7 +154,7 @@ def _fitted(
     ranker.mean.copy_(forms.mean(dim=0))
     ranker.scale.copy_(torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0))
     with torch.no_grad():
-        ranker.output.bias.fill_(torch.logit(truth.mean()).item())
+        ranker.output.bias.fill_(torch.logit(truth.mean(), eps=1e-6).item())
         if config.monotone:
             ranker.output.weight.fill_(0.1)  # the root of a weight does not move from 0
     _descend(ranker, (forms - ranker.mean) * ranker.scale, truth, l2)

@@ -131,10 +131,11 @@ class HashtagUses:
     """
 
     def __init__(self):
-        # Numbers are never given twice, so that what was read before stays right.
-        self.hashtags: list[str] = []
+        # By their numbers, which are never given twice, so that what was read before stays right.
+        self.hashtags: dict[int, str] = {}
         self.scopes: list[str] = [EVERYWHERE]
         self._numbers: dict[str, int] = {}
+        self._next_number = 0
         self._scope_numbers: dict[str, int] = {EVERYWHERE: 0}
         self._rows: dict[tuple[int, int], int] = {}
         self._spellings: dict[int, dict[str, int]] = {}
@@ -162,7 +163,7 @@ class HashtagUses:
     def _own(self) -> None:
         """To be called before a change."""
         if self._is_shared:
-            self.hashtags, self.scopes, self._rows = list(self.hashtags), list(self.scopes), dict(self._rows)
+            self.hashtags, self.scopes, self._rows = dict(self.hashtags), list(self.scopes), dict(self._rows)
             self._numbers, self._scope_numbers = dict(self._numbers), dict(self._scope_numbers)
             self._spellings = {number: dict(counts) for number, counts in self._spellings.items()}
             self._is_shared = False
@@ -209,9 +210,10 @@ class HashtagUses:
         return counted
 
     def _number(self, hashtag: str) -> int:
-        number = self._numbers.setdefault(hashtag, len(self.hashtags))
-        if number == len(self.hashtags):
-            self.hashtags.append(hashtag)
+        number = self._numbers.setdefault(hashtag, self._next_number)
+        if number == self._next_number:
+            self.hashtags[number] = hashtag
+            self._next_number += 1
         return number
 
     def _scope(self, scope: str) -> int:
@@ -239,9 +241,49 @@ class HashtagUses:
                 self._own()
                 self._keep(~np.isin(self.counters.hashtags, gone))
 
+    def prune(self, below: float = 0.1, now: datetime | None = None) -> int:
+        """
+        Forgets hashtags that are hardly used any more, with their first uses and spellings, and gives back the memory.
+
+        Args:
+            below (`float`, defaults to 0.1): Those whose uses, halved every 30 days, are fewer. By default what was
+                used once is forgotten after 100 days, what was used ten times after 200.
+            now (`datetime`, *optional*): What counts as the present; by default the clock's.
+
+        Returns:
+            `int`: How many were forgotten.
+
+        Raises:
+            InputError: `below` is not above 0, or `now` has no zone.
+
+        Example:
+
+        ```python
+        >>> uses = HashtagUses()
+        >>> uses.observe([(["snow"], "2026-01-01T08:00:00Z"), (["lake"], "2026-05-01T08:00:00Z")])
+        {'snow': 1, 'lake': 1}
+        >>> uses.prune(now=datetime(2026, 5, 2, tzinfo=timezone.utc)), "snow" in uses, "lake" in uses
+        (1, False, True)
+
+        ```
+        """
+        if not below > 0:
+            raise InputError(f"below={below!r}: give a number of uses above 0.")
+        time = microseconds(parse_time(now) or datetime.now(timezone.utc))
+        with self._changing:
+            everywhere = self.counters.taken(np.flatnonzero(self.counters.scopes == 0))
+            gone = everywhere.hashtags[everywhere.at(time)[:, -1] < below]
+            if len(gone):
+                self._own()
+                self._keep(~np.isin(self.counters.hashtags, gone))
+        return len(gone)
+
     def _keep(self, rows: np.ndarray) -> None:
+        # All of it is made anew: others may be reading what was there.
         kept = self.counters.taken(rows)
         numbers = set(kept.hashtags.tolist())
+        self.hashtags = {number: hashtag for number, hashtag in self.hashtags.items() if number in numbers}
+        self._numbers = {hashtag: number for number, hashtag in self.hashtags.items()}
         self._spellings = {number: counts for number, counts in self._spellings.items() if number in numbers}
         self._rows = {pair: row for row, pair in enumerate(zip(kept.hashtags.tolist(), kept.scopes.tolist()))}
         self.counters = kept
@@ -285,10 +327,10 @@ class HashtagUses:
             uses, first = mine.uses + counters.uses, np.minimum(mine.first, counters.first)
             columns = (column.tolist() for column in (uses, decayed, first, last))
             self.put([(*entry[:2], *values) for entry, *values in zip(theirs, *columns)])
-            for number, counts in other._spellings.items():
-                known = self.spellings(other.hashtags[number])
+            for hashtag, counts in other.all_spellings().items():
+                known = self.spellings(hashtag)
                 added = {spelling: known.get(spelling, 0) + count for spelling, count in counts.items()}
-                self.put_spellings(other.hashtags[number], known | added)
+                self.put_spellings(hashtag, known | added)
 
     def replace(self, hashtags: Iterable[str], other: "HashtagUses") -> None:
         """
@@ -303,8 +345,8 @@ class HashtagUses:
             gone = [pair for pair in pairs if self._row(*pair) is not None and other._row(*pair) is None]
             self.remove({hashtag for hashtag, _ in gone})
             self.put(list(other.entries()))
-            for number, counts in other._spellings.items():
-                self.put_spellings(other.hashtags[number], counts)
+            for hashtag, counts in other.all_spellings().items():
+                self.put_spellings(hashtag, counts)
 
     def _row(self, hashtag: str, scope: str) -> int | None:
         return self._rows.get((self._numbers.get(hashtag, -1), self._scope_numbers.get(scope, -1)))
@@ -322,7 +364,8 @@ class HashtagUses:
 
     def all_spellings(self) -> dict[str, dict[str, int]]:
         """How often each spelling of each hashtag was written."""
-        return {self.hashtags[number]: dict(counts) for number, counts in list(self._spellings.items())}
+        with self._changing:
+            return {self.hashtags[number]: dict(counts) for number, counts in self._spellings.items()}
 
     def decayed(self, hashtag: str, time: datetime | str, scope: str = EVERYWHERE) -> dict[str, float]:
         """
@@ -356,8 +399,9 @@ class HashtagUses:
         What is known of all hashtags: each with the scope (`""`, `"language=en"`, `"country=JP"`, ...), its uses, the
         four counters as of the last use, and the times of the first and the last one in microseconds.
         """
-        counters = self.counters
-        hashtags = [self.hashtags[number] for number in counters.hashtags.tolist()]
+        with self._changing:
+            counters = self.counters
+            hashtags = [self.hashtags[number] for number in counters.hashtags.tolist()]
         scopes = [self.scopes[number] for number in counters.scopes.tolist()]
         columns = (counters.uses, counters.decayed, counters.first, counters.last)
         return zip(hashtags, scopes, *(column.tolist() for column in columns))

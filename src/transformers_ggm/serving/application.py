@@ -150,7 +150,7 @@ def _add_feedback(app: FastAPI, engine: Engine) -> None:
         row = await asyncio.to_thread(
             engine.suggest.feedback, given.item(), given.accepted, given.rejected, engine.settings.feedback_file
         )
-        return FeedbackAnswer(hashtags=row["hashtags"], rejected=row["rejected"])
+        return FeedbackAnswer(hashtags=row["hashtags"], rejected=row["rejected"] or [])
 
 
 def _add_state(app: FastAPI, engine: Engine) -> None:

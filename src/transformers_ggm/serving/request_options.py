@@ -147,7 +147,9 @@ class FeedbackRequest(ClipFields):
     """What somebody made of suggestions."""
 
     accepted: list[_Hashtag] = Field(default=[], max_length=200, description="Hashtags that were used.")
-    rejected: list[_Hashtag] = Field(default=[], max_length=200, description="Hashtags that were refused.")
+    rejected: list[_Hashtag] | None = Field(
+        None, max_length=200, description="Hashtags that were shown and refused; null where that is not known."
+    )
 
 
 class FeedbackAnswer(BaseModel):

@@ -20,6 +20,7 @@ from ..errors import DatasetError
 from ..evaluation import expected_calibration_error, hashtag_metrics
 from ..hub_cards.composed_card import note_in_card
 from ..pipelines.features_pipeline import CandidateFeaturesPipeline
+from ..processing.hashtag_fields import read_hashtags
 from ..processing.hashtags import remove_hashtags
 from ..recommendation import CandidateFeatures, clues_of, fit_ranker
 from ..utils.files import atomic_folder, check_output_folder, write_json, write_lines
@@ -77,7 +78,8 @@ class LabelledRows:
         data_dir (`str`): as [`~data.open_shorts`] reads it.
 
     Attributes:
-        to_fit, to_test (`list[dict]`): the rows that a ranker is fitted on, and those that it is measured on.
+        to_fit, to_test (`list[dict]`): the rows that a ranker is fitted on, and those that it is measured on. Where
+            nothing but `rejected` is known, a row can be fitted on alone.
 
     Raises:
         DatasetError: they cannot be read.
@@ -89,9 +91,10 @@ class LabelledRows:
         splits = {name: list(source.rows()) for name, source in open_shorts(data_dir).items()}
         labelled = {name: [row for row in rows if _is_usable(row)] for name, rows in splits.items()}
         fitted = next(name for name in ("validation", "train", *splits) if name in splits)
-        self._others = [row for name, rows in labelled.items() if name not in (fitted, "test") for row in rows]
-        self.to_fit = labelled[fitted]
-        self.to_test = labelled["test"] if fitted != "test" and "test" in labelled else []
+        self.to_fit = labelled.pop(fitted)
+        tagged = {name: [row for row in rows if row["hashtags"]] for name, rows in labelled.items()}
+        self.to_test = tagged.pop("test", [])
+        self._others = [row for rows in tagged.values() for row in rows]
 
     def items(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """
@@ -107,7 +110,13 @@ class LabelledRows:
 
 
 def _is_usable(row: Mapping[str, Any]) -> bool:
-    return bool(row["hashtags"]) and (row["video"] is not None or bool(remove_hashtags(row["description"])))
+    judged = row["hashtags"] or rejected_of(row)
+    return bool(judged) and (row["video"] is not None or bool(remove_hashtags(row["description"])))
+
+
+def rejected_of(row: Mapping[str, Any]) -> list[str] | None:
+    """The hashtags that were shown and refused; `None` for a row that is no feedback, or does not tell."""
+    return None if row.get("rejected") is None else read_hashtags(row["rejected"]).hashtags
 
 
 def _copy(base: str, folder: Path) -> None:
@@ -120,11 +129,13 @@ def fit(run: TrainingRun, rows: LabelledRows) -> None:
     """Writes `checkpoint/ranker`, and how it went into `runs/ranker`."""
     suggest = _load(run, pipeline_class=CandidateFeaturesPipeline)
     found = suggest(rows.items(rows.to_fit), **_options(run))
-    kept = [(of_row, row["hashtags"]) for of_row, row in zip(found, rows.to_fit) if of_row]
+    kept = [(of_row, row) for of_row, row in zip(found, rows.to_fit) if of_row]
     _tell_skipped(suggest)
     features = CandidateFeatures.joined([of_row for of_row, _ in kept])
-    references = [hashtags for _, hashtags in kept]
-    ranker = fit_ranker(features, references, hidden_size=run.source.ranker_hidden_size, seed=run.training.seed)
+    references = [row["hashtags"] for _, row in kept]
+    rejected = [rejected_of(row) for _, row in kept]
+    options = {"hidden_size": run.source.ranker_hidden_size, "seed": run.training.seed}
+    ranker = fit_ranker(features, references, rejected=rejected, **options)
     suggest.recommender.ranker = ranker
     suggest.recommender.save_pretrained(run.folders.checkpoint)
     facts = {

@@ -29,6 +29,12 @@ def timed_posts(run: TrainingRun) -> list[dict[str, Any]]:
     return [post for post in run.shorts.posts("train") if post.get("time")]
 
 
+def observe_posts(run: TrainingRun, pool: HashtagPool) -> None:
+    """Gives a pool of the training hashtags their uses over time, for the source `trends`."""
+    # Not by `pool.observe`: they are counted already.
+    pool.uses.observe(timed_posts(run))
+
+
 def build_pool(run: TrainingRun) -> None:
     """
     Writes `checkpoint/hashtag_pool`: every hashtag of the training split with its count, and on demand the unseen ones
@@ -42,8 +48,7 @@ def build_pool(run: TrainingRun) -> None:
             hashtags = {**dict.fromkeys(run.shorts.unseen_hashtags, 0), **hashtags}
         pool = HashtagPool.build(hashtags, load_retriever(run), run.shorts.retriever_processor)
         if "trends" in run.source.sources:
-            # Not by `pool.observe`: they are counted already.
-            pool.uses.observe(timed_posts(run))
+            observe_posts(run, pool)
         pool.save_pretrained(run.folders.pool, create_model_card=False)  # the checkpoint's own card tells of it
     run.process.wait_for_everyone()
 

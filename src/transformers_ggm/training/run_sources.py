@@ -32,7 +32,7 @@ from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
 from ..retrieval.post_index import Encoder
 from ..utils.files import write_json
 from .generator import generator_class, generator_collator
-from .pool_and_guidance import load_retriever, timed_posts
+from .pool_and_guidance import load_retriever, observe_posts, timed_posts
 from .run import TrainingRun
 from .run_folders import EXAMPLES_FILE
 
@@ -67,7 +67,11 @@ def retrieving_sources(run: TrainingRun) -> list[CandidateSource]:
         pool = HashtagPool.from_pretrained(run.folders.pool, retriever=retriever)
         sources.append(PoolSource(pool, retriever, run.shorts.retriever_processor))
     if "pool_words" in names:
-        sources.append(PoolSource.of_words(run.shorts.hashtag_counts, encoder))
+        by_words = PoolSource.of_words(run.shorts.hashtag_counts, encoder)
+        sources.append(by_words)
+        if "trends" in names and "pool" not in names:
+            pool = by_words.pool
+            observe_posts(run, pool)
     if "posts" in names:
         index = PostIndex.from_pretrained(run.folders.posts, encoder=encoder)
         sources += [PostsSource(index, by, run.source.neighbours) for by in index.searches]

@@ -57,8 +57,8 @@ class SourceArguments:
             )
         if self.text_encoder is None and "pool_words" in self.sources:
             raise ArgumentError("the source 'pool_words' needs a `text_encoder`: a folder or Hub id.")
-        if "trends" in self.sources and "pool" not in self.sources:
-            raise ArgumentError("the source 'trends' counts uses in the hashtag pool: add 'pool' to `sources`.")
+        if "trends" in self.sources and not {"pool", "pool_words"} & set(self.sources):
+            raise ArgumentError("the source 'trends' counts uses in a pool: add 'pool' or 'pool_words' to `sources`.")
         if self.neighbours < 1:
             raise ArgumentError(f"`neighbours` is {self.neighbours}, but one post is needed at least.")
         if self.num_examples < 0:

@@ -16,6 +16,7 @@ from retrieval_stand_ins import StandInProcessor, StandInRetriever
 from transformers_ggm.errors import HashtagError, InputError, PoolError, RetrieverMismatchError, StoreError
 from transformers_ggm.retrieval import HashtagPool
 from transformers_ggm.retrieval.pool_store import PoolReader, PoolStore, database
+from transformers_ggm.retrieval.pool_store.store_tables import BATCHES, POOL
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 PARTS = (StandInRetriever(), StandInProcessor())
@@ -118,6 +119,43 @@ def test_a_batch_that_is_sent_again_counts_once(url):
     version = store.changes().version
     assert store.observe(posts("snow"), batch="second") == {}
     assert PoolReader(store).pool.counts == [2] and store.changes().version == version
+
+
+def make_older(store, days):
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(BATCHES).values(written=datetime.now(timezone.utc) - timedelta(days=days)))
+
+
+def known_batches(store):
+    with store.engine.begin() as connection:
+        return set(connection.execute(sa.select(BATCHES.c.name)).scalars())
+
+
+def test_names_of_batches_are_known_for_thirty_days(url):
+    """Would fail if the name of a batch could never be given again, or what is sent again soon counted twice."""
+    store = PoolStore(url)
+    store.add(["snow"], *PARTS)
+    for days, counted in ((0, {"snow": 1}), (29, {}), (31, {"snow": 1}), (0, {})):
+        make_older(store, days)
+        assert store.observe(posts("snow"), batch="hour1") == counted
+    assert PoolReader(store).pool.counts == [3] and known_batches(store) == {"hour1"}
+
+
+def test_names_of_old_batches_are_deleted(url):
+    """Would fail if the table of names grew for ever, or names that are still needed went."""
+    store = PoolStore(url)
+    for name in ("old", "older"):
+        store.add(["snow"], *PARTS, batch=name)
+    make_older(store, 31)
+    store.add(["snow"], *PARTS, batch="new")
+    assert known_batches(store) == {"old", "older", "new"}
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(POOL).values(version=98))
+    store.block([])
+    assert store.changes().version == 99 and len(known_batches(store)) == 3
+    assert store.observe(posts("snow"), batch="new") == {} and len(known_batches(store)) == 3
+    assert store.observe(posts("snow"), batch="old") == {"snow": 1}
+    assert store.changes().version == 100 and known_batches(store) == {"old", "new"}
 
 
 def test_bad_input_changes_nothing(url):

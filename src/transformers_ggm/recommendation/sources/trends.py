@@ -128,15 +128,15 @@ def _key(row: Clues) -> tuple:
 
 
 def _rising(uses: HashtagUses, row: Clues, k: int) -> list[Candidate]:
-    latest = uses.latest
-    if latest is None:
+    earliest, latest = uses.earliest, uses.latest
+    if earliest is None or latest is None:
         return []
     # A row without a time comes after everything.
     time = latest + 1 if row.time is None else microseconds(row.time)
     scores: dict[int, float] = {}
     found: dict[str, UseCounters] = {}
     # The first of all: a language that was never used before is on the rise.
-    observed = time - uses.earliest
+    observed = time - earliest
     for scope in scopes_of(row.language, row.country):
         # After a month without use nothing is left that could rise.
         counters = uses.used_between(time - _MICROSECONDS_OF_A_MONTH, time, scope)
@@ -148,11 +148,14 @@ def _rising(uses: HashtagUses, row: Clues, k: int) -> list[Candidate]:
         found[scope.partition("=")[0]] = counters
     chosen = dict(sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k])
     found = {scope: counters.taken(np.isin(counters.hashtags, list(chosen))) for scope, counters in found.items()}
-    names = {number: uses.hashtags[number] for number in chosen}
+    # What was forgotten in between has no name any more.
+    hashtags = uses.hashtags
+    names = {number: hashtags[number] for number in chosen if number in hashtags}
+    evidence = _evidence(found, time, observed)
     return best_candidates(
-        {names[number]: score for number, score in chosen.items()},
+        {name: chosen[number] for number, name in names.items()},
         k,
-        {names[number]: of_one for number, of_one in _evidence(found, time, observed).items()},
+        {name: evidence[number] for number, name in names.items() if number in evidence},
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import regex
@@ -22,6 +22,9 @@ from .store_tables import BATCHES, BLOCKS, HASHTAGS, LIST_SPELLINGS, POOL, SPELL
 from .users import StoreUsers
 
 _SOMETHING = regex.compile(r"[\p{L}\p{Nd}]")
+# Names of changes are known for so long; once in so many versions the older ones are deleted.
+BATCHES_KEPT = timedelta(days=30)
+_DELETED_EVERY = 100
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -32,7 +35,8 @@ class PoolStore:
     [`PoolReader`] keeps a [`HashtagPool`] in memory that follows it.
 
     A change may be given a name, `batch`: a writer that was interrupted and does not know whether its last one arrived
-    sends it again by the same name, and it is not made twice.
+    sends it again by the same name, and it is not made twice. Names are known for 30 days; after them a change of the
+    same name is another one.
 
     Needs `pip install transformers-ggm[store]`.
 
@@ -284,16 +288,26 @@ class PoolStore:
         """A transaction with its new version, `None` for a batch that was written before."""
         with writing(self.engine) as connection:
             raised = sa.update(POOL).values(version=POOL.c.version + 1).returning(POOL.c.version)
-            version: int | None = connection.execute(raised).scalar_one()
-            if batch is not None:
-                row = {"name": batch, "written": datetime.now(timezone.utc)}
-                done = self._insert(BATCHES).on_conflict_do_nothing().returning(BATCHES.c.name)
-                version = version if connection.execute(done, row).first() else None
-            yield connection, version
-            if version is None:
+            version: int = connection.execute(raised).scalar_one()
+            now = datetime.now(timezone.utc)
+            if version % _DELETED_EVERY == 0:
+                connection.execute(sa.delete(BATCHES).where(BATCHES.c.written < now - BATCHES_KEPT))
+            is_known = batch is not None and not self._is_new(connection, batch, now)
+            yield connection, None if is_known else version
+            if is_known:
                 connection.rollback()
             elif self.engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(version))))
+
+    def _is_new(self, connection: sa.Connection, batch: str, now: datetime) -> bool:
+        """Writes down the name of a change, unless it is known already."""
+        statement = self._insert(BATCHES).values(name=batch, written=now)
+        renewed = statement.on_conflict_do_update(
+            index_elements=[BATCHES.c.name],
+            set_={"written": now},
+            where=BATCHES.c.written < now - BATCHES_KEPT,
+        )
+        return connection.execute(renewed.returning(BATCHES.c.name)).first() is not None
 
     def _insert(self, table: sa.Table) -> Any:
         return _INSERT[self.engine.dialect.name](table)

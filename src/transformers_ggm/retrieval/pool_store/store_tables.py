@@ -73,7 +73,7 @@ BLOCKS = Table(
     METADATA,
     Column("pattern", Text, primary_key=True),
 )
-# What was written already, by the names that writers gave it: sent again, it is not counted again.
+# What was written lately, by the names that writers gave it: sent again, it is not counted again.
 BATCHES = Table(
     "batches",
     METADATA,
