@@ -62,6 +62,7 @@ def test_scores_are_those_of_the_paper(method, restart_ids, monkeypatch):
         torch.testing.assert_close(found[row], expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("family", ["bart", "mbart"])
 @pytest.mark.parametrize("method", METHODS)
 @torch.no_grad()
@@ -81,6 +82,7 @@ def test_starts_as_its_pretrained_backbone(method, family, tmp_path):
     )
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("method", METHODS)
 @torch.no_grad()
 def test_eager_and_fused_attention_agree(method):

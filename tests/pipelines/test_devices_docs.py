@@ -25,7 +25,7 @@ def test_lines_of_the_page_run_as_written():
     """Would fail if an example on the page did not run, or named a file that is not there."""
     run_block(0)
     text = PAGE.read_text(encoding="utf-8")
-    configurations = {file.name for file in (REPOSITORY / "examples" / "accelerate").iterdir()}
+    configurations = {file.name for file in (REPOSITORY / "examples" / "accelerate").glob("*.yaml")}
     assert set(re.findall(r"\w+\.yaml", text)) == configurations
     assert all((REPOSITORY / name).is_file() for name in re.findall(r"`(tests/\S+\.py)`", text))
 

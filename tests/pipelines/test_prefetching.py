@@ -181,7 +181,7 @@ def test_a_crash_costs_its_clip_and_nothing_else(clips, decode, monkeypatch):
 @needs_fork
 def test_a_decoder_that_does_not_come_back_is_ended(clips, decode, monkeypatch):
     """Would fail if one clip could hold up a run for ever."""
-    monkeypatch.setattr(prefetching, "_MAX_SECONDS", 1.0)
+    monkeypatch.setattr(prefetching, "MAX_SECONDS", 1.0)
     monkeypatch.setattr(decoding_workers, "_GRACE_SECONDS", 0.0)
     stuck, *others = clips
     original, ask = inputs.load_item, decoding_workers._Process.ask

@@ -175,7 +175,8 @@ class RetrieverDistillationTrainer(DistillationMixin, RetrieverTrainer):
     """
 
     def soft_loss(self, outputs, inputs, num_items_in_batch):
-        asked = {name: value for name, value in inputs.items() if not name.endswith("hashtag_ids")}
+        of_loss = ("hashtag_ids", "true_hashtag_ids", "hashtag_counts")
+        asked = {name: value for name, value in inputs.items() if name not in of_loss}
         taught = _similarities(self.teach(asked))
         found = _similarities(outputs)
         temperature = self.distillation.distillation_temperature

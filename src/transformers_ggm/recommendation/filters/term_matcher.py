@@ -74,8 +74,9 @@ class TermMatcher:
     >>> from transformers_ggm.recommendation.filters.term_matcher import TermMatcher
 
     >>> found = TermMatcher([Term("acme", "rival")]).find(fold_hashtag("#shop_4cme"))
-    >>> [(each.start, each.end, each.term.text, round(each.cost, 1)) for each in found]
-    [(4, 8, 'acme', 1.0)]
+    >>> plainest = min(found, key=lambda each: each.cost)
+    >>> plainest.start, plainest.end, plainest.term.text, round(plainest.cost, 1)
+    (4, 8, 'acme', 1.0)
 
     ```
     """

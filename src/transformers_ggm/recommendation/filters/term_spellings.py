@@ -42,7 +42,7 @@ def spellings_of(letters: str) -> dict[str, float]:
     >>> from transformers_ggm.recommendation.filters.term_spellings import spellings_of
 
     >>> spellings_of("moon")
-    {'moon': 0.0, 'moons': 0.5, 'mawawn': 2.0, 'mun': 2.0, 'rnoon': 2.0, 'nnoon': 2.0, 'mon': 2.5, 'mn': 3.0}
+    {'moon': 0.0, 'moons': 0.5, 'mawawn': 2.0, 'mun': 2.0, 'rnoon': 2.0, 'nnoon': 2.0, 'mon': 2.5}
 
     ```
     """
