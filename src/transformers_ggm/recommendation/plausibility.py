@@ -241,7 +241,7 @@ def distill_plausibility(
     Args:
         teacher ([`PlausibilityScorer`]): It is asked once.
         student ([`DistilledPlausibilityScorer`]): Of the same tokenizer; changed in place.
-        descriptions, hashtags: As for [`PlausibilityScorer.score`]; hashtags that are wrong should be among them.
+        descriptions, hashtags: As for `PlausibilityScorer.score`; hashtags that are wrong should be among them.
         num_epochs (`int`, defaults to 3), learning_rate (`float`, defaults to 5e-5), seed (`int`, defaults to 0).
 
     Returns:
