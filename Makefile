@@ -14,6 +14,8 @@ MARKERS := $(INSTALLED) $(INSTALLED_APP) $(INSTALLED_DEV)
 CHECKOUT := $(VENV)/.checkout
 REQUIRED := setup.cfg pyproject.toml constraints.txt
 LOCK := uv pip compile --quiet --no-python-downloads --no-header --no-annotate
+# Ray brings virtualenv, whose newest versions ask for the newest packaging and filelock.
+LOWEST := $(LOCK) --resolution lowest-direct --constraint build/lowest-limits.txt
 NEW_LOCK := build/constraints.txt
 # Files stay whole, since their tests share what takes long to make.
 IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
@@ -131,8 +133,9 @@ clean:  ## remove caches and build products (environments stay)
 build/lowest.txt: setup.cfg pyproject.toml | .venv-lowest/bin/python
 	@mkdir -p build
 	@.venv-lowest/bin/$(PIP) install --quiet uv
-	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --extra test --extra lora setup.cfg > build/lowest-lora.txt
-	@.venv-lowest/bin/$(LOCK) --resolution lowest-direct --extra test setup.cfg > $@.part && mv $@.part $@
+	@echo "virtualenv<20.30" > build/lowest-limits.txt
+	@.venv-lowest/bin/$(LOWEST) --extra test --extra lora setup.cfg > build/lowest-lora.txt
+	@.venv-lowest/bin/$(LOWEST) --extra test setup.cfg > $@.part && mv $@.part $@
 
 $(INSTALLED): $(REQUIRED) | $(BIN)/python
 	@echo "Installing transformers-ggm into $(VENV) (once; PyTorch is large)"
