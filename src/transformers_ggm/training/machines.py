@@ -56,6 +56,10 @@ def check_same_data(run: TrainingRun) -> None:
         )
 
 
+# Gloo's errors have no class of their own; the second is that of a process whose own wait has ended the connection.
+_OF_GLOO = ("gloo/transport", "caused pair closure")
+
+
 @contextmanager
 def telling_of_lost_processes() -> Iterator[None]:
     """
@@ -67,8 +71,7 @@ def telling_of_lost_processes() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        # Gloo's errors have no class of their own.
-        if isinstance(error, torch.distributed.DistError) or "gloo/transport" in str(error):
+        if isinstance(error, torch.distributed.DistError) or any(sign in str(error) for sign in _OF_GLOO):
             raise LostProcessError(
                 f"Another process of this training has ended or no longer answers ({error}). Its own output says why. "
                 "Start all processes again with the same command: the training goes on from its last checkpoint."
