@@ -6,6 +6,7 @@ Bulk work of two stages that do next to nothing, and its killing at seeded point
 It is killed, and done again where that ended it, until it is whole. `kills.json` in the folder tells what was killed.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -136,8 +137,10 @@ def main(folder, seed, num_kills):
         killed = kill_and_do_again(folder, address.read_text().strip(), points)
     finally:
         # Not by `ray stop`, which ends all clusters that there are.
-        for process in psutil.Process(cluster.pid).children(recursive=True):
-            process.kill()
+        running = psutil.Process(cluster.pid)
+        for process in (*running.children(recursive=True), running):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         cluster.wait()
     Path(folder, "kills.json").write_text(json.dumps(killed))
 
