@@ -24,8 +24,9 @@ from transformers import pipeline
 
 from transformers_ggm.cluster.actor_stages import ActorStage, stream_through
 from transformers_ggm.cluster.bulk_rows import blocks_of, bulk_rows
-from transformers_ggm.cluster.clip_stages import Decoder, Tagger, unpacked
+from transformers_ggm.cluster.clip_stages import Decoder, Tagger
 from transformers_ggm.cluster.ray_session import ray_session
+from transformers_ggm.cluster.sent_rows import unpacked_rows
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 
 _GIB = 1 << 30
@@ -35,10 +36,12 @@ class Unpack:
     """Takes prepared clips apart, as the stage of the model does, and gives their ids."""
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        for item in unpacked(block):
+        names = []
+        for name, item in unpacked_rows(block):
             if item.error is not None:
                 raise item.error
-        return block.select(["id"])
+            names.append(name)
+        return pa.table({"id": names})
 
 
 class PeakMemory(threading.Thread):

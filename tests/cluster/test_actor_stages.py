@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from transformers_ggm.cluster.actor_stages import ActorStage, stream_through
-from transformers_ggm.cluster.source_rows import packed_rows, unpacked_rows
+from transformers_ggm.cluster.sent_rows import packed_rows, unpacked_rows
 from transformers_ggm.errors import ClusterError
 
 

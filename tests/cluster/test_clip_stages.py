@@ -3,15 +3,19 @@
 import os
 
 import pyarrow as pa
+import pytest
 from transformers import pipeline
 
 from transformers_ggm import MediaError
 from transformers_ggm.cluster.bulk_rows import blocks_of
-from transformers_ggm.cluster.clip_stages import ClipReader, Decoder, Tagger, unpacked
+from transformers_ggm.cluster.clip_stages import ClipReader, Decoder, Tagger
+from transformers_ggm.cluster.sent_rows import unpacked_rows
 from transformers_ggm.pipelines import clip_reading
 from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
 from transformers_ggm.processing.reading import SpeechReader, SpeechThresholds
 from transformers_ggm.processing.reading.speech_reader import Heard
+
+BlockAccessor = pytest.importorskip("ray.data.block").BlockAccessor
 
 
 class Speech(SpeechReader):
@@ -25,11 +29,12 @@ class Speech(SpeechReader):
 
 
 def through(stages, rows):
-    """What comes out of the last stage for one block."""
+    """What comes out of the last stage for one block, handed on as Ray does."""
     tables = blocks_of(rows, num_actors=1)
     for stage in stages:
         found = [stage(table) for table in tables]
-        tables = [each for made in found for each in ([made] if isinstance(made, pa.Table) else made)]
+        made = [each for some in found for each in ([some] if isinstance(some, (pa.Table, dict)) else some)]
+        tables = [BlockAccessor.batch_to_block(each) for each in made]
     return pa.concat_tables(tables).to_pylist()
 
 
@@ -51,7 +56,7 @@ def test_what_is_said_is_read_on_the_way(rendered, tmp_path, monkeypatch):
 
 def told(block):
     """A stage: the error of each clip, or its words."""
-    return pa.table({"told": [str(item.error or item.inputs["description"]) for item in unpacked(block)]})
+    return pa.table({"told": [str(item.error or item.inputs["description"]) for _, item in unpacked_rows(block)]})
 
 
 def crash_or_pass(item):

@@ -163,7 +163,7 @@ def test_an_actor_is_killed(cluster, shorts, expected, tmp_path, monkeypatch):
 DRIVER = """
 import os, signal, sys
 from transformers_ggm.cli import main
-from transformers_ggm.cluster import prepare_bulk
+from transformers_ggm.cluster import actor_stages
 from transformers_ggm.data.prepare import parts
 
 left, when = int(sys.argv[1]), sys.argv[2]
@@ -181,7 +181,7 @@ def write(*arguments):
     kill("after")
     return count
 
-parts.write_part, prepare_bulk._BLOCK_ROWS = write, 1
+parts.write_part, actor_stages._BLOCK_ROWS = write, 1
 if __name__ == "__main__":
     sys.exit(main(sys.argv[3:]))
 """

@@ -16,6 +16,9 @@ from .ray_session import import_ray
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+# Small against what an hour does, and large against what it takes to send one.
+_BLOCK_ROWS = 64
+_BLOCKS_EACH = 4
 # A block that ends its actor time and again would be tried for ever.
 _TRIES = 5
 
@@ -87,6 +90,17 @@ def stream_through(
                 f"Work on the cluster failed: {_reason(error)} What was finished before it is kept; the same call goes"
                 " on from there."
             ) from error
+
+
+def block_rows(num_rows: int | None, num_actors: int) -> int:
+    """
+    How many rows a block is to have: 64, and fewer where some actors would get none.
+
+    Args:
+        num_rows (`int`, *optional*): that there are; where that is not known, few are taken to be there.
+        num_actors (`int`): that they are shared out to.
+    """
+    return max(1, min(_BLOCK_ROWS, (num_rows or _BLOCK_ROWS) // (_BLOCKS_EACH * num_actors)))
 
 
 def _with_stage(ray: Any, dataset: "Dataset", stage: ActorStage, cpus: float) -> "Dataset":

@@ -26,11 +26,9 @@ from ..processing.media.extensions import clip_extension
 from ..recommendation.clues import EarlierPost
 from ..utils.file_names import readable_name
 from ..utils.opening import foreign, shown_name
+from .actor_stages import block_rows
 from .clip_references import TarReferences
 
-# Small against what an hour does, and large against what it takes to send one.
-_BLOCK_ROWS = 64
-_BLOCKS_EACH = 4
 BLOCK_SCHEMA = pa.schema({"id": pa.string(), "item": pa.string()})
 
 
@@ -94,7 +92,7 @@ def blocks_of(rows: Iterable[Row], num_actors: int) -> list[pa.Table]:
         `list[pyarrow.Table]`: with `id` and `item` (strings), the latter the whole row as JSON: see [`rows_of`].
     """
     pairs = [(row["id"], json.dumps(row, default=_as_json)) for row in rows]
-    size = max(1, min(_BLOCK_ROWS, len(pairs) // (_BLOCKS_EACH * num_actors)))
+    size = block_rows(len(pairs), num_actors)
     return [pa.table(list(zip(*pairs[start : start + size])), BLOCK_SCHEMA) for start in range(0, len(pairs), size)]
 
 

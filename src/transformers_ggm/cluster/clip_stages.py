@@ -1,6 +1,5 @@
 """The stages between rows and hashtags: decoding, reading of what is said and shown, and the model."""
 
-import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -14,9 +13,10 @@ from ..errors import MediaError
 from ..pipelines import HashtagGenerationPipeline
 from ..pipelines.clip_reading import ClipReading
 from ..pipelines.prefetching import MAX_SECONDS, ItemPreprocessor, PreprocessedItem
-from ..processing.media.decoding_workers import DecodingWorkers, packed_answer
+from ..processing.media.decoding_workers import DecodingWorkers
 from .bulk_rows import rows_of
 from .clip_references import read_reference, read_table_references
+from .sent_rows import PackedRows, packed_rows, unpacked_rows
 
 HASHTAGS = pa.list_(
     pa.struct(
@@ -43,34 +43,33 @@ class Decoder:
     """
 
     def __init__(self, preprocess: Callable[[Any], dict[str, Any]], num_rows: int):
-        work = _PackedWork(ItemPreprocessor(preprocess))
-        self._workers = DecodingWorkers(work, 1, MAX_SECONDS)
+        self._workers = DecodingWorkers(_ClipWork(ItemPreprocessor(preprocess)), 1, MAX_SECONDS)
         self._num_rows = num_rows
 
-    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
+    def __call__(self, block: pa.Table) -> Iterator[PackedRows]:
         for start in range(0, block.num_rows, self._num_rows):
             rows = rows_of(block.slice(start, self._num_rows))
             clips = read_table_references([row["video"] for row in rows])
-            packed = [self._packed({**row, "video": clip}) for row, clip in zip(rows, clips)]
-            yield _packed_block([row["id"] for row in rows], [item.result() for item in packed])
+            prepared = [self._prepared({**row, "video": clip}) for row, clip in zip(rows, clips)]
+            yield packed_rows([row["id"] for row in rows], [item.result() for item in prepared])
 
-    def _packed(self, row: Row) -> "Future[bytes]":
-        return self._workers.submit(row, row["id"], lambda error: _pack(PreprocessedItem(None, error=error)))
+    def _prepared(self, row: Row) -> "Future[PreprocessedItem]":
+        return self._workers.submit(row, row["id"], lambda error: PreprocessedItem(None, error=error))
 
 
 @dataclass(frozen=True)
-class _PackedWork:
-    """Preprocesses an item, and packs what comes of it once, for the rest of its way."""
+class _ClipWork:
+    """Preprocesses an item, whose clip is fetched from where it lies."""
 
     preprocess: ItemPreprocessor
 
-    def __call__(self, row: Mapping[str, Any]) -> bytes:
+    def __call__(self, row: Mapping[str, Any]) -> PreprocessedItem:
         try:
             clip = read_reference(row["video"])
         except MediaError as error:
-            return _pack(PreprocessedItem(None, error=error))
+            return PreprocessedItem(None, error=error)
         item = {name: value for name, value in row.items() if name not in ("id", "video")}
-        return _pack(self.preprocess(item if clip is None else {**item, "video": clip}))
+        return self.preprocess(item if clip is None else {**item, "video": clip})
 
 
 class ClipReader:
@@ -92,8 +91,8 @@ class ClipReader:
     ):
         self._reading = ClipReading.of(speech, screen_text, used, trained_with, "cpu", False)
 
-    def __call__(self, block: pa.Table) -> pa.Table:
-        items = list(unpacked(block))
+    def __call__(self, block: pa.Table) -> PackedRows:
+        names, items = zip(*unpacked_rows(block))
         good = [item.inputs for item in items if item.error is None]
         clues = self._reading.read([row["clues"] for row in good], [row["to_read"] for row in good], "skip")
         read = iter(clues)
@@ -101,7 +100,7 @@ class ClipReader:
             item if item.error else replace(item, inputs={**item.inputs, "clues": next(read), "to_read": None})
             for item in items
         ]
-        return _packed_block(block["id"], map(_pack, items))
+        return packed_rows(names, items)
 
 
 class Tagger:
@@ -118,10 +117,11 @@ class Tagger:
         self._options = dict(options)
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        names, reasons = block["id"].to_pylist(), []
+        names, reasons = [], []
 
         def items() -> Iterator[PreprocessedItem]:
-            for item, name in zip(unpacked(block), names):
+            for name, item in unpacked_rows(block):
+                names.append(name)
                 reasons.append(_reason(item, name))
                 yield item
 
@@ -143,17 +143,3 @@ def _reason(item: PreprocessedItem, name: str) -> str | None:
         return None
     told, name = str(item.error), item.name or name
     return told if name in told else f"{name}: {told}"
-
-
-def _pack(item: PreprocessedItem) -> bytes:
-    return bytes(packed_answer(item))
-
-
-def _packed_block(names: Any, packed: Any) -> pa.Table:
-    return pa.table({"id": names, "packed": pa.array(list(packed), pa.large_binary())})
-
-
-def unpacked(block: pa.Table) -> Iterator[PreprocessedItem]:
-    """The clips that a [`Decoder`] has prepared, one at a time."""
-    # Made by processes of this same work; tensors are copied out of Ray's memory, which must not be written to.
-    return (pickle.loads(value.as_buffer()) for value in block["packed"])  # noqa: S301

@@ -16,7 +16,7 @@ from ..retrieval.post_reading import check_ids, read_batches
 from ..retrieval.post_table import SCHEMA, Vocabulary
 from ..retrieval.sparse_index import NUM_TERMS, scipy_sparse
 from ..utils.files import replacing
-from .source_rows import unpacked_rows
+from .sent_rows import unpacked_rows
 
 _PARTS = "part-*.parquet"
 # A part is written when so many posts wait for it, or after so many seconds: what a kill can cost.

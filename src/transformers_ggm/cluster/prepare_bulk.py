@@ -15,13 +15,10 @@ from ..data.prepare.text_reading import ClipReader
 from ..data.prepare.workers import DECODED, ClipWorkers, as_decoded_before
 from ..errors import ClusterError, InputError
 from ..processing import MediaLimits
-from .actor_stages import ActorStage, stream_through
+from .actor_stages import ActorStage, block_rows, stream_through
 from .ray_session import import_ray, ray_session
-from .source_rows import PackedRows, Row, RowReader, SharedSource, packed_rows, ranges_of, unpacked_rows
-
-# Clips that one decoder gets at a time; fewer where there are few for each.
-_BLOCK_ROWS = 64
-_BLOCKS_EACH = 4
+from .sent_rows import PackedRows, packed_rows, unpacked_rows
+from .source_rows import Row, RowReader, SharedSource, ranges_of
 
 
 def prepare_bulk(
@@ -150,8 +147,7 @@ class ClusterPreparation:
             yield number, total
 
     def _prepared(self, split: str | None, spans: Any) -> Iterator[tuple[int, Row]]:
-        total = self._job.splits[split].num_rows or _BLOCK_ROWS
-        num_rows = max(1, min(_BLOCK_ROWS, total // (_BLOCKS_EACH * self._job.work.num_workers)))
+        num_rows = block_rows(self._job.splits[split].num_rows, self._job.work.num_workers)
         for block in stream_through(self._stages, ranges_of(split, spans, num_rows), in_order=True):
             yield from unpacked_rows(block)
 

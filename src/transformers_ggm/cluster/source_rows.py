@@ -1,17 +1,17 @@
 """Rows of a source that actors read for themselves, so that what is in them need not pass through the driver."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from ..data.sources import ShortsSource, open_shorts
 from ..errors import DatasetError
 from ..processing.media import DEFAULT_LIMITS
 from ..utils.opening import is_url, local_name
+from .sent_rows import PackedRows, packed_rows
 
 Row = dict[str, Any]
 
@@ -127,7 +127,7 @@ class RowReader:
         self._split: str | None = None
         self._next = 0
 
-    def __call__(self, block: pa.Table) -> "Iterator[PackedRows]":
+    def __call__(self, block: pa.Table) -> Iterator[PackedRows]:
         [span] = block.to_pylist()
         self._seek(span["split"], span["start"])
         first, rows, size = self._next, [], 0
@@ -160,32 +160,3 @@ class RowReader:
             raise
         self._next += 1
         return row
-
-
-# A block as Ray takes it: `row`, the numbers of rows in their source (int64), and `item`, as many `SentRow`.
-PackedRows = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class SentRow:
-    """A row on its way to the next actor: Ray sends objects of a class as they are, but makes columns of dicts."""
-
-    fields: Row
-
-
-def packed_rows(numbers: Sequence[int], rows: Iterable[Row]) -> PackedRows:
-    """
-    Rows on their way from one actor to the next.
-
-    Args:
-        numbers (`Sequence[int]`): in their source.
-        rows (iterable of `dict`): as many.
-    """
-    items = np.empty(len(numbers), object)
-    items[:] = [SentRow(row) for row in rows]
-    return {"row": np.asarray(numbers, np.int64), "item": items}
-
-
-def unpacked_rows(block: pa.Table) -> Iterator[tuple[int, Row]]:
-    """The numbers and the rows of a block that [`packed_rows`] made, as Ray hands it to the next actor."""
-    return ((number, item.fields) for number, item in zip(block["row"].to_pylist(), block["item"].to_pylist()))

@@ -490,4 +490,4 @@ def _unit(vectors: torch.Tensor) -> torch.Tensor:
     return nn.functional.normalize(vectors, dim=-1, eps=torch.finfo(vectors.dtype).tiny)
 
 
-__all__ = ["HashtagRetriever", "HashtagRetrieverOutput", "hashtag_contrastive_loss"]
+__all__ = ["HashtagRetriever", "HashtagRetrieverOutput"]

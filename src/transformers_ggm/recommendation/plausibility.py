@@ -4,6 +4,7 @@ How well-formed and how fitting hashtags are, by a masked language model: pseudo
 """
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class _Sentence:
     words: list[list[int]]  # of each word of the hashtag, the places of its tokens
 
 
-class _SentenceScorer:
+class _SentenceScorer(ABC):
     """What scorers share: sentences of descriptions and hashtags, in batches of like lengths."""
 
     def __init__(
@@ -107,8 +108,9 @@ class _SentenceScorer:
             inputs = {name: padded[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
             yield chosen, inputs
 
+    @abstractmethod
     def _score_sentences(self, sentences: Sequence[_Sentence]) -> list[float]:
-        raise NotImplementedError
+        """The score of each sentence's hashtag."""
 
 
 class PlausibilityScorer(_SentenceScorer):

@@ -3,6 +3,7 @@ Distillation from a teacher that may be weaker than its student (Lee et al., Fin
 checkpoint teaches today's larger model.
 """
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def binary_soft_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: 
     return soft_cross_entropy(*both, temperature).sum(-1)
 
 
-class DistillationMixin:
+class DistillationMixin(ABC):
     """
     Adds a teacher to a trainer: L = alpha_hard * L_hard + alpha_soft * KL(p_teacher || p_student). The teacher reads
     the same batch, once, without gradients, in evaluation mode, and in bfloat16 where the training computes in it.
@@ -96,9 +97,9 @@ class DistillationMixin:
         with torch.no_grad(), self.compute_loss_context_manager():
             return self.teacher(**inputs)
 
+    @abstractmethod
     def soft_loss(self, outputs: Any, inputs: dict[str, Any], num_items_in_batch: Any) -> torch.Tensor:
         """The divergence from the teacher, a scalar on the scale of the trainer's own loss."""
-        raise NotImplementedError
 
 
 class GGMDistillationTrainer(DistillationMixin, GGMTrainer):

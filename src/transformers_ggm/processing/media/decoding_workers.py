@@ -243,9 +243,9 @@ def _serve(connection: Connection, others_end: Connection, work: Callable) -> No
         except (EOFError, OSError):
             return
         try:
-            answer = packed_answer(work(task))
+            answer = _packed_answer(work(task))
         except Exception:
-            answer = packed_answer(ExceptionWrapper(where="in a decoding process"))
+            answer = _packed_answer(ExceptionWrapper(where="in a decoding process"))
         connection.send_bytes(answer)
 
 
@@ -271,8 +271,7 @@ class _AnswerPickler(pickle.Pickler):
             return NotImplemented
 
 
-def packed_answer(answer: Any) -> memoryview:
-    """What `pickle.loads` makes an answer of again, in whichever process: tensors as their values."""
+def _packed_answer(answer: Any) -> memoryview:
     file = io.BytesIO()
     _AnswerPickler(file, _PICKLE_PROTOCOL).dump(answer)
     return file.getbuffer()
