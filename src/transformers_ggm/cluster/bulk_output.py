@@ -8,7 +8,6 @@ with default settings, and resuming needs a core for an actor of its own that wa
 """
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,18 +18,18 @@ import pyarrow.parquet as pq
 
 from ..errors import DatasetError, OutputError
 from ..utils.file_locks import alone_with
-from ..utils.files import check_output_folder, replacing, write_json
+from ..utils.files import check_output_folder, write_json
+from .part_files import PartFiles, write_table
 
 MADE_FROM = "made_from.json"
 REJECTS = "rejects.parquet"
 REJECTS_SCHEMA = pa.schema({"id": pa.string(), "error": pa.string()})
-_PARTS = "part-*.parquet"
-# A part is written when so many rows wait for it, or after so many seconds: what a kill can cost.
+# What waits for a part, at most.
 _PART_ROWS = 4096
 _PART_SECONDS = 10.0
 
 
-class BulkOutput:
+class BulkOutput(PartFiles):
     """
     The folder: `part-*.parquet` with the rows, `rejects.parquet` with the ids of those that failed and why
     (`id` and `error`, both strings), and `made_from.json`.
@@ -41,17 +40,12 @@ class BulkOutput:
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        for leftover in folder.glob(".*.partial-*"):  # of a process that was killed while it wrote
-            leftover.unlink()
-        self._parts = sorted(folder.glob(_PARTS))
+        super().__init__(folder, _PART_ROWS, _PART_SECONDS)
         self.done = {row for part in self._parts for row in _ids_of(part)}
         known = _read(folder / REJECTS).to_pylist() if (folder / REJECTS).is_file() else []
         # One that was retried well just before a kill is in a part already.
         self.rejects = {row["id"]: row["error"] for row in known if row["id"] not in self.done}
-        self._waiting: list[pa.Table] = []
         self._rejects_changed = len(self.rejects) < len(known)
-        self._last_write = time.monotonic()
 
     @classmethod
     @contextmanager
@@ -99,29 +93,16 @@ class BulkOutput:
                 self._rejects_changed = True
         if good:
             self._waiting.append(rows.drop_columns(["error"]).take(good))
-        late = time.monotonic() - self._last_write > _PART_SECONDS
-        if late or sum(table.num_rows for table in self._waiting) >= _PART_ROWS:
-            self.write()
+        self.write_when_due()
 
     def write(self) -> None:
         """Writes what was added."""
-        if self._waiting:
-            number = int(self._parts[-1].stem.rpartition("-")[2]) + 1 if self._parts else 0
-            part = self.folder / f"part-{number:06d}.parquet"
-            _write(pa.concat_tables(self._waiting), part)
-            self._parts.append(part)
-            self._waiting = []
+        super().write()
         if self._rejects_changed:
             # After the part: one that is in neither would be lost.
             rows = [{"id": name, "error": error} for name, error in self.rejects.items()]
-            _write(pa.Table.from_pylist(rows, REJECTS_SCHEMA), self.folder / REJECTS)
+            write_table(pa.Table.from_pylist(rows, REJECTS_SCHEMA), self.folder / REJECTS)
             self._rejects_changed = False
-        self._last_write = time.monotonic()
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
 
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:

@@ -136,10 +136,11 @@ def _encode(
     parts: PostParts, stages: Sequence[ActorStage], split: str | None, num_posts: int | None, address: str | None
 ) -> None:
     """Adds to the parts what the stages make of the posts that are not in them."""
-    if parts.num_posts == num_posts:
+    done = parts.num_posts
+    if done == num_posts:
         return
-    blocks = ranges_of(split, [(parts.num_posts, num_posts)], _BLOCK_POSTS)
-    with tqdm(total=num_posts, initial=parts.num_posts, desc="Encoding posts", unit="post") as progress:
+    blocks = ranges_of(split, [(done, num_posts)], _BLOCK_POSTS)
+    with tqdm(total=num_posts, initial=done, desc="Encoding posts", unit="post") as progress:
         try:
             with ray_session(address):
                 for posts in stream_through(stages, blocks, in_order=True):

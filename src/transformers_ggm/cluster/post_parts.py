@@ -1,6 +1,5 @@
 """An index of posts in parts: encoded by actors, written one after the other, and joined at the end."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,10 @@ from ..retrieval.post_files import PostContents
 from ..retrieval.post_reading import check_ids, read_batches
 from ..retrieval.post_table import SCHEMA, Vocabulary
 from ..retrieval.sparse_index import NUM_TERMS, scipy_sparse
-from ..utils.files import replacing
+from .part_files import PartFiles
 from .sent_rows import unpacked_rows
 
-_PARTS = "part-*.parquet"
-# A part is written when so many posts wait for it, or after so many seconds: what a kill can cost.
+# What waits for a part, at most.
 _PART_POSTS = 65_536
 _PART_SECONDS = 30.0
 
@@ -69,44 +67,21 @@ class PostEncoder:
         return table.append_column("vector", pa.FixedSizeListArray.from_arrays(pa.array(numbers), vectors.dim))
 
 
-class PostParts:
+class PostParts(PartFiles):
     """
-    The parts, `part-*.parquet` in a folder, in the order of the posts.
+    The parts of an index, with the rows that [`PostEncoder`] makes, in the order of the posts.
 
     Args:
         folder (`Path`): where; there already.
-
-    Attributes:
-        num_posts (`int`): how many are there.
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        for leftover in folder.glob(".*.partial-*"):  # of a process that was killed while it wrote
-            leftover.unlink()
-        self._parts = sorted(folder.glob(_PARTS))
-        self.num_posts = sum(pq.read_metadata(part).num_rows for part in self._parts)
-        self._waiting: list[pa.Table] = []
-        self._last_write = time.monotonic()
+        super().__init__(folder, _PART_POSTS, _PART_SECONDS)
 
-    def add(self, posts: pa.Table) -> None:
-        """Adds the next posts, as of [`PostEncoder`], which are written with others soon."""
-        self._waiting.append(posts)
-        late = time.monotonic() - self._last_write > _PART_SECONDS
-        if late or sum(table.num_rows for table in self._waiting) >= _PART_POSTS:
-            self.write()
-
-    def write(self) -> None:
-        """Writes what was added."""
-        if self._waiting:
-            part = self.folder / f"part-{len(self._parts):06d}.parquet"
-            table = pa.concat_tables(self._waiting)
-            with replacing(part) as temporary:
-                pq.write_table(table, temporary, compression="zstd")
-            self._parts.append(part)
-            self.num_posts += table.num_rows
-            self._waiting = []
-        self._last_write = time.monotonic()
+    @property
+    def num_posts(self) -> int:
+        """How many posts are there."""
+        return sum(pq.read_metadata(part).num_rows for part in self._parts)
 
     def joined(self, encoder_fingerprint: str) -> PostContents:
         """
