@@ -12,6 +12,18 @@ from .ggm_pool import pool_commands
 from .ggm_posts import posts_commands
 from .ggm_rate import rate_commands
 from .ggm_serve import serve
+from .shared_options import (
+    Address,
+    Blocked,
+    Device,
+    Engine,
+    GpusPerModel,
+    Int8,
+    Model,
+    ReadScreen,
+    ReadSpeech,
+    refuse_without_ray,
+)
 
 app = typer.Typer(
     name="ggm",
@@ -62,25 +74,14 @@ _MinScore = Annotated[
 _NumBeams = Annotated[
     int | None, typer.Option("--num_beams", help="1 is the quickest; by default what the checkpoint says")
 ]
-_Blocked = Annotated[
-    list[str] | None,
-    typer.Option("--blocked", help='hashtag or pattern ("*sale*") to leave out; may be given several times'),
-]
 _Platform = Annotated[
     str | None, typer.Option("--platform", help="as many hashtags as it takes, as it writes them, such as tiktok")
 ]
 _Tags = Annotated[
     Path, typer.Option("--output", help="file of JSON lines, appended to; with --engine ray a folder of Parquet")
 ]
-_Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")]
-_Address = Annotated[
-    str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
-]
 _NumModels = Annotated[
     int | None, typer.Option("--num_models", help="actors that have the model, with --engine ray; 1 by default")
-]
-_GpusPerModel = Annotated[
-    float | None, typer.Option("--gpus_per_model", help="of each of those, such as 1 or 0.5; 0 by default")
 ]
 _RetryRejected = Annotated[
     bool, typer.Option("--retry_rejected", help="with --engine ray, tag what could not be read before, and no more")
@@ -98,17 +99,11 @@ def tag(
         ),
     ],
     output: _Tags,
-    model: Annotated[
-        str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")
-    ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")] = False,
-    read_speech: Annotated[
-        str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
-    ] = None,
-    read_screen: Annotated[bool, typer.Option("--read_screen", help="read what is written on the screen")] = False,
+    model: Model = None,
+    device: Device = None,
+    int8: Int8 = False,
+    read_speech: ReadSpeech = None,
+    read_screen: ReadScreen = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="clips at a time")] = 8,
     num_workers: Annotated[
         int | None, typer.Option("--num_workers", help="processes that decode; one a core by default")
@@ -120,15 +115,15 @@ def tag(
     ] = False,
     num_beams: _NumBeams = None,
     safe: Annotated[bool, typer.Option("--safe", help="leave out unsafe hashtags")] = False,
-    blocked: _Blocked = None,
+    blocked: Blocked = None,
     platform: _Platform = None,
     on_error: Annotated[
         Literal["skip", "raise"], typer.Option("--on_error", help="about clips that cannot be read")
     ] = "skip",
-    engine: _Engine = None,
-    address: _Address = None,
+    engine: Engine = None,
+    address: Address = None,
     num_models: _NumModels = None,
-    gpus_per_model: _GpusPerModel = None,
+    gpus_per_model: GpusPerModel = None,
     retry_rejected: _RetryRejected = False,
 ) -> None:
     """
@@ -152,7 +147,7 @@ def tag(
     parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
     on_ray = RayOptions(address, num_models, gpus_per_model, retry_rejected)
     if engine is None:
-        on_ray.require_none()
+        refuse_without_ray(vars(on_ray))
         report = tag_here(source, output, {"model": model, "device": device, **parts}, on_error, given)
     else:
         if device is not None or explain or on_error == "raise":
@@ -343,9 +338,7 @@ def experiments(
 def demo(
     clip: Annotated[str | None, typer.Argument(help="path or URL of a clip; five rendered ones by default")] = None,
     description: Annotated[str, typer.Option("--description", help="what the author of the clip wrote")] = "",
-    model: Annotated[
-        str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
-    ] = None,
+    model: Model = None,
 ) -> None:
     """
     Show what the bundled model suggests.

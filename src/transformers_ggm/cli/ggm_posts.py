@@ -1,11 +1,12 @@
 """`ggm posts`: indexes of tagged posts."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .exit_status import SETTINGS, Command
+from .shared_options import Address, Engine, GpusPerModel, refuse_without_ray
 
 posts_commands = typer.Typer(help="Make indexes of tagged posts, whose hashtags are proposed.", **SETTINGS)
 
@@ -22,16 +23,12 @@ def build_posts(
         ),
     ] = None,
     store_text: Annotated[bool, typer.Option("--store_text", help="keep the words of the posts")] = False,
-    engine: Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, to work on a cluster")] = None,
-    address: Annotated[
-        str | None, typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone")
-    ] = None,
+    engine: Engine = None,
+    address: Address = None,
     num_models: Annotated[
         int | None, typer.Option("--num_models", help="actors that encode, with --engine ray; 1 by default")
     ] = None,
-    gpus_per_model: Annotated[
-        float | None, typer.Option("--gpus_per_model", help="of each of those, such as 1 or 0.5; 0 by default")
-    ] = None,
+    gpus_per_model: GpusPerModel = None,
 ) -> None:
     """
     Make an index of tagged posts, which `ggm compose --posts` takes.
@@ -45,14 +42,13 @@ def build_posts(
         --output_dir posts --engine ray --address auto --num_models 8 --gpus_per_model 0.5
     """
     on_ray = {"address": address, "num_models": num_models, "gpus_per_model": gpus_per_model}
-    given = {name: value for name, value in on_ray.items() if value is not None}
     if engine == "ray":
         from ..cluster.index_posts_bulk import index_posts_bulk
 
+        given = {name: value for name, value in on_ray.items() if value is not None}
         index_posts_bulk(posts, output_dir, text_encoder, store_text=store_text, **given)
-    elif given:
-        raise typer.BadParameter(f"{', '.join(f'--{name}' for name in given)}: only with --engine ray.")
     else:
+        refuse_without_ray(on_ray)
         _build_here(posts, output_dir, text_encoder, store_text)
     print(f"The index of posts is {output_dir}. Recommend their hashtags:")
     encoder = "" if text_encoder is None else f" --text_encoder {text_encoder}"

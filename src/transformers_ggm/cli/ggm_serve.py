@@ -6,22 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-_Model = Annotated[
-    str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
-]
+from .shared_options import Address, Blocked, Device, Int8, Model, ReadScreen, ReadSpeech
+
 _Host = Annotated[str, typer.Option("--host", help="address to listen on; 0.0.0.0 for all")]
 _Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port to listen on")]
-_Device = Annotated[str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")]
-_Int8 = Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")]
-_ReadSpeech = Annotated[
-    str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
-]
-_ReadScreen = Annotated[bool, typer.Option("--read_screen", help="read what is written on the screen")]
 _Safe = Annotated[bool, typer.Option("--safe/--no-safe", help="leave out unsafe hashtags")]
-_Blocked = Annotated[
-    list[str] | None,
-    typer.Option("--blocked", help='hashtag or pattern ("*sale*") to leave out; may be given several times'),
-]
 _Store = Annotated[
     str | None, typer.Option("--store", help="URL of a pool store to follow, such as sqlite:///pool.db")
 ]
@@ -70,10 +59,6 @@ _DrainSeconds = Annotated[
     float, typer.Option("--drain_seconds", help="how long a server that is told to end still takes requests")
 ]
 _Engine = Annotated[Literal["ray"] | None, typer.Option("--engine", help="ray, for replicas on a cluster")]
-_Address = Annotated[
-    str | None,
-    typer.Option("--address", help="of a Ray cluster, or auto; by default this machine alone"),
-]
 _MinReplicas = Annotated[int, typer.Option("--min_replicas", min=1, help="replicas, at least, with --engine ray")]
 _MaxReplicas = Annotated[int, typer.Option("--max_replicas", min=1, help="replicas, at most, with --engine ray")]
 _NumCpus = Annotated[float, typer.Option("--num_cpus", help="cores of a replica, with --engine ray")]
@@ -81,15 +66,15 @@ _NumGpus = Annotated[float, typer.Option("--num_gpus", help="GPUs of a replica, 
 
 
 def serve(
-    model: _Model = None,
+    model: Model = None,
     host: _Host = "127.0.0.1",
     port: _Port = 8000,
-    device: _Device = None,
-    int8: _Int8 = False,
-    read_speech: _ReadSpeech = None,
-    read_screen: _ReadScreen = False,
+    device: Device = None,
+    int8: Int8 = False,
+    read_speech: ReadSpeech = None,
+    read_screen: ReadScreen = False,
     safe: _Safe = True,
-    blocked: _Blocked = None,
+    blocked: Blocked = None,
     store: _Store = None,
     root: _Root = None,
     allowed_host: _AllowedHost = None,
@@ -105,7 +90,7 @@ def serve(
     request_seconds: _RequestSeconds = 60.0,
     drain_seconds: _DrainSeconds = 5.0,
     engine: _Engine = None,
-    address: _Address = None,
+    address: Address = None,
     min_replicas: _MinReplicas = 1,
     max_replicas: _MaxReplicas = 1,
     num_cpus: _NumCpus = 1.0,

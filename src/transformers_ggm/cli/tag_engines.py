@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 if TYPE_CHECKING:
     from ..pipelines.tag_folder import TaggingReport
 
@@ -19,12 +17,6 @@ class RayOptions:
     num_models: int | None
     gpus_per_model: float | None
     retry_rejected: bool
-
-    def require_none(self) -> None:
-        """Raises `typer.BadParameter` where one is given."""
-        given = [name for name, value in vars(self).items() if value not in (None, False)]
-        if given:
-            raise typer.BadParameter(f"{', '.join(f'--{name}' for name in given)}: only with --engine ray.")
 
 
 def tag_here(
