@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,19 @@ def hashtags_of_posts(source: str) -> Counter[str]:
     How often each hashtag of tagged posts is used in them, by its commonest spelling.
 
     Args:
+        source (`str`): as of [`tagged_posts`].
+
+    Raises:
+        DatasetError: they cannot be read.
+    """
+    return spelled_counts(tagged_posts(source))
+
+
+def tagged_posts(source: str) -> Iterator[dict[str, Any]]:
+    """
+    Tagged posts, with their hashtags as they are written.
+
+    Args:
         source (`str`): as [`open_shorts`] reads it; of a folder with splits those in `train`.
 
     Raises:
@@ -139,11 +152,20 @@ def hashtags_of_posts(source: str) -> Counter[str]:
     """
     try:
         splits = open_shorts(source)
-        chosen = [splits["train"]] if "train" in splits else splits.values()
-        rows = (post for posts in chosen for post in posts.rows(as_written=True))
-        written = Counter(hashtag for post in rows for hashtag in post["hashtags"])
+        for posts in [splits["train"]] if "train" in splits else splits.values():
+            yield from posts.rows(as_written=True)
     except DatasetError as error:
         raise DatasetError(f"{source} cannot be read as tagged posts ({error}).") from error
+
+
+def spelled_counts(posts: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """
+    How often each hashtag is used, by its commonest spelling.
+
+    Args:
+        posts (`Iterable[dict]`): as of [`tagged_posts`].
+    """
+    written = Counter(hashtag for post in posts for hashtag in post["hashtags"])
     names, counts = counted_hashtags(written, allow_empty=True)
     spellings, uses = written_spellings(written), zip(names.to_pylist(), counts.tolist())
     return Counter({commonest_spelling(name, spellings.get(name, {}), count): count for name, count in uses})

@@ -4,13 +4,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel, ProcessorMixin
 from transformers.utils import ADAPTER_CONFIG_NAME
 
-from ..data.hashtag_lists import STARTER, hashtags_of_posts, read_hashtag_list
-from ..data.sources import open_shorts
+from ..data.hashtag_lists import STARTER, read_hashtag_list, spelled_counts, tagged_posts
 from ..errors import CheckpointError, InputError
 from ..hub_cards.composed_card import PARTS, shown_parts, write_composed_card
 from ..modeling import (
@@ -239,9 +237,10 @@ class TaggedPosts:
             InputError: An index does not keep words that are to be kept.
         """
         if not Path(source, INDEX_FILE).is_file():
-            posts = _posts(source)
+            # Their descriptions without hashtags, as clips are searched by.
+            posts = [{**post, "description": remove_hashtags(post["description"])} for post in tagged_posts(source)]
             index = PostIndex.build(posts, encoder, store_text=store_text)
-            return cls(index, WordsSource.build(posts), hashtags_of_posts(source))
+            return cls(index, WordsSource.build(posts), spelled_counts(posts))
         index = PostIndex.from_pretrained(source, encoder=encoder)
         if encoder is None and "dense" in index.searches:
             raise CheckpointError(f"the posts in {source} have vectors: name their encoder (--text_encoder).")
@@ -249,14 +248,6 @@ class TaggedPosts:
             raise InputError(f"the posts in {source} have no words for examples: build them with --store_text.")
         counts = index.hashtag_counts()
         return cls(index, WordsSource(counts), counts)
-
-
-def _posts(source: str) -> list[dict[str, Any]]:
-    """Tagged posts; their descriptions without hashtags, as clips are searched by."""
-    splits = open_shorts(source)
-    chosen = [splits["train"]] if "train" in splits else splits.values()
-    posts = (post for split in chosen for post in split.rows())
-    return [{**post, "description": remove_hashtags(post["description"])} for post in posts]
 
 
 def _hashtag_counts(source: str) -> Mapping[str, int]:
