@@ -234,7 +234,6 @@ def table(result: Measured, num_clients: int, rates: list[Rate]) -> list[str]:
         **{f"seconds, {each}% of them within": f"{seconds:.2f}" for each, seconds in result.quantiles().items()},
         "clips a second": f"**{result.rate:.1f}**",
         "memory at the end": f"{result.memory[-1][1]:.0f} MiB",
-        "its growth, once warm": f"{result.slope():+.1f} MiB a minute",
     }
     rows |= rate_rows(result, rates) if result.killed is None else killed_rows(result)
     lines = ["| | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows.items())]
@@ -245,6 +244,7 @@ def rate_rows(result: Measured, rates: list[Rate]) -> dict[str, str]:
     """A load beside the pipeline alone."""
     number, alone = len(result.answered), statistics.mean(rate.clips for rate in rates)
     return {
+        "its growth, once warm": f"{result.slope():+.1f} MiB a minute",
         "clips a second of the pipeline, before and after": ", ".join(f"{rate.clips:.1f}" for rate in rates),
         "share of the pipeline's": f"**{result.rate / alone:.2f}**",
         "processor time a clip of the server": f"{1000 * result.server_seconds / number:.0f} ms",
