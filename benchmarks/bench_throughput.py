@@ -71,20 +71,18 @@ class Workload:
 
     Args:
         suggest ([`HashtagGenerationPipeline`]): The model.
-        items (`list[dict]`): As many as one run tags.
+        items (`list[dict]`): As many as one run tags; the first few again and again.
         decoding (`dict`): Arguments of `generate`.
     """
 
     suggest: HashtagGenerationPipeline
-    items: list[dict[str, str]]
+    items: list[dict[str, Any]]
     decoding: dict[str, Any]
     rows: list[dict[str, Any]] = field(init=False)
 
     def __post_init__(self):
-        ready = {}
-        for item in self.items[:NUM_FILES]:
-            ready[item["video"]] = self.suggest.preprocess(item)
-        self.rows = [ready[item["video"]] for item in self.items]
+        ready = [self.suggest.preprocess(item) for item in self.items[:NUM_FILES]]
+        self.rows = [ready[number % NUM_FILES] for number in range(len(self.items))]
 
     def alone(self, batch_size: int) -> None:
         """Tags what is prepared."""

@@ -113,7 +113,8 @@ def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Settin
     item = {"video": str(clip), "description": WORDS}
     options: dict[str, Any] = {"num_beams": setting.num_beams}
     if setting.writes == FAST.writes:
-        options["generate_kwargs"] = {"logits_processor": writing(_answer(suggest, item), suggest.processor.tokenizer)}
+        answer = writing(retrieved_and_others(suggest, item), suggest.processor.tokenizer)
+        options["generate_kwargs"] = {"logits_processor": answer}
     else:
         # Random weights do not know when to stop.
         options |= {"min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
@@ -124,7 +125,7 @@ def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Settin
         return measured(suggest, items, **options)
 
 
-def _answer(suggest: HashtagGenerationPipeline, item: dict[str, str]) -> list[str]:
+def retrieved_and_others(suggest: HashtagGenerationPipeline, item: dict[str, Any]) -> list[str]:
     """Hashtags of which some were retrieved, as a trained model would write them."""
     told = suggest(item, return_guidance=True, num_beams=1, max_new_tokens=2)["guidance"]
     retrieved = [tag["hashtag"].removeprefix("#") for tag in told]

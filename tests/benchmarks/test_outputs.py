@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from transformers_ggm.modeling.frame_deduplication import DistinctFrames
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -83,3 +86,19 @@ def test_readers_that_are_not_installed(monkeypatch, tmp_path, capsys):
     readers = {"one": (("torch",), lambda folder: folder), "two": (("torch", "no_such_package"), pytest.fail)}
     assert installed(readers, tmp_path) == {"one": tmp_path}
     assert capsys.readouterr().out == "Left out: two (no_such_package not installed).\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(run):
+    """Would fail if the benchmark of a GPU began to write models where there is none."""
+    assert "there is no GPU that PyTorch can use" in run("gpu.py")
+
+
+def test_frames_that_are_all_kept(monkeypatch):
+    """Would fail if what is measured as a pass without the search for repeated frames left some out."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    all_frames = runpy.run_path(str(BENCHMARKS / "gpu.py"))["all_frames"]
+    still, tower = torch.ones(2, 3, 3, 4, 4), torch.nn.Identity().eval()
+    assert len(DistinctFrames.of(still, None, tower).pixel_values) == 2
+    with all_frames():
+        assert len(DistinctFrames.of(still, None, tower).pixel_values) == 6

@@ -1,0 +1,201 @@
+"""
+What a teacher is worth to a generator that starts from nothing: the three factors of "distillation from a weak
+teacher" (Lee et al., Findings of ACL 2023), measured on rendered shorts.
+
+    ggm render-shorts --output_dir shorts
+    python examples/compare_teachers.py --data_dir shorts --output_dir outputs/teachers
+
+The teachers are half as wide as their students, and were trained for fewer or more epochs. Students have the bundled
+checkpoint's shape, see as its retriever does, which also guides them, and are trained in each way with each seed. Told
+are the steps until ROUGE-1 on validation clips reaches 60, and the ROUGE-1 at the end. What an earlier run trained is
+read again.
+"""
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+import torch
+from datasets import Dataset
+
+from transformers_ggm import (
+    GGMConfig,
+    GGMForHashtagGeneration,
+    GGMProcessor,
+    GGMTrainer,
+    GGMTrainingArguments,
+    HashtagPool,
+    HashtagRetriever,
+    HashtagRetrieverProcessor,
+    add_guidance,
+    load_shorts,
+)
+from transformers_ggm.data import DataCollatorForHashtagGeneration, decode_split
+from transformers_ggm.modeling.backbones import load_tower_weights
+from transformers_ggm.pipelines import DEMO_CHECKPOINT
+from transformers_ggm.training.distillation import GGMDistillationTrainer, init_from_teacher
+from transformers_ggm.training.distillation_arguments import DistillationArguments
+from transformers_ggm.utils.files import write_json
+
+GOAL = 60
+TEACHER_WIDTH = 64
+# The epochs of each teacher, as shares of the students'.
+STRENGTHS = {"weak": 0.4, "middle": 0.7, "strong": 1.0}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to be taught; without a teacher, none."""
+
+    name: str
+    teacher: str | None = None
+    alpha_soft: float = 4.0
+    alpha_soft_end: float = 1.0
+    starts_as_teacher: bool = False
+
+
+WAYS = (
+    Way("no teacher"),
+    Way("weak teacher, weight 4 to 1", "weak"),
+    Way("middle teacher, weight 4 to 1", "middle"),
+    Way("strong teacher, weight 4 to 1", "strong"),
+    Way("strong teacher, weight 1", "strong", alpha_soft=1.0),
+    Way("strong teacher, weight 4", "strong", alpha_soft_end=4.0),
+    Way("strong teacher, weight 4 to 1, and its weights", "strong", starts_as_teacher=True),
+)
+
+
+def main() -> None:
+    options = parse_options()
+    splits = {name: guided_split(options, name) for name in ("train", "validation")}
+    teachers = train_teachers(options, splits)
+    for name, (_, rouge) in teachers.items():
+        print(f"teacher, {name}: ROUGE-1 {rouge:.1f}", flush=True)
+    results: dict[str, list[dict]] = {}
+    for seed in options.seeds:
+        for way in WAYS:
+            results.setdefault(way.name, []).append(taught(options, splits, way, teachers, seed))
+            print(f"seed {seed}, {way.name}: {results[way.name][-1]}", flush=True)
+    print("\n".join(table(results)))
+
+
+def parse_options() -> Namespace:
+    parser = ArgumentParser(description="Measures what a teacher is worth to a generator that starts from nothing.")
+    parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for what is decoded and measured")
+    parser.add_argument("--clips", type=int, default=1600, help="of training")
+    parser.add_argument("--validation_clips", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    return parser.parse_args()
+
+
+def guided_split(options: Namespace, name: str) -> Dataset:
+    """Clips of a split, decoded, with the hashtags that the bundled retriever finds for them."""
+    folder = Path(DEMO_CHECKPOINT, "retriever")
+    retriever = HashtagRetriever.from_pretrained(folder, dtype=torch.float32)
+    processors = GGMProcessor.from_pretrained(DEMO_CHECKPOINT), HashtagRetrieverProcessor.from_pretrained(folder)
+    pool = HashtagPool.from_pretrained(Path(DEMO_CHECKPOINT, "hashtag_pool"), retriever=retriever)
+    clips = load_shorts(options.data_dir)[name]
+    clips = clips.select(range(min(len(clips), options.clips if name == "train" else options.validation_clips)))
+    options.output_dir.mkdir(parents=True, exist_ok=True)
+    decoded = decode_split(clips, options.output_dir / f"{name}.arrow", *processors, num_workers=2)
+    return add_guidance(decoded, retriever, processors[1], pool)
+
+
+def new_generator(seed: int, width: int | None = None, **settings) -> GGMForHashtagGeneration:
+    """A generator of the bundled one's shape, or narrower, that knows nothing but how its frozen vision encoder sees:
+    as the retriever does."""
+    torch.manual_seed(seed)
+    config = GGMConfig.from_pretrained(DEMO_CHECKPOINT, **settings)
+    if width is not None:
+        config.text_config.d_model = config.text_config.hidden_size = width
+    model = GGMForHashtagGeneration(config)
+    load_tower_weights(model.get_encoder("video"), str(Path(DEMO_CHECKPOINT, "retriever")), "vision")
+    model.get_encoder("video").requires_grad_(False)
+    return model
+
+
+def trained(
+    options: Namespace,
+    splits: dict[str, Dataset],
+    model: GGMForHashtagGeneration,
+    seed: int,
+    processor: GGMProcessor | None = None,
+    **teaching,
+) -> GGMTrainer:
+    """A trainer that has done its work, validated after each epoch."""
+    processor = GGMProcessor.from_pretrained(DEMO_CHECKPOINT) if processor is None else processor
+    arguments = GGMTrainingArguments(
+        str(options.output_dir / "training"), num_train_epochs=options.epochs, learning_rate=0.002, warmup_steps=50,
+        lr_scheduler_type="cosine", eval_strategy="epoch", save_strategy="no", per_device_eval_batch_size=50,
+        generation_num_beams=1, seed=seed, disable_tqdm=True,
+    )  # fmt: skip
+    trainer_class = GGMDistillationTrainer if teaching else GGMTrainer
+    trainer = trainer_class(
+        model,
+        arguments,
+        train_dataset=splits["train"],
+        eval_dataset=splits["validation"],
+        processing_class=processor,
+        data_collator=DataCollatorForHashtagGeneration(processor, guidance_dropout=0.1, seed=seed),
+        **teaching,
+    )
+    trainer.train()
+    return trainer
+
+
+def curve(trainer: GGMTrainer) -> list[tuple[int, float]]:
+    """Steps, and ROUGE-1 on validation after them."""
+    return [(each["step"], each["eval_rouge1"]) for each in trainer.state.log_history if "eval_rouge1" in each]
+
+
+def train_teachers(options: Namespace, splits: dict[str, Dataset]) -> dict[str, tuple[GGMForHashtagGeneration, float]]:
+    """The three teachers, with their ROUGE-1 on validation."""
+    teachers = {}
+    for name, share in STRENGTHS.items():
+        folder = options.output_dir / f"teacher-{name}"
+        told = folder / "rouge1.json"
+        if not told.is_file():
+            shorter = Namespace(**{**vars(options), "epochs": max(1, round(share * options.epochs))})
+            trainer = trained(shorter, splits, new_generator(100, TEACHER_WIDTH), 100)
+            trainer.model.save_pretrained(folder)
+            write_json(told, curve(trainer)[-1][1])
+        teachers[name] = GGMForHashtagGeneration.from_pretrained(folder), json.loads(told.read_text())
+    return teachers
+
+
+def taught(options: Namespace, splits: dict[str, Dataset], way: Way, teachers: dict, seed: int) -> dict:
+    """Steps to the goal and the ROUGE-1 at the end, of a student that is taught in one way."""
+    path = options.output_dir / "students" / f"{way.name} {seed}.json"
+    if not path.is_file():
+        student, teaching = new_generator(seed), {}
+        if way.teacher is not None:
+            weights = DistillationArguments(
+                distillation_alpha_soft=way.alpha_soft, distillation_alpha_soft_end=way.alpha_soft_end
+            )
+            teaching = {"teacher": teachers[way.teacher][0], "distillation": weights}
+        if way.starts_as_teacher:
+            init_from_teacher(student, teaching["teacher"])
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, curve(trained(options, splits, student, seed, **teaching)))
+    points = json.loads(path.read_text())
+    reached = [step for step, rouge in points if rouge >= GOAL]
+    return {"steps": reached[0] if reached else None, "end": points[-1][1]}
+
+
+def table(results: dict[str, list[dict]]) -> list[str]:
+    """Lines of Markdown, with the mean over seeds and their standard deviation."""
+    lines = [f"| way | steps to ROUGE-1 {GOAL} | ROUGE-1 at the end |", "|---|---:|---:|"]
+    for name, runs in results.items():
+        steps = ", ".join("not reached" if run["steps"] is None else str(run["steps"]) for run in runs)
+        ends = [run["end"] for run in runs]
+        spread = f" ± {stdev(ends):.1f}" if len(ends) > 1 else ""
+        lines.append(f"| {name} | {steps} | {mean(ends):.1f}{spread} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
