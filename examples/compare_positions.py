@@ -5,9 +5,10 @@ against relative ones (Huang et al., Findings of EMNLP 2020), measured on render
     ggm render-shorts --output_dir shorts
     python examples/compare_positions.py --data_dir shorts --output_dir outputs/positions
 
-Generators of the bundled checkpoint's shape, which see as its retriever does, are trained with each kind of positions
-and each seed, guided by the retriever's ten nearest hashtags; then they write for the validation clips with 10, 25 and
-50. Told are the ROUGE-1 of each number and the seconds of a training. What an earlier run trained is read again.
+Generators of the bundled checkpoint's shape, which hear nothing and see as its retriever does, are trained with each
+kind of positions and each seed, guided by the retriever's ten nearest hashtags; then they write for the validation
+clips with 10, 25 and 50. Told are the ROUGE-1 of each number and the seconds of a training. What an earlier run
+trained is read again.
 """
 
 import json
@@ -16,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from statistics import mean, stdev
 
-from compare_teachers import guided_split, new_generator, trained
+from compare_teachers import INPUTS, guided_split, new_generator, trained
 from datasets import Dataset
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
@@ -52,8 +53,8 @@ def parse_options() -> Namespace:
     parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
     parser.add_argument("--output_dir", type=Path, required=True, help="folder for what is decoded and measured")
     parser.add_argument("--clips", type=int, default=1600, help="of training")
-    parser.add_argument("--validation_clips", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--validation_clips", type=int, default=240)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()
 
@@ -94,7 +95,7 @@ def rouge1(options: Namespace, splits: dict[str, Dataset], model: GGMForHashtagG
         ),
         eval_dataset=splits["validation"],
         processing_class=processor,
-        data_collator=DataCollatorForHashtagGeneration(processor),
+        data_collator=DataCollatorForHashtagGeneration(processor, inputs=INPUTS),
     )  # fmt: skip
     return trainer.evaluate()["eval_rouge1"]
 

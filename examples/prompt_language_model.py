@@ -15,6 +15,7 @@ Needs `pip install transformers-ggm[recommend,eval,lora]`.
 
 import json
 import random
+import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
@@ -129,19 +130,20 @@ def tuned(options: Namespace, model, processor, sources: list[CandidateSource], 
     guidance = fused(sources, clues_of(rows), processor.num_guidance, training=True)
     columns = {name: [row[name] for row in rows] for name in ("description", "hashtags")}
     config = LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16, target_modules="all-linear")
-    arguments = GGMTrainingArguments(
-        "prompt_language_model", num_train_epochs=1, learning_rate=5e-4, per_device_train_batch_size=8, warmup_steps=5,
-        logging_steps=5, save_strategy="no", use_cpu=not torch.cuda.is_available(), disable_tqdm=True,
-    )  # fmt: skip
     adapted: Any = get_peft_model(model, config)
-    trainer = InstructedTrainer(
-        adapted,
-        arguments,
-        train_dataset=Dataset.from_dict({**columns, "guidance": guidance}),
-        processing_class=processor,
-        data_collator=DataCollatorForInstructedGeneration(processor, inputs=["text"], guidance_dropout=1 / 3),
-    )
-    trainer.train()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = GGMTrainingArguments(
+            folder, num_train_epochs=1, learning_rate=5e-4, per_device_train_batch_size=8, warmup_steps=5,
+            logging_steps=5, save_strategy="no", use_cpu=not torch.cuda.is_available(), disable_tqdm=True,
+        )  # fmt: skip
+        trainer = InstructedTrainer(
+            adapted,
+            arguments,
+            train_dataset=Dataset.from_dict({**columns, "guidance": guidance}),
+            processing_class=processor,
+            data_collator=DataCollatorForInstructedGeneration(processor, inputs=["text"], guidance_dropout=1 / 3),
+        )
+        trainer.train()
     return adapted.merge_and_unload().eval()
 
 
