@@ -6,7 +6,7 @@ teacher" (Lee et al., Findings of ACL 2023), measured on rendered shorts.
     python examples/compare_teachers.py --data_dir shorts --output_dir outputs/teachers
 
 The teachers have half of their students' width, three quarters and all of it. Students have the bundled checkpoint's
-shape, hear nothing, see as its retriever does, which also guides them, and are trained in each way with each seed. Told
+shape, hear nothing and see as its retriever does, which guides them too. Each way is trained with each seed. Told
 are the steps until ROUGE-1 on validation clips reaches a goal, and the ROUGE-1 at the end. What an earlier run trained
 is read again.
 """
