@@ -245,6 +245,7 @@ class KillAt(TrainerCallback):
             raise Killed
 
 
+@pytest.mark.contract
 def test_resumed_training_ends_like_an_uninterrupted_one(tmp_path, caplog):
     """
     Would fail if heads or their optimizer's state were lost, other words were masked after a resume, or checkpoints
