@@ -31,6 +31,7 @@ from transformers_ggm.training.from_scratch import ScratchConfig
 
 NONE = "none"
 TARGET_SHARE = 0.9
+SMALL_MODEL = "examples/configs/automated_tasks_model.json"
 
 
 def read_posts(file: Path, count: int) -> Dataset:
@@ -55,7 +56,8 @@ def train_once(
 ) -> dict[str, Any]:
     """ROUGE-1 of each epoch of one training, and its processor seconds."""
     set_seed(seed)
-    model = GGMForHashtagGeneration(config.generator_config(processor.tokenizer, fusion_dropout=0.0, pointer_head=True))
+    model_config = config.generator_config(processor.tokenizer, fusion_dropout=0.0, pointer_head=True)
+    model = GGMForHashtagGeneration(model_config)
     model.use_published_decoding(max_length=processor.max_target_length)
     arguments = GGMTrainingArguments(
         str(options.output.with_suffix("")),
@@ -132,7 +134,7 @@ def parse_options() -> Namespace:
     parser = ArgumentParser(description="Compares automated tasks with none on tagged posts.")
     parser.add_argument("--data_dir", type=Path, required=True, help="folder with train and validation")
     parser.add_argument("--output", type=Path, required=True, help="JSON file with the figures of all runs")
-    parser.add_argument("--scratch_config", default="examples/configs/automated_tasks_model.json", help="small backbones")
+    parser.add_argument("--scratch_config", default=SMALL_MODEL, help="small backbones")
     parser.add_argument("--tasks", nargs="+", default=[NONE, *AUTOMATED_TASKS], choices=[NONE, *AUTOMATED_TASKS])
     parser.add_argument("--weight", type=float, default=0.3, help="of the task's loss")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
