@@ -4,12 +4,14 @@ the texts that it reads, beside hashtags. Of the paper only the abstract could b
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers.modeling_outputs import Seq2SeqLMOutput
 
 from ..errors import ArgumentError, CheckpointError
 from ..modeling import GGMForHashtagGeneration
@@ -21,11 +23,22 @@ from .distillation import GGMDistillationTrainer
 from .ggm_trainer import GGMTrainer
 
 HEADS_FILE = "automated_tasks.safetensors"
-# What the heads are called as a part of the model while it is trained, and their loss as a part of its output.
+# What the heads are called as a part of the model while it is trained.
 HEADS = "automated_task_heads"
-LOSS = "automated_task_loss"
 _BYTES = 256
 _CHARACTER_SIZE = 128
+
+
+@dataclass
+class AutomatedTaskOutput(Seq2SeqLMOutput):
+    """
+    What the model gives while it is trained.
+
+    Args:
+        automated_task_loss (`torch.FloatTensor`, *optional*): the sum of the losses of the tasks, a scalar.
+    """
+
+    automated_task_loss: torch.FloatTensor | None = None
 
 
 class NextCharacterHead(nn.Module):
@@ -233,18 +246,18 @@ class AutomatedTasksMixin:
             self._task_counts = self._count_targets([of_tasks], self.args.device)
         self._task_inputs = of_tasks
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        loss = loss + weight * outputs[LOSS]
+        loss = loss + weight * outputs.automated_task_loss
         return (loss, outputs) if return_outputs else loss
 
-    def _add_task_loss(self, model: GGMForHashtagGeneration, args: tuple, outputs: Any) -> None:
-        """Puts the sum of the losses of the tasks into the model's output for a batch of hashtags."""
+    def _add_task_loss(self, model: GGMForHashtagGeneration, args: tuple, outputs: Any) -> AutomatedTaskOutput | None:
+        """The model's output for a batch of hashtags with the sum of the losses of the tasks."""
         if self._task_inputs is None:
-            return
+            return None
         inputs, self._task_inputs = self._task_inputs, None
         # As `Trainer` does with its own loss: of what the processes have, the mean is taken.
         shares = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
         with self.accelerator.autocast():
-            outputs[LOSS] = sum(
+            loss = sum(
                 shares
                 * TASK_LOSSES[task](
                     model,
@@ -256,6 +269,7 @@ class AutomatedTasksMixin:
                 / self._task_counts[task]
                 for task in self.automated_tasks.automated_tasks
             )
+        return AutomatedTaskOutput(**outputs, automated_task_loss=loss)
 
     def _save_optimizer_and_scheduler(self, output_dir):
         super()._save_optimizer_and_scheduler(output_dir)
