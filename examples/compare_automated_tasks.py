@@ -141,7 +141,7 @@ def parse_options() -> Namespace:
     parser.add_argument("--train_rows", type=int, default=1500, help="so many of the first posts")
     parser.add_argument("--validation_rows", type=int, default=400)
     parser.add_argument("--num_guidance", type=int, default=7, help="hashtags of similar posts that are shown")
-    parser.add_argument("--num_train_epochs", type=int, default=8)
+    parser.add_argument("--num_train_epochs", type=int, default=6)
     parser.add_argument("--learning_rate", type=float, default=3e-3)
     parser.add_argument("--warmup_steps", type=int, default=50)
     parser.add_argument("--batch_size", type=int, default=32)
