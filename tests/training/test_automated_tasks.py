@@ -9,9 +9,9 @@ import torch
 from plain_trainer_samples import Rows, make_parts
 from trainer_samples import FAST, Killed, losses_of
 from training_samples import SCRATCH, command_line, weights
-from transformers import TrainerCallback
+from transformers import T5Config, TrainerCallback
 
-from transformers_ggm import GGMForHashtagGeneration, GGMTrainer, GGMTrainingArguments
+from transformers_ggm import GGMConfig, GGMForHashtagGeneration, GGMTrainer, GGMTrainingArguments
 from transformers_ggm.data import DataCollatorForHashtagGeneration
 from transformers_ggm.errors import ArgumentError, CheckpointError
 from transformers_ggm.training.automated_task_arguments import AUTOMATED_TASKS, AutomatedTaskArguments
@@ -329,6 +329,38 @@ def test_bfloat16(parts, tmp_path):
         trainer.train()
     assert losses_of(half) != losses_of(full)
     assert losses_of(half) == pytest.approx(losses_of(full), rel=0.02)
+
+
+def test_other_text_backbones(parts, tmp_path):
+    """Would fail if a task could be learned by BART alone, or the states of T5 were not scaled for its head."""
+    _, processor = parts
+    text = T5Config(
+        vocab_size=len(processor.tokenizer), d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, dropout_rate=0.0,
+        decoder_start_token_id=1, pad_token_id=1, eos_token_id=3,
+    )  # fmt: skip
+    config = ScratchConfig(**SCRATCH).generator_config(processor.tokenizer)
+    torch.manual_seed(0)
+    model = GGMForHashtagGeneration(GGMConfig(config.vision_config, text))
+    trainer = task_trainer(tmp_path, (model, processor), ["missing_word"], weight=1.0)
+    before = copy.deepcopy(model).eval()
+    trainer.data_collator.collator.set_epoch(0)
+    batch = trainer.data_collator(list(Rows(8)))
+    with torch.no_grad():
+        hard = before(**{name: batch[name] for name in ("input_ids", "attention_mask", "labels")}).loss
+        ids, mask, labels = inputs_of(batch, "missing_word")
+        states = encoded(before, ids, mask) * 16**-0.5
+        soft = cross_entropy(states @ before.model.shared.weight.T, labels)
+    trainer.train()
+    assert losses_of(trainer)[0] == pytest.approx((hard + soft).item(), rel=1e-3)
+    every = task_trainer(tmp_path, (model, processor))
+    every.train()
+    assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+def test_a_trainer_needs_a_task(parts, tmp_path):
+    """Would fail if a training went on that its arguments do not describe."""
+    with pytest.raises(ArgumentError, match="has no task"):
+        task_trainer(tmp_path, parts, [])
 
 
 def test_train_with_tasks(finished, train):

@@ -191,6 +191,8 @@ class AutomatedTasksMixin:
         self._task_counts: dict[str, torch.Tensor] = {}
 
     def _check_tasks(self) -> None:
+        if not self.automated_tasks.automated_tasks:
+            raise ArgumentError("`automated_tasks` has no task: name one, or use the trainer without.")
         if not isinstance(self.model, GGMForHashtagGeneration):
             raise ArgumentError(
                 f"`automated_tasks` trains a whole GGM, not a {type(self.model).__name__}: leave it out."
