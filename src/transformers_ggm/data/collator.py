@@ -158,7 +158,15 @@ class DataCollatorForHashtagGeneration(EpochAware):
         return batch
 
     def withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row as the generator may see it."""
+        """
+        The row as the generator may see it: without what is not among the `inputs`.
+
+        Args:
+            row (`dict`): of [`PreparedShorts`] or [`DecodedShorts`].
+
+        Returns:
+            `dict`: another one, with `""` or `None` in the place of what is withheld.
+        """
         row = dict(row)
         if "text" not in self.inputs:
             row["description"] = ""
