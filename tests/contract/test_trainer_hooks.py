@@ -16,6 +16,7 @@ pytestmark = pytest.mark.contract
 HOOKS = (
     "_get_train_sampler", "_get_eval_sampler", "_load_from_checkpoint", "_prepare_inputs", "compute_loss",
     "evaluation_loop", "get_train_dataloader", "get_eval_dataloader", "get_test_dataloader", "prediction_step",
+    "get_batch_samples", "_save_optimizer_and_scheduler", "_load_optimizer_and_scheduler",
 )  # fmt: skip
 
 
@@ -98,11 +99,13 @@ def test_every_hook_is_called(trainer, tmp_path):
     """
     trainer.train()
     trainer.predict([{"x": row["x"]} for row in ROWS])
-    assert set(HOOKS) - {"_load_from_checkpoint"} == set(trainer.calls)
+    of_resume = {"_load_from_checkpoint", "_load_optimizer_and_scheduler"}
+    assert set(HOOKS) - of_resume == set(trainer.calls) - of_resume
     (checkpoint, *_) = sorted(tmp_path.glob(f"{PREFIX_CHECKPOINT_DIR}-*"))
     trainer.train(resume_from_checkpoint=str(checkpoint))
-    args, kwargs = trainer.calls["_load_from_checkpoint"][0]
-    assert (*args, *kwargs.values())[0] == str(checkpoint)
+    for name in of_resume:
+        args, kwargs = trainer.calls[name][-1]
+        assert (*args, *kwargs.values())[0] == str(checkpoint)
 
 
 def test_losses_know_of_all_targets_of_a_step(trainer):

@@ -2,8 +2,13 @@ import json
 import shutil
 
 import pytest
+import torch
 from process_samples import train_in_two_processes
+from safetensors.torch import load_file
 from training_samples import command_line, losses
+
+from transformers_ggm.training.automated_tasks import HEADS_FILE
+from transformers_ggm.training.callbacks import last_checkpoint
 
 # Half the batch in each process.
 HALVED = {"per_device_train_batch_size": 4, "retriever_per_device_train_batch_size": 4}
@@ -64,3 +69,19 @@ def test_retriever_of_descriptions_is_that_of_one_process(shorts_dir, scratch_co
     train_in_two_processes(command_line(output_dir=two, scratch_config=scratch_config, **arguments, **HALVED))
     expected = losses(one / "runs" / "retriever")
     assert len(expected) == 4 and losses(two / "runs" / "retriever") == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_automated_tasks_are_those_of_one_process(shorts_dir, scratch_config, train, tmp_path):
+    """Would fail if a process learned a task from its own rows alone, weighed tokens otherwise, or waited for ever."""
+    arguments = {
+        "data_dir": shorts_dir, "stages": ["prepare", "generator"], "num_guidance": 0, "inputs": "text",
+        "automated_tasks": ["missing_word", "next_word", "next_character"],
+    }  # fmt: skip
+    one, two = train(tmp_path / "one", **arguments), tmp_path / "two"
+    train_in_two_processes(command_line(output_dir=two, scratch_config=scratch_config, **arguments, **HALVED))
+    expected = losses(one / "runs" / "generator")
+    assert len(expected) == 4 and losses(two / "runs" / "generator") == pytest.approx(expected, rel=1e-4)
+    (heads, others) = (load_file(last_checkpoint(run / "runs" / "generator") / HEADS_FILE) for run in (one, two))
+    for name, weight in heads.items():
+        torch.testing.assert_close(others[name], weight, atol=1e-4, rtol=1e-3)

@@ -131,7 +131,7 @@ class DataCollatorForHashtagGeneration(EpochAware):
         check_hearing(self.inputs, self.blank_video)
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
-        rows = [self._withhold(row) for row in rows]
+        rows = [self.withhold(row) for row in rows]
         if self.training:
             rows = [self._vary(row, generator) for row, generator in zip(rows, self.row_generators(rows))]
         is_sound_alone = [row["frames"] is None and row["input_features"] is not None for row in rows]
@@ -157,8 +157,16 @@ class DataCollatorForHashtagGeneration(EpochAware):
             batch["decoder_input_ids"] = decoder_inputs_of(batch["labels"], self._model_config)
         return batch
 
-    def _withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The row as the generator may see it."""
+    def withhold(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        The row as the generator may see it: without what is not among the `inputs`.
+
+        Args:
+            row (`dict`): of [`PreparedShorts`] or [`DecodedShorts`].
+
+        Returns:
+            `dict`: another one, with `""` or `None` in the place of what is withheld.
+        """
         row = dict(row)
         if "text" not in self.inputs:
             row["description"] = ""

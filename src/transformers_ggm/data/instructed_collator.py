@@ -54,7 +54,7 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
     answers_apart: bool = False
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]):
-        rows = [self._withhold(row) for row in rows]
+        rows = [self.withhold(row) for row in rows]
         if self.training:
             rows = [self._vary(row, generator) for row, generator in zip(rows, self.row_generators(rows))]
         hashtags = [row["hashtags"] for row in rows]

@@ -151,7 +151,7 @@ def _parts(texts: Sequence[str], shares: TextShares) -> list[tuple[str, float]]:
 
 def _joined(tokenizer, texts: Sequence[str], hint: str) -> list[int]:
     if len(texts) > 1:
-        return _framed(tokenizer, [_bare(tokenizer, part) for part in (*texts, hint) if part])
+        return framed(tokenizer, [_bare(tokenizer, part) for part in (*texts, hint) if part])
     text = texts[0]
     if hint and not _separates(tokenizer):
         text, hint = f"{text} {tokenizer.sep_token or tokenizer.eos_token or ''} {hint}", ""
@@ -172,15 +172,21 @@ def _cut(tokenizer, parts: Sequence[tuple[str, float]], hint: str, max_length: i
     pieces = [_bare(tokenizer, text) for text, _ in parts]
     lengths = [len(piece) for piece in pieces]
     hints = [_bare(tokenizer, hint)] if hint else []
-    room = max_length - (len(_framed(tokenizer, [*pieces, *hints])) - sum(lengths))
+    room = max_length - (len(framed(tokenizer, [*pieces, *hints])) - sum(lengths))
     kept = shared_room(lengths, [share for _, share in parts], room)
     from_left = tokenizer.truncation_side == "left"
     cut = [piece[len(piece) - count :] if from_left else piece[:count] for piece, count in zip(pieces, kept)]
-    return _framed(tokenizer, [*cut, *hints])
+    return framed(tokenizer, [*cut, *hints])
 
 
-def _framed(tokenizer, pieces: Sequence[Sequence[int]]) -> list[int]:
-    """Pieces of text with the special tokens that the tokenizer puts before, between and after two texts."""
+def framed(tokenizer, pieces: Sequence[Sequence[int]]) -> list[int]:
+    """
+    Token ids of pieces of text with the special tokens that the tokenizer puts before, between and after two texts.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): Of the text backbone.
+        pieces (`Sequence[Sequence[int]]`): Token ids of each piece, without special ones.
+    """
     bare, pair = _bare(tokenizer, "a"), token_ids(tokenizer, "a", "a")
     first = _place(bare, pair, 0)
     second = _place(bare, pair, first + len(bare))

@@ -14,6 +14,7 @@ from ..processing.hashtag_tokens import hashtag_start_ids
 from ..utils.checkpoint_layout import CONFIGURATIONS
 from ..utils.files import atomic_folder
 from .arguments import GeneratorArguments, ModelArguments, set_scheduler_mode
+from .automated_tasks import WITH_TASKS
 from .callbacks import EvaluateLastStep, KeepBestCheckpoints, last_checkpoint, step_of
 from .distillation import GGMDistillationTrainer, init_from_teacher, warn_if_far_behind
 from .ggm_trainer import GGMTrainer
@@ -151,6 +152,8 @@ def make_trainer(
     )
     if run.distillation.init_from_teacher:
         init_from_teacher(model, teaching["teacher"])
+    if run.automated_tasks.automated_tasks:
+        trainer_class, teaching = WITH_TASKS[trainer_class], {**teaching, "automated_tasks": run.automated_tasks}
     trainer = trainer_class(
         model,
         arguments,
@@ -202,7 +205,7 @@ def compare_with_teacher(trainer: GGMDistillationTrainer) -> None:
         arguments,
         eval_dataset=trainer.eval_dataset,
         processing_class=trainer.processing_class,
-        data_collator=trainer.data_collator,
+        data_collator=trainer.eval_data_collator,
     )
     metric = arguments.metric_for_best_model
     metrics = of_teacher.evaluate()

@@ -19,6 +19,7 @@ from .arguments import (
     RetrieverArguments,
     StageArguments,
 )
+from .automated_task_arguments import AutomatedTaskArguments
 from .check_arguments import check_drop_last
 from .classifier import classifier_training_arguments, train_classifier
 from .decode_clips import prepare
@@ -72,6 +73,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
             LoraArguments,
             SourceArguments,
             DistillationArguments,
+            AutomatedTaskArguments,
         )
     )
     arguments = list(argv)

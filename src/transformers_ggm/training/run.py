@@ -22,6 +22,7 @@ from .arguments import (
     StageArguments,
     check_lora,
 )
+from .automated_task_arguments import AutomatedTaskArguments
 from .base_checkpoints import (
     base_stages,
     check_generator,
@@ -51,8 +52,8 @@ class TrainingRun:
     Args:
         model ([`ModelArguments`]), data ([`DataArguments`]), retriever ([`RetrieverArguments`]),
         classifier ([`ClassifierArguments`]), training ([`GeneratorArguments`]), stage ([`StageArguments`]),
-        lora ([`LoraArguments`]), source ([`SourceArguments`]), distillation ([`DistillationArguments`]): what it was
-        asked for.
+        lora ([`LoraArguments`]), source ([`SourceArguments`]), distillation ([`DistillationArguments`]),
+        automated_tasks ([`AutomatedTaskArguments`]): what it was asked for.
 
     Attributes:
         folders ([`~transformers_ggm.training.run_folders.RunFolders`]): where it keeps what it makes.
@@ -71,11 +72,13 @@ class TrainingRun:
     lora: LoraArguments
     source: SourceArguments = field(default_factory=SourceArguments)
     distillation: DistillationArguments = field(default_factory=DistillationArguments)
+    automated_tasks: AutomatedTaskArguments = field(default_factory=AutomatedTaskArguments)
 
     def __post_init__(self):
         check_hearing(self.model.inputs, self.data.blank_video)
         check_lora(self.lora, self.model)
         check_teacher(self)
+        check_automated_tasks(self)
         if self.fits_base:
             self.stage.stages = base_stages(self.stage.stages)
             check_recommends(self.lora.base_checkpoint)
@@ -172,6 +175,7 @@ class TrainingRun:
             "lora": asdict(self.lora),
             "source": asdict(self.source),
             "distillation": asdict(self.distillation),
+            "automated_tasks": asdict(self.automated_tasks),
             "num_processes": self.process.num_processes,
             "versions": package_versions(with_peft=self.lora.use_lora),
             "left_out": self.shorts.left_out,
@@ -248,4 +252,16 @@ def check_teacher(run: TrainingRun) -> None:
         raise ArgumentError(
             "`teacher` teaches a new GGM, retriever or classifier: leave it out with --generator instructed,"
             " --use_lora true and --base_checkpoint."
+        )
+
+
+def check_automated_tasks(run: TrainingRun) -> None:
+    """
+    Raises:
+        ArgumentError: there are automated tasks, but what is trained cannot have any.
+    """
+    if run.automated_tasks.automated_tasks and (run.model.is_instructed or run.lora.use_lora or run.fits_base):
+        raise ArgumentError(
+            "`automated_tasks` are learned by all of a GGM: leave them out with --generator instructed, --use_lora"
+            " true and a --base_checkpoint whose generator is not trained."
         )
