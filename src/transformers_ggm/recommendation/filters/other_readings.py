@@ -18,7 +18,7 @@ _PARTS = Path(__file__).with_name("character_parts.tsv")
 _HIDDEN, _CROSSED, _THREADED, _ALPHABET, _DRAWN, _SELDOM, _APART, _AMONG, _BACKWARDS = (
     2.0, 3.0, 3.0, 0.5, 1.0, 1.0, 0.5, 2.0, 3.0,
 )  # fmt: skip
-_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])[_*.·#\-]+(?=[\p{L}\d])")
+_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])(?:[_*.·#@%&\-]|\p{Extended_Pictographic}\uFE0F?)+(?=[\p{L}\d])")
 _X_FOR_VOWEL = regex.compile(r"(?<=[^\W_aeioux])[xv](?=[^\W_aeioux])")
 _THREAD = regex.compile(r"([^\W_])([^\W_])(?:([^\W_])\2)+([^\W_])?")
 _DRAWINGS = {
@@ -26,6 +26,13 @@ _DRAWINGS = {
     "|)": "d", "()": "o", "[]": "o", "|-|": "h", "|3": "b", "|>": "p", "|=": "f", "|_": "l", "><": "x", r"/\/\\": "m",
     r"|\/|": "m", r"/\-": "a", "_/": "j", "'/": "y",
 }  # fmt: skip
+# Emoji that together mean what people do not write.
+_PICTURES = {
+    "🌽star": "pornstar", "🌽⭐": "pornstar", "🌽🌟": "pornstar", "🌽hub": "pornhub", "🌽vid": "pornvid", "🍆💦": "cumshot",
+    "💦🍆": "cumshot", "🍑🍆": "analsex", "🍆🍑": "analsex", "🍑💦": "analsex", "👉👌": "sex", "❄👃": "cocaine",
+    "❄🐽": "cocaine", "👃❄": "cocaine",
+}  # fmt: skip
+_PICTURE = regex.compile("|".join(_PICTURES))
 _DRAWN_LETTER = regex.compile("|".join(regex.escape(each) for each in sorted(_DRAWINGS, key=len, reverse=True)))
 _SECOND_MEANING = str.maketrans({"6": "b", "9": "q", "7": "l", "2": "s", "#": "h"})
 _LEET_SIGN = regex.compile(f"[{regex.escape(LEET_SIGNS)}]")
@@ -62,6 +69,9 @@ def _by_letters(hashtag: str) -> Iterator[tuple[str, float]]:
             yield hashtag.replace("的", ""), _AMONG
         if _HAN.fullmatch(hashtag):
             yield hashtag[::-1], _BACKWARDS
+        bare = hashtag.replace("\ufe0f", "")
+        if _PICTURE.search(bare):
+            yield _PICTURE.sub(lambda drawn: _PICTURES[drawn[0]], bare), _DRAWN
         whole = _of_parts(hashtag)
         if whole != hashtag:
             yield whole, _AMONG
