@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
     "tag", "prepare", "train", "compose", "serve", "render-shorts", "experiments", "demo", "pool show", "pool build",
     "pool add", "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export",
-    "pool import", "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
+    "pool import", "pool upgrade", "pool forget-user", "pool prune", "pool feedback", "rate sheet", "rate metrics",
 ]  # fmt: skip
 
 
@@ -159,13 +159,15 @@ def test_store_round_trip(checkpoint, tmp_path, capsys):
         ["block", "*", "--everything"],
         ["unblock", "worse", "*"],
         ["forget-user", "u1"],
+        ["prune"],
+        ["feedback"],
         ["upgrade"],
         ["export", "--output_dir", str(tmp_path / "pool")],
         ["show"],
     ):
         assert main(["pool", *command, *store]) == 0
     lines = printed(capsys)
-    assert lines[8]["forgotten"] is False
+    assert lines[8]["forgotten"] is False and lines[9]["pruned"] == 0
     assert lines[1]["added"] == 1 and [line["uses"] for line in lines[3:5]] == [1, 0]
     assert lines[7]["blocked"] == ["spam*"] and lines[-1] == {"blocked": "spam*"}
     after = HashtagPool.from_pretrained(tmp_path / "pool")

@@ -43,7 +43,7 @@ _SHORT, _COMMON, _RARE = 4, -11.5, -15.0
 _DISGUISE, _OWN_WORD, _OWN_SHORT_WORD = 2.0, -14.0, -15.5
 # A letter by itself is hardly ever a word, though lists of words have all of them.
 _LETTER = -13.0
-_SHORTEST = {1: -8.5, 2: -6.5}
+_SHORTEST = {1: -8.5, 2: -6.5, 3: -6.5}
 _HAN = regex.compile(r"\p{Han}")
 # What stands before or after a term without being a word of its own.
 _CONSONANTS = frozenset("bcdfghjklmnpqrstvwxz")

@@ -24,6 +24,7 @@ _BY_LETTER = (("your", "ur"), ("you", "u"), ("are", "r"), ("ease", "ez"), ("easy
 _BY_OTHER_SOUND = (
     ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"),
     ("p", "b"),
+    ("o", "oa"), ("e", "ai"), ("e", "ey"), ("a", "ay"),
     ("ll", "y"), ("ie", "ei"), ("ei", "ie"), ("o", "oe"), ("er", "ah"), ("y", "ee"), ("y", "ie"),
 )  # fmt: skip
 _SHORTEST, _LONG = 3, 7
