@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import pytest
 
@@ -141,6 +142,19 @@ def test_pool_round_trip(checkpoint, tmp_path, capsys):
     assert "--retriever" in capsys.readouterr().err
 
 
+def test_old_uses_are_pruned_in_a_folder(checkpoint, tmp_path, capsys):
+    """Would fail if uses of long ago stayed, new ones went, or nobody was asked which pool is meant."""
+    posts = tmp_path / "posts.jsonl"
+    now = datetime.now(timezone.utc).isoformat()
+    lines = [{"hashtags": ["old"], "time": "2020-01-01T00:00:00Z"}, {"hashtags": ["new"], "time": now}]
+    posts.write_text("\n".join(map(json.dumps, lines)))
+    assert main(["pool", "observe", str(posts), "--pool", str(checkpoint)]) == 0
+    assert main(["pool", "prune", str(checkpoint)]) == 0 and printed(capsys)[-1]["pruned"] == 1
+    uses = HashtagPool.from_pretrained(checkpoint, subfolder="hashtag_pool").uses
+    assert "new" in uses and "old" not in uses
+    assert main(["pool", "prune"]) == 2 and "POOL or a --store" in capsys.readouterr().err
+
+
 def test_store_round_trip(checkpoint, tmp_path, capsys):
     """Would fail if a pool could not be put into a store, changed there, and taken out of it, from a shell."""
     pytest.importorskip("sqlalchemy")
@@ -159,7 +173,7 @@ def test_store_round_trip(checkpoint, tmp_path, capsys):
         ["block", "*", "--everything"],
         ["unblock", "worse", "*"],
         ["forget-user", "u1"],
-        ["prune"],
+        ["prune", "--below", "0.000001"],
         ["feedback"],
         ["upgrade"],
         ["export", "--output_dir", str(tmp_path / "pool")],
