@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import pytest
 
@@ -17,7 +18,7 @@ COMMAND = [sys.executable, "-m", "transformers_ggm"]
 COMMANDS = [
     "tag", "prepare", "train", "compose", "serve", "render-shorts", "experiments", "demo", "pool show", "pool build",
     "pool add", "pool remove", "pool search", "pool observe", "pool block", "pool unblock", "pool export",
-    "pool import", "pool upgrade", "pool forget-user", "rate sheet", "rate metrics",
+    "pool import", "pool upgrade", "pool forget-user", "pool prune", "pool feedback", "rate sheet", "rate metrics",
 ]  # fmt: skip
 
 
@@ -141,6 +142,19 @@ def test_pool_round_trip(checkpoint, tmp_path, capsys):
     assert "--retriever" in capsys.readouterr().err
 
 
+def test_old_uses_are_pruned_in_a_folder(checkpoint, tmp_path, capsys):
+    """Would fail if uses of long ago stayed, new ones went, or nobody was asked which pool is meant."""
+    posts = tmp_path / "posts.jsonl"
+    now = datetime.now(timezone.utc).isoformat()
+    lines = [{"hashtags": ["old"], "time": "2020-01-01T00:00:00Z"}, {"hashtags": ["new"], "time": now}]
+    posts.write_text("\n".join(map(json.dumps, lines)))
+    assert main(["pool", "observe", str(posts), "--pool", str(checkpoint)]) == 0
+    assert main(["pool", "prune", str(checkpoint)]) == 0 and printed(capsys)[-1]["pruned"] == 1
+    uses = HashtagPool.from_pretrained(checkpoint, subfolder="hashtag_pool").uses
+    assert "new" in uses and "old" not in uses
+    assert main(["pool", "prune"]) == 2 and "POOL or a --store" in capsys.readouterr().err
+
+
 def test_store_round_trip(checkpoint, tmp_path, capsys):
     """Would fail if a pool could not be put into a store, changed there, and taken out of it, from a shell."""
     pytest.importorskip("sqlalchemy")
@@ -159,13 +173,15 @@ def test_store_round_trip(checkpoint, tmp_path, capsys):
         ["block", "*", "--everything"],
         ["unblock", "worse", "*"],
         ["forget-user", "u1"],
+        ["prune", "--below", "0.000001"],
+        ["feedback"],
         ["upgrade"],
         ["export", "--output_dir", str(tmp_path / "pool")],
         ["show"],
     ):
         assert main(["pool", *command, *store]) == 0
     lines = printed(capsys)
-    assert lines[8]["forgotten"] is False
+    assert lines[8]["forgotten"] is False and lines[9]["pruned"] == 0
     assert lines[1]["added"] == 1 and [line["uses"] for line in lines[3:5]] == [1, 0]
     assert lines[7]["blocked"] == ["spam*"] and lines[-1] == {"blocked": "spam*"}
     after = HashtagPool.from_pretrained(tmp_path / "pool")

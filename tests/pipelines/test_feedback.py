@@ -5,7 +5,9 @@ import os
 
 import numpy as np
 import pytest
+from transformers import pipeline
 
+import transformers_ggm  # noqa: F401
 from transformers_ggm.errors import HashtagError, InputError, OutputError
 from transformers_ggm.pipelines.feedback import append_row, feedback_row
 from transformers_ggm.training.fit_base import LabelledRows, rejected_of
@@ -33,6 +35,20 @@ def test_a_row_has_what_the_pipeline_was_told(tmp_path):
     assert [post["hashtags"] for post in first["history"]] == [["lake"], ["cats", "dogs"]] and not second["history"]
     assert [row["hashtags"] for row in rows.to_fit] == [["winter"], ["boat"], [], ["cats"]]
     assert [rejected_of(row) for row in rows.to_fit] == [["lake"], [], ["boat"], None]
+
+
+def test_a_store_keeps_feedback_by_choice(tmp_path):
+    """Would fail if a row were kept unasked or for nobody, or a store gave other rows than a file."""
+    pool_store = pytest.importorskip("transformers_ggm.retrieval.pool_store", reason="pip install sqlalchemy alembic")
+    suggest, store = pipeline("hashtag-generation"), pool_store.PoolStore(f"sqlite:///{tmp_path}/pool.db")
+    item, file = {"description": "first snow", "time": TIME}, tmp_path / "feedback.jsonl"
+    suggest.feedback(item, ["winter"], ["lake"])
+    for alone in ({"store": store}, {"user": "u1"}):
+        with pytest.raises(InputError, match="both store"):
+            suggest.feedback(item, ["winter"], file=file, **alone)
+    assert list(store.users.feedback()) == [] and not file.exists()
+    row = suggest.feedback(item, ["winter"], ["lake"], file=file, store=store, user="u1")
+    assert list(store.users.feedback()) == [row] == list(map(json.loads, file.read_text().splitlines()))
 
 
 def test_rows_that_are_measured_have_hashtags(tmp_path):

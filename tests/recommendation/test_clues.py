@@ -56,6 +56,7 @@ def test_later_posts_are_left_out_of_a_given_history():
         {"history": [3]},
         {"history": 3},
         {"history": {"cats": 2}},
+        {"history": [{"tags": ["cats"]}]},
         {"history": [EarlierPost(("cats",), NOW), "two words"]},
         {"description": 3},
         {"description": float("nan")},

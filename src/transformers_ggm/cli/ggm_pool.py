@@ -145,6 +145,30 @@ def observe_posts(
     observe(pool, posts) if store is None else observe_in_store(store, posts, batch)
 
 
+@pool_commands.command("prune", cls=Command)
+def prune_uses(
+    pool: Annotated[Path | None, typer.Argument(metavar="[POOL]", help=_POOL)] = None,
+    store: _StoreOrNone = None,
+    below: Annotated[
+        float, typer.Option("--below", help="forget hashtags whose uses, halved every 30 days, are fewer")
+    ] = 0.1,
+) -> None:
+    """
+    Forget the uses over time, and the spellings in posts, of hashtags that are hardly used any more. They stay in the
+    pool.
+
+    \b
+    Example:
+      ggm pool prune outputs/ggm/checkpoint
+      ggm pool prune --store sqlite:///pool.db --below 1
+    """
+    from ..retrieval.pool_commands import prune, prune_store
+
+    if (pool is None) == (store is None):
+        raise typer.BadParameter("name a POOL or a --store.")
+    prune(pool, below) if store is None else prune_store(store, below)
+
+
 _Patterns = Annotated[list[str], typer.Argument(metavar="PATTERN", help="hashtag; * stands for any characters")]
 
 
@@ -196,6 +220,21 @@ def forget_user_of_store(
     from ..retrieval.pool_commands import forget_user
 
     forget_user(store, user)
+
+
+@pool_commands.command("feedback", cls=Command)
+def print_feedback_of_store(store: _Store) -> None:
+    """
+    Print what users accepted and rejected, as far as a store keeps it, without who they are: rows of data that
+    `ggm train --stages ranker` takes.
+
+    \b
+    Example:
+      ggm pool feedback --store sqlite:///pool.db > feedback.jsonl
+    """
+    from ..retrieval.pool_commands import print_feedback
+
+    print_feedback(store)
 
 
 @pool_commands.command("export", cls=Command)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
 from transformers import PreTrainedModel
@@ -34,6 +34,9 @@ from .recommending import RecommendationPart, check_answerable, classifier_frame
 from .showing import SHOWING, Showing, told
 from .suggesting import SuggestingPipeline
 from .top_models import top_model
+
+if TYPE_CHECKING:
+    from ..retrieval.pool_store import PoolStore
 
 logger = logging.get_logger(__name__)
 
@@ -305,10 +308,12 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         accepted: Sequence[str] = (),
         rejected: Sequence[str] | None = None,
         file: str | os.PathLike | None = None,
+        store: "PoolStore | None" = None,
+        user: str | None = None,
         **clues,
     ) -> dict[str, Any]:
         """What somebody made of suggestions, as a row that a ranker can be fitted on (`ggm train --base_checkpoint`).
-        Nothing is stored unless there is a `file`.
+        Nothing is stored unless there is a `file` or a `store`.
 
         Args:
             item, **clues: What was suggested for, as in the call: an item, and `description`, `history`, ...
@@ -317,13 +322,18 @@ class HashtagGenerationPipeline(SuggestingPipeline):
                 accepted: a ranker then learns from these and from `accepted` alone. `None` where that is not known:
                 whatever was not accepted then counts as not used.
             file (`str` or `os.PathLike`, *optional*): JSON lines, to which the row is added.
+            store ([`PoolStore`], *optional*): Keeps the row too, until it is to forget the `user`; `ggm pool feedback`
+                prints what it keeps.
+            user (`str`, *optional*): Whose feedback the store keeps: a string that says who it is to its owner alone.
 
         Returns:
             `dict`: `description`, `transcript`, `screen_text`, `language`, `country`, `time`, `history` and, of a clip
             that is a file, `video`; `hashtags`, those accepted; and `rejected`, as given.
 
         Raises:
-            `InputError`: The item tells nothing that can be kept, or a hashtag was accepted and rejected.
+            `InputError`: The item tells nothing that can be kept, a hashtag was accepted and rejected, or there is
+                only one of `store` and `user`.
+            `StoreError`: The store cannot be reached; the file has the row then.
             `HashtagError`: One is no hashtag.
             `OutputError`: `file` cannot be written.
 
@@ -340,9 +350,13 @@ class HashtagGenerationPipeline(SuggestingPipeline):
 
         ```
         """
+        if (store is None) != (user is None):
+            raise InputError("feedback is kept in a store for a user: give both store=... and user=..., or neither.")
         row = feedback_row(item, accepted, rejected, **clues)
         if file is not None:
             append_row(row, file)
+        if store is not None:
+            store.users.add_feedback(user, row)
         return row
 
     def run_single(self, inputs, preprocess_params, forward_params, postprocess_params):

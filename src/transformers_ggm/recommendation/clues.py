@@ -123,6 +123,8 @@ def _earlier_post(post: Any) -> EarlierPost:
     if isinstance(post, EarlierPost):
         return post
     if isinstance(post, Mapping):
+        if "hashtags" not in post:
+            raise InputError(f"the history holds {dict(post)!r}: give each post its `hashtags` (and `time`).")
         return EarlierPost(post.get("hashtags") or (), post.get("time"))
     return EarlierPost(post)
 

@@ -74,6 +74,14 @@ def observe(path: Path, posts: str) -> None:
     _print_line(pool=str(folder), hashtags=len(uses), uses=sum(uses.values()))
 
 
+def prune(path: Path, below: float) -> None:
+    """Forgets the uses of hashtags that are hardly used any more, of a pool in a folder."""
+    folder, pool = _local_pool(path)
+    pruned = pool.uses.prune(below)
+    pool.save_pretrained(folder, create_model_card=False)
+    _print_line(pool=str(folder), pruned=pruned)
+
+
 def show_store(url: str) -> None:
     """Prints the hashtags of a store with their counts, and at the end what is blocked."""
     changes = _store(url).changes()
@@ -104,6 +112,11 @@ def observe_in_store(url: str, posts: str, batch: str | None) -> None:
     _print_line(store=_shown(url), hashtags=len(uses), uses=sum(uses.values()))
 
 
+def prune_store(url: str, below: float) -> None:
+    """[`prune`], of a store."""
+    _print_line(store=_shown(url), pruned=_store(url).prune(below))
+
+
 def block(url: str, patterns: Sequence[str], everything: bool) -> None:
     """Blocks patterns in a store."""
     store = _store(url)
@@ -121,6 +134,12 @@ def unblock(url: str, patterns: Sequence[str]) -> None:
 def forget_user(url: str, user: str) -> None:
     """Deletes all that a store keeps of a user."""
     _print_line(store=_shown(url), forgotten=_store(url).users.forget(user))
+
+
+def print_feedback(url: str) -> None:
+    """Prints what users made of suggestions, as rows of data."""
+    for row in _store(url).users.feedback():
+        _print_line(**row)
 
 
 def export_store(url: str, output_dir: Path) -> None:

@@ -89,6 +89,12 @@ animales artesanales diagonales penales semifinales análisis canalha rotschwanz
 analyse kanal banane dickicht dickmilch fickle uhren anamaria anasofia mianna proanalytics promised proanatomy
 thinspokes spinspot fitspiration inspiration winterkill killarney mockingbird buttercup rebuttal butterfly
 button sixteen
+killerwhale shootingstars photoshoot troubleshooting sharpshooter tokillamockingbird lifeskills drugstoremakeup
+skyscrapers rapelling trapper raptor trapezius wrapper parapente succumb incumbent partition bassplayer trespass
+sunglasses potassium massachusetts dataanalysis psychoanalysis panamacanal computadoras espantapajaros pechuga folleto
+ritzelkassette kokosöl bombenstimmung scharfschütze heilbronn siegburg salopette tapisserie coquelicot coccinelle
+macacãojeans sextafeira maracujá cardigan scamper discard cashew anaconda spices witchcraft murderball rapeseed
+pornstarmartini scorecarding mitsubishipajero culdepoule picapau
 """.split()  # noqa: SIM905
 
 

@@ -9,6 +9,7 @@ import regex
 from safety_cases import LANGUAGES, WORDS
 
 from transformers_ggm.recommendation.filters import safety_terms
+from transformers_ggm.recommendation.filters.chinese_sounds import syllables
 
 Disguise = Callable[[str, random.Random], str]
 # A to z in the alphabets of generators of fancy text, a dot where one has no such letter.
@@ -65,10 +66,22 @@ def _slip(kind: str) -> Disguise:
     return disguise
 
 
-def _masked(text: str, chance: random.Random) -> str:
-    places = [place for place in range(1, len(text) - 1) if text[place] in "aeiou"]
-    place = chance.choice(places) if places and len(text) > 3 else None
-    return text if place is None else text[:place] + "*" + text[place + 1 :]
+def _for_a_vowel(signs: str) -> Disguise:
+    def disguise(text: str, chance: random.Random) -> str:
+        places = [place for place in range(1, len(text) - 1) if text[place] in "aeiou"]
+        place = chance.choice(places) if places and len(text) > 3 else None
+        return text if place is None else text[:place] + chance.choice(signs) + text[place + 1 :]
+
+    return disguise
+
+
+def _ended(text: str, chance: random.Random) -> str:
+    return text + chance.choice(("tok", "core", "twt", "ers")) if len(text) > 4 else text
+
+
+def _in_pinyin(text: str, chance: random.Random) -> str:
+    place = chance.randrange(len(text))
+    return text[:place] + syllables().get(text[place], text[place]) + text[place + 1 :]
 
 
 DISGUISES: dict[str, Disguise] = {
@@ -85,7 +98,12 @@ DISGUISES: dict[str, Disguise] = {
     "swapped": _slip("swapped"),
     "missing": _slip("missing"),
     "doubled": _slip("doubled"),
-    "masked": _masked,
+    "masked": _for_a_vowel("*"),
+    "signs for vowels": _for_a_vowel("@%&"),
+    "emoji for vowels": _for_a_vowel("🌽🍆🔥"),
+    "digits between": lambda text, chance: "".join(letter + chance.choice("24679") for letter in text),
+    "ended": _ended,
+    "backwards": lambda text, chance: text[::-1],
     "vowels doubled": lambda text, chance: regex.sub("[aeiou]", r"\g<0>\g<0>", text),
     "digits and signs": _table("@.(.3.....1...0...$7......"),
     "fewer capitals": lambda text, chance: "".join(chance.choice((each.upper(), each)) for each in "_".join(text)),
@@ -97,6 +115,9 @@ CHINESE: dict[str, Disguise] = {
     "one digit": _once("0123456789"),
     "one emoji": _once("🔥💀❤"),
     "marks": lambda text, chance: "".join(each + "\u0336" for each in text),
+    "one particle": lambda text, chance: text[0] + chance.choice("个了一") + text[1:],
+    "one in pinyin": _in_pinyin,
+    "among others": lambda text, chance: chance.choice(("同城", "最新")) + text + "2026",
     "behind": lambda text, chance: text + chance.choice(("视频", "日常", "2026", "教程")),
 }
 

@@ -35,7 +35,7 @@ def test_unsafe_hashtags_are_caught_however_they_are_disguised(disguises):
 
 
 def test_letters_sounds_and_slips_disguise_no_term():
-    """Would fail if fewer than 95 % of 2,400 hashtags of 29 further kinds in six languages were caught."""
+    """Would fail if fewer than 95 % of 2,400 hashtags of 37 further kinds in six languages were caught."""
     cases = list(disguised_hashtags())
     found = shared_safety_filter().removed([hashtag for *_, hashtag in cases])
     missed = [case for case, reason in zip(cases, found) if reason is None]
@@ -68,6 +68,10 @@ def test_help_and_warnings_pass():
         "预防自杀",
         "反传销",
         "drugawarenessweek",
+        "stopchildabuse",
+        "vivirsindrogas",
+        "nazisraus",
+        "nonaunazisme",
     ]
     assert [found for found in shared_safety_filter().removed(advice) if found is not None] == []
     harmful = ["stopniggers", "suicidegoals", "suic1depr3vention", "endmylife", "proanasupport"]

@@ -187,6 +187,23 @@ def test_what_is_no_store_is_refused(bad):
         PoolStore(bad)
 
 
+def test_readers_forget_what_a_store_prunes(url):
+    """Would fail if old uses or spellings stayed, new ones went, or a pool that is told the same kept others."""
+    store, pool = PoolStore(url), HashtagPool.build(["snow", "lake"], *PARTS, progress_bar=False)
+    store.add(["snow", "lake"], *PARTS)
+    reader = PoolReader(store)
+    now = START + timedelta(days=120)
+    for each in (pool, store):
+        each.observe([*posts("#SNOW", "old"), *posts("lake", hours=24 * 119)], now)
+    reader.refresh()
+    assert pool.uses.prune(now=now) == store.prune(now=now) == 2
+    assert reader.refresh() and state(reader.pool) == state(pool) == state(PoolReader(PoolStore(url)).pool)
+    assert "snow" not in reader.pool.uses and "lake" in reader.pool.uses and "snow" in reader.pool
+    assert reader.pool.uses.spellings("snow") == {} and store.prune(now=now) == 0
+    with pytest.raises(InputError, match="below"):
+        store.prune(0)
+
+
 def test_passwords_are_not_told():
     """Would fail if an error that is logged told the password of a database."""
     with pytest.raises(StoreError) as caught:
@@ -200,16 +217,16 @@ def test_a_store_of_another_version_is_refused(url, tmp_path, monkeypatch):
     store.add(["snow"], *PARTS)
     newer = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, newer)
-    (newer / "versions" / "store_0004.py").write_text(
-        'from alembic import op\nrevision, down_revision = "0004", "0003"\n'
+    (newer / "versions" / "store_0005.py").write_text(
+        'from alembic import op\nrevision, down_revision = "0005", "0004"\n'
         'def upgrade():\n    op.execute("CREATE TABLE more (id INTEGER)")\n'
     )
     with monkeypatch.context() as patch:
         patch.setattr(database, "MIGRATIONS", newer)
-        with pytest.raises(StoreError, match=r"revision 0003, older than the 0004 .*ggm pool upgrade"):
+        with pytest.raises(StoreError, match=r"revision 0004, older than the 0005 .*ggm pool upgrade"):
             PoolStore(url)
         assert PoolReader(PoolStore.upgrade(url)).pool.hashtags == ["snow"]
-    with pytest.raises(StoreError, match="revision 0004, newer than the 0003"):
+    with pytest.raises(StoreError, match="revision 0005, newer than the 0004"):
         PoolStore(url)
 
 

@@ -42,6 +42,24 @@ def test_posts_come_back_as_a_history(url):
     assert users.known("u1")["blocked"] == ["acme"] and len(users.known("u1")["history"]) == 4
 
 
+def test_feedback_comes_back_as_rows_without_its_users(url):
+    """Would fail if a row lost something, or told who it is of, or what JSON cannot hold were kept in part."""
+    users = PoolStore(url).users
+    rows = [
+        {"description": "первый снег", "hashtags": ["snow"], "rejected": None, "history": [{"hashtags": ["cats"]}]},
+        {"description": "a boat", "hashtags": [], "rejected": ["snow"]},
+    ]
+    assert list(users.feedback()) == []
+    for user, row in zip(("u1", "u2"), rows):
+        users.add_feedback(user, row)
+    with pytest.raises(InputError, match="JSON"):
+        users.add_feedback("u1", {"video": object()})
+    with pytest.raises(InputError, match="the user is"):
+        users.add_feedback("", rows[0])
+    assert list(PoolStore(url).users.feedback()) == rows
+    assert users.forget("u1") and list(users.feedback()) == rows[1:]
+
+
 def test_only_the_newest_posts_stay(url):
     """Would fail if what is kept of a user grew without end, or new posts went before old ones."""
     users = PoolStore(url).users
@@ -57,6 +75,7 @@ def test_nothing_of_a_forgotten_user_is_left(url):
     for user in ("gone", "stays"):
         store.users.add_posts(user, [post(f"{user}tag", 1)])
         store.users.set_lists(user, [f"{user}blocked"], [f"{user}favourite"])
+        store.users.add_feedback(user, {"description": f"of {user}", "hashtags": ["snow"]})
     version = store.changes().version
     assert store.users.forget("gone") and not store.users.forget("gone")
     assert store.users.known("gone") == store.users.known("nobody") == NOTHING

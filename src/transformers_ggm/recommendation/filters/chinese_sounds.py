@@ -37,11 +37,17 @@ def syllables() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _signs() -> dict[str, str]:
+    numbers: dict[str, int] = {}
     return {
-        letter: chr(_FIRST_SIGN + number)
-        for number, row in enumerate(packaged_rows(_FILE))
-        for letter in row["characters"]
+        letter: chr(_FIRST_SIGN + numbers.setdefault(_heard(syllable), len(numbers)))
+        for letter, syllable in syllables().items()
     }
+
+
+def _heard(syllable: str) -> str:
+    """A syllable as in the South of China, where z and zh, c and ch, s and sh, and final n and ng sound alike."""
+    begin = syllable[0] + syllable[1:].removeprefix("h") if syllable[0] in "zcs" else syllable
+    return begin.removesuffix("g") if begin.endswith(("ing", "eng")) else begin
 
 
 def sound_of(character: str) -> str | None:

@@ -24,7 +24,7 @@ _MARKS = regex.compile(
 # What digits and signs are written for. The signs do not stand in hashtags, but do in lists of words.
 _LEET = {"0": "o", "1": "i", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b", "9": "g"} | {
     "@": "a", "$": "s", "!": "i", "+": "t", "€": "e", "|": "i", "£": "l", "¢": "c", "¡": "i", "§": "s", "¥": "y",
-    "(": "c", "<": "c", "^": "a", "°": "o", "×": "x", "†": "t",
+    "(": "c", "<": "c", "^": "a", "°": "o", "×": "x", "†": "t", "¶": "p",
 }  # fmt: skip
 # Letters that are swapped since they sound or look alike have one sign.
 _ALIKE = {"l": "i", "y": "i", "k": "c", "q": "c", "z": "s", "v": "u", "w": "u"}

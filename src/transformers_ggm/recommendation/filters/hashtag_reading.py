@@ -16,11 +16,12 @@ from .folded_hashtag import Folded, fold_hashtag, plain_letter
 from .known_words import vocabularies
 from .term_matcher import Occurrence
 
-# In nats. A term is as likely as a word that one in ten thousand is; letters of unknown words are any of 26.
+# In nats. A term is as likely as a word that one in ten thousand is; letters of unknown words are any of 26, and
+# characters of unknown Chinese words any of some hundreds.
 _TERM = -8.5
 # An allowed phrase is likelier than a term.
 _ALLOWED = -8.0
-_UNKNOWN_WORD, _UNKNOWN_LETTER = -10.0, -3.3
+_UNKNOWN_WORD, _UNKNOWN_LETTER, _UNKNOWN_HAN = -10.0, -3.3, -4.5
 # A sign within a word that is no term.
 _BREAK = -4.0
 # A word that is not written as usual: with digits, accents, other letters, or repeated ones.
@@ -42,11 +43,14 @@ _SHORT, _COMMON, _RARE = 4, -11.5, -15.0
 _DISGUISE, _OWN_WORD, _OWN_SHORT_WORD = 2.0, -14.0, -15.5
 # A letter by itself is hardly ever a word, though lists of words have all of them.
 _LETTER = -13.0
-_SHORTEST = {1: -8.5, 2: -6.5}
+_SHORTEST = {1: -8.5, 2: -6.5, 3: -6.5}
 _HAN = regex.compile(r"\p{Han}")
 # What stands before or after a term without being a word of its own.
 _CONSONANTS = frozenset("bcdfghjklmnpqrstvwxz")
 _FILLING = regex.compile(r"x+|\d+|[iu]|yo|my|me|ur|the")
+# What a term of so many letters is made another word of, or a community's name.
+_ENDED_LENGTH = 5
+_ENDING = regex.compile(r"tok|core|gram|twt|y|ing|in|ed|ish|[sz]+|ers?|able|it[oa]s?|azos?|inh[oa]s?|chen")
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,15 @@ def _is_accident(folded: Folded, pieces: list[_Piece], place: int) -> bool:
         return True
     if length >= _SURE_LENGTH and cost <= _SURELY:
         return False
+    after = pieces[place + 1] if place + 1 < len(pieces) else None
+    if length >= _ENDED_LENGTH and after and not place and _ENDING.fullmatch(folded.letters[after.start :]):
+        return False
     beside = ([pieces[place - 1]] if place and piece.start not in folded.breaks else []) + (
         [pieces[place + 1]] if place + 1 < len(pieces) and piece.end not in folded.breaks else []
     )
+    # Nearly any character of Chinese is a word by itself.
+    if cost >= _DISGUISE and any(_HAN.fullmatch(folded.letters[each.start : each.end]) for each in beside):
+        return True
     return any(not _is_word(folded, each, _COMMON if length <= _SHORT else _RARE) for each in beside)
 
 
@@ -182,7 +192,7 @@ def _likeliest(
     for end in range(1, size + 1):
         if best[-1] + _UNKNOWN_WORD > unknown:
             unknown, begins = best[-1] + _UNKNOWN_WORD, end - 1
-        unknown += _UNKNOWN_LETTER
+        unknown += _UNKNOWN_HAN if _HAN.match(folded.letters[end - 1]) else _UNKNOWN_LETTER
         top, piece = unknown, _Piece(begins, end, None, float("-inf"))
         for start, score in known[end]:
             if best[start] + score > top:

@@ -18,7 +18,7 @@ _PARTS = Path(__file__).with_name("character_parts.tsv")
 _HIDDEN, _CROSSED, _THREADED, _ALPHABET, _DRAWN, _SELDOM, _APART, _AMONG, _BACKWARDS = (
     2.0, 3.0, 3.0, 0.5, 1.0, 1.0, 0.5, 2.0, 3.0,
 )  # fmt: skip
-_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])[_*.·#\-]+(?=[\p{L}\d])")
+_SIGN_FOR_VOWEL = regex.compile(r"(?<=[\p{L}\d])(?:[_*.·#@%&\-]|\p{Extended_Pictographic}\uFE0F?)+(?=[\p{L}\d])")
 _X_FOR_VOWEL = regex.compile(r"(?<=[^\W_aeioux])[xv](?=[^\W_aeioux])")
 _THREAD = regex.compile(r"([^\W_])([^\W_])(?:([^\W_])\2)+([^\W_])?")
 _DRAWINGS = {
@@ -26,10 +26,20 @@ _DRAWINGS = {
     "|)": "d", "()": "o", "[]": "o", "|-|": "h", "|3": "b", "|>": "p", "|=": "f", "|_": "l", "><": "x", r"/\/\\": "m",
     r"|\/|": "m", r"/\-": "a", "_/": "j", "'/": "y",
 }  # fmt: skip
+# Emoji that together mean what people do not write.
+_PICTURES = {
+    "🌽star": "pornstar", "🌽⭐": "pornstar", "🌽🌟": "pornstar", "🌽hub": "pornhub", "🍆💦": "cumshot",
+    "💦🍆": "cumshot", "🍑🍆": "analsex", "🍆🍑": "analsex", "🍑💦": "analsex", "👉👌": "sex", "❄👃": "cocaine",
+    "❄🐽": "cocaine", "👃❄": "cocaine", "+v": "加v", "➕v": "加v", "+微": "加微信", "➕微": "加微信", "+薇": "加微信",
+    "➕薇": "加微信",
+}  # fmt: skip
+_PICTURE = regex.compile("|".join(map(regex.escape, _PICTURES)))
 _DRAWN_LETTER = regex.compile("|".join(regex.escape(each) for each in sorted(_DRAWINGS, key=len, reverse=True)))
 _SECOND_MEANING = str.maketrans({"6": "b", "9": "q", "7": "l", "2": "s", "#": "h"})
 _LEET_SIGN = regex.compile(f"[{regex.escape(LEET_SIGNS)}]")
 _AMONG_HAN = regex.compile(r"(?<=\p{Han})(?:[^\p{Han}]|丨){1,4}(?=\p{Han})")
+_PARTICLE = regex.compile(r"(?<=\p{Han})[的了着个一](?=\p{Han})")
+_COUNTED = regex.compile(r"\d?(?:\p{L}\d){3,}\p{L}?")
 _HAN = regex.compile(r"\p{Han}+")
 _TONES = regex.compile(r"(?:[a-z]+[1-5])+[a-z]*")
 
@@ -49,6 +59,8 @@ def other_readings(hashtag: str, folded: Folded) -> Iterator[tuple[Folded, float
         texts += [(_X_FOR_VOWEL.sub(vowel, folded.letters), _CROSSED) for vowel in "aeiou"]
     if len(folded.letters) > 6 and _THREAD.fullmatch(folded.letters):
         texts.append((folded.letters[::2], _THREADED))
+    if _COUNTED.fullmatch(hashtag):
+        texts.append((regex.sub(r"\d", "", hashtag), _THREADED))
     return ((fold_hashtag(text), cost) for text, cost in texts)
 
 
@@ -58,13 +70,16 @@ def _by_letters(hashtag: str) -> Iterator[tuple[str, float]]:
         yield from ((text, _ALPHABET) for text in in_alphabets(fold_spelling(unframed(hashtag))))
         if _AMONG_HAN.search(hashtag):
             yield _AMONG_HAN.sub("", hashtag), _AMONG
-        if "的" in hashtag:
-            yield hashtag.replace("的", ""), _AMONG
+        if _PARTICLE.search(hashtag):
+            yield _PARTICLE.sub("", hashtag), _AMONG
         if _HAN.fullmatch(hashtag):
             yield hashtag[::-1], _BACKWARDS
         whole = _of_parts(hashtag)
         if whole != hashtag:
             yield whole, _AMONG
+    bare = hashtag.replace("\ufe0f", "")
+    if _PICTURE.search(bare):
+        yield _PICTURE.sub(lambda drawn: _PICTURES[drawn[0]], bare), _DRAWN
     if _DRAWN_LETTER.search(hashtag):
         yield _DRAWN_LETTER.sub(lambda drawn: _DRAWINGS[drawn[0]], hashtag), _DRAWN
     if _LEET_SIGN.search(hashtag):

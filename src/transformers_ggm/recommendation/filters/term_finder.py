@@ -56,7 +56,9 @@ class TermFinder:
             return None
         for other, cost in () if found else other_readings(hashtag, folded):
             if innocent is None:
-                innocent = reading(folded, (), self._matcher.spellings, self._allowed_spans(folded))[0]
+                # Of signs alone nothing else is read.
+                spans = self._allowed_spans(folded)
+                innocent = reading(folded, (), self._matcher.spellings, spans)[0] if folded.letters else float("-inf")
             score, said = self._said(other)
             if said and score - cost > innocent:
                 found = said

@@ -4,7 +4,7 @@ import regex
 
 # What each kind of disguise costs, in nats: how much rarer it is than the term itself.
 PLURAL, SOUND, SHORTENED, VOWELS_LEFT_OUT, SWAPPED, LETTER_LEFT_OUT, BACKWARDS = 0.5, 2.0, 2.5, 3.0, 4.0, 4.5, 3.4
-OTHER_SOUND = 3.0
+OTHER_SOUND, SHORT_BACKWARDS, OTHER_VOWEL = 3.0, 3.2, 3.8
 _VOWELS = "aeiou"
 _LATIN = regex.compile(r"[a-z]+")
 # Spelled by sound, and by letters that together look like one. Single letters that sound alike are one sign of the
@@ -24,6 +24,7 @@ _BY_LETTER = (("your", "ur"), ("you", "u"), ("are", "r"), ("ease", "ez"), ("easy
 _BY_OTHER_SOUND = (
     ("o", "u"), ("u", "o"), ("i", "e"), ("e", "i"), ("a", "e"), ("e", "a"), ("l", "r"), ("r", "l"), ("s", "x"),
     ("p", "b"),
+    ("o", "oa"), ("e", "ai"), ("e", "ey"), ("a", "ay"),
     ("ll", "y"), ("ie", "ei"), ("ei", "ie"), ("o", "oe"), ("er", "ah"), ("y", "ee"), ("y", "ie"),
 )  # fmt: skip
 _SHORTEST, _LONG = 3, 7
@@ -61,6 +62,7 @@ def spellings_of(letters: str) -> dict[str, float]:
                 add(letters.replace(sound, other), SOUND)
         if letters.endswith("er"):
             add(letters[:-2] + "a", SOUND)
+            add(letters[:-2] + "uh", SOUND)
         for place in range(1, len(letters) - 1):
             if letters[place] in _VOWELS:
                 add(letters[:place] + letters[place + 1 :], SHORTENED)
@@ -75,6 +77,12 @@ def spellings_of(letters: str) -> dict[str, float]:
             first, second = letters[place : place + 2]
             add(letters[:place] + second + first + letters[place + 2 :], SWAPPED)
         add(letters[::-1], BACKWARDS)
+    if len(letters) == 4:
+        add(letters[::-1], SHORT_BACKWARDS)
+    if 5 < len(letters) <= _LONG:
+        for place in range(1, len(letters) - 1):
+            for vowel in _VOWELS if letters[place] in _VOWELS else "":
+                add(letters[:place] + vowel + letters[place + 1 :], OTHER_VOWEL)
     if len(letters) > 5:
         for place in range(1, len(letters)):
             add(letters[:place] + letters[place + 1 :], LETTER_LEFT_OUT)

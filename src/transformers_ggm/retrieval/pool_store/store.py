@@ -197,6 +197,34 @@ class PoolStore:
             self._add_uses(connection, new)
         return counts
 
+    def prune(self, below: float = 0.1, now: datetime | None = None) -> int:
+        """
+        Forgets the uses and spellings of hashtags that are hardly used any more, as [`HashtagUses.prune`] does, for
+        all readers. The hashtags stay in the pool, with their counts.
+
+        Args:
+            below (`float`, defaults to 0.1), now (`datetime`, *optional*): As for [`HashtagUses.prune`].
+
+        Returns:
+            `int`: Of how many.
+
+        Raises:
+            InputError: As for [`HashtagUses.prune`].
+            StoreError: The database failed; nothing was changed.
+        """
+        with self._changing() as (connection, version):
+            uses = read_uses(connection, sa.true())
+            known = {entry[0] for entry in uses.entries()}
+            uses.prune(below, now)
+            gone = known - {entry[0] for entry in uses.entries()}
+            for some in some_at_a_time(gone):
+                which = HASHTAGS.c.hashtag.in_(some)
+                ids = sa.select(HASHTAGS.c.id).where(which)
+                for table in (USES, SPELLINGS):
+                    connection.execute(sa.delete(table).where(table.c.hashtag_id.in_(ids)))
+                connection.execute(sa.update(HASHTAGS).where(which).values(version=version))
+        return len(gone)
+
     def block(self, patterns: Iterable[str], everything: bool = False) -> None:
         """
         Blocks hashtags for all readers.

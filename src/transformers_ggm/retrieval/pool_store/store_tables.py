@@ -96,3 +96,11 @@ USER_LISTS = Table(
     Column("blocked", JSON, nullable=False),
     Column("favourites", JSON, nullable=False),
 )
+# Rows of data, as a ranker is fitted on them.
+USER_FEEDBACK = Table(
+    "user_feedback",
+    METADATA,
+    Column("id", _NUMBER, primary_key=True),
+    Column("user", Text, nullable=False, index=True),
+    Column("row", JSON, nullable=False),
+)

@@ -1,6 +1,7 @@
 """What a pool store keeps of users, if it is told to: until it is to forget them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -10,7 +11,7 @@ from ...errors import InputError
 from ..hashtag_table import as_iterable, normalized_hashtags
 from ..times import microseconds, parse_time
 from .database import reading, writing
-from .store_tables import USER_LISTS, USER_POSTS
+from .store_tables import USER_FEEDBACK, USER_LISTS, USER_POSTS
 
 # As many earlier posts as a history has.
 MOST_POSTS = 50
@@ -19,9 +20,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 class StoreUsers:
     """
-    Of each user the hashtags of the newest 50 posts, and those that are blocked or liked best: `store.users`. A user
-    is a string that only its owner can read, such as a random number; nothing else is kept, and nothing unless one of
-    these methods is called.
+    Of each user the hashtags of the newest 50 posts, those that are blocked or liked best, and what was accepted and
+    rejected of suggestions: `store.users`. A user is a string that only its owner can read, such as a random number;
+    nothing else is kept, and nothing unless one of these methods is called.
 
     Args:
         engine (`sqlalchemy.Engine`): Of the store.
@@ -123,6 +124,39 @@ class StoreUsers:
             history.insert(0, {"hashtags": lists.favourites})
         return {"history": history, "blocked": [] if lists is None else lists.blocked}
 
+    def add_feedback(self, user: str, row: Mapping[str, Any]) -> None:
+        """
+        Keeps what a user made of suggestions.
+
+        Args:
+            user (`str`): Whose it is.
+            row (`dict`): As `suggest.feedback(...)` makes it, or another that JSON can hold.
+
+        Raises:
+            InputError: JSON cannot hold the row.
+            StoreError: The database failed; nothing was kept.
+        """
+        _checked(user)
+        try:
+            kept = json.loads(json.dumps(dict(row), allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the row of feedback cannot be kept as JSON ({error}).") from error
+        with writing(self._engine) as connection:
+            connection.execute(sa.insert(USER_FEEDBACK), {"user": user, "row": kept})
+
+    def feedback(self) -> Iterator[dict[str, Any]]:
+        """
+        The feedback of all users, without who they are: rows of data for `ggm train --stages ranker`.
+
+        Returns:
+            iterator of `dict`: In the order in which they came.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        with reading(self._engine) as connection:
+            yield from connection.execute(sa.select(USER_FEEDBACK.c.row).order_by(USER_FEEDBACK.c.id)).scalars()
+
     def forget(self, user: str) -> bool:
         """
         Deletes all that is kept of a user. Uses of hashtags that were observed belong to nobody, and stay.
@@ -140,7 +174,7 @@ class StoreUsers:
         with writing(self._engine) as connection:
             deleted = [
                 connection.execute(sa.delete(table).where(table.c.user == user)).rowcount
-                for table in (USER_POSTS, USER_LISTS)
+                for table in (USER_POSTS, USER_LISTS, USER_FEEDBACK)
             ]
         return sum(deleted) > 0
 
