@@ -94,12 +94,12 @@ def measure(
 ) -> dict[str, Any]:
     """Trains with some settings (`None`: not at all), and gives the recalls and the processor's seconds."""
     began = sum(os.times()[:2])
-    settings = dict(settings or {}) if settings is not None else None
-    config = {name: settings.pop(name) for name in OF_THE_MODEL if settings and name in settings}
-    retriever, processor = make_retriever(encoder, grid["max_length"], **config)
+    of_the_model = {name: value for name, value in (settings or {}).items() if name in OF_THE_MODEL}
+    retriever, processor = make_retriever(encoder, grid["max_length"], **of_the_model)
     if settings is not None:
         rows = posts.train.shuffle(seed=seed).select(range(min(grid["num_train_rows"], len(posts.train))))
-        train(retriever, processor, rows, {**grid["training"], **settings, "seed": seed})
+        of_the_training = {name: value for name, value in settings.items() if name not in OF_THE_MODEL}
+        train(retriever, processor, rows, {**grid["training"], **of_the_training, "seed": seed})
     trained = sum(os.times()[:2])
     recalls = recalls_of(retriever, processor, posts, grid["dims"])
     seconds = {"training": round(trained - began, 1), "measuring": round(sum(os.times()[:2]) - trained, 1)}
@@ -121,7 +121,7 @@ def train(
 def recalls_of(
     retriever: HashtagRetriever, processor: HashtagRetrieverProcessor, posts: Posts, dims: Sequence[int]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By numbers that a vector has, split and k."""
+    """By the numbers that are kept of a vector, split and k."""
     whole = HashtagPool.build(posts.counts, retriever, processor, progress_bar=False)
     encoder = DescriptionEncoder(retriever, processor)
     queries = {split: encoder.encode(rows["description"]) for split, rows in posts.measured_on.items()}
@@ -129,7 +129,7 @@ def recalls_of(
     for dim in (*dims, whole.dim):
         pool = HashtagPool(whole.hashtags, whole.embeddings, dim=dim)
         for split, rows in posts.measured_on.items():
-            found = pool.search(queries[split], max(KS))[1]
+            found = pool.search(queries[split], min(max(KS), len(pool)))[1]
             by_k = recall_at_k(found, rows["hashtags"], KS)
             recalls.setdefault(str(dim), {})[split] = {str(k): value for k, value in by_k.items()}
     return recalls
