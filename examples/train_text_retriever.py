@@ -36,25 +36,25 @@ def main() -> None:
     parser.add_argument("--max_length", type=int, default=64, help="tokens of a post that are read")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    retriever = HashtagRetriever.from_backbones_pretrained(text=options.encoder, logit_scale_init_value=3.0)
-    processor = HashtagRetrieverProcessor.from_backbones_pretrained(text=options.encoder)
-    processor.max_description_length = options.max_length
+    retriever, processor = make_retriever(options.encoder, options.max_length)
+    arguments = RetrieverTrainingArguments(
+        str(options.output_dir / "training"),
+        num_train_epochs=options.num_train_epochs,
+        learning_rate=options.learning_rate,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=options.batch_size,
+        warmup_steps=20,
+        weight_decay=0.0,
+        eval_strategy="epoch",
+        save_strategy="no",
+        seed=options.seed,
+    )
+    splits = {split: read_posts(options.data_dir / split / "metadata.jsonl") for split in ("train", "validation")}
     trainer = RetrieverTrainer(
         retriever,
-        RetrieverTrainingArguments(
-            str(options.output_dir / "training"),
-            num_train_epochs=options.num_train_epochs,
-            learning_rate=options.learning_rate,
-            per_device_train_batch_size=options.batch_size,
-            per_device_eval_batch_size=options.batch_size,
-            warmup_steps=20,
-            weight_decay=0.0,
-            eval_strategy="epoch",
-            save_strategy="no",
-            seed=options.seed,
-        ),
-        train_dataset=read_posts(options.data_dir / "train" / "metadata.jsonl"),
-        eval_dataset=read_posts(options.data_dir / "validation" / "metadata.jsonl"),
+        arguments,
+        train_dataset=splits["train"],
+        eval_dataset=splits["validation"],
         processing_class=processor,
     )
     trainer.train()
@@ -66,6 +66,15 @@ def main() -> None:
         max_length=as_given.max_length,
     )
     trained.save_pretrained(options.output_dir)
+
+
+def make_retriever(encoder: str, max_length: int, **config) -> tuple[HashtagRetriever, HashtagRetrieverProcessor]:
+    """A retriever that starts from a sentence encoder, and reads `max_length` tokens of a post."""
+    config = {"logit_scale_init_value": 3.0, **config}
+    retriever = HashtagRetriever.from_backbones_pretrained(text=encoder, **config)
+    processor = HashtagRetrieverProcessor.from_backbones_pretrained(text=encoder)
+    processor.max_description_length = max_length
+    return retriever, processor
 
 
 def read_posts(file: Path) -> Dataset:

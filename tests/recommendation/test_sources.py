@@ -181,6 +181,21 @@ def test_pool_by_the_words_of_its_hashtags(monkeypatch):
         PoolSource(source.pool, other)
 
 
+def test_pool_of_words_by_the_first_numbers(monkeypatch):
+    """Would fail if a pool of words kept whole vectors, or what is added later were not cut or not found."""
+    import transformers_ggm.recommendation.sources.pool as module
+
+    monkeypatch.setattr(module, "TextEncoder", Letters)
+    source = PoolSource.of_words({"aab": 1, "hhh": 2}, Letters(), word_splitter="whole", dim=3)
+    source.add_hashtags({"ccc": 1})
+    assert source.pool.dim == 3 < source.pool.whole_dim
+    # The first three letters are all that is known.
+    assert [hashtags(row) for row in source.candidates([Clues("a b a h h h"), Clues("c h h h")], k=1)] == [
+        ["aab"],
+        ["ccc"],
+    ]
+
+
 def test_one_pass_of_the_encoder_for_pool_and_posts(monkeypatch):
     """Would fail if a row were encoded once for the pool and once more for the posts, or as training asks."""
     import transformers_ggm.recommendation.sources.pool as module

@@ -66,6 +66,10 @@ def build_pool(
     ],
     retriever: Annotated[str, typer.Option("--retriever", help="folder or Hub id of a retriever, or of a checkpoint")],
     output_dir: Annotated[Path, typer.Option("--output_dir", help="folder to write")],
+    dim: Annotated[
+        int | None,
+        typer.Option("--dim", help="numbers that are kept of each vector, of a retriever that was trained for it"),
+    ] = None,
 ) -> None:
     """
     Make a pool of hashtags.
@@ -80,7 +84,7 @@ def build_pool(
 
     if hashtags not in (STARTER, "-") and not Path(hashtags).exists():
         raise typer.BadParameter(f"{hashtags} is no file, no folder and not `{STARTER}`.")
-    build(read_hashtag_list(hashtags), retriever, output_dir)
+    build(read_hashtag_list(hashtags), retriever, output_dir, dim)
 
 
 @pool_commands.command("add", cls=Command)

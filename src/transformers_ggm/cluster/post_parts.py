@@ -104,6 +104,7 @@ class PostParts(PartFiles):
             hashtags=vocabulary.hashtags,
             vectors=self._vectors() if has_vectors else None,
             dim=self._schema.field("vector").type.list_size if has_vectors else 0,
+            whole_dim=self._schema.field("vector").type.list_size if has_vectors else 0,
             counts=scipy_sparse().vstack(terms, format="csr"),
             encoder_fingerprint=encoder_fingerprint,
         )

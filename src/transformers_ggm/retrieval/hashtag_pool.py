@@ -29,7 +29,7 @@ from .hashtag_table import (
 )
 from .hashtag_uses import HashtagUses
 from .hub_folders import fetch_folder
-from .pool_files import POOL_FILES, USES_FILE, PoolContents, check_fingerprint, read_pool, write_pool
+from .pool_files import POOL_FILES, USES_FILE, check_fingerprint, read_pool, write_pool
 from .pool_rows import PoolRows, read_rows
 from .pool_sharing import card_of, push_pool
 from .pool_vectors import PoolVectors
@@ -60,13 +60,15 @@ class HashtagPool:
             that FAISS finds candidates by short codes, and scores are exact, but a few of the nearest hashtags may be
             missed: at least 95% of the nearest 50 are found. `"auto"` is `"exact"` up to 250,000 hashtags, and beyond
             that `"faiss"` where it is installed.
+        dim (`int`, *optional*): Keep the first so many numbers of each vector, with length 1 again: a smaller pool, of
+            a retriever trained with `matryoshka_dims`. Queries, and what is added, are given whole and cut likewise.
 
     Attributes:
         blocks (`frozenset[str]`): patterns that a pipeline never shows: those of the store that a pool follows.
 
     Raises:
         HashtagError: `hashtags` is empty, or a hashtag is not valid or stands there twice.
-        PoolError: `embeddings` or `counts` do not fit `hashtags`, or the index is not known or not installed.
+        PoolError: `embeddings`, `counts` or `dim` do not fit, or the index is not known or not installed.
 
     Example:
 
@@ -91,6 +93,7 @@ class HashtagPool:
         counts: Sequence[int] | None = None,
         retriever_fingerprint: str = "",
         index: str = "auto",
+        dim: int | None = None,
     ):
         names = normalized_hashtags(hashtags)
         check_any(names)
@@ -99,24 +102,23 @@ class HashtagPool:
             raise PoolError(
                 f"embeddings has shape {tuple(vectors.shape)}: give ({len(names)}, d), one vector for each hashtag."
             )
-        chunks = (vectors[start : start + _ROWS_AT_A_TIME] for start in range(0, len(vectors), _ROWS_AT_A_TIME))
         numbers = checked_counts(counts, len(names))
-        self._fill(names, numbers, chunks, retriever_fingerprint, index)
+        collected = PoolVectors.collect(vectors.split(_ROWS_AT_A_TIME), dim)
+        self._fill(names, numbers, collected, retriever_fingerprint, index)
         self._spellings = written_spellings(hashtags, numbers.tolist())
 
     def _fill(
         self,
         names: pa.LargeStringArray,
         counts: np.ndarray,
-        vectors: PoolVectors | Iterable[torch.Tensor],
+        vectors: PoolVectors,
         retriever_fingerprint: str,
         index: str,
     ) -> None:
         self.retriever_fingerprint = retriever_fingerprint
         self._changing = threading.Lock()
-        collected = vectors if isinstance(vectors, PoolVectors) else PoolVectors.collect(vectors)
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
-        self._rows = PoolRows.make(HashtagNames(names), counts, collected, index)
+        self._rows = PoolRows.make(HashtagNames(names), counts, vectors, index)
         self._uses = HashtagUses()
         self._spellings: Spellings = {}  # of lists; the uses have those of posts
         self.blocks: frozenset[str] = frozenset()
@@ -138,6 +140,7 @@ class HashtagPool:
         batch_size: int = 256,
         index: str = "auto",
         progress_bar: bool = True,
+        dim: int | None = None,
     ) -> "HashtagPool":
         """
         Encodes hashtags with a retriever and makes a pool of them.
@@ -151,17 +154,18 @@ class HashtagPool:
             batch_size (`int`, defaults to 256): Hashtags encoded at a time.
             index (`str`, defaults to `"auto"`): See [`HashtagPool`].
             progress_bar (`bool`, defaults to `True`): Whether to show one.
+            dim (`int`, *optional*): See [`HashtagPool`].
 
         Raises:
             HashtagError: There are no hashtags, or some are not valid; the message names them.
-            PoolError: A count is not a whole number of 0 or more, or `batch_size` is not positive.
+            PoolError: A count is no whole number of 0 or more, `batch_size` is not positive, or `dim` does not fit.
         """
         hashtags = list(hashtags) if isinstance(hashtags, Iterator) else hashtags
         names, counts = counted_hashtags(hashtags)
         spellings = spellings_with_capitals(hashtags, processor)
         vectors = encode_hashtags(NameSlices(names), retriever, processor, batch_size, progress_bar, spellings)
         pool = cls.__new__(cls)
-        pool._fill(names, counts, vectors, retriever.fingerprint(), index)
+        pool._fill(names, counts, PoolVectors.collect(vectors, dim), retriever.fingerprint(), index)
         pool._spellings = written_spellings(hashtags)
         return pool
 
@@ -171,6 +175,7 @@ class HashtagPool:
         batches: Iterable[tuple[Sequence[str], torch.Tensor] | tuple[Sequence[str], torch.Tensor, Sequence[int]]],
         retriever_fingerprint: str = "",
         index: str = "auto",
+        dim: int | None = None,
     ) -> "HashtagPool":
         """
         Makes a pool of vectors that come batch by batch and need not fit into memory together: above 256 MB they are
@@ -178,7 +183,7 @@ class HashtagPool:
 
         Args:
             batches (`Iterable[tuple]`): Of hashtags, their vectors `(m, d)` and, where there are any, their counts.
-            retriever_fingerprint, index: See [`HashtagPool`].
+            retriever_fingerprint, index, dim: See [`HashtagPool`].
 
         Raises:
             HashtagError: There are no hashtags, or a hashtag is not valid or stands there twice.
@@ -206,11 +211,10 @@ class HashtagPool:
                 names.append(normalized_hashtags(hashtags))
                 counts.append(checked_counts(given[0] if given else None, len(hashtags)))
                 spellings.update(written_spellings(hashtags, counts[-1].tolist()))
-                for start in range(0, len(embeddings), _ROWS_AT_A_TIME):
-                    yield embeddings[start : start + _ROWS_AT_A_TIME]
+                yield from torch.as_tensor(embeddings).split(_ROWS_AT_A_TIME)
             check_any(np.concatenate(counts))
 
-        collected = PoolVectors.collect(vectors())
+        collected = PoolVectors.collect(vectors(), dim)
         pool = cls.__new__(cls)
         pool._fill(pa.concat_arrays(names), np.concatenate(counts), collected, retriever_fingerprint, index)
         pool._spellings = spellings
@@ -273,7 +277,7 @@ class HashtagPool:
             if not known.all():
                 new = names.filter(pa.array(~known)).to_pylist()
                 encoded = encode_hashtags(new, retriever, processor, batch_size, progress_bar, spellings)
-                after = after.followed_by(new, counts[~known], PoolVectors.collect(encoded))
+                after = after.followed_by(new, counts[~known], before.vectors.like(encoded))
             self._rows = after
             self._spellings = with_spellings(self._spellings, written_spellings(hashtags))
 
@@ -314,7 +318,7 @@ class HashtagPool:
         Args:
             hashtags (`Sequence[str]`): Those that are there keep their vectors and get other counts, the others
                 come at the end.
-            embeddings (`torch.Tensor` of shape `(n, d)`): Their vectors, by the retriever of the pool.
+            embeddings (`torch.Tensor` of shape `(n, d)`): Their vectors, whole, by the retriever of the pool.
             counts (`Sequence[int]`): How often each one was seen.
             removed (`Iterable[str]`, defaults to `()`): Hashtags that go; those that are not there are passed over.
             uses ([`HashtagUses`], *optional*): The new uses of the pool, in the place of those that it has.
@@ -335,7 +339,7 @@ class HashtagPool:
             after = after.counted(places, given[known] - after.counts[places])
             if not known.all():
                 new = [name for name, row in zip(names, rows) if row is None]
-                vectors = PoolVectors.collect([torch.as_tensor(embeddings)[torch.from_numpy(~known)]])
+                vectors = after.vectors.like([torch.as_tensor(embeddings)[torch.from_numpy(~known)]])
                 after = after.followed_by(new, given[~known], vectors)
             gone = list(dict.fromkeys(map(pool_key, removed)))
             self._rows = after.without([row for row in after.names.find(gone) if row is not None])
@@ -417,8 +421,8 @@ class HashtagPool:
         Finds the `k` hashtags nearest to every query, for the whole batch at once.
 
         Args:
-            queries (`torch.Tensor` of shape `(q, d)` or `(d,)`): Vectors of videos, of any float type, on any device.
-                One vector alone is a batch of one.
+            queries (`torch.Tensor` of shape `(q, whole_dim)` or `(whole_dim,)`): Vectors of videos, of any float type,
+                on any device. One vector alone is a batch of one.
             k (`int`): How many hashtags, from 1 to the size of the pool.
 
         Returns:
@@ -465,6 +469,11 @@ class HashtagPool:
         """How many numbers a vector has."""
         return self._rows.vectors.dim
 
+    @property
+    def whole_dim(self) -> int:
+        """How many numbers the retriever's vectors have, and so queries: more than `dim` where they were cut."""
+        return self._rows.vectors.whole_dim
+
     def __len__(self) -> int:
         return len(self._rows.names)
 
@@ -497,16 +506,7 @@ class HashtagPool:
         """
         # A copy, which other threads do not change between the files, or before the card.
         pool = self.copy()
-        rows = pool._rows
-        contents = PoolContents(
-            rows.names.arrow(),
-            rows.kept_counts(),
-            rows.kept_vectors(),
-            rows.vectors.dim,
-            pool.retriever_fingerprint,
-            pool._uses,
-            pool._spellings,
-        )
+        contents = pool._rows.contents(pool.retriever_fingerprint, pool._uses, pool._spellings)
         write_pool(save_directory, contents, lambda card: card_of(pool, card, create_model_card))
 
     @classmethod

@@ -23,7 +23,7 @@ def show(path: str) -> None:
         _print_line(hashtag=f"#{pool.spelling(hashtag)}", count=count)
 
 
-def build(counts: Mapping[str, int], retriever: str, output_dir: Path) -> None:
+def build(counts: Mapping[str, int], retriever: str, output_dir: Path, dim: int | None = None) -> None:
     """
     Makes a pool of hashtags and saves it.
 
@@ -31,12 +31,14 @@ def build(counts: Mapping[str, int], retriever: str, output_dir: Path) -> None:
         counts (`Mapping[str, int]`): How often each hashtag was used.
         retriever (`str`): As in [`load_retriever`].
         output_dir (`Path`): Folder to write.
+        dim (`int`, *optional*): Numbers that are kept of each vector, see [`HashtagPool`]; by default all.
 
     Raises:
         HashtagError: One is no hashtag, or there is none.
+        PoolError: `dim` does not fit.
         CheckpointError: There is no such retriever, or `output_dir` holds other files than a pool's.
     """
-    pool = HashtagPool.build(counts, *load_retriever(retriever))
+    pool = HashtagPool.build(counts, *load_retriever(retriever), dim=dim)
     pool.save_pretrained(output_dir)
     _print_line(pool=str(output_dir), size=len(pool))
 

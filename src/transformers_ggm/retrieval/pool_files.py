@@ -47,6 +47,7 @@ class PoolContents:
         counts (`np.ndarray` of int64, or a list): How often each one was seen; as read, not checked.
         embeddings (`Iterable[torch.Tensor]`): Their vectors, block by block: `(m, d)`, float16.
         dim (`int`): `d`.
+        whole_dim (`int`): How many numbers the retriever's vectors have, of which the first `d` are kept.
         retriever_fingerprint (`str`): The fingerprint of the retriever that made the vectors, `""` if unknown.
         uses ([`HashtagUses`]): Their uses over time; none by default.
         spellings (`dict[str, dict[str, int]]`): How often lists have hashtags in other spellings; none by default.
@@ -56,6 +57,7 @@ class PoolContents:
     counts: np.ndarray | list
     embeddings: Iterable[torch.Tensor]
     dim: int
+    whole_dim: int
     retriever_fingerprint: str
     uses: HashtagUses = dataclasses.field(default_factory=HashtagUses)
     spellings: Spellings = dataclasses.field(default_factory=dict)
@@ -70,6 +72,7 @@ class _PoolDescription:
     retriever_fingerprint: str
     size: int
     dim: int
+    whole_dim: int
     sha256: dict
 
 
@@ -132,6 +135,7 @@ def _write_files(folder: Path, contents: PoolContents) -> None:
         retriever_fingerprint=contents.retriever_fingerprint,
         size=size,
         dim=contents.dim,
+        whole_dim=contents.whole_dim,
         sha256=digests,
     )
     (folder / POOL_FILE).write_text(json.dumps(asdict(description), indent=2) + "\n", encoding="utf-8")
@@ -171,8 +175,8 @@ def read_pool(folder: Path) -> PoolContents:
     embeddings = _read_embeddings(folder / EMBEDDINGS_FILE, description)
     hashtags, counts, spellings = _read_hashtags(folder / HASHTAGS_FILE, description)
     uses = read_uses(folder / USES_FILE) if has_uses else HashtagUses()
-    fingerprint = description.retriever_fingerprint
-    return PoolContents(hashtags, counts, [embeddings], description.dim, fingerprint, uses, spellings)
+    dims, fingerprint = (description.dim, description.whole_dim), description.retriever_fingerprint
+    return PoolContents(hashtags, counts, [embeddings], *dims, fingerprint, uses, spellings)
 
 
 def check_fingerprint(known: str, given: str) -> None:
@@ -212,12 +216,19 @@ def _read_description(folder: Path) -> _PoolDescription:
             f"{file} has format version {version}, newer than the {FORMAT_VERSION} that transformers-ggm "
             f"{__version__} reads: upgrade with `pip install --upgrade transformers-ggm`."
         )
+    # In earlier versions all vectors were whole.
+    content = {"whole_dim": content.get("dim"), **content}
     for field, kind in _PoolDescription.__annotations__.items():
         if type(content.get(field)) is not kind:
             raise CheckpointError(
                 f"{file} has no usable field {field!r} (expected {kind.__name__}, got {content.get(field)!r}): "
                 "save or download the pool again."
             )
+    if content["whole_dim"] < content["dim"]:
+        raise CheckpointError(
+            f"{file} says that {content['dim']} numbers were kept of {content['whole_dim']}: save or download the pool"
+            " again."
+        )
     return _PoolDescription(**{field: content[field] for field in _PoolDescription.__annotations__})
 
 

@@ -11,7 +11,9 @@ import torch
 from transformers.utils import logging
 
 from ..errors import PoolError
+from .hashtag_spellings import Spellings
 from .hashtag_table import HashtagNames, check_any, checked_counts, first_spellings, named, normalized_hashtags
+from .hashtag_uses import HashtagUses
 from .indexes import SearchIndex, make_index
 from .pool_files import PoolContents
 from .pool_vectors import PoolVectors
@@ -58,6 +60,19 @@ class PoolRows:
     def kept_vectors(self) -> Iterator[torch.Tensor]:
         return self.vectors.kept(self.names.kept)
 
+    def contents(self, retriever_fingerprint: str, uses: HashtagUses, spellings: Spellings) -> PoolContents:
+        """What the folder of a pool with these rows is to hold."""
+        return PoolContents(
+            self.names.arrow(),
+            self.kept_counts(),
+            self.kept_vectors(),
+            self.vectors.dim,
+            self.vectors.whole_dim,
+            retriever_fingerprint,
+            uses,
+            spellings,
+        )
+
     def counted(self, rows: Sequence[int], uses: Sequence[int] | np.ndarray) -> "PoolRows":
         """
         With more uses of some rows.
@@ -99,7 +114,7 @@ class PoolRows:
         names = self.names.without(rows)
         if names.num_rows > _DROPPED_AT_ONCE and 2 * len(names) > names.num_rows:
             return replace(self, names=names)
-        vectors = PoolVectors.collect(self.vectors.kept(names.kept))
+        vectors = self.vectors.without(names.kept)
         return self.make(HashtagNames(names.arrow()), self.counts[names.kept], vectors, self.index_name)
 
     def search(self, queries: torch.Tensor, k: int) -> tuple[torch.Tensor, list[list[str]]]:
@@ -109,7 +124,7 @@ class PoolRows:
         Raises:
             PoolError: `k` is out of range, or the queries have another width or are not finite.
         """
-        size, dim = len(self.names), self.vectors.dim
+        size, dim = len(self.names), self.vectors.whole_dim
         if not isinstance(k, Integral) or k < 1:
             raise PoolError(f"k={k!r}: ask for a whole number of hashtags, 1 or more.")
         if k > size:
@@ -124,7 +139,7 @@ class PoolRows:
             )
         if not queries.isfinite().all():
             raise PoolError("queries holds NaN or infinity: check the retriever's outputs.")
-        scores, found = self.index.search(queries, int(k), self.names.removed)
+        scores, found = self.index.search(self.vectors.cut(queries), int(k), self.names.removed)
         return scores, [[self.names[row] for row in of_query] for of_query in found.tolist()]
 
 
@@ -139,7 +154,7 @@ def read_rows(contents: PoolContents, folder: Path) -> tuple[pa.LargeStringArray
     names = normalized_hashtags(contents.hashtags)
     check_any(names)
     counts = checked_counts(contents.counts, len(names))
-    vectors = PoolVectors(contents.embeddings)
+    vectors = PoolVectors(contents.embeddings, contents.whole_dim)
     vectors.check_finite()
     first = first_spellings(contents.hashtags, names)
     if first is None or first.all():
@@ -159,4 +174,4 @@ def merged_rows(
     sums = np.zeros(len(names), np.int64)
     places = names.dictionary_encode().indices.to_numpy()
     np.add.at(sums, np.unique(places, return_index=True)[1][places], counts)
-    return names.filter(pa.array(first)), sums[first], PoolVectors.collect(vectors.kept(first))
+    return names.filter(pa.array(first)), sums[first], vectors.without(first)

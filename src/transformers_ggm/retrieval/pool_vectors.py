@@ -2,9 +2,11 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 
 from ..errors import PoolError
 
@@ -21,9 +23,14 @@ class PoolVectors:
     Rows of float16 values on the CPU, block by block. They are never changed: what adds or leaves out rows gives a
     new object, which shares the blocks that stay the same.
 
+    They may be the first numbers of wider vectors, with length 1 again: of an encoder that was trained so (Kusupati et
+    al., 2022, Matryoshka representation learning), these are vectors of their own.
+
     Args:
         blocks (`Sequence[torch.Tensor]`): One or more of shape `(m, d)`, float16, on the CPU, all of one width. Kept,
             not copied.
+        whole_dim (`int`, *optional*): How many numbers the vectors had of which the first `d` were kept. By default
+            they are whole.
 
     Example:
 
@@ -34,44 +41,67 @@ class PoolVectors:
     >>> vectors = PoolVectors.collect([torch.eye(2), torch.ones(1, 2)])
     >>> len(vectors), vectors.dim, vectors.rows(torch.tensor([2, 0])).tolist()
     (3, 2, [[1.0, 1.0], [1.0, 0.0]])
+    >>> cut = PoolVectors.collect([torch.tensor([[0.0, 0.5, 9.0]])], dim=2)
+    >>> cut.whole_dim, cut.rows(torch.tensor([0])).tolist()
+    (3, [[0.0, 1.0]])
 
     ```
     """
 
-    def __init__(self, blocks: Sequence[torch.Tensor]):
+    def __init__(self, blocks: Sequence[torch.Tensor], whole_dim: int | None = None):
         self.blocks = tuple(blocks)
         self.dim: int = self.blocks[0].shape[1]
+        self.whole_dim = whole_dim or self.dim
+        self.cut_to = None if self.dim == self.whole_dim else self.dim
         self._starts = np.cumsum([0, *map(len, self.blocks)])
 
     @classmethod
-    def collect(cls, chunks: Iterable[torch.Tensor]) -> "PoolVectors":
+    def collect(cls, chunks: Iterable[torch.Tensor], dim: int | None = None) -> "PoolVectors":
         """
         Makes one block of chunks, which are rounded to float16. More than [`MAPPED_FROM`] bytes go to a temporary file
         (in the folder that `TMPDIR` names), which is deleted when the vectors are not used any more.
 
         Args:
             chunks (`Iterable[torch.Tensor]`): One or more, each `(m, d)`, of any float type, on any device.
+            dim (`int`, *optional*): Keep the first so many numbers of each vector, with length 1 again. By default
+                vectors stay as they are.
 
         Raises:
-            PoolError: A chunk is not `(m, d)` with the `d` of the first one, or there is none; or a number is NaN,
-                infinite or beyond float16.
+            PoolError: A chunk is not `(m, d)` with the `d` of the first one, or there is none; a number is NaN,
+                infinite or beyond float16; or `dim` is no whole number from 1 to `d`.
         """
-        dim = None
+        whole = None
         with tempfile.SpooledTemporaryFile(max_size=MAPPED_FROM) as file:
             for chunk in chunks:
                 rows = torch.as_tensor(chunk).detach()
-                if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (dim or rows.shape[1]):
+                if rows.ndim != 2 or rows.shape[1] == 0 or rows.shape[1] != (whole or rows.shape[1]):
                     raise PoolError(
-                        f"embeddings has shape {tuple(rows.shape)}: give (n, {dim or 'd'}), "
+                        f"embeddings has shape {tuple(rows.shape)}: give (n, {whole or 'd'}), "
                         "one vector for each hashtag."
                     )
-                dim = rows.shape[1]
-                rows = rows.to("cpu", torch.float16).contiguous()
+                whole = rows.shape[1]
+                rows = first_numbers(rows, _checked_dim(dim, whole)).to("cpu", torch.float16).contiguous()
                 PoolVectors([rows]).check_finite()
                 file.write(rows.numpy())
-            if dim is None:
+            if whole is None:
                 raise PoolError("embeddings is empty: give one vector for each hashtag.")
-            return cls([_read_back(file, dim)])
+            return cls([_read_back(file, dim or whole)], whole)
+
+    def like(self, chunks: Iterable[torch.Tensor]) -> "PoolVectors":
+        """
+        Others by the same encoder, whole ones, of which as many numbers are kept as of these.
+
+        Args:
+            chunks (`Iterable[torch.Tensor]`): As for [`~PoolVectors.collect`].
+
+        Raises:
+            PoolError: As of [`~PoolVectors.collect`].
+        """
+        return PoolVectors.collect(chunks, self.cut_to)
+
+    def cut(self, queries: torch.Tensor) -> torch.Tensor:
+        """Whole vectors `(q, whole_dim)` as these are to be searched by: `(q, d)`."""
+        return first_numbers(queries, self.dim)
 
     def check_finite(self) -> None:
         """
@@ -122,12 +152,16 @@ class PoolVectors:
         Raises:
             PoolError: The others have another width.
         """
-        if others.dim != self.dim:
-            raise PoolError(f"vectors of {others.dim} dimensions cannot be added to a pool of {self.dim}.")
+        if (others.dim, others.whole_dim) != (self.dim, self.whole_dim):
+            raise PoolError(f"vectors of {others.whole_dim} dimensions cannot be added to a pool of {self.whole_dim}.")
         *before, last = self.blocks
         first, *after = others.blocks
         joined = [torch.cat([last, first])] if last.nbytes < _JOINED_BELOW else [last, first]
-        return PoolVectors([*before, *joined, *after])
+        return PoolVectors([*before, *joined, *after], self.whole_dim)
+
+    def without(self, keep: np.ndarray) -> "PoolVectors":
+        """The rows for which `keep` (bool, one a row) is true, as one block."""
+        return PoolVectors(PoolVectors.collect(self.kept(keep)).blocks, self.whole_dim)
 
     def kept(self, keep: np.ndarray | None) -> Iterator[torch.Tensor]:
         """
@@ -141,6 +175,25 @@ class PoolVectors:
                     yield rows
                 else:
                     yield rows[torch.from_numpy(keep[first + row : first + row + len(rows)])]
+
+
+def first_numbers(vectors: torch.Tensor, dim: int) -> torch.Tensor:
+    """
+    The first `dim` numbers of each vector, with length 1 again (zeros stay zeros); all of them are left as they are.
+
+    Args:
+        vectors (`torch.Tensor` of shape `(n, d)`): Of any float type; what is cut becomes float32.
+        dim (`int`): From 1 to `d`.
+    """
+    return vectors if dim == vectors.shape[1] else normalize(vectors[:, :dim].float(), dim=1)
+
+
+def _checked_dim(dim: int | None, whole: int) -> int:
+    if dim is None:
+        return whole
+    if isinstance(dim, bool) or not isinstance(dim, Integral) or not 1 <= dim <= whole:
+        raise PoolError(f"dim={dim!r}: keep a whole number of the {whole} numbers of each vector, 1 or more.")
+    return int(dim)
 
 
 def _read_back(file: tempfile.SpooledTemporaryFile, dim: int) -> torch.Tensor:

@@ -49,6 +49,7 @@ class PostContents:
         hashtags (`list[str]`): the hashtags by their numbers.
         vectors (`Iterable[torch.Tensor]`, *optional*): float16 `(m, d)`, block by block; `None` without an encoder.
         dim (`int`): `d`, 0 without vectors.
+        whole_dim (`int`): how many numbers the encoder's vectors have, of which the first `d` are kept.
         counts (`csr_matrix`, *optional*): the terms of the texts, `None` where they were not asked for.
         encoder_fingerprint (`str`): of the text encoder, `""` without one.
     """
@@ -57,6 +58,7 @@ class PostContents:
     hashtags: Sequence[str]
     vectors: Iterable[torch.Tensor] | None
     dim: int
+    whole_dim: int
     counts: "csr_matrix | None"
     encoder_fingerprint: str
 
@@ -99,6 +101,7 @@ def _write_files(folder: Path, contents: PostContents) -> None:
         "encoder_fingerprint": contents.encoder_fingerprint,
         "size": contents.table.num_rows,
         "dim": contents.dim,
+        "whole_dim": contents.whole_dim,
         "sha256": {name: sha256_of(folder / name) for name in POST_FILES if (folder / name).is_file()},
     }
     (folder / INDEX_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -132,7 +135,10 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(f"{folder} is not an index of posts: it has no {INDEX_FILE}; {_AGAIN}.")
     description = read_configuration(file, _AGAIN)
-    fields = {"format_version": int, "encoder_fingerprint": str, "size": int, "dim": int, "sha256": dict}
+    # In earlier versions all vectors were whole.
+    description = {"whole_dim": description.get("dim"), **description}
+    numbers = dict.fromkeys(("format_version", "size", "dim", "whole_dim"), int)
+    fields = {**numbers, "encoder_fingerprint": str, "sha256": dict}
     unusable = [field for field, kind in fields.items() if type(description.get(field)) is not kind]
     if unusable or not {POSTS_FILE, HASHTAGS_FILE} <= description["sha256"].keys():
         raise CheckpointError(f"{file} has no usable field {(unusable or ['sha256'])[0]!r}: {_AGAIN}.")
@@ -151,14 +157,15 @@ def _read_contents(folder: Path, description: dict[str, Any]) -> PostContents:
     hashtags = pq.read_table(folder / HASHTAGS_FILE)["hashtag"].to_pylist()
     vectors = _read_vectors(folder / EMBEDDINGS_FILE, description) if EMBEDDINGS_FILE in files else None
     counts = _read_counts(folder / SPARSE_FILE, table.num_rows) if SPARSE_FILE in files else None
+    if description["whole_dim"] < description["dim"]:
+        raise ValueError(f"{description['dim']} numbers kept of {description['whole_dim']}")
     if not table.num_rows or table.num_rows != description["size"]:
         raise ValueError(f"{table.num_rows} posts instead of {description['size'] or 'some'}")
     numbers, _ = hashtag_numbers(table)
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(hashtags):
         raise ValueError(f"a post has a hashtag that is not among the {len(hashtags)} of {HASHTAGS_FILE}")
-    return PostContents(
-        table, hashtags, vectors and [vectors[0]], description["dim"], counts, description["encoder_fingerprint"]
-    )
+    dims, fingerprint = (description["dim"], description["whole_dim"]), description["encoder_fingerprint"]
+    return PostContents(table, hashtags, vectors, *dims, counts, fingerprint)
 
 
 def _read_vectors(file: Path, description: dict[str, Any]) -> list[torch.Tensor]:

@@ -122,7 +122,7 @@ class PostIndex:
         self.encoder, self._index_name = encoder, index
         self._vocabulary = Vocabulary(contents.hashtags)
         self._changing = threading.Lock()
-        vectors = None if contents.vectors is None else PoolVectors(list(contents.vectors))
+        vectors = None if contents.vectors is None else PoolVectors(list(contents.vectors), contents.whole_dim)
         sparse = None if contents.counts is None else SparseIndex(contents.counts)
         self._set(contents.table, vectors, sparse)
 
@@ -154,6 +154,7 @@ class PostIndex:
         sparse: bool = True,
         store_text: bool = False,
         index: str = "auto",
+        dim: int | None = None,
     ) -> "PostIndex":
         """
         Makes an index of posts, some thousand at a time: vectors beyond 256 MB go to a temporary file.
@@ -167,17 +168,22 @@ class PostIndex:
             sparse (`bool`, defaults to `True`): Whether to index shared words; needs scikit-learn.
             store_text (`bool`, defaults to `False`): Whether to keep the posts' words, and save them with the index.
             index (`str`, defaults to `"auto"`): How vectors are searched, see [`HashtagPool`].
+            dim (`int`, *optional*): Keep the first so many numbers of each vector, see [`HashtagPool`]. Queries stay
+                as wide as the encoder makes them.
 
         Raises:
             PostIndexError: There are no posts, one has no list of hashtags, two have one id, or neither `encoder`
-                nor `sparse` is given.
+                nor `sparse` is given; or `dim` comes without `encoder`.
             HashtagError: Some are no hashtags.
+            PoolError: `dim` is no whole number from 1 to what the encoder gives.
             InputError: A time is not ISO 8601, or has no zone.
         """
         if encoder is None and not sparse:
             raise PostIndexError("an index without encoder and with sparse=False has nothing to search by: give one.")
+        if encoder is None and dim is not None:
+            raise PostIndexError("`dim` is of vectors, which an index without encoder does not have: leave it out.")
         vocabulary = Vocabulary()
-        tables, vectors, terms = read_batches(posts, encoder, sparse, store_text, vocabulary, 0)
+        tables, vectors, terms = read_batches(posts, encoder, sparse, store_text, vocabulary, 0, dim)
         if not tables:
             raise PostIndexError("there are no posts: an index needs at least one.")
         table = pa.concat_tables(tables)
@@ -187,6 +193,7 @@ class PostIndex:
             hashtags=vocabulary.hashtags,
             vectors=None if vectors is None else vectors.blocks,
             dim=0 if vectors is None else vectors.dim,
+            whole_dim=0 if vectors is None else vectors.whole_dim,
             counts=terms,
             encoder_fingerprint="" if encoder is None else encoder.fingerprint(),
         )
@@ -209,8 +216,9 @@ class PostIndex:
                 raise PostIndexError("the index has vectors: load it with its encoder to add posts.")
             store_text = TEXT_COLUMN.name in before.table.column_names
             encoder = self.encoder if before.vectors is not None else None
+            number, dim = next_number(before.table), None if before.vectors is None else before.vectors.cut_to
             tables, vectors, counts = read_batches(
-                posts, encoder, before.sparse is not None, store_text, self._vocabulary, next_number(before.table)
+                posts, encoder, before.sparse is not None, store_text, self._vocabulary, number, dim
             )
             if not tables:
                 return
@@ -243,7 +251,7 @@ class PostIndex:
             keep = ~pc.is_in(before.table["id"], pa.array(ids, pa.large_string())).to_numpy()
             if not keep.any():
                 raise PostIndexError("removing these posts would leave the index empty. Nothing was removed.")
-            vectors = None if before.vectors is None else PoolVectors.collect(before.vectors.kept(keep))
+            vectors = None if before.vectors is None else before.vectors.without(keep)
             sparse = before.sparse and before.sparse.kept(keep)
             self._set(before.table.filter(pa.array(keep)), vectors, sparse)
 
@@ -300,7 +308,7 @@ class PostIndex:
             k (`int`, defaults to 20): How many posts at most.
             by (`str`, defaults to `"dense"`): Or `"sparse"`.
             vectors (`torch.Tensor` of shape `(q, d)`, *optional*): For a dense search in the place of `texts`, where
-                the encoder gave them before; of any length above 0 and any floating-point type.
+                the encoder gave them before; whole, of any length above 0 and any floating-point type.
             before (`Sequence[datetime]`, *optional*): For each text the time, with its zone, before which a post must
                 have been made, or `None` for any time; posts without a time count as earlier.
             max_similarity (`float`, *optional*): Posts more similar than this are left out: those that are the same.
@@ -354,13 +362,15 @@ class PostIndex:
         if vectors is None:
             vectors = self._encoded(texts)
         vectors = normalize(torch.as_tensor(vectors).detach().to("cpu", torch.float32), dim=-1)
-        if vectors.ndim != 2 or vectors.shape[1] != posts.vectors.dim or len(vectors) != len(said):
+        shape = (len(said), posts.vectors.whole_dim)
+        if tuple(vectors.shape) != shape:
             raise PostIndexError(
-                f"vectors has shape {tuple(vectors.shape)}: give (q, {posts.vectors.dim}), a vector for each of the"
+                f"vectors has shape {tuple(vectors.shape)}: give (q, {shape[1]}), a vector for each of the"
                 f" {len(said)} queries."
             )
         if not vectors.isfinite().all():
             raise PostIndexError("vectors holds NaN or infinity: check what the encoder gives.")
+        vectors = posts.vectors.cut(vectors)
         most = min(_MORE * k if limits or max_similarity else k, len(posts.vectors))
         similarities, rows = (tensor.numpy() for tensor in posts.dense.search(vectors, most))
         found = []
@@ -463,6 +473,7 @@ class PostIndex:
             hashtags=list(self._vocabulary.hashtags),
             vectors=None if posts.vectors is None else posts.vectors.kept(None),
             dim=0 if posts.vectors is None else posts.vectors.dim,
+            whole_dim=0 if posts.vectors is None else posts.vectors.whole_dim,
             counts=None if posts.sparse is None else posts.sparse.counts,
             encoder_fingerprint=self.encoder_fingerprint,
         )

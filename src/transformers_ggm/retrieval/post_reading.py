@@ -19,8 +19,11 @@ _POSTS_AT_A_TIME = 4096
 _CLIPS_AT_A_TIME = 64
 
 
-def read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
-    """Tables, vectors (or `None`) and term counts (or `None`) of posts, which pass by once."""
+def read_batches(posts, encoder, sparse, store_text, vocabulary, first_number, dim=None):
+    """
+    Tables, vectors (or `None`; of each the first `dim` numbers) and term counts (or `None`) of posts, which pass by
+    once.
+    """
     tables: list[pa.Table] = []
     terms: list[SparseIndex] = []
     field = field_read_by(encoder)
@@ -42,7 +45,7 @@ def read_batches(posts, encoder, sparse, store_text, vocabulary, first_number):
     rows = vectors()
     first = next(rows, None)
     if first is not None:
-        collected = PoolVectors.collect(_chained(first, rows))
+        collected = PoolVectors.collect(_chained(first, rows), dim)
     return tables, collected, _stacked(terms)
 
 

@@ -52,6 +52,7 @@ class PoolSource(CandidateSource):
         encoder: TextEncoder,
         word_splitter: str | WordSplitter = "wordfreq",
         progress_bar: bool = False,
+        dim: int | None = None,
     ) -> "PoolSource":
         """
         A pool of hashtags by the vectors of their words, which needs no training.
@@ -62,8 +63,12 @@ class PoolSource(CandidateSource):
             word_splitter (`str` or callable, defaults to `"wordfreq"`): How hashtags become words, see
                 [`~evaluation.get_word_splitter`].
             progress_bar (`bool`, defaults to `False`): Whether to show one.
+            dim (`int`, *optional*): Numbers that are kept of each vector, see [`HashtagPool`].
+
+        Raises:
+            PoolError: `dim` does not fit.
         """
-        return cls(_word_pool(counts, encoder, word_splitter, progress_bar=progress_bar), encoder)
+        return cls(_word_pool(counts, encoder, word_splitter, dim, progress_bar=progress_bar), encoder)
 
     def candidates(self, rows: Sequence[Clues], k: int) -> list[list[Candidate]]:
         if not rows:
@@ -111,8 +116,12 @@ class PoolSource(CandidateSource):
 
 
 def _word_pool(
-    counts: Mapping[str, int], encoder: TextEncoder, word_splitter: str | WordSplitter, **options: Any
+    counts: Mapping[str, int],
+    encoder: TextEncoder,
+    word_splitter: str | WordSplitter,
+    dim: int | None = None,
+    **options: Any,
 ) -> HashtagPool:
     split = get_word_splitter(word_splitter)
     vectors = encoder.encode([" ".join(split(hashtag)) for hashtag in counts], **options)
-    return HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint())
+    return HashtagPool(list(counts), vectors, list(counts.values()), encoder.fingerprint(), dim=dim)

@@ -30,9 +30,11 @@ class PoolReader:
     Args:
         store ([`PoolStore`]): Has one hashtag at least.
         index (`str`, defaults to `"auto"`): How the pool is searched, see [`HashtagPool`].
+        dim (`int`, *optional*): The pool keeps the first so many numbers of each vector, see [`HashtagPool`]; the
+            store keeps all.
 
     Raises:
-        PoolError: The store is empty.
+        PoolError: The store is empty, or `dim` does not fit.
         StoreError: The database failed.
 
     Attributes:
@@ -46,7 +48,7 @@ class PoolReader:
     Example: see [`PoolStore`].
     """
 
-    def __init__(self, store: PoolStore, index: str = "auto"):
+    def __init__(self, store: PoolStore, index: str = "auto", dim: int | None = None):
         self.store = store
         self.problem: str | None = None
         self._refreshing = threading.Lock()
@@ -56,7 +58,7 @@ class PoolReader:
         if changes is None or not changes.hashtags:
             raise PoolError(f"{store} has no hashtags: add some first, by `ggm pool add` or `ggm pool import`.")
         fingerprint = changes.retriever_fingerprint
-        self.pool = HashtagPool(changes.hashtags, changes.vectors, changes.counts, fingerprint, index)
+        self.pool = HashtagPool(changes.hashtags, changes.vectors, changes.counts, fingerprint, index, dim)
         self.pool.put((), changes.vectors[:0], (), uses=changes.uses, spellings=changes.spellings)
         self.version, self.pool.blocks = changes.version, changes.blocks
 

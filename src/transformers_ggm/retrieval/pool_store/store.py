@@ -273,13 +273,19 @@ class PoolStore:
             pool ([`HashtagPool`]): Such as one that was saved in a folder.
 
         Raises:
-            PoolError: The store has hashtags already, or the pool does not say which retriever made its vectors.
+            PoolError: The store has hashtags already; or the pool does not say which retriever made its vectors, or
+                has only their first numbers.
             StoreError: The database failed; nothing was changed.
         """
         pool = pool.copy()
         if not pool.retriever_fingerprint:
             raise PoolError(
                 "the pool does not say which retriever made its vectors: make it with HashtagPool.build(...)."
+            )
+        if pool.dim < pool.whole_dim:
+            raise PoolError(
+                f"the pool has {pool.dim} of the {pool.whole_dim} numbers of each vector, but a store keeps all: fill"
+                " it with a pool of whole vectors, and give dim= to its readers."
             )
         hashtags, vectors = pool.hashtags, pool.embeddings
         counts = dict(zip(hashtags, pool.counts))
