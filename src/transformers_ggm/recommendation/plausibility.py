@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -228,6 +230,29 @@ class DistilledPlausibilityScorer(_SentenceScorer):
         return (logits * is_of_hashtag).sum(1) / is_of_hashtag.sum(1).clamp(min=1)
 
 
+def load_scorer(
+    path_or_hub_id: str | os.PathLike, max_length: int = 64
+) -> PlausibilityScorer | DistilledPlausibilityScorer:
+    """
+    The scorer of a folder or a repository: a distilled one where its model classifies tokens.
+
+    Args:
+        path_or_hub_id (`str` or `os.PathLike`): As for [`PlausibilityScorer.from_pretrained`].
+        max_length (`int`, defaults to 64): As for [`PlausibilityScorer`].
+
+    Raises:
+        CheckpointError: There is none that can be read, or it lacks weights.
+    """
+    name = os.fspath(path_or_hub_id)
+    try:
+        architectures = AutoConfig.from_pretrained(name).architectures or ()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{name} cannot be loaded to tell how plausible hashtags are: {error}") from error
+    is_distilled = any(architecture.endswith("ForTokenClassification") for architecture in architectures)
+    scorer_class = DistilledPlausibilityScorer if is_distilled else PlausibilityScorer
+    return scorer_class.from_pretrained(name, max_length=max_length)
+
+
 def distill_plausibility(
     teacher: PlausibilityScorer,
     student: DistilledPlausibilityScorer,
@@ -342,9 +367,16 @@ def _load(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     name = str(path) if isinstance(path, Path) else path
     try:
-        return auto_class.from_pretrained(name, **kwargs), AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
+        model, told = auto_class.from_pretrained(name, output_loading_info=True, **kwargs)
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{name} cannot be loaded to tell how plausible hashtags are: {error}") from error
+    if told["missing_keys"]:
+        raise CheckpointError(
+            f"{name} has no {', '.join(sorted(told['missing_keys'])[:3])}: to tell how plausible hashtags are, name a"
+            " masked language model with its head, or save or download it again."
+        )
+    return model, tokenizer
 
 
 __all__ = [
@@ -353,5 +385,6 @@ __all__ = [
     "PlausibilityScorer",
     "best_weight",
     "distill_plausibility",
+    "load_scorer",
     "rerank",
 ]
