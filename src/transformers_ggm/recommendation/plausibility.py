@@ -168,6 +168,10 @@ class PlausibilityScorer(_SentenceScorer):
         """
         return cls(*_load(AutoModelForMaskedLM, path_or_hub_id, kwargs), batch_size, max_length)
 
+    def _masked(self, word: list[int], first: int) -> list[int]:
+        """The places that are masked where the token at `word[first]` is predicted."""
+        return word[first:]
+
     @torch.inference_mode()
     def _score_sentences(self, sentences: Sequence[_Sentence]) -> list[float]:
         rows, places, targets, owners = [], [], [], []
@@ -175,8 +179,8 @@ class PlausibilityScorer(_SentenceScorer):
             for word in sentence.words:
                 for first, place in enumerate(word):
                     ids = list(sentence.ids)
-                    for later in word[first:]:
-                        ids[later] = self.tokenizer.mask_token_id
+                    for masked in self._masked(word, first):
+                        ids[masked] = self.tokenizer.mask_token_id
                     rows.append(ids)
                     places.append(place)
                     targets.append(sentence.ids[place])
