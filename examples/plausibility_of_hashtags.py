@@ -310,6 +310,8 @@ def measure_damage(scorers: dict, rows: dict[str, list[dict]], counts: dict[str,
 
 
 def area(triples: np.ndarray, other: int) -> str:
+    if not len(triples):
+        return "-"
     truth = np.repeat([1, 0], len(triples))
     return f"{roc_auc_score(truth, np.concatenate([triples[:, 0], triples[:, other]])):.3f}"
 
@@ -359,6 +361,8 @@ def measure_new(scorers: dict, rows: dict[str, list[dict]], counts: dict[str, in
         tables[split] = some(kept, options.rows_with_new, options.seed)
     print(f"\n{100 * shares['test']:.1f} % of {len(rows['test'])} test rows have a right one among their 20 likeliest")
     print(f"new ones; {len(tables['validation'])} such rows of validation, {len(tables['test'])} of test")
+    if not all(tables.values()):
+        return
     print_header("scorer", "weight", "first is right, of those rows", "without", "p", "MRR", "without")
     known = {name: scorer for name, scorer in scorers.items() if name != "known in training"}
     for name, scorer in known.items():

@@ -4,7 +4,7 @@ from itertools import chain
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, PreTrainedTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from transformers_ggm.utils.hashtag_words import split_hashtag
 
@@ -67,3 +67,12 @@ def one_after_another(scorer, description, hashtag):
             total += float(logits.log_softmax(-1)[piece[first]])
         place += len(piece)
     return total / len(words)
+
+
+def write_masked_model(folder):
+    """A folder that `--plausibility` takes."""
+    tokenizer = make_tokenizer("word pieces")
+    torch.manual_seed(0)
+    BertForMaskedLM(config_of(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
