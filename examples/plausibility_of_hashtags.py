@@ -27,8 +27,8 @@ from sklearn.metrics import roc_auc_score
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForTokenClassification,
-    BertConfig,
-    BertForMaskedLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     PreTrainedTokenizerFast,
     get_linear_schedule_with_warmup,
 )
@@ -60,7 +60,7 @@ from transformers_ggm.utils.hashtag_words import split_hashtag
 SPECIAL = {
     name: f"[{name[:-6].upper()}]" for name in ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 }
-MASKED_SHARE = 0.3
+MASKED_SHARE = 0.2
 NOT_A_TARGET = -100
 # Of the words of a text that a new hashtag is composed of.
 MOST_WORDS = 3
@@ -171,20 +171,29 @@ def some(rows: Sequence, count: int, seed: int) -> list:
 
 
 def trained(rows: list[dict], options: Namespace) -> PlausibilityScorer:
-    """A small BERT that learned from descriptions, each with the words of one of its hashtags behind it."""
+    """
+    A small model that learned from descriptions, each with the words of one of its hashtags behind it: a ModernBERT,
+    which learns more from few texts than a BERT.
+    """
     folder = options.output_dir / "masked_language_model"
     if not folder.is_dir():
         words = [" ".join(word for tag in row["hashtags"] for word in split_hashtag(tag)) for row in rows]
         tokenizer = make_tokenizer([row["description"] for row in rows] + words, options.vocabulary)
-        config = BertConfig(
+        config = ModernBertConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
             num_hidden_layers=2,
             num_attention_heads=4,
-            intermediate_size=512,
+            intermediate_size=256,
             max_position_embeddings=options.max_length + 16,
+            initializer_range=0.05,
+            pad_token_id=tokenizer.pad_token_id,
+            cls_token_id=tokenizer.cls_token_id,
+            sep_token_id=tokenizer.sep_token_id,
+            bos_token_id=tokenizer.cls_token_id,
+            eos_token_id=tokenizer.sep_token_id,
         )
-        model = BertForMaskedLM(config)
+        model = ModernBertForMaskedLM(config)
         train(model, tokenizer, rows, options)
         PlausibilityScorer(model, tokenizer).save_pretrained(folder)
     return PlausibilityScorer.from_pretrained(folder, batch_size=256, max_length=options.max_length)
@@ -201,7 +210,9 @@ def make_tokenizer(texts: list[str], size: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
 
 
-def train(model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast, rows: list[dict], options: Namespace) -> None:
+def train(
+    model: ModernBertForMaskedLM, tokenizer: PreTrainedTokenizerFast, rows: list[dict], options: Namespace
+) -> None:
     rng, start = random.Random(options.seed), time.process_time()
     steps = options.num_epochs * -(-len(rows) // 64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
@@ -210,9 +221,11 @@ def train(model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast, rows: list
     for epoch in range(options.num_epochs):
         losses = []
         for inputs, targets in training_batches(tokenizer, rows, options.max_length, rng):
-            hidden = model.bert(**inputs).last_hidden_state[targets != NOT_A_TARGET]
+            hidden = model.model(**inputs).last_hidden_state[targets != NOT_A_TARGET]
             # The vocabulary's scores where they are asked for, and nowhere else.
-            loss = torch.nn.functional.cross_entropy(model.cls(hidden), targets[targets != NOT_A_TARGET])
+            loss = torch.nn.functional.cross_entropy(
+                model.decoder(model.head(hidden)), targets[targets != NOT_A_TARGET]
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
