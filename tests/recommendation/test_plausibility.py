@@ -67,11 +67,9 @@ def test_long_descriptions_are_cut_and_not_the_hashtag(scorer):
 def test_one_pass_learns_the_scores(scorer, tmp_path):
     """Would fail if the distilled scorer read other tokens than the hashtag's, or was lost in saving."""
     torch.manual_seed(0)
-    student = DistilledPlausibilityScorer(
-        BertForTokenClassification(config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02)),
-        scorer.tokenizer,
-        batch_size=5,
-    )
+    # Without dropout, by whose chance the last loss may be a large one.
+    config = config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02, hidden_dropout_prob=0.0)
+    student = DistilledPlausibilityScorer(BertForTokenClassification(config), scorer.tokenizer, batch_size=5)
     losses = distill_plausibility(scorer, student, TEXTS, [TAGS] * 5, num_epochs=60, learning_rate=3e-3)
     taught, found = (torch.tensor(list(chain(*each.score(TEXTS, [TAGS] * 5)))) for each in (scorer, student))
     assert losses[-1] < losses[0] / 5

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.modeling_outputs import BaseModelOutput
 
 from ..errors import CheckpointError, InputError
 from ..utils.hashtag_words import split_hashtag
@@ -150,6 +152,7 @@ class PlausibilityScorer(_SentenceScorer):
         super().__init__(model, tokenizer, batch_size, max_length)
         if tokenizer.mask_token_id is None:
             raise CheckpointError("the tokenizer has no mask: plausibility is told by a masked language model.")
+        self._one_at_a_time = Lock()  # threads share the model
 
     @classmethod
     def from_pretrained(
@@ -167,6 +170,21 @@ class PlausibilityScorer(_SentenceScorer):
             CheckpointError: There is none that can be read.
         """
         return cls(*_load(AutoModelForMaskedLM, path_or_hub_id, kwargs), batch_size, max_length)
+
+    def _logits_at(self, inputs: dict[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+        """Of each row the vocabulary's scores at one place: at all places they can take gigabytes, and most time."""
+        rows = torch.arange(len(places), device=places.device)
+
+        def keep(module: torch.nn.Module, args: tuple, output: BaseModelOutput) -> BaseModelOutput:
+            output.last_hidden_state = output.last_hidden_state[rows, places][:, None]
+            return output
+
+        with self._one_at_a_time:
+            hook = self.model.base_model.register_forward_hook(keep)
+            try:
+                return self.model(**inputs).logits[:, 0]
+            finally:
+                hook.remove()
 
     def _masked(self, word: list[int], first: int) -> list[int]:
         """The places that are masked where the token at `word[first]` is predicted."""
@@ -189,7 +207,7 @@ class PlausibilityScorer(_SentenceScorer):
         for chosen, inputs in self._batches(rows):
             index = torch.tensor(chosen)
             at = torch.tensor(places)[index] + _left_padding(inputs["attention_mask"]).cpu()
-            logits = self.model(**inputs).logits[torch.arange(len(chosen)), at.to(self.model.device)]
+            logits = self._logits_at(inputs, at.to(self.model.device))
             wanted = torch.tensor(targets)[index].to(logits.device)
             log_probs = logits.float().log_softmax(-1).gather(1, wanted[:, None])[:, 0]
             found[index] = log_probs.double().cpu()
