@@ -380,7 +380,7 @@ def measure_new(scorers: dict, rows: dict[str, list[dict]], counts: dict[str, in
         return
     print_header("scorer", "weight", "first is right, of those rows", "without", "p", "MRR", "without")
     for name, scorer in scorers.items():
-        if name in ("known in training", "PLL"):  # none of them is, and what comes after it is better
+        if name in ("known in training", "PLL"):  # none is; and one kind of PLL is enough
             continue
         plausible = {split: scored(scorer, table) for split, table in tables.items()}
         if name == "frequency of its words":  # from 0 to 8: more is likelier, but rare words are better hashtags

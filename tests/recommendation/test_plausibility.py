@@ -20,6 +20,8 @@ from transformers_ggm.recommendation.plausibility import (
 
 pytest.importorskip("wordfreq")
 
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+
 
 @pytest.fixture(scope="module", params=["word pieces", "bytes"])
 def scorer(request):
@@ -68,7 +70,7 @@ def test_one_pass_learns_the_scores(scorer, tmp_path):
     """Would fail if the distilled scorer read other tokens than the hashtag's, or was lost in saving."""
     torch.manual_seed(0)
     # Without dropout, by whose chance the last loss may be a large one.
-    config = config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02, hidden_dropout_prob=0.0)
+    config = config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02, **NO_DROPOUT)
     student = DistilledPlausibilityScorer(BertForTokenClassification(config), scorer.tokenizer, batch_size=5)
     losses = distill_plausibility(scorer, student, TEXTS, [TAGS] * 5, num_epochs=60, learning_rate=3e-3)
     taught, found = (torch.tensor(list(chain(*each.score(TEXTS, [TAGS] * 5)))) for each in (scorer, student))
