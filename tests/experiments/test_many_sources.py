@@ -50,8 +50,9 @@ def test_the_recommender_ranks_the_same_generator(grid_of):
     assert cells["recommender"].needs["generator"] == cells["ggm_fused"]
     assert cells["recommender"].needs["guidance"] == cells["ggm_fused"].needs["guidance"]
     assert "generator" in cells["recommender"].arguments["sources"]
-    small = cells_of(grid_of(ranker_hidden_size=4))
-    assert small["recommender"].key != cells["recommender"].key and small["ggm_fused"] == cells["ggm_fused"]
+    for of_ranker in ({"ranker_hidden_size": 4}, {"plausibility": "a model"}):
+        other = cells_of(grid_of(**of_ranker))
+        assert other["recommender"].key != cells["recommender"].key and other["ggm_fused"] == cells["ggm_fused"]
 
 
 def test_right_has_posts_and_the_global_signal_alone(grid_of):

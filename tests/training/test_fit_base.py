@@ -8,6 +8,7 @@ import torch
 from composed_parts import write_parts
 from process_samples import train_in_two_processes
 from recommender_samples import write_posts
+from small_masked_model import write_masked_model
 from training_samples import command_line
 from transformers import pipeline
 
@@ -93,6 +94,21 @@ def test_finished_stages_are_skipped(fitted, starter, data_dir, tmp_path):
     assert weights.stat().st_mtime_ns == written
     main(command_line(**arguments, stages=["ranker"], overwrite_stages=["ranker"]))
     assert weights.stat().st_mtime_ns != written
+
+
+def test_fitted_with_plausibility(starter, data_dir, tmp_path):
+    """Would fail if the pipeline asked the model otherwise than the ranker was fitted, or it were not kept."""
+    arguments = {"base_checkpoint": starter, "data_dir": data_dir, "output_dir": tmp_path / "run"}
+    main(command_line(**arguments, stages=["ranker"], plausibility=write_masked_model(tmp_path / "masked")))
+    shutil.rmtree(tmp_path / "masked")
+    checkpoint = tmp_path / "run" / "checkpoint"
+    suggest, features_of = load(checkpoint), load(checkpoint, pipeline_class=CandidateFeaturesPipeline)
+    features, ranker = features_of({"description": "today guitar number3"}), suggest.recommender.ranker
+    assert features.names == ranker.config.features and features.names[-1] == "plausibility"
+    told = dict(zip(features.hashtags[0], features.values[:, -1].tolist()))
+    answers = suggest({"description": "today guitar number3"}, min_score=0.0, explain=True)
+    assert {a["hashtag"][1:]: a["explanation"]["plausibility"]["value"] for a in answers} == pytest.approx(told)
+    assert max(told.values()) > 0
 
 
 def test_rows_without_splits(starter, tmp_path):

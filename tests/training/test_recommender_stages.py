@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 from composed_parts import write_parts
 from recommender_samples import SOURCES, recommender_arguments, write_posts
+from small_masked_model import write_masked_model
 from training_samples import command_line, written_at
 from transformers import pipeline
 
@@ -158,6 +159,25 @@ def test_ranker_runs_again_alone(copy_of_recommending, posts_dir, scratch_config
     assert ranker.read_bytes() == before[0] and ranker.stat().st_mtime_ns != before[1]
 
 
+def test_ranker_is_told_plausibility(copy_of_recommending, posts_dir, scratch_config, tmp_path):
+    """Would fail if what was measured were not what the checkpoint answers, or a model stayed that no ranker asks."""
+    model, again = write_masked_model(tmp_path / "masked"), {"stages": ["ranker", "evaluate"]}
+    with pytest.raises(DatasetError, match="another choice of sources"):
+        main(line(posts_dir, copy_of_recommending, scratch_config, **again, plausibility=model))
+    again["overwrite_stages"] = again["stages"]
+    main(line(posts_dir, copy_of_recommending, scratch_config, **again, plausibility=model))
+    checkpoint = copy_of_recommending / "checkpoint"
+    recommender = Recommender.from_pretrained(checkpoint)
+    assert recommender.ranker.config.features[-1] == "plausibility"
+    test, others = rows_of(posts_dir, "test"), [rows_of(posts_dir, split) for split in ("train", "validation")]
+    answers = recommender.recommend(clues_of(test, *others))
+    lines = (copy_of_recommending / "evaluation" / "recommended.jsonl").read_text().splitlines()
+    assert [[found.hashtag for found in row] for row in answers] == [json.loads(row)["predicted"] for row in lines]
+    assert "| plausibility | `plausibility` |" in (checkpoint / "README.md").read_text()
+    main(line(posts_dir, copy_of_recommending, scratch_config, stages="ranker", overwrite_stages="ranker"))
+    assert not (checkpoint / "plausibility").exists() and Recommender.from_pretrained(checkpoint).ranker
+
+
 def test_new_guidance_needs_a_new_ranker(copy_of_recommending, posts_dir, scratch_config):
     """Would fail if a checkpoint kept a ranker that was fitted on the candidates of other guidance."""
     again = {"stages": "guidance", "overwrite_stages": "guidance"}
@@ -202,6 +222,7 @@ def test_history_without_authors(scratch_config, tmp_path):
         ({"sources": ["posts", "trends"]}, "add 'pool'"),
         ({"sources": ["pool_words"]}, "needs a `text_encoder`"),
         ({"neighbours": 0}, "`neighbours` is 0"),
+        ({"sources": "pool", "plausibility": "somewhere"}, "`plausibility` is told to a ranker"),
     ],
 )
 def test_sources_that_do_not_fit(arguments, message, tmp_path):

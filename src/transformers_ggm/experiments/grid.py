@@ -151,7 +151,8 @@ class Corpus:
         chosen = self._sources(system)
         # The generator is what is guided, and the ranker comes after it.
         chosen["sources"] = [name for name in chosen["sources"] if name != "generator"]
-        chosen.pop("ranker_hidden_size", None)
+        for of_ranker in ("ranker_hidden_size", "plausibility"):
+            chosen.pop(of_ranker, None)
         if "pool" in chosen["sources"]:
             needs["retriever"] = self.cell(self._system(RETRIEVER), seed)
         return Cell(self.name, "fused", {**arguments, **chosen}, seed, self.data, needs)

@@ -8,7 +8,7 @@ from typing import Any
 KINDS = ("text", "retriever", "classifier", "fused", "generator", "recommender", "prompted")
 RETRIEVER = "retriever"
 # Arguments of `train.py` that choose sources: for the kinds that have some alone, all others are the paper's.
-SOURCE_ARGUMENTS = ("sources", "text_encoder", "neighbours", "ranker_hidden_size")
+SOURCE_ARGUMENTS = ("sources", "text_encoder", "neighbours", "ranker_hidden_size", "plausibility")
 
 
 @dataclass(frozen=True)

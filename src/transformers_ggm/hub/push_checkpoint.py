@@ -25,6 +25,7 @@ from ..retrieval.post_files import POST_FILES
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
     COMPOSITION_FILE,
+    PLAUSIBILITY_FOLDER,
     POOL_FOLDER,
     POSTS_FOLDER,
     RANKER_FOLDER,
@@ -74,6 +75,7 @@ RECOMMENDATION_LAYOUT = {
     WORD_POOL_FOLDER: (*POOL_FILES, USES_FILE, "README.md"),
     CLASSIFIER_FOLDER: (*MODEL_FILES, "video_preprocessor_config.json"),
     RANKER_FOLDER: MODEL_FILES,
+    PLAUSIBILITY_FOLDER: MODEL_FILES,
 }  # fmt: skip
 # What a checkpoint consists of, by folder. Everything else in it (trainings, caches, pickles) stays where it is.
 LAYOUT = {
@@ -106,7 +108,8 @@ def push_checkpoint_to_hub(
     """
     Uploads a whole checkpoint to a model repository on the Hub in one commit: model, processor, tokenizer and card,
     `retriever/` and `hashtag_pool/`, and with a `recommendation.json` the folders that this names: `posts/`, `words/`,
-    `text_encoder/`, `word_pool/`, `classifier/` and `ranker/`. The repository is made where there is none.
+    `text_encoder/`, `word_pool/`, `classifier/`, `ranker/` and `plausibility/`. The repository is made where there is
+    none.
 
     Only files that belong to a checkpoint go up. Parts of an older checkpoint in the repository that this one does not
     have (a pool, shards of weights) are deleted by the same commit; its card stays where this one has none. Folders

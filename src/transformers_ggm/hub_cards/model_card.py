@@ -11,7 +11,13 @@ from safetensors import safe_open
 from transformers.utils import PROCESSOR_NAME
 
 from ..processing.modalities import INPUTS
-from ..utils.checkpoint_layout import CLASSIFIER_FOLDER, POSTS_FOLDER, RANKER_FOLDER, TEXT_ENCODER_FOLDER
+from ..utils.checkpoint_layout import (
+    CLASSIFIER_FOLDER,
+    PLAUSIBILITY_FOLDER,
+    POSTS_FOLDER,
+    RANKER_FOLDER,
+    TEXT_ENCODER_FOLDER,
+)
 from ..utils.files import write_text
 from ..utils.hub_commits import is_hub_id
 from .data_card import DataFacts, data_facts
@@ -33,8 +39,9 @@ RECOMMENDING_PARTS = {
     TEXT_ENCODER_FOLDER: ("text encoder", "a sentence encoder"),
     CLASSIFIER_FOLDER: ("classifier", "hashtags as classes"),
     RANKER_FOLDER: ("ranker", "named features of candidates"),
+    PLAUSIBILITY_FOLDER: ("plausibility", "a masked language model"),
 }
-LEARNED_PARTS = (TEXT_ENCODER_FOLDER, CLASSIFIER_FOLDER, RANKER_FOLDER)
+LEARNED_PARTS = (TEXT_ENCODER_FOLDER, CLASSIFIER_FOLDER, RANKER_FOLDER, PLAUSIBILITY_FOLDER)
 WITHHELD = {"text": "descriptions", "video": "frames"}
 
 

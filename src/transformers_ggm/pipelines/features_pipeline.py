@@ -40,7 +40,8 @@ class CandidateFeaturesPipeline(HashtagGenerationPipeline):
             raise CheckpointError("this checkpoint has no recommendation.json: a ranker has nothing to rank.")
         if self.recommender.ranker is None:
             # Any ranker has all sources asked, and features made of their candidates.
-            config = HashtagRankerConfig(features=feature_names(self.recommender.sources))
+            names = feature_names(self.recommender.sources, self.recommender.plausibility)
+            config = HashtagRankerConfig(features=names)
             self.recommender.ranker = HashtagRanker(config).eval()
 
     def postprocess(self, model_outputs: dict[str, Any], **options: Any) -> CandidateFeatures:

@@ -295,7 +295,9 @@ def recommended(
     if recommender.ranker is not None:
         if written is not None:
             found = {**found, GENERATOR: _written_candidates(recommender, rows, written, read_texts)}
-        features = candidate_features(recommender.sources, found, rows, recommender.counts).rows()
+        features = candidate_features(
+            recommender.sources, found, rows, recommender.counts, recommender.plausibility
+        ).rows()
     elif written is None:
         outputs["fused"] = recommender.guidance.shares(found, recommender.k)
     return {

@@ -12,24 +12,30 @@ from ..processing.hashtags import normalize_hashtag
 from ..retrieval.text_terms import joined_words
 from .candidates import CandidateSource, Found
 from .clues import Clues
+from .plausibility import PlausibilityScorer
 
 # Of every candidate, whatever proposed it.
 COMMON = ("sources", "mean_reciprocal_rank", "count", "novel", "letters", "in_text", "candidates")
 # Of every source: its score and one over its rank (0 where it did not propose the hashtag), the best score that it
 # gave in the row, and how near to that this one is.
 OF_SOURCE = ("score", "reciprocal_rank", "best_score", "relative_score")
+# Where a masked language model is asked: 1 / (1 - its score), from 0 to 1; 0 of candidates that it is not asked for,
+# which are all but the first of each row by their mean reciprocal ranks.
+PLAUSIBILITY = "plausibility"
+SHORTLIST = 20
 
 
-def feature_names(sources: Sequence[CandidateSource]) -> list[str]:
+def feature_names(sources: Sequence[CandidateSource], plausibility: PlausibilityScorer | None = None) -> list[str]:
     """
     The names of the features that candidates of some sources have: first those that tell of all sources together, then
     of each source `"{source.name}.{feature}"`, its own evidence last.
 
     Args:
         sources (`Sequence[CandidateSource]`): Of different names; their order is that of the features.
+        plausibility ([`PlausibilityScorer`], *optional*): As for [`candidate_features`].
 
     Returns:
-        `list[str]`: 7 names, and for each source 4 and those of its `evidence`.
+        `list[str]`: 7 names, and for each source 4 and those of its `evidence`; `"plausibility"` last, if it is told.
 
     Example:
 
@@ -42,7 +48,7 @@ def feature_names(sources: Sequence[CandidateSource]) -> list[str]:
     ```
     """
     of_sources = [f"{source.name}.{name}" for source in sources for name in (*OF_SOURCE, *source.evidence)]
-    return [*COMMON, *of_sources]
+    return [*COMMON, *of_sources, *([] if plausibility is None else [PLAUSIBILITY])]
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,11 @@ def true_hashtags(hashtags: Sequence[Sequence[str]], kind: str = "true") -> list
 
 
 def candidate_features(
-    sources: Sequence[CandidateSource], found: Found, rows: Sequence[Clues], counts: Mapping[str, int]
+    sources: Sequence[CandidateSource],
+    found: Found,
+    rows: Sequence[Clues],
+    counts: Mapping[str, int],
+    plausibility: PlausibilityScorer | None = None,
 ) -> CandidateFeatures:
     """
     Joins the candidates of several sources and tells what is known of each.
@@ -127,6 +137,8 @@ def candidate_features(
             those that are not among `sources` are left out.
         rows (`Sequence[Clues]`): The clips.
         counts (`Mapping[str, int]`): How often each known hashtag was used; others are novel.
+        plausibility ([`PlausibilityScorer`] or [`DistilledPlausibilityScorer`], *optional*): Asked once, for the 20
+            candidates of each row that stand highest in the lists of all sources, behind the row's text.
 
     Returns:
         [`CandidateFeatures`]: Its names are those of [`feature_names`]. A row's hashtags come in the order in which
@@ -147,9 +159,9 @@ def candidate_features(
 
     ```
     """
-    names = feature_names(sources)
+    names = feature_names(sources, plausibility)
     columns = {name: number for number, name in enumerate(names)}
-    values, hashtags, proposed = [], [], []
+    tables, values, hashtags, proposed = [], [], [], []
     for number, row in enumerate(rows):
         table: dict[str, list[float]] = {}
         by: dict[str, list[str]] = {}
@@ -159,9 +171,12 @@ def candidate_features(
         for hashtag, line in table.items():
             _add_common(hashtag, line, len(by[hashtag]), len(sources), len(table), said, counts)
         _add_row_wide(sources, table, columns)
+        tables.append(table)
         values += table.values()
         hashtags.append(list(table))
         proposed.append(list(by.values()))
+    if plausibility is not None:
+        _add_plausibility(plausibility, rows, tables, columns)
     tensor = torch.from_numpy(np.array(values, np.float32)) if values else torch.zeros(0, len(names))
     return CandidateFeatures(names, tensor, hashtags, proposed)
 
@@ -192,3 +207,13 @@ def _add_row_wide(sources, table, columns) -> None:
         highest = max((line[score] for line in table.values()), default=0.0)
         for line in table.values():
             line[best] = highest
+
+
+def _add_plausibility(scorer, rows, tables, columns) -> None:
+    rank, plausibility = columns["mean_reciprocal_rank"], columns[PLAUSIBILITY]
+    shortlists = [sorted(table, key=lambda hashtag: -table[hashtag][rank])[:SHORTLIST] for table in tables]
+    scores = scorer.score([row.text for row in rows], shortlists)
+    for table, shortlist, of_row in zip(tables, shortlists, scores):
+        for hashtag, score in zip(shortlist, of_row):
+            # More is better and 0 as good as not proposed, as of sources. A distilled score may be above 0.
+            table[hashtag][plausibility] = 1 / (1 - min(score, 0.0))

@@ -8,17 +8,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForMaskedLM,
     AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.modeling_outputs import BaseModelOutput
 
 from ..errors import CheckpointError, InputError
 from ..utils.hashtag_words import split_hashtag
@@ -148,6 +152,7 @@ class PlausibilityScorer(_SentenceScorer):
         super().__init__(model, tokenizer, batch_size, max_length)
         if tokenizer.mask_token_id is None:
             raise CheckpointError("the tokenizer has no mask: plausibility is told by a masked language model.")
+        self._one_at_a_time = Lock()  # threads share the model
 
     @classmethod
     def from_pretrained(
@@ -166,6 +171,25 @@ class PlausibilityScorer(_SentenceScorer):
         """
         return cls(*_load(AutoModelForMaskedLM, path_or_hub_id, kwargs), batch_size, max_length)
 
+    def _logits_at(self, inputs: dict[str, torch.Tensor], places: torch.Tensor) -> torch.Tensor:
+        """Of each row the vocabulary's scores at one place: at all places they can take gigabytes, and most time."""
+        rows = torch.arange(len(places), device=places.device)
+
+        def keep(module: torch.nn.Module, args: tuple, output: BaseModelOutput) -> BaseModelOutput:
+            output.last_hidden_state = output.last_hidden_state[rows, places][:, None]
+            return output
+
+        with self._one_at_a_time:
+            hook = self.model.base_model.register_forward_hook(keep)
+            try:
+                return self.model(**inputs).logits[:, 0]
+            finally:
+                hook.remove()
+
+    def _masked(self, word: list[int], first: int) -> list[int]:
+        """The places that are masked where the token at `word[first]` is predicted."""
+        return word[first:]
+
     @torch.inference_mode()
     def _score_sentences(self, sentences: Sequence[_Sentence]) -> list[float]:
         rows, places, targets, owners = [], [], [], []
@@ -173,8 +197,8 @@ class PlausibilityScorer(_SentenceScorer):
             for word in sentence.words:
                 for first, place in enumerate(word):
                     ids = list(sentence.ids)
-                    for later in word[first:]:
-                        ids[later] = self.tokenizer.mask_token_id
+                    for masked in self._masked(word, first):
+                        ids[masked] = self.tokenizer.mask_token_id
                     rows.append(ids)
                     places.append(place)
                     targets.append(sentence.ids[place])
@@ -183,7 +207,7 @@ class PlausibilityScorer(_SentenceScorer):
         for chosen, inputs in self._batches(rows):
             index = torch.tensor(chosen)
             at = torch.tensor(places)[index] + _left_padding(inputs["attention_mask"]).cpu()
-            logits = self.model(**inputs).logits[torch.arange(len(chosen)), at.to(self.model.device)]
+            logits = self._logits_at(inputs, at.to(self.model.device))
             wanted = torch.tensor(targets)[index].to(logits.device)
             log_probs = logits.float().log_softmax(-1).gather(1, wanted[:, None])[:, 0]
             found[index] = log_probs.double().cpu()
@@ -226,6 +250,29 @@ class DistilledPlausibilityScorer(_SentenceScorer):
             for word in sentence.words:
                 is_of_hashtag[row, torch.tensor(word, device=logits.device) + shift] = 1.0
         return (logits * is_of_hashtag).sum(1) / is_of_hashtag.sum(1).clamp(min=1)
+
+
+def load_scorer(
+    path_or_hub_id: str | os.PathLike, max_length: int = 64
+) -> PlausibilityScorer | DistilledPlausibilityScorer:
+    """
+    The scorer of a folder or a repository: a distilled one where its model classifies tokens.
+
+    Args:
+        path_or_hub_id (`str` or `os.PathLike`): As for [`PlausibilityScorer.from_pretrained`].
+        max_length (`int`, defaults to 64): As for [`PlausibilityScorer`].
+
+    Raises:
+        CheckpointError: There is none that can be read, or it lacks weights.
+    """
+    name = os.fspath(path_or_hub_id)
+    try:
+        architectures = AutoConfig.from_pretrained(name).architectures or ()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{name} cannot be loaded to tell how plausible hashtags are: {error}") from error
+    is_distilled = any(architecture.endswith("ForTokenClassification") for architecture in architectures)
+    scorer_class = DistilledPlausibilityScorer if is_distilled else PlausibilityScorer
+    return scorer_class.from_pretrained(name, max_length=max_length)
 
 
 def distill_plausibility(
@@ -342,9 +389,16 @@ def _load(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     name = str(path) if isinstance(path, Path) else path
     try:
-        return auto_class.from_pretrained(name, **kwargs), AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
+        model, told = auto_class.from_pretrained(name, output_loading_info=True, **kwargs)
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{name} cannot be loaded to tell how plausible hashtags are: {error}") from error
+    if told["missing_keys"]:
+        raise CheckpointError(
+            f"{name} has no {', '.join(sorted(told['missing_keys'])[:3])}: to tell how plausible hashtags are, name a"
+            " masked language model with its head, or save or download it again."
+        )
+    return model, tokenizer
 
 
 __all__ = [
@@ -353,5 +407,6 @@ __all__ = [
     "PlausibilityScorer",
     "best_weight",
     "distill_plausibility",
+    "load_scorer",
     "rerank",
 ]

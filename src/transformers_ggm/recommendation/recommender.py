@@ -19,6 +19,7 @@ from .filters.reach_filter import learn_reach_calls
 from .fitting import fit_ranker
 from .fusion import Guidance
 from .modeling_hashtag_ranker import HashtagRanker
+from .plausibility import PlausibilityScorer
 from .recommender_files import fetch_recommendation, read_recommendation, write_recommendation
 from .sources import PostsSource, TrendsSource
 from .word_table import added, without
@@ -59,6 +60,8 @@ class Recommender:
         guidance ([`Guidance`], *optional*): Which of the sources guide a generator, and how much each counts.
         reach_calls (`Collection[str]`, *optional*): The calls for reach, as [`~Recommender.learn_reach_calls`] finds
             them; `None` where nobody sought them.
+        plausibility ([`PlausibilityScorer`] or [`DistilledPlausibilityScorer`], *optional*): A masked language model
+            that tells a ranker, which is fitted with it, how plausible the likeliest candidates are.
 
     Raises:
         RankerError: The ranker's features are not those of the sources.
@@ -89,11 +92,12 @@ class Recommender:
         k: int = 50,
         guidance: Guidance | None = None,
         reach_calls: Collection[str] | None = None,
+        plausibility: PlausibilityScorer | None = None,
     ):
         check_number("k", k)
         check_counts(counts or {})
         self.sources, self.counts, self.k = list(sources), counts or {}, k
-        self.ranker, self.guidance = ranker, guidance
+        self.ranker, self.guidance, self.plausibility = ranker, guidance, plausibility
         self.reach_calls = None if reach_calls is None else frozenset(reach_calls)
         retrieving = [source.name for source in self.sources if source.name != "generator"]
         unknown = [name for name in guidance.sources if name not in retrieving] if guidance else []
@@ -103,7 +107,7 @@ class Recommender:
             self._check_features(ranker)
 
     def _check_features(self, ranker: HashtagRanker) -> None:
-        known, given = feature_names(self.sources), ranker.config.features
+        known, given = feature_names(self.sources, self.plausibility), ranker.config.features
         # A ranker of an earlier version does without evidence that its sources have had since, but not without one.
         own = {*COMMON, *(f"{source.name}.{name}" for source in self.sources for name in OF_SOURCE)}
         expected = [name for name in known if name in own or name in given]
@@ -115,7 +119,8 @@ class Recommender:
                 + (f"it needs the features {missing[:5]}, " if missing else "")
                 + (f"it does not know {new[:5]}, " if new else "")
                 + ("they come in another order, " if not missing and not new else "")
-                + "give it the sources that it was fitted with, or fit one anew with Recommender.fit(...)."
+                + "give it the sources (and the plausibility) that it was fitted with, or fit one anew with"
+                " Recommender.fit(...)."
             )
 
     @classmethod
@@ -166,8 +171,8 @@ class Recommender:
     def save_pretrained(self, save_directory: str | os.PathLike) -> None:
         """
         Saves the recommender into a checkpoint, whose other files stay: `recommendation.json` and, where its sources
-        have them, `posts/`, `words/`, `word_pool/`, `text_encoder/`, `classifier/` and `ranker/`. The checkpoint's own
-        model, retriever and pool are not saved here.
+        have them, `posts/`, `words/`, `word_pool/`, `text_encoder/`, `classifier/`, `ranker/` and `plausibility/`.
+        The checkpoint's own model, retriever and pool are not saved here.
 
         Args:
             save_directory (`str` or `os.PathLike`): The checkpoint's folder, made where there is none.
@@ -177,7 +182,14 @@ class Recommender:
             CheckpointError: `save_directory` is a file.
         """
         write_recommendation(
-            save_directory, self.sources, self.guidance, self.ranker, self.counts, self.k, self.reach_calls
+            save_directory,
+            self.sources,
+            self.guidance,
+            self.ranker,
+            self.counts,
+            self.k,
+            self.reach_calls,
+            self.plausibility,
         )
 
     def learn_reach_calls(self, texts: Sequence[str], hashtags: Sequence[Sequence[str]]) -> None:
@@ -255,7 +267,7 @@ class Recommender:
             SourceError: As [`gather_candidates`].
         """
         found = gather_candidates(self.sources, rows, self.k, on_error=on_error)
-        return candidate_features(self.sources, found, rows, self.counts)
+        return candidate_features(self.sources, found, rows, self.counts, self.plausibility)
 
     def fit(self, rows: Sequence[Clues], hashtags: Sequence[Sequence[str]], **options) -> HashtagRankerConfig:
         """

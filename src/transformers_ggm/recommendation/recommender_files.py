@@ -14,6 +14,7 @@ from ..errors import CheckpointError, SourceError
 from ..retrieval import PostIndex, TextEncoder
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
+    PLAUSIBILITY_FOLDER,
     POOL_FOLDER,
     POSTS_FOLDER,
     RANKER_FOLDER,
@@ -31,6 +32,7 @@ from .candidates import CandidateSource, source_class, source_name
 from .checkpoint_parts import CheckpointParts
 from .fusion import FusedSource, Guidance
 from .modeling_hashtag_ranker import HashtagRanker
+from .plausibility import PlausibilityScorer, load_scorer
 from .sources import (
     ClassifierSource,
     FrequentSource,
@@ -68,6 +70,7 @@ def write_recommendation(
     counts: Mapping[str, int],
     k: int,
     reach_calls: Collection[str] | None,
+    plausibility: PlausibilityScorer | None,
 ) -> None:
     """
     Writes the parts of a recommender into a checkpoint, whose other files stay. First all of them are written aside,
@@ -92,6 +95,9 @@ def write_recommendation(
     parts = _parts_of(sources, counts)
     if ranker is not None:
         parts[RANKER_FOLDER] = ranker
+    if plausibility is not None:
+        description["plausibility"] = {"max_length": plausibility.max_length}
+        parts[PLAUSIBILITY_FOLDER] = plausibility
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as scratch:
         for name, part in parts.items():
@@ -192,8 +198,12 @@ def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateS
     sources = [_made(entry, parts, own, file) if source is None else source for entry, source in zip(entries, made)]
     counts = parts.words.counts if (parts.folder / WORDS_FOLDER).is_dir() else {}
     ranker = read_ranker(parts.folder / RANKER_FOLDER) if description["ranker"] else None
+    scorer = read_plausibility(parts.folder, description)
+    if scorer is not None:
+        scorer.model.to(parts.device)
     stored = {name: description[name] for name in ("k", "reach_calls")}
-    return {"sources": sources, "ranker": ranker, "counts": counts, "guidance": guidance, **stored}
+    own_parts = {"sources": sources, "ranker": ranker, "counts": counts, "plausibility": scorer}
+    return {**own_parts, "guidance": guidance, **stored}
 
 
 def _guiding(sources: list[CandidateSource], guidance: Guidance | None, k: int) -> CandidateSource | None:
@@ -240,6 +250,8 @@ def check_recommendation(folder: Path, retriever: Any = None) -> set[str]:
     if description["ranker"]:
         counting.add(RANKER_FOLDER)
         read_ranker(folder / RANKER_FOLDER)
+    if read_plausibility(folder, description) is not None:
+        counting.add(PLAUSIBILITY_FOLDER)
     return counting
 
 
@@ -273,6 +285,7 @@ def _checked(description: dict[str, Any], file: Path) -> dict[str, Any]:
         "guidance": _is_guidance(description.setdefault("guidance", None)),
         "ranker": isinstance(ranker, bool),
         "reach_calls": _are_hashtags(description.setdefault("reach_calls", None)),
+        "plausibility": _is_scorer(description.setdefault("plausibility", None)),
     }
     bad = [name for name, is_fine in fine.items() if not is_fine]
     if bad:
@@ -282,6 +295,10 @@ def _checked(description: dict[str, Any], file: Path) -> dict[str, Any]:
 
 def _are_hashtags(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+
+
+def _is_scorer(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and type(value.get("max_length")) is int)
 
 
 def _is_guidance(value: Any) -> bool:
@@ -330,3 +347,18 @@ def read_ranker(folder: Path) -> HashtagRanker:
     if told["missing_keys"]:
         raise CheckpointError(f"{folder} lacks {', '.join(sorted(told['missing_keys']))}: {_AGAIN}.")
     return ranker.eval()
+
+
+def read_plausibility(folder: Path, description: Mapping[str, Any]) -> PlausibilityScorer | None:
+    """
+    The scorer of a checkpoint, `None` where it has none.
+
+    Raises:
+        CheckpointError: It is not there, is damaged, or lacks weights.
+    """
+    if description["plausibility"] is None:
+        return None
+    own = folder / PLAUSIBILITY_FOLDER
+    if not own.is_dir():
+        raise CheckpointError(f"{own} is missing, which {RECOMMENDATION_FILE} speaks of: {_AGAIN}.")
+    return load_scorer(own, description["plausibility"]["max_length"])

@@ -19,12 +19,13 @@ from ..evaluation import (
 from ..evaluation.cutoff import mean_f1
 from ..hub_cards.recommendation_card import RELIABILITY_PLOT
 from ..recommendation import CandidateFeatures, HashtagRanker
+from ..recommendation.features import PLAUSIBILITY
 from ..retrieval import PostIndex
 from .fused_guidance import recommender
 from .pool_and_guidance import RECALL_KS
 from .run import TrainingRun
 from .run_records import TrainingRecord
-from .run_sources import all_sources, split_features
+from .run_sources import all_sources, plausibility_scorer, split_features
 
 logger = logging.get_logger(__name__)
 
@@ -42,9 +43,12 @@ def evaluate_recommender(run: TrainingRun, reading: Mapping[str, Any]) -> tuple[
         What it reached, ready for JSON, and the hashtags that it answers for each row.
     """
     sources, ranker = all_sources(run), HashtagRanker.from_pretrained(run.folders.ranker)
-    features, ranked = split_features(run, sources, "test")
+    has_any = PLAUSIBILITY in ranker.config.features
+    plausibility = plausibility_scorer(run, run.folders.plausibility) if has_any else None
+    features, ranked = split_features(run, sources, "test", plausibility)
     references = run.shorts.rows("test")["hashtags"][:]
-    answers = [[found.hashtag for found in row] for row in recommender(run, sources, ranker).rank(features)]
+    whole = recommender(run, sources, ranker, plausibility)
+    answers = [[found.hashtag for found in row] for row in whole.rank(features)]
     intervals = bootstrap_intervals(hashtag_metrics_per_video(answers, references, **reading))
     record = TrainingRecord(run.folders.ranker_run).read() or {}
     cuts = record.get("cuts", {})

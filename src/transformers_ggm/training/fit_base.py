@@ -29,6 +29,7 @@ from .figures import READING
 from .machines import check_shared_output
 from .run import TrainingRun
 from .run_records import TrainingRecord
+from .run_sources import plausibility_scorer
 from .source_arguments import check_enough_rows
 from .tune_base_retriever import check_tuning, tune_retriever
 
@@ -126,8 +127,10 @@ def _copy(base: str, folder: Path) -> None:
 
 
 def fit(run: TrainingRun, rows: LabelledRows) -> None:
-    """Writes `checkpoint/ranker`, and how it went into `runs/ranker`."""
+    """Writes `checkpoint/ranker`, `checkpoint/plausibility` where asked for, and how it went into `runs/ranker`."""
     suggest = _load(run, pipeline_class=CandidateFeaturesPipeline)
+    if run.source.plausibility is not None:
+        suggest.recommender.plausibility = plausibility_scorer(run, run.source.plausibility)
     found = suggest(rows.items(rows.to_fit), **_options(run))
     kept = [(of_row, row) for of_row, row in zip(found, rows.to_fit) if of_row]
     _tell_skipped(suggest)

@@ -16,6 +16,7 @@ from ..recommendation import (
     reciprocal_rank_fusion,
 )
 from ..recommendation.candidates import Found
+from ..recommendation.plausibility import PlausibilityScorer
 from ..utils.files import atomic_folder, write_json
 from .base_guidance import guide_by_base
 from .pool_and_guidance import FUSION_FILE, RECALL_KS, retrieve_guidance, write_guidance
@@ -72,12 +73,15 @@ def fuse_guidance(run: TrainingRun) -> None:
 
 
 def recommender(
-    run: TrainingRun, sources: Sequence[CandidateSource], ranker: HashtagRanker | None = None
+    run: TrainingRun,
+    sources: Sequence[CandidateSource],
+    ranker: HashtagRanker | None = None,
+    plausibility: PlausibilityScorer | None = None,
 ) -> Recommender:
     """The sources of a run with what they are joined by, as its checkpoint has them."""
     weights = fusion_weights(run)
     guidance = None if weights is None else Guidance(list(weights), weights)
-    return Recommender(sources, ranker, run.shorts.hashtag_counts, NUM_CANDIDATES, guidance)
+    return Recommender(sources, ranker, run.shorts.hashtag_counts, NUM_CANDIDATES, guidance, plausibility=plausibility)
 
 
 def fusion_weights(run: TrainingRun) -> dict[str, float] | None:

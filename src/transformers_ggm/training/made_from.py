@@ -18,7 +18,12 @@ RECORD = "made_from.json"
 OF_SOURCES: dict[str, Callable[[SourceArguments], Any]] = {
     "posts": lambda source: [source.text_encoder, source.num_examples > 0],
     "guidance": lambda source: [source.retrieving, source.neighbours, source.num_examples],
-    "ranker": lambda source: [source.sources, source.neighbours, source.ranker_hidden_size],
+    "ranker": lambda source: [
+        source.sources,
+        source.neighbours,
+        source.ranker_hidden_size,
+        *([] if source.plausibility is None else [source.plausibility]),
+    ],
 }
 
 

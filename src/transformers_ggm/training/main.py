@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import HfArgumentParser
 
+from ..recommendation.plausibility import load_scorer
 from ..retrieval import TextEncoder
 from ..utils.files import check_output_folder
 from ..utils.yaml_files import read_yaml_mapping
@@ -117,12 +118,14 @@ def check_recommender(run: TrainingRun) -> None:
     """
     Raises:
         ArgumentError: there are too few rows to fit a ranker on, or none with what a source needs.
-        CheckpointError: the text encoder cannot be loaded.
+        CheckpointError: the text encoder, or the model that tells plausibility, cannot be loaded.
     """
     if run.source.is_published:
         return
     if "ranker" in run.stage.stages:
         check_enough_rows(len(run.shorts.splits["validation"]), run.data.data_dir)
+        if run.source.plausibility is not None:
+            load_scorer(run.source.plausibility)
     check_fields(run.source, run.shorts.splits["train"])
     if "posts" in run.stage.stages and run.source.text_encoder is not None:
         TextEncoder.from_pretrained(run.source.text_encoder)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..utils.checkpoint_layout import (
+    PLAUSIBILITY_FOLDER,
     POOL_FOLDER,
     POSTS_FOLDER,
     RANKER_FOLDER,
@@ -70,6 +71,11 @@ class RunFolders:
     def ranker(self) -> Path:
         """The ranker, within the checkpoint."""
         return self.checkpoint / RANKER_FOLDER
+
+    @property
+    def plausibility(self) -> Path:
+        """The masked language model that the ranker was fitted with, within the checkpoint, where there is one."""
+        return self.checkpoint / PLAUSIBILITY_FOLDER
 
     @property
     def classifier(self) -> Path:

@@ -26,6 +26,7 @@ from ..recommendation import (
     gather_candidates,
 )
 from ..recommendation.candidates import Found
+from ..recommendation.plausibility import PlausibilityScorer, load_scorer
 from ..recommendation.sources.example_posts import example_posts, examples_source
 from ..recommendation.sources.generator import written_candidates
 from ..retrieval import DescriptionEncoder, HashtagPool, PostIndex, TextEncoder
@@ -97,6 +98,13 @@ def model_sources(run: TrainingRun) -> list[CandidateSource]:
         model = generator_class(run).from_pretrained(run.folders.checkpoint).to(run.process.device)
         sources.append(GeneratorSource(model, run.shorts.processor))
     return sources
+
+
+def plausibility_scorer(run: TrainingRun, path: str | Path) -> PlausibilityScorer:
+    """A masked language model that tells how plausible candidates are, on this process's device."""
+    scorer = load_scorer(path)
+    scorer.model.to(run.process.device)
+    return scorer
 
 
 def all_sources(run: TrainingRun) -> list[CandidateSource]:
@@ -199,14 +207,18 @@ def _written(
 
 
 def split_features(
-    run: TrainingRun, sources: Sequence[CandidateSource], split: str
+    run: TrainingRun,
+    sources: Sequence[CandidateSource],
+    split: str,
+    plausibility: PlausibilityScorer | None = None,
 ) -> tuple[CandidateFeatures, dict[str, list[list[str]]]]:
     """
     What the ranker knows of a split's candidates, and the hashtags that each source ranks for its rows, by its name.
+    `plausibility` is as for [`candidate_features`].
     """
     parts, ranked = [], {source.name: [] for source in sources}
     for rows, found in split_candidates(run, sources, split):
-        parts.append(candidate_features(sources, found, rows, run.shorts.hashtag_counts))
+        parts.append(candidate_features(sources, found, rows, run.shorts.hashtag_counts, plausibility))
         for name, candidates in found.items():
             ranked[name] += hashtags_of(candidates)
     features = CandidateFeatures(

@@ -35,6 +35,13 @@ class SourceArguments:
         },
     )
     neighbours: int = field(default=20, metadata={"help": "Similar posts that are looked at."})
+    plausibility: str | None = field(
+        default=None,
+        metadata={
+            "help": "Masked language model, a folder or Hub id, that tells the ranker how plausible candidates are. "
+            "It becomes a part of the checkpoint."
+        },
+    )
     num_examples: int = field(
         default=0,
         metadata={
@@ -114,6 +121,10 @@ def check_sources(sources: SourceArguments, stages: list[str], num_guidance: int
                 f"the stage '{stage}' has nothing to do for the `sources` {sources.sources}: name more of them, for"
                 " instance --sources pool posts words frequent generator, or leave the stage out of `stages`."
             )
+    if sources.plausibility is not None and sources.is_published:
+        raise ArgumentError(
+            "`plausibility` is told to a ranker, and the pool alone has none: name more `sources`, or leave it out."
+        )
     if not sources.retrieving and num_guidance:
         raise ArgumentError(
             f"none of the `sources` {sources.sources} retrieves guidance: add one of {list(RETRIEVING)}, or give"
