@@ -42,7 +42,7 @@ def main() -> None:
     splits = {name: guided_split(options, name) for name in ("train", "validation")}
     results: dict[str, list[dict]] = {}
     for seed in options.seeds:
-        for kind in KINDS:
+        for kind in options.kinds:
             results.setdefault(kind, []).append(measured(options, splits, kind, seed))
             print(f"seed {seed}, {kind}: {results[kind][-1]}", flush=True)
     print("\n".join(table(results)))
@@ -55,6 +55,7 @@ def parse_options() -> Namespace:
     parser.add_argument("--clips", type=int, default=1600, help="of training")
     parser.add_argument("--validation_clips", type=int, default=240)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()
 

@@ -69,10 +69,10 @@ def test_long_descriptions_are_cut_and_not_the_hashtag(scorer):
 def test_one_pass_learns_the_scores(scorer, tmp_path):
     """Would fail if the distilled scorer read other tokens than the hashtag's, or was lost in saving."""
     torch.manual_seed(0)
-    # Without dropout, by whose chance the last loss may be a large one.
+    # Without dropout, by whose chance the last loss may be large. Pieces of words differ from process to process.
     config = config_of(scorer.tokenizer, num_labels=1, initializer_range=0.02, **NO_DROPOUT)
     student = DistilledPlausibilityScorer(BertForTokenClassification(config), scorer.tokenizer, batch_size=5)
-    losses = distill_plausibility(scorer, student, TEXTS, [TAGS] * 5, num_epochs=60, learning_rate=3e-3)
+    losses = distill_plausibility(scorer, student, TEXTS, [TAGS] * 5, num_epochs=150, learning_rate=2e-3)
     taught, found = (torch.tensor(list(chain(*each.score(TEXTS, [TAGS] * 5)))) for each in (scorer, student))
     assert losses[-1] < losses[0] / 5
     assert float(torch.corrcoef(torch.stack([taught, found]))[0, 1]) > 0.95
