@@ -86,7 +86,9 @@ def train_once(
     collator = DataCollatorForHashtagGeneration(
         processor, target_order="guidance", guidance_dropout=0.0, inputs=["text"], seed=seed
     )
-    of_tasks = {} if task == NONE else {"automated_tasks": AutomatedTaskArguments([task], options.weight)}
+    of_tasks: dict[str, Any] = {}
+    if task != NONE:
+        of_tasks["automated_tasks"] = AutomatedTaskArguments([task], options.weight)
     trainer = (GGMAutomatedTaskTrainer if of_tasks else GGMTrainer)(
         model,
         arguments,
@@ -128,7 +130,8 @@ def table(runs: list[dict[str, Any]]) -> str:
     for task in dict.fromkeys(run["task"] for run in runs):
         of_task = [run for run in runs if run["task"] == task]
         reached = [epochs_to(run["rouge1"], target) for run in of_task]
-        epochs = "not by all" if None in reached else _spread(reached)
+        known = [epochs for epochs in reached if epochs is not None]
+        epochs = _spread(known) if len(known) == len(reached) else "not by all"
         ends = _spread([run["rouge1"][-1] for run in of_task])
         seconds = mean(run["processor_seconds"] for run in of_task)
         lines.append(f"| {task} | {epochs} | {ends} | {seconds:.0f} | {len(of_task)} |")
@@ -161,8 +164,10 @@ def parse_options() -> Namespace:
 def main() -> None:
     options = parse_options()
     counts = {"train": options.train_rows, "validation": options.validation_rows}
-    posts = [read_posts(options.data_dir / name / "metadata.jsonl", count) for name, count in counts.items()]
-    posts = guided(*posts, options.num_guidance)
+    train, validation = (
+        read_posts(options.data_dir / name / "metadata.jsonl", count) for name, count in counts.items()
+    )
+    posts = guided(train, validation, options.num_guidance)
     config = ScratchConfig.from_json(options.scratch_config)
     hashtags = [tag for tags in posts[0]["hashtags"] for tag in tags]
     processor, _ = config.processors(

@@ -16,11 +16,12 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from compare_teachers import INPUTS, guided_split, new_generator, trained
 from datasets import Dataset
 
-from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
+from transformers_ggm import GGMConfig, GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
 from transformers_ggm.data import DataCollatorForHashtagGeneration
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 from transformers_ggm.processing.hashtag_tokens import hashtag_start_ids
@@ -69,7 +70,8 @@ def measured(options: Namespace, splits: dict[str, Dataset], kind: str, seed: in
         if settings.pop("restarts", False):
             settings["position_restart_token_ids"] = hashtag_start_ids(processor.tokenizer)
         start = time.perf_counter()
-        model = trained(options, splits, new_generator(seed, **settings), seed, processor).model
+        model = new_generator(seed, **settings)
+        trained(options, splits, model, seed, processor)
         seconds = time.perf_counter() - start
         path.parent.mkdir(exist_ok=True)
         write_json(path, {"seconds": seconds, **{str(n): rouge1(options, splits, model, n) for n in NUMBERS}})
@@ -79,9 +81,8 @@ def measured(options: Namespace, splits: dict[str, Dataset], kind: str, seed: in
 def processor_of(num_guidance: int) -> GGMProcessor:
     """The bundled one, which shows so many hashtags, whatever their length."""
     processor = GGMProcessor.from_pretrained(DEMO_CHECKPOINT, num_guidance=num_guidance)
-    processor.max_text_length = GGMForHashtagGeneration.config_class.from_pretrained(
-        DEMO_CHECKPOINT
-    ).text_config.max_position_embeddings
+    text: Any = GGMConfig.from_pretrained(DEMO_CHECKPOINT).text_config
+    processor.max_text_length = text.max_position_embeddings
     return processor
 
 

@@ -16,6 +16,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -110,11 +111,12 @@ def new_generator(seed: int, width: int = 128, **settings) -> GGMForHashtagGener
     """A generator of the bundled one's shape, or narrower, that knows nothing but how its frozen vision encoder sees:
     as the retriever does."""
     torch.manual_seed(seed)
-    config = GGMConfig.from_pretrained(DEMO_CHECKPOINT, **settings)
+    config: Any = GGMConfig.from_pretrained(DEMO_CHECKPOINT, **settings)
     config.text_config.d_model = config.text_config.hidden_size = width
     model = GGMForHashtagGeneration(config)
-    load_tower_weights(model.get_encoder("video"), str(Path(DEMO_CHECKPOINT, "retriever")), "vision")
-    model.get_encoder("video").requires_grad_(False)
+    vision: Any = model.get_encoder("video")
+    load_tower_weights(vision, str(Path(DEMO_CHECKPOINT, "retriever")), "vision")
+    vision.requires_grad_(False)
     return model
 
 
@@ -147,7 +149,7 @@ def trained(
     return trainer
 
 
-def curve(trainer: GGMTrainer) -> list[tuple[int, float]]:
+def curve(trainer: GGMTrainer) -> list[tuple[float, float]]:
     """Steps, and ROUGE-1 on validation after them."""
     return [(each["step"], each["eval_rouge1"]) for each in trainer.state.log_history if "eval_rouge1" in each]
 
@@ -159,8 +161,9 @@ def train_teachers(options: Namespace, splits: dict[str, Dataset]) -> dict[str, 
         folder = options.output_dir / f"teacher-{name}"
         told = folder / "rouge1.json"
         if not told.is_file():
-            trainer = trained(options, splits, new_generator(100, width), 100)
-            trainer.model.save_pretrained(folder)
+            teacher = new_generator(100, width)
+            trainer = trained(options, splits, teacher, 100)
+            teacher.save_pretrained(folder)
             write_json(told, curve(trainer)[-1][1])
         teachers[name] = GGMForHashtagGeneration.from_pretrained(folder), json.loads(told.read_text())
     return teachers

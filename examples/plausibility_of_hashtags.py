@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import regex
@@ -117,7 +118,7 @@ def main() -> None:
     rows = {split: read_rows(options.data_dir / split / "metadata.jsonl") for split in ("train", "validation", "test")}
     counts = dict(Counter(tag for row in rows["train"] for tag in row["hashtags"]))
     learned = some(rows["train"], options.rows_to_train, options.seed)
-    teacher = load_scorer(options.model, options.max_length) if options.model else trained(learned, options)
+    teacher: Any = load_scorer(options.model, options.max_length) if options.model else trained(learned, options)
     student = distilled(teacher, learned, options)
     remembering = RememberingScorer(teacher)
     plain = PlainScorer(teacher.model, teacher.tokenizer, teacher.batch_size, options.max_length)
@@ -180,7 +181,7 @@ def trained(rows: list[dict], options: Namespace) -> PlausibilityScorer:
     folder = options.output_dir / "masked_language_model"
     if not folder.is_dir():
         words = [" ".join(word for tag in row["hashtags"] for word in split_hashtag(tag)) for row in rows]
-        tokenizer = make_tokenizer([row["description"] for row in rows] + words, options.vocabulary)
+        tokenizer: Any = make_tokenizer([row["description"] for row in rows] + words, options.vocabulary)
         config = ModernBertConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
@@ -207,7 +208,7 @@ def make_tokenizer(texts: list[str], size: int) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=[*SPECIAL.values()], limit_alphabet=1000)
     tokenizer.train_from_iterator(texts, trainer)
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
+    ends: Any = [(token, tokenizer.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
     tokenizer.post_processor = processors.BertProcessing(*ends)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
 
@@ -429,7 +430,7 @@ def ranks_of(table: list, plausible: list[list[float]], weight: float) -> tuple[
 # The ranker
 
 
-def measure_ranker(scorers: dict[str, PlausibilityScorer], rows: dict[str, list[dict]], options: Namespace) -> None:
+def measure_ranker(scorers: dict[str, Any], rows: dict[str, list[dict]], options: Namespace) -> None:
     chosen = {split: some(rows[split], options.rows_to_rank, options.seed) for split in ("validation", "test")}
     clues = {split: clues_of(chosen[split], *(rows[other] for other in rows if other != split)) for split in chosen}
     known = {"validation": rows["train"], "test": rows["train"] + rows["validation"]}
@@ -455,9 +456,7 @@ def measure_ranker(scorers: dict[str, PlausibilityScorer], rows: dict[str, list[
             print_weight(ranker, features["test"])
 
 
-def print_ranker(
-    name, f1: np.ndarray, error: float, seconds: float, plain: tuple[np.ndarray, float], rows: int
-) -> None:
+def print_ranker(name, f1: np.ndarray, error: Any, seconds: float, plain: tuple[np.ndarray, float], rows: int) -> None:
     interval = bootstrap_intervals({"f1": f1})["f1"]
     test = paired_test(f1, plain[0])
     each, before = 1000 * seconds / rows, 1000 * plain[1] / rows
@@ -473,7 +472,7 @@ def print_ranker(
 def print_weight(ranker, features: CandidateFeatures) -> None:
     """How much the feature moves the logits, beside the one that moves them most."""
     moved = dict(zip(features.names, ranker.explain(features.values).std(dim=0).tolist()))
-    most = max(moved, key=moved.get)
+    most = max(moved, key=lambda name: moved[name])
     asked = 100 * (features.values[:, features.names.index(PLAUSIBILITY)] > 0).float().mean()
     print(
         f"  it moves logits by {moved[PLAUSIBILITY]:.2f} (standard deviation), {most} by {moved[most]:.2f};", end=" "

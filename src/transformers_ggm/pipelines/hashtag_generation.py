@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import torch
 from transformers import PreTrainedModel
@@ -34,9 +34,6 @@ from .recommending import RecommendationPart, check_answerable, classifier_frame
 from .showing import SHOWING, Showing, told
 from .suggesting import SuggestingPipeline
 from .top_models import top_model
-
-if TYPE_CHECKING:
-    from ..retrieval.pool_store import PoolStore
 
 logger = logging.get_logger(__name__)
 
@@ -308,7 +305,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         accepted: Sequence[str] = (),
         rejected: Sequence[str] | None = None,
         file: str | os.PathLike | None = None,
-        store: "PoolStore | None" = None,
+        store: Any = None,
         user: str | None = None,
         **clues,
     ) -> dict[str, Any]:
