@@ -8,9 +8,7 @@ import json
 import tempfile
 import time
 
-import numpy as np
 import torch
-from datasets import Dataset
 from gpu import memory
 from transformers import TrainerCallback
 from transformers.utils import logging
@@ -40,8 +38,13 @@ def main() -> None:
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     options = parser.parse_args()
     logging.set_verbosity_error()
-    frames = np.random.default_rng(0).integers(0, 256, (NUM_FRAMES, SIZE, SIZE, 3), dtype=np.uint8)
-    post = {"video": frames, "description": "first snow", "hashtags": ["snow", "winter", "mountains"]}
+    processor = GGMProcessor.from_pretrained(options.checkpoint)
+    noise = torch.randint(0, 256, (NUM_FRAMES, 3, SIZE, SIZE), dtype=torch.uint8)
+    # A row as the collator reads it: nothing is decoded.
+    row = {
+        "frames": processor.video_processor.resize_frames(noise), "input_features": None, "description": "first snow",
+        "hashtags": ["snow", "winter", "mountains"], "guidance": ["lake", "snow"], "index": 0,
+    }  # fmt: skip
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         arguments = GGMTrainingArguments(
@@ -51,8 +54,8 @@ def main() -> None:
         trainer = GGMTrainer(
             GGMForHashtagGeneration.from_pretrained(options.checkpoint, dtype=torch.float32),
             arguments,
-            train_dataset=Dataset.from_list([post] * options.batch_size),
-            processing_class=GGMProcessor.from_pretrained(options.checkpoint),
+            train_dataset=[row] * options.batch_size,
+            processing_class=processor,
             callbacks=[clock],
         )
         trainer.train()
