@@ -9,13 +9,11 @@ import tempfile
 import time
 
 import torch
-from gpu import memory
+from gpu import NUM_FRAMES, SIZE, memory
 from transformers import TrainerCallback
 from transformers.utils import logging
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
-
-NUM_FRAMES, SIZE = 15, 256
 
 
 class Clock(TrainerCallback):

@@ -26,10 +26,11 @@ import json
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
 from datasets import Dataset
+from over_seeds import mean_and_deviation
 from transformers import set_seed
 
 from transformers_ggm import GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
@@ -131,16 +132,11 @@ def table(runs: list[dict[str, Any]]) -> str:
         of_task = [run for run in runs if run["task"] == task]
         reached = [epochs_to(run["rouge1"], target) for run in of_task]
         known = [epochs for epochs in reached if epochs is not None]
-        epochs = _spread(known) if len(known) == len(reached) else "not by all"
-        ends = _spread([run["rouge1"][-1] for run in of_task])
+        epochs = mean_and_deviation(known, 2) if len(known) == len(reached) else "not by all"
+        ends = mean_and_deviation([run["rouge1"][-1] for run in of_task], 2)
         seconds = mean(run["processor_seconds"] for run in of_task)
         lines.append(f"| {task} | {epochs} | {ends} | {seconds:.0f} | {len(of_task)} |")
     return "\n".join(lines)
-
-
-def _spread(values: list[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
 
 
 def parse_options() -> Namespace:

@@ -14,12 +14,12 @@ trained is read again.
 import json
 import time
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from compare_teachers import INPUTS, guided_split, new_generator, trained
+from compare_teachers import INPUTS, add_options, guided_splits, new_generator, trained
 from datasets import Dataset
+from over_seeds import mean_and_deviation
 
 from transformers_ggm import GGMConfig, GGMForHashtagGeneration, GGMProcessor, GGMTrainer, GGMTrainingArguments
 from transformers_ggm.data import DataCollatorForHashtagGeneration
@@ -40,7 +40,7 @@ KINDS = {
 
 def main() -> None:
     options = parse_options()
-    splits = {name: guided_split(options, name) for name in ("train", "validation")}
+    splits = guided_splits(options)
     results: dict[str, list[dict]] = {}
     for seed in options.seeds:
         for kind in options.kinds:
@@ -51,13 +51,8 @@ def main() -> None:
 
 def parse_options() -> Namespace:
     parser = ArgumentParser(description="Measures whether generators can be shown more guidance than they learned by.")
-    parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder for what is decoded and measured")
-    parser.add_argument("--clips", type=int, default=1600, help="of training")
-    parser.add_argument("--validation_clips", type=int, default=240)
-    parser.add_argument("--epochs", type=int, default=10)
+    add_options(parser, validation_clips=240)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="default: all")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()
 
 
@@ -107,10 +102,7 @@ def table(results: dict[str, list[dict]]) -> list[str]:
     names = [f"shown {number}" for number in NUMBERS]
     lines = [f"| positions | {' | '.join(names)} | seconds |", "|---|" + "---:|" * (1 + len(names))]
     for kind, runs in results.items():
-        cells = []
-        for number in NUMBERS:
-            values = [run[str(number)] for run in runs]
-            cells.append(f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else ""))
+        cells = [mean_and_deviation([run[str(number)] for run in runs]) for number in NUMBERS]
         lines.append(f"| {kind} | {' | '.join(cells)} | {mean(run['seconds'] for run in runs):.0f} |")
     return lines
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from datasets import Dataset
+from over_seeds import mean_and_deviation
 from train_text_retriever import make_retriever, read_posts
 
 from transformers_ggm import (
@@ -146,11 +146,6 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
             values = [[recalls[dim][split][k] for recalls in of_one] for split, k in columns]
             lines.append([name, dim, str(len(of_one)), *map(mean_and_deviation, values)])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def mean_and_deviation(values: Sequence[float]) -> str:
-    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.1f}{spread}"
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ import json
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
 from datasets import Dataset
+from over_seeds import mean_and_deviation
 
 from transformers_ggm import (
     GGMConfig,
@@ -70,7 +70,7 @@ WAYS = (
 
 def main() -> None:
     options = parse_options()
-    splits = {name: guided_split(options, name) for name in ("train", "validation")}
+    splits = guided_splits(options)
     teachers = train_teachers(options, splits)
     for name, (_, rouge) in teachers.items():
         print(f"teacher, {name}: ROUGE-1 {rouge:.1f}", flush=True)
@@ -84,27 +84,35 @@ def main() -> None:
 
 def parse_options() -> Namespace:
     parser = ArgumentParser(description="Measures what a teacher is worth to a generator that starts from nothing.")
-    parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder for what is decoded and measured")
-    parser.add_argument("--clips", type=int, default=1600, help="of training")
-    parser.add_argument("--validation_clips", type=int, default=120)
-    parser.add_argument("--epochs", type=int, default=10)
+    add_options(parser, validation_clips=120)
     parser.add_argument("--goal", type=float, default=60, help="the ROUGE-1 to which steps are counted")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     return parser.parse_args()
 
 
-def guided_split(options: Namespace, name: str) -> Dataset:
-    """Clips of a split, decoded, with the hashtags that the bundled retriever finds for them."""
+def add_options(parser: ArgumentParser, validation_clips: int) -> None:
+    """What is trained on, how long and how often."""
+    parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for what is decoded and measured")
+    parser.add_argument("--clips", type=int, default=1600, help="of training")
+    parser.add_argument("--validation_clips", type=int, default=validation_clips)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+
+
+def guided_splits(options: Namespace) -> dict[str, Dataset]:
+    """Clips of training and validation, decoded, with the hashtags that the bundled retriever finds for them."""
     folder = Path(DEMO_CHECKPOINT, "retriever")
     retriever = HashtagRetriever.from_pretrained(folder, dtype=torch.float32)
     processors = GGMProcessor.from_pretrained(DEMO_CHECKPOINT), HashtagRetrieverProcessor.from_pretrained(folder)
     pool = HashtagPool.from_pretrained(Path(DEMO_CHECKPOINT, "hashtag_pool"), retriever=retriever)
-    clips = load_shorts(options.data_dir)[name]
-    clips = clips.select(range(min(len(clips), options.clips if name == "train" else options.validation_clips)))
+    shorts = load_shorts(options.data_dir)
     options.output_dir.mkdir(parents=True, exist_ok=True)
-    decoded = decode_split(clips, options.output_dir / f"{name}.arrow", *processors, num_workers=2)
-    return add_guidance(decoded, retriever, processors[1], pool)
+    splits = {}
+    for name, count in (("train", options.clips), ("validation", options.validation_clips)):
+        clips = shorts[name].select(range(min(len(shorts[name]), count)))
+        decoded = decode_split(clips, options.output_dir / f"{name}.arrow", *processors, num_workers=2)
+        splits[name] = add_guidance(decoded, retriever, processors[1], pool)
+    return splits
 
 
 def new_generator(seed: int, width: int = 128, **settings) -> GGMForHashtagGeneration:
@@ -193,9 +201,7 @@ def table(results: dict[str, list[dict]], goal: float) -> list[str]:
     lines = [f"| way | steps to ROUGE-1 {goal:g} | ROUGE-1 at the end |", "|---|---:|---:|"]
     for name, runs in results.items():
         steps = ", ".join("not reached" if run["steps"] is None else str(run["steps"]) for run in runs)
-        ends = [run["end"] for run in runs]
-        spread = f" ± {stdev(ends):.1f}" if len(ends) > 1 else ""
-        lines.append(f"| {name} | {steps} | {mean(ends):.1f}{spread} |")
+        lines.append(f"| {name} | {steps} | {mean_and_deviation([run['end'] for run in runs])} |")
     return lines
 
 

@@ -43,6 +43,11 @@ def command(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def beside_other_examples(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
+
+
 def test_each_task_is_trained_once(command, tmp_path, monkeypatch, capsys):
     """Would fail if a task were left out, one that is there were trained again, or the table told of others."""
     monkeypatch.setattr(sys, "argv", [*command, "--tasks", "none", "missing_word"])

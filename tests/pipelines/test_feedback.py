@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from transformers import pipeline
 
-import transformers_ggm  # noqa: F401
 from transformers_ggm.errors import HashtagError, InputError, OutputError
 from transformers_ggm.pipelines.feedback import append_row, feedback_row
 from transformers_ggm.training.fit_base import LabelledRows, rejected_of

@@ -98,13 +98,15 @@ class PostParts(PartFiles):
             tables.append(_with_numbers(table, vocabulary))
         table = pa.concat_tables(tables)
         check_ids(table)
-        has_vectors = "vector" in self._schema.names
+        schema = self._schema
+        has_vectors = "vector" in schema.names
+        dim = schema.field("vector").type.list_size if has_vectors else 0
         return PostContents(
             table=table,
             hashtags=vocabulary.hashtags,
             vectors=self._vectors() if has_vectors else None,
-            dim=self._schema.field("vector").type.list_size if has_vectors else 0,
-            whole_dim=self._schema.field("vector").type.list_size if has_vectors else 0,
+            dim=dim,
+            whole_dim=dim,
             counts=scipy_sparse().vstack(terms, format="csr"),
             encoder_fingerprint=encoder_fingerprint,
         )

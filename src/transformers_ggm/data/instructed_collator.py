@@ -8,10 +8,8 @@ import torch
 
 from ..processing import InstructedProcessor
 from ..processing.frame_inputs import spread_frames
-from ..processing.token_ids import pad_tokens, token_ids_of_all
+from ..processing.token_ids import LABEL_PADDING, pad_tokens, token_ids_of_all
 from .collator import DataCollatorForHashtagGeneration
-
-_LABEL_PADDING = -100
 
 
 @dataclass
@@ -74,7 +72,7 @@ class DataCollatorForInstructedGeneration(DataCollatorForHashtagGeneration):
         if any(hashtags):
             texts = [" ".join(f"#{tag}" for tag in tags) for tags in hashtags]
             ids = token_ids_of_all(self.processor.tokenizer, texts, add_special_tokens=False)
-            batch["labels"] = pad_tokens(ids, _LABEL_PADDING, None, "right")
+            batch["labels"] = pad_tokens(ids, LABEL_PADDING, None, "right")
         return batch
 
     def _frames(self, rows: Sequence[Mapping[str, Any]]) -> list[torch.Tensor | None]:

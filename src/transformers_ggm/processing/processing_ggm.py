@@ -20,9 +20,8 @@ from .media import DEFAULT_LIMITS, Media, MediaLimits, is_media_source
 from .row_text import TextShares, encode_text, fitting_guidance
 from .saved_tokenizers import load_tokenizer
 from .sound_features import batch_sounds, list_sounds, sound_features, sound_waveform, time_axis
+from .token_ids import LABEL_PADDING
 from .video_processing_ggm import FRAME_RULE, GGMVideoProcessor, GGMVideoProcessorKwargs
-
-LABEL_PADDING = -100
 
 
 class GGMProcessorKwargs(ProcessingKwargs, total=False):

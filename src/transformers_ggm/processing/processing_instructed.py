@@ -20,7 +20,7 @@ from .modalities import TEXTS
 from .processing_clips import SilentClipsMixin
 from .prompt_parts import Example, PromptParts, fitted, markers_of, on_one_line
 from .saved_tokenizers import load_tokenizer
-from .token_ids import lock_of, pad_tokens, token_ids, token_ids_of_all
+from .token_ids import LABEL_PADDING, lock_of, pad_tokens, token_ids, token_ids_of_all
 from .video_processing_ggm import GGMVideoProcessor
 
 INSTRUCTION = (
@@ -28,7 +28,6 @@ INSTRUCTION = (
     " nothing else."
 )
 PROMPT_PROCESSOR_FOLDER = "prompt_processor"
-LABEL_PADDING = -100
 # Vision-language models want more of a frame than ViT does; where its sides are cut off, words go.
 _FRAME_SIZE = {"shortest_edge": 384}
 

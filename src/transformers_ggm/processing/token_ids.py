@@ -8,6 +8,9 @@ from weakref import WeakKeyDictionary
 import torch
 from transformers import PreTrainedTokenizerBase
 
+# What losses pass over.
+LABEL_PADDING = -100
+
 
 def token_ids(
     tokenizer: PreTrainedTokenizerBase,

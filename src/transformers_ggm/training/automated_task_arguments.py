@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..errors import ArgumentError
+from .check_arguments import check_weights
 
 AUTOMATED_TASKS = ("missing_word", "next_word", "next_character")
 
@@ -23,7 +24,4 @@ class AutomatedTaskArguments:
             raise ArgumentError(
                 f"`automated_tasks` is {self.automated_tasks}; choose some of {AUTOMATED_TASKS}, each once."
             )
-        if not 0 <= self.automated_task_weight < float("inf"):
-            raise ArgumentError(
-                f"`automated_task_weight` is {self.automated_task_weight}, but a weight is 0 at least."
-            )
+        check_weights(self, ("automated_task_weight",))

@@ -13,13 +13,12 @@ from ..errors import ArgumentError
 from ..processing import GGMProcessor, remove_hashtags
 from ..processing.modalities import TEXTS
 from ..processing.row_text import TextShares, framed, shared_room
-from ..processing.token_ids import lock_of, pad_tokens
+from ..processing.token_ids import LABEL_PADDING, lock_of, pad_tokens
 
 MASKED_SHARE = 0.15
 # Tokens, or bytes of characters, that a row has to write at most. It is our choice: longer texts would cost more than
 # the hashtags do.
 MAX_WRITTEN = 64
-NO_TARGET = -100
 # Chinese is written without spaces: there each character is taken for a word.
 _WORD = regex.compile(r"\p{Han}|[\p{L}\p{M}\p{N}_--\p{Han}]+", regex.VERSION1)
 
@@ -113,7 +112,7 @@ class AutomatedTaskCollator:
             for number, piece in enumerate(pieces)
         ]
         whole, shown = self._framed([piece.ids for piece in pieces]), self._framed(masked)
-        return shown, [token if token != seen else NO_TARGET for token, seen in zip(whole, shown)]
+        return shown, [token if token != seen else LABEL_PADDING for token, seen in zip(whole, shown)]
 
     def next_word(self, pieces: Sequence[Piece], generator: random.Random) -> tuple[list[int], list[int]]:
         """An empty text, so that no word is seen before it is to be written; and the tokens of all words."""
@@ -141,7 +140,7 @@ class AutomatedTaskCollator:
         yield f"{task}_input_ids", pad_tokens(ids, tokenizer.pad_token_id, None, side)
         yield f"{task}_attention_mask", pad_tokens([[1] * len(row) for row in ids], 0, None, side)
         # What is written goes from left to right; labels of what is read stand where it does.
-        yield f"{task}_labels", pad_tokens(labels, NO_TARGET, 1, side if task == "missing_word" else "right")
+        yield f"{task}_labels", pad_tokens(labels, LABEL_PADDING, 1, side if task == "missing_word" else "right")
 
 
 def pieces_of(row: Mapping[str, Any], processor: GGMProcessor) -> list[Piece]:

@@ -17,8 +17,9 @@ from ..errors import ArgumentError, CheckpointError
 from ..modeling import GGMForHashtagGeneration
 from ..modeling.backbones import capped, scaled_for_head
 from ..modeling.configuration_ggm import decoder_config_of, hidden_size_of
+from ..processing.token_ids import LABEL_PADDING
 from .automated_task_arguments import AutomatedTaskArguments
-from .automated_task_inputs import NO_TARGET, AutomatedTaskCollator
+from .automated_task_inputs import AutomatedTaskCollator
 from .distillation import GGMDistillationTrainer
 from .ggm_trainer import GGMTrainer
 
@@ -123,7 +124,7 @@ def missing_word_loss(model: GGMForHashtagGeneration, heads: AutomatedTaskHeads,
         `torch.FloatTensor`: the sum over the tokens, a scalar.
     """
     states = model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    is_masked = labels != NO_TARGET
+    is_masked = labels != LABEL_PADDING
     return _summed(vocabulary_logits(model, states[is_masked]), labels[is_masked])
 
 
@@ -154,7 +155,7 @@ def next_character_loss(model: GGMForHashtagGeneration, heads: AutomatedTaskHead
 
 def _summed(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return nn.functional.cross_entropy(
-        logits.flatten(0, -2).float(), labels.flatten(), ignore_index=NO_TARGET, reduction="sum"
+        logits.flatten(0, -2).float(), labels.flatten(), ignore_index=LABEL_PADDING, reduction="sum"
     )
 
 
@@ -231,7 +232,7 @@ class AutomatedTasksMixin:
     def _count_targets(self, batches: Sequence[Mapping[str, Any]], device: Any) -> dict[str, torch.Tensor]:
         """How many tokens, or bytes, each task has in a step; in that of all processes where they go by it."""
         tasks = self.automated_tasks.automated_tasks
-        each = [(batch[f"{task}_labels"] != NO_TARGET).sum() for batch in batches for task in tasks]
+        each = [(batch[f"{task}_labels"] != LABEL_PADDING).sum() for batch in batches for task in tasks]
         counts = torch.stack(each).view(len(batches), -1).sum(dim=0).to(device)
         if self.args.average_tokens_across_devices and self.args.world_size > 1:
             counts = self.accelerator.gather(counts[None]).sum(dim=0)
@@ -256,11 +257,9 @@ class AutomatedTasksMixin:
         if self._task_inputs is None:
             return None
         inputs, self._task_inputs = self._task_inputs, None
-        # As `Trainer` does with its own loss: of what the processes have, the mean is taken.
-        shares = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
         with self.accelerator.autocast():
             loss = sum(
-                shares
+                self.loss_shares
                 * TASK_LOSSES[task](
                     model,
                     self.task_heads,

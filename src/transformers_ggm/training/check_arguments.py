@@ -118,6 +118,16 @@ def check_numbers(arguments: Any) -> None:
                 raise ArgumentError(f"`{name}` is {value}, but must be {words}.")
 
 
+def check_weights(arguments: Any, names: Iterable[str]) -> None:
+    """
+    Raises:
+        ArgumentError: a weight of a loss among some arguments is below 0, or no number.
+    """
+    for name in names:
+        if not 0 <= getattr(arguments, name) < float("inf"):
+            raise ArgumentError(f"`{name}` is {getattr(arguments, name)}, but a weight is 0 at least.")
+
+
 def check_refused(arguments: Any, refused: Mapping[str, str]) -> None:
     """
     Raises:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from ..errors import ArgumentError
+from ..processing.token_ids import LABEL_PADDING
 from .classification_trainer import HashtagClassificationTrainer
 from .distillation_arguments import DistillationArguments
 from .ggm_trainer import GGMTrainer
@@ -127,13 +128,11 @@ class GGMDistillationTrainer(DistillationMixin, GGMTrainer):
         labels = inputs["labels"]
         taught = self.teach(inputs).logits
         each = soft_cross_entropy(outputs["logits"], taught, self.distillation.distillation_temperature)
-        counted = (labels != -100).to(each.device)
+        counted = (labels != LABEL_PADDING).to(each.device)
         total = (each * counted).sum()
         if num_items_in_batch is None:
             return total / counted.sum().clamp(min=1)
-        # As `Trainer` does with its own loss: of what the processes have, the mean is taken.
-        shares = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-        return shares * total / torch.as_tensor(num_items_in_batch, device=total.device)
+        return self.loss_shares * total / torch.as_tensor(num_items_in_batch, device=total.device)
 
 
 class ClassifierDistillationTrainer(DistillationMixin, HashtagClassificationTrainer):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ..errors import ArgumentError
+from .check_arguments import check_weights
 
 
 @dataclass
@@ -29,9 +30,7 @@ class DistillationArguments:
     )
 
     def __post_init__(self):
-        for name in ("distillation_alpha_hard", "distillation_alpha_soft", "distillation_alpha_soft_end"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ArgumentError(f"`{name}` is {getattr(self, name)}, but a weight is 0 at least.")
+        check_weights(self, ("distillation_alpha_hard", "distillation_alpha_soft", "distillation_alpha_soft_end"))
         if not 0 < self.distillation_temperature < float("inf"):
             raise ArgumentError(
                 f"`distillation_temperature` is {self.distillation_temperature}, but has to be above 0."

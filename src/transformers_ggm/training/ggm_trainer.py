@@ -107,6 +107,11 @@ class GGMTrainer(ShortsTrainerMixin, Seq2SeqTrainer):
         collator = self.data_collator
         return generator_rows(dataset, collator.processor, collator.inputs, collator.blank_video, name)
 
+    @property
+    def loss_shares(self) -> int:
+        """What a process's share of the mean over all tokens is multiplied by: `Trainer` takes the mean of shares."""
+        return self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+
     def evaluation_loop(self, *args, **kwargs):
         # Seq2SeqTrainer keeps the rows that fill up the last batch of several processes: they would count twice.
         self.gather_function = self.accelerator.gather_for_metrics
