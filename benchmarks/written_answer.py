@@ -14,6 +14,8 @@ class WrittenAnswer(LogitsProcessor):
         token_ids (`list[int]`): the answer, its end of sequence included, behind the decoder's start token.
     """
 
+    is_of_one_row = True
+
     def __init__(self, token_ids: Sequence[int]):
         self._token_ids = list(token_ids)
 

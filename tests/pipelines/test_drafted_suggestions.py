@@ -77,6 +77,12 @@ def test_merged_sequences(suggest, items, without_own_searches):
     assert names(own) == names(plain) and scores(own) == pytest.approx(scores(plain), abs=1e-4)
 
 
+class OfOneRow:
+    """A processor of a caller that says it knows each row by itself."""
+
+    is_of_one_row = True
+
+
 @pytest.mark.parametrize(
     "decoding, search",
     [
@@ -91,6 +97,8 @@ def test_merged_sequences(suggest, items, without_own_searches):
         ({"encoder_no_repeat_ngram_size": 2}, None),
         ({"num_beams": 1, "logits_processor": [], "stopping_criteria": []}, drafted_greedy_search),
         ({"num_beams": 1, "logits_processor": [print]}, None),
+        ({"num_beams": 1, "logits_processor": [OfOneRow()]}, drafted_greedy_search),
+        ({"logits_processor": [OfOneRow(), print]}, None),
         ({"stopping_criteria": [print]}, None),
         ({"num_beams": 1, "prefix_allowed_tokens_fn": print}, None),
         ({"num_beams": 1, "generation_config": GenerationConfig()}, None),
@@ -101,6 +109,19 @@ def test_which_search(suggest, decoding, search):
     arguments = search_arguments(suggest.model, suggest.processor.tokenizer, [["snow"], []], decoding)
     assert arguments.get("custom_generate") is search
     assert ("drafts" in arguments) == (search is drafted_greedy_search)
+
+
+def test_own_searches_of_a_model_saved_anew(suggest, tmp_path):
+    """
+    Would fail if what transformers notes in the generation_config.json of a model that was made and not loaded
+    (`_from_model_config`) were taken for a setting, so that such checkpoints wrote token by token.
+    """
+    model = type(suggest.model)(suggest.model.config)
+    model.save_pretrained(tmp_path)
+    loaded = type(model).from_pretrained(tmp_path)
+    for num_beams, search in ((1, drafted_greedy_search), (4, tree_beam_search)):
+        arguments = search_arguments(loaded, suggest.processor.tokenizer, [["snow"]], {"num_beams": num_beams})
+        assert arguments["custom_generate"] is search
 
 
 @pytest.mark.contract

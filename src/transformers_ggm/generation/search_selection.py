@@ -8,13 +8,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..processing.token_ids import target_token_ids, token_ids_of_all
 from .speculative_decoding import HashtagDrafts, drafted_greedy_search
-from .stopping_criteria import HashtagLimit
-from .token_tree import DECODERS
+from .token_tree import DECODERS, is_of_one_row
 from .tree_beam_search import tree_beam_search
 
 # Settings of `GenerationConfig` under which the package's own searches write what `generate` writes. Any other one,
-# and processors and criteria that a caller brings, are for transformers' searches: ours hand on rows one by one, or
-# those that are not finished, so that what reads other rows, or counts them, would see the wrong ones.
+# and processors and criteria of a caller that do not say `is_of_one_row`, are for transformers' searches: ours hand on
+# rows one by one, or those that are not finished, so that what reads other rows, or counts them, would see the wrong
+# ones.
 _KNOWN_SETTINGS = frozenset({
     "num_beams", "num_return_sequences", "early_stopping", "length_penalty", "max_length", "max_new_tokens",
     "min_length", "min_new_tokens", "no_repeat_ngram_size", "repetition_penalty", "bad_words_ids", "suppress_tokens",
@@ -54,12 +54,11 @@ def search_arguments(
     if model.config.text_config.model_type not in DECODERS:
         return {}
     decoding = dict(decoding)
-    limits = decoding.pop("stopping_criteria", None) or ()
+    brought = [*(decoding.pop("stopping_criteria", None) or ()), *(decoding.pop("logits_processor", None) or ())]
     of_model = model.generation_config.to_dict()
     asked = (_asked(of_model) - _IDLE_SETTINGS) | _asked(decoding)
     settings = {**of_model, **decoding}
-    is_other = not asked <= _KNOWN_SETTINGS or not all(isinstance(limit, HashtagLimit) for limit in limits)
-    if is_other:
+    if not asked <= _KNOWN_SETTINGS or not all(map(is_of_one_row, brought)):
         return {}
     if settings.get("num_beams") not in (None, 1):
         return {"custom_generate": tree_beam_search, "return_dict_in_generate": True}
@@ -70,7 +69,9 @@ def search_arguments(
 
 
 def _asked(settings: Mapping[str, Any]) -> set[str]:
-    return {name for name, value in settings.items() if value and value != _NEUTRAL.get(name)}
+    # What begins with an underscore tells where the settings came from: `_from_model_config` stands in checkpoints.
+    given = {name: value for name, value in settings.items() if not name.startswith("_")}
+    return {name for name, value in given.items() if value and value != _NEUTRAL.get(name)}
 
 
 def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) -> HashtagDrafts:

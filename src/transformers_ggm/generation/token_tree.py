@@ -160,20 +160,29 @@ _OF_ONE_ROW = (
 )
 
 
+def is_of_one_row(processor_or_criterion: Any) -> bool:
+    """
+    Whether what changes scores, or ends a row, goes by what is written in that row alone. Classes of others than
+    transformers say so by an attribute `is_of_one_row`.
+    """
+    known = type(processor_or_criterion) in _OF_ONE_ROW
+    return known or getattr(processor_or_criterion, "is_of_one_row", False)
+
+
 def check_of_one_row(processors: Iterable, criteria: Iterable) -> None:
     """
     Refuses what may depend on several rows, or count them: the searches over a [`TokenTree`] hand on rows one by one,
     or those that are not finished.
 
     Args:
-        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`. Classes of others
-            than transformers say by an attribute `is_of_one_row` that they know each row by itself.
+        processors (`LogitsProcessorList`), criteria (`StoppingCriteriaList`): made by `generate`, see
+            [`is_of_one_row`].
 
     Raises:
         InputError: there is another one.
     """
     for each in (*processors, *criteria):
-        if type(each) not in _OF_ONE_ROW and not getattr(each, "is_of_one_row", False):
+        if not is_of_one_row(each):
             raise InputError(
                 f"{type(each).__name__} may look at several rows, which this search has not side by side: leave out "
                 "custom_generate, so that transformers' own search runs."
@@ -192,4 +201,4 @@ def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-__all__ = ["ScoredSequences", "TokenTree", "check_of_one_row", "end_tokens", "sees_all_before"]
+__all__ = ["ScoredSequences", "TokenTree", "check_of_one_row", "end_tokens", "is_of_one_row", "sees_all_before"]
