@@ -12,7 +12,7 @@ PACKAGE = Path(transformers_ggm.__file__).parent
 # From the bottom to the top: a folder may import those before it.
 FOLDERS = (
     "utils", "modeling", "processing", "generation", "evaluation", "hub_cards", "retrieval", "data",
-    "recommendation", "pipelines", "hub", "training", "serving", "cluster", "experiments", "cli",
+    "recommendation", "backends", "pipelines", "hub", "training", "serving", "cluster", "experiments", "cli",
 )  # fmt: skip
 # At the top of the package, besides the folders: what all may import, what nobody does, and the package itself.
 FOR_ALL = ("errors", "version")

@@ -70,7 +70,7 @@ class TokenTree:
         self._source = source
         self._mask = None
         if attention_mask is not None and not attention_mask.bool().all():
-            self._mask = _added(attention_mask[:, None].bool(), states.dtype)
+            self._mask = added_scores(attention_mask[:, None].bool(), states.dtype)
         config = model.config.text_config
         self._cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
 
@@ -80,7 +80,7 @@ class TokenTree:
         The tree for what `generate` hands on.
 
         Args:
-            model ([`GGMForHashtagGeneration`]).
+            model ([`GGMForHashtagGeneration`]): its `token_tree`, where it has one, is made in the place of this class.
             model_kwargs: `encoder_outputs` and `attention_mask`.
             repeats (`int`, *optional*, defaults to 1): how often `generate` has repeated each row, for its beams.
         """
@@ -90,7 +90,8 @@ class TokenTree:
         source = None
         if model.config.pointer_head:
             source = CopySource.of_encoder(encoded, mask).of_rows(slice(None, None, repeats))
-        return cls(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats], source)
+        make = getattr(model, "token_tree", cls)
+        return make(model, encoded.last_hidden_state[::repeats], None if mask is None else mask[::repeats], source)
 
     def grow(self, tokens: torch.Tensor, depths: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
         """
@@ -108,7 +109,7 @@ class TokenTree:
         decoder = self._model.get_decoder()
         positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
         hidden = decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
-        mask = _added(sees, hidden.dtype)
+        mask = added_scores(sees, hidden.dtype)
         for layer in decoder.layers:
             hidden = layer(
                 hidden,
@@ -195,10 +196,18 @@ def end_tokens(generation_config: GenerationConfig) -> list[int]:
     return [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
 
 
-def _added(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def added_scores(seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """(rows, new, all) bool as what is added to the scores of all heads, (rows, 1, new, all)."""
     hidden = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
     return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
 
-__all__ = ["ScoredSequences", "TokenTree", "check_of_one_row", "end_tokens", "is_of_one_row", "sees_all_before"]
+__all__ = [
+    "ScoredSequences",
+    "TokenTree",
+    "added_scores",
+    "check_of_one_row",
+    "end_tokens",
+    "is_of_one_row",
+    "sees_all_before",
+]

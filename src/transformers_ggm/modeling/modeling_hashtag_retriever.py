@@ -97,7 +97,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         self.backbone = build_backbone(config.backbone_config)
         flatten_pooling(getattr(self.backbone, "vision_model", None))
         if config.text_pooling is not None:
-            drop_pooling(self._text_tower())
+            drop_pooling(self.text_tower)
         for name in ("logit_scale", "logit_bias"):
             # Not used here: left trainable, it would be a parameter without a gradient in distributed training.
             if hasattr(self.backbone, name):
@@ -193,14 +193,16 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             model.backbone.text_projection.weight.copy_(torch.eye(width))
         return model
 
-    def _text_tower(self) -> PreTrainedModel:
+    @property
+    def text_tower(self) -> PreTrainedModel:
+        """What encodes hashtags, and descriptions."""
         return self.backbone if self.config.reads_text_alone else self.backbone.text_model
 
     def get_input_embeddings(self):
-        return self._text_tower().get_input_embeddings()
+        return self.text_tower.get_input_embeddings()
 
     def set_input_embeddings(self, value):
-        self._text_tower().set_input_embeddings(value)
+        self.text_tower.set_input_embeddings(value)
 
     @can_return_tuple
     @known_arguments()
@@ -292,7 +294,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
     ) -> BaseModelOutputWithPooling:
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        outputs = self._text_tower()(input_ids=input_ids, attention_mask=attention_mask, **flags)
+        outputs = self.text_tower(input_ids=input_ids, attention_mask=attention_mask, **flags)
         vectors = pool_tokens(outputs.last_hidden_state, attention_mask, self.config.text_pooling)
         if not self.config.reads_text_alone:
             vectors = self.backbone.text_projection(vectors)

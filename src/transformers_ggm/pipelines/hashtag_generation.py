@@ -13,6 +13,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from ..backends import use_openvino
 from ..errors import InputError
 from ..modeling import HashtagRetriever
 from ..modeling.int8_quantization import quantize_parts
@@ -20,6 +21,7 @@ from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
+from ..utils.checkpoint_layout import OPENVINO_FOLDER
 from .answers import answers_of
 from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
@@ -155,6 +157,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         speech: SpeechReader | str | None = None,
         screen_text: ScreenReader | bool | str = False,
         int8: bool = False,
+        backend: Literal["torch", "openvino"] = "torch",
         local_files_only: bool = False,
         **kwargs,
     ):
@@ -198,7 +201,12 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         self._reading = ClipReading.of(
             speech, screen_text, self.used_clues, trained_with, str(self.device), local_files_only
         )
-        if int8:
+        if backend == "openvino":
+            folder = checkpoint.folders([OPENVINO_FOLDER]).get(OPENVINO_FOLDER)
+            use_openvino(self.model, self.retriever, self.recommender, folder, int8)
+        elif backend != "torch":
+            raise InputError(f'backend={backend!r}: use "torch" or "openvino".')
+        elif int8:
             quantize_parts(self.model, self.retriever)
 
     @overload

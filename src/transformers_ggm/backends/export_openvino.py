@@ -1,0 +1,139 @@
+"""Converts the models of a checkpoint once, and keeps them in it, in eight bits too."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Pipeline
+
+from ..errors import CheckpointError, InputError
+from .conversion import convert_encoder
+from .openvino_encoder import encoder_inputs
+from .openvino_files import Wanted, save_openvino
+from .openvino_parts import (
+    DECODER_PART,
+    VISION_PARTS,
+    check_openvino,
+    decoder_weights,
+    encoders_of,
+    has_tree,
+    rounded_decoder,
+)
+from .openvino_tree import INPUTS, convert_decoder
+
+# So many frames are looked at when a vision encoder is rounded.
+_NUM_CALIBRATION_FRAMES = 128
+
+
+def export_openvino(
+    suggest: Pipeline, items: Sequence[Any], folder: str | os.PathLike, int8: bool = False
+) -> list[str]:
+    """
+    Converts what a pipeline runs, and writes it into `openvino/` of its checkpoint, from where
+    `pipeline(..., backend="openvino")` takes it, on every machine and without converting anything.
+
+    Args:
+        suggest ([`HashtagGenerationPipeline`]): In float32, by PyTorch: `pipeline(..., dtype="float32")`.
+        items (`Sequence`): Clips as the pipeline takes them; each encoder is converted for the inputs that it gets
+            with them. With `int8`, twenty or more of those that it is to be used for: the vision encoders' scales are
+            found by what they see.
+        folder (`str` or `os.PathLike`): The checkpoint.
+        int8 (`bool`, defaults to `False`): Whether vision encoders (their inputs too, by NNCF's calibration) and the
+            decoder's weights are rounded to eight bits, in addition.
+
+    Returns:
+        `list[str]`: the names of what was written.
+
+    Raises:
+        InputError: The pipeline has another type or backend, or there are no items.
+        CheckpointError: `folder` is no checkpoint, or something cannot be converted.
+
+    Example:
+
+    ```python
+    >>> from transformers import pipeline
+    >>> from transformers_ggm.backends import export_openvino
+
+    >>> suggest = pipeline("hashtag-generation", model="checkpoint", dtype="float32")  # doctest: +SKIP
+    >>> export_openvino(suggest, ["a.mp4", "b.mp4"], "checkpoint")  # doctest: +SKIP
+    ['audio_encoder-0c8d1f', 'decoder-5a2b1c', 'text_encoder-9b7a43', 'vision_encoder-4f3e2d']
+
+    ```
+    """
+    folder = Path(folder)
+    check_openvino(suggest.model, int8)
+    if suggest.model.dtype != torch.float32:
+        raise InputError(
+            f'what is exported is to be exact, but the pipeline has {suggest.model.dtype}: dtype="float32".'
+        )
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"{folder} has no config.json: give the folder of a checkpoint.")
+    encoders = encoders_of(suggest.model, suggest.retriever, suggest.recommender)
+    with _recording(encoders) as seen:
+        suggest(list(items))
+    if not seen:
+        raise InputError("No encoder was needed for these items: give clips, or texts, that the checkpoint reads.")
+    models = []
+    for name, calls in seen.items():
+        for names, inputs in calls.items():
+            model = convert_encoder(encoders[name], inputs[0], name)
+            models.append((Wanted(name, encoders[name], names), model))
+            if int8 and name in VISION_PARTS:
+                models.append((Wanted(name, encoders[name], names, int8=True), _calibrated(model, inputs)))
+    if has_tree(suggest.model):
+        for rounded in (False, True) if int8 else (False,):
+            convert = rounded_decoder if rounded else convert_decoder
+            wanted = Wanted(DECODER_PART, decoder_weights(suggest.model), INPUTS, rounded)
+            models.append((wanted, convert(suggest.model)))
+    save_openvino(folder, models)
+    return sorted(wanted.name for wanted, _ in models)
+
+
+_Calls = dict[tuple[str, ...], list[dict[str, torch.Tensor]]]
+
+
+@contextmanager
+def _recording(encoders: Mapping[str, nn.Module]) -> Iterator[dict[str, _Calls]]:
+    """What each encoder is called with, while the block runs, up to some hundred rows."""
+    seen: dict[str, _Calls] = {}
+
+    def record(name: str, module: nn.Module, options: dict[str, Any]) -> None:
+        inputs = encoder_inputs(module, options)
+        if inputs is None:
+            return
+        calls = seen.setdefault(name, {}).setdefault(tuple(inputs), [])
+        if sum(len(next(iter(call.values()))) for call in calls) < _NUM_CALIBRATION_FRAMES:
+            calls.append({key: tensor.clone() for key, tensor in inputs.items()})
+
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda module, arguments, options, name=name: record(name, module, options), with_kwargs=True
+        )
+        for name, module in encoders.items()
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _calibrated(model: Any, inputs: Sequence[Mapping[str, torch.Tensor]]) -> Any:
+    """A vision encoder in eight bits (Jacob et al., CVPR 2018; SmoothQuant, Xiao et al., ICML 2023), by NNCF."""
+    import nncf
+
+    arrays = [{name: tensor.numpy() for name, tensor in of_call.items()} for of_call in inputs]
+    return nncf.quantize(
+        model.clone(),
+        nncf.Dataset(arrays),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(arrays),
+    )
+
+
+__all__ = ["export_openvino"]

@@ -1,0 +1,143 @@
+"""The decoder over trees of tokens, by OpenVINO."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
+
+from ..generation.token_tree import TokenTree, added_scores
+from ..modeling.forward_arguments import CACHE_NAME
+from ..modeling.pointer_head import CopySource
+from .conversion import convert, float_copy
+from .openvino_model import OpenVINOModel
+
+INPUTS = (
+    "tokens", "depths", "mask", "source_mask", "keys", "values", "source_keys", "source_values",
+)  # fmt: skip
+
+
+class OpenVINOTokenTree(TokenTree):
+    """
+    A [`TokenTree`] whose passes OpenVINO computes; keys and values are float32. For models without a pointer head.
+
+    Args:
+        compiled ([`OpenVINOModel`]): made from [`convert_decoder`].
+        model, states, attention_mask, source: as of [`TokenTree`].
+    """
+
+    def __init__(
+        self,
+        compiled: OpenVINOModel,
+        model: PreTrainedModel,
+        states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        source: CopySource | None = None,
+    ):
+        super().__init__(model, states, attention_mask, source)
+        self._compiled = compiled
+        attentions = [layer.encoder_attn for layer in model.get_decoder().layers]
+        self._source_keys = torch.stack([_heads(part, part.k_proj(states)) for part in attentions]).float()
+        self._source_values = torch.stack([_heads(part, part.v_proj(states)) for part in attentions]).float()
+        self._keys = self._source_keys[..., :0, :]
+        self._values = self._keys
+        if self._mask is None:
+            self._mask = states.new_zeros(len(states), 1, 1, states.shape[1])
+
+    def grow(self, tokens: torch.Tensor, depths: torch.Tensor, sees: torch.Tensor) -> torch.Tensor:
+        """As of [`TokenTree`]."""
+        # The least number of float32 would be -inf in bfloat16.
+        mask = added_scores(sees, torch.bfloat16)
+        inputs = (tokens, depths, mask, self._mask, self._keys, self._values, self._source_keys, self._source_values)
+        logits, keys, values = self._compiled(dict(zip(INPUTS, inputs)))
+        self._keys = torch.cat([self._keys, keys.float()], dim=-2)
+        self._values = torch.cat([self._values, values.float()], dim=-2)
+        return logits
+
+    def keep_rows(self, rows: torch.Tensor) -> None:
+        """As of [`TokenTree`]."""
+        self._mask = self._mask[rows]
+        for name in ("_keys", "_values", "_source_keys", "_source_values"):
+            setattr(self, name, getattr(self, name)[:, rows])
+
+
+def _heads(attention: nn.Module, projected: torch.Tensor) -> torch.Tensor:
+    """(rows, length, size) as (rows, heads, length, size of a head)."""
+    return projected.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2).contiguous()
+
+
+class _DecoderPass(nn.Module):
+    """One pass of a BART decoder: logits, and the keys and values of the new tokens, (layers, rows, heads, new, d)."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        self.decoder = float_copy(model.get_decoder())
+        self.head = float_copy(model.lm_head)
+        self.register_buffer("bias", model.final_logits_bias.detach().float())
+
+    def forward(self, tokens, depths, mask, source_mask, keys, values, source_keys, source_values):
+        decoder = self.decoder
+        own, source = _cache(keys, values), _cache(source_keys, source_values)
+        cache = EncoderDecoderCache(own, source)
+        cache.is_updated = dict.fromkeys(range(len(decoder.layers)), True)
+        # Of its states the decoder takes the keys and values alone, which are there.
+        states = source_keys[0].transpose(1, 2).flatten(2)
+        positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
+        hidden = decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
+        for layer in decoder.layers:
+            hidden = layer(
+                hidden, mask, states, encoder_attention_mask=source_mask, use_cache=True, **{CACHE_NAME: cache}
+            )
+        if hasattr(decoder, "layer_norm"):
+            hidden = decoder.layer_norm(hidden)
+        new = tokens.shape[1]
+        keys, values = (
+            torch.stack([getattr(layer, name)[:, :, -new:] for layer in own.layers]) for name in ("keys", "values")
+        )
+        return self.head(hidden) + self.bias, keys, values
+
+
+def _cache(keys: torch.Tensor, values: torch.Tensor) -> DynamicCache:
+    cache, layers = DynamicCache(), []
+    for of_layer in zip(keys.unbind(), values.unbind()):
+        # Not by `update`, which begins with an empty tensor of one dimension.
+        layer = DynamicLayer()
+        layer.keys, layer.values = of_layer
+        layer.dtype, layer.device, layer.is_initialized = keys.dtype, keys.device, True
+        layers.append(layer)
+    cache.layers = layers
+    return cache
+
+
+def convert_decoder(model: PreTrainedModel) -> Any:
+    """
+    One pass of the decoder of a generator, its head included, for any number of rows and tokens.
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): with a text backbone of BART's kind.
+
+    Returns:
+        `openvino.Model`: of the inputs `INPUTS`, weights in float32.
+
+    Raises:
+        CheckpointError: OpenVINO has no such operations.
+    """
+    decoder = model.get_decoder()
+    attention, layers = decoder.layers[0].self_attn, len(decoder.layers)
+    rows, new, old, length = 2, 3, 5, 7
+
+    def states(size: int) -> torch.Tensor:
+        return torch.randn(layers, rows, attention.num_heads, size, attention.head_dim)
+
+    example = (
+        torch.ones(rows, new, dtype=torch.int64),
+        torch.arange(old, old + new).repeat(rows, 1),
+        torch.zeros(rows, 1, new, old + new),
+        torch.zeros(rows, 1, 1, length),
+        *(states(old), states(old), states(length), states(length)),
+    )
+    return convert(_DecoderPass(model).eval(), example, INPUTS, "the decoder")
+
+
+__all__ = ["INPUTS", "OpenVINOTokenTree", "convert_decoder"]
