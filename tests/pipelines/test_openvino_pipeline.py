@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from transformers import pipeline
 
 pytest.importorskip("openvino")
 
-from transformers_ggm.backends import export_openvino
+from transformers_ggm.backends import export_onnx, export_openvino
+from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError
 
 WORDS = ["twelve hours on the highway", "first snow of the year", "my cat naps", ""]
@@ -55,7 +57,9 @@ def told(answers):
     "options", [{}, {"num_beams": 1, "batch_size": 4}, {"num_beams": 1, "top_k": 3, "do_sample": True}]
 )
 def test_suggests_what_torch_suggests(checkpoint, items, options):
-    """Would fail if an encoder or the decoder gave something else by OpenVINO, batched or by a search of transformers."""
+    """
+    Would fail if an encoder or the decoder gave something else by OpenVINO, in a batch or by a search of transformers.
+    """
     answers = []
     for backend in ("torch", "openvino"):
         suggest = load(checkpoint, backend=backend)
@@ -152,6 +156,33 @@ def test_export_says_what_is_wrong(checkpoint, items, tmp_path):
         export_openvino(suggest, items, tmp_path)
     with pytest.raises(InputError, match="No encoder"):
         export_openvino(suggest, [], checkpoint)
+
+
+@pytest.mark.slow
+def test_onnx_of_a_whole_checkpoint(checkpoint, items, tmp_path):
+    """Would fail if an encoder that clips go through were left out, or what was there before stayed."""
+    pytest.importorskip("onnxscript")
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "old.onnx").touch()
+    names = export_onnx(load(checkpoint, backend="torch"), items[:2], tmp_path / "onnx")
+    assert {"audio_encoder.onnx", "retriever_vision.onnx", "text_encoder.onnx", "vision_encoder.onnx"} <= set(names)
+    assert sorted(file.name for file in (tmp_path / "onnx").iterdir()) == names
+
+
+@pytest.mark.slow
+def test_the_command(checkpoint, clips, tmp_path, capsys):
+    """Would fail if `ggm export` did not put what it makes where the pipeline looks for it."""
+    folder, clip = tmp_path / "checkpoint", next(iter(clips))
+    shutil.copytree(checkpoint, folder)
+    assert main(["export", str(folder), "--clips", clip, "--format", "onnx", "--int8"]) == 2
+    assert "--int8: only with --format openvino" in capsys.readouterr().err
+    assert main(["export", str(folder), "--clips", clip]) == 0
+    assert "decoder-" in capsys.readouterr().out
+    assert (folder / "openvino" / "openvino.json").is_file()
+    output = tmp_path / "tags.jsonl"
+    arguments = ["--model", str(folder), "--backend", "openvino", "--output", str(output)]
+    assert main(["tag", str(Path(clip).parent), *arguments]) == 0
+    assert len(output.read_text().splitlines()) == len(clips)
 
 
 @pytest.mark.slow

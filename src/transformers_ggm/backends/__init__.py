@@ -1,6 +1,7 @@
-"""Other libraries than PyTorch that compute a checkpoint's models: OpenVINO, and ONNX for those who bring their own."""
+"""Other libraries than PyTorch for a checkpoint's models: OpenVINO, and ONNX for those who run them elsewhere."""
 
+from .export_onnx import export_onnx
 from .export_openvino import export_openvino
 from .openvino_parts import use_openvino
 
-__all__ = ["export_openvino", "use_openvino"]
+__all__ = ["export_onnx", "export_openvino", "use_openvino"]

@@ -1,8 +1,10 @@
-"""A module of PyTorch as a model of OpenVINO."""
+"""Modules of PyTorch as models of OpenVINO or ONNX, and whether they compute the same then."""
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from ..errors import CheckpointError
 
 # What is read of an encoder's output, in this order.
 OUTPUTS = ("last_hidden_state", "pooler_output")
-# The least cosine between what OpenVINO and PyTorch make of a token, both in float32.
+# The least cosine between what another library and PyTorch make of a token, both in float32.
 _LEAST_COSINE = 0.999
 
 
@@ -30,7 +32,7 @@ class _ByPosition(nn.Module):
 
 def convert_encoder(module: nn.Module, inputs: Mapping[str, torch.Tensor], name: str) -> Any:
     """
-    Converts an encoder, for any number of rows and of tokens, and tries it.
+    Converts an encoder to OpenVINO, for any number of rows and of tokens, and tries it.
 
     Args:
         module (`nn.Module`): of transformers, on the CPU; it stays as it is.
@@ -43,19 +45,73 @@ def convert_encoder(module: nn.Module, inputs: Mapping[str, torch.Tensor], name:
     Raises:
         CheckpointError: it cannot be converted, or computes something else then.
     """
-    whole = float_copy(module)
-    by_position = _ByPosition(whole, list(inputs))
-    example = {key: _in_float32(tensor) for key, tensor in inputs.items()}
-    # Two rows, since some operations are traced otherwise for one.
-    doubled = {key: torch.cat([tensor, tensor]) for key, tensor in example.items()}
-    model = convert(by_position, tuple(doubled.values()), list(inputs), f"the encoder {name}")
-    _check(model, by_position, [example, _other_lengths(doubled)], name)
+    from .openvino_model import OpenVINOModel
+
+    by_position, example = _example(module, inputs)
+    model = convert(by_position, tuple(example.values()), list(inputs), f"the encoder {name}")
+    compiled = OpenVINOModel(model, torch.float32)
+    _check(lambda tried: compiled(tried)[0], by_position, inputs, f"OpenVINO by the encoder {name}")
     return model
+
+
+def write_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], name: str, file: Path) -> None:
+    """
+    Writes an encoder as ONNX, for any number of rows and of tokens, and tries it with ONNX Runtime.
+
+    Args:
+        module, inputs, name: as of [`convert_encoder`].
+        file (`Path`): to write; weights in float32.
+
+    Raises:
+        CheckpointError: it cannot be converted, or computes something else then.
+    """
+    import onnxruntime
+
+    by_position, example = _example(module, inputs)
+    # Rows, and of texts the length, may be any: sizes of other inputs are the model's own.
+    dims = {name: range(1 if tensor.is_floating_point() else 2) for name, tensor in example.items()}
+    shapes = tuple(dict.fromkeys(of_input, torch.export.Dim.AUTO) for of_input in dims.values())
+    with _told(f"the encoder {name} cannot be converted to ONNX"):
+        torch.onnx.export(
+            by_position,
+            tuple(example.values()),
+            file,
+            input_names=list(example),
+            output_names=list(OUTPUTS),
+            dynamic_shapes={"tensors": shapes},
+            external_data=False,
+            verbose=False,
+        )
+        session = onnxruntime.InferenceSession(file)
+
+    def run(tried: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return torch.from_numpy(session.run(None, {key: tensor.numpy() for key, tensor in tried.items()})[0])
+
+    _check(run, by_position, inputs, f"ONNX Runtime by the encoder {name}")
+
+
+def _example(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> tuple[_ByPosition, dict[str, torch.Tensor]]:
+    """A copy of the encoder, and its inputs for two rows or more: some operations are traced otherwise for one."""
+    by_position = _ByPosition(float_copy(module), list(inputs)).eval()
+    return by_position, {key: torch.cat([_in_float32(tensor)] * 2) for key, tensor in inputs.items()}
+
+
+@contextmanager
+def _told(failure: str) -> Iterator[None]:
+    """Turns whatever a tracer or converter meets in a foreign model into an error of our own."""
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            # Of tracing: that it goes by the example, which is tried on others, and that PyTorch would export instead.
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise CheckpointError(f"{failure} ({reason}).") from error
 
 
 def convert(module: nn.Module, example: tuple[torch.Tensor, ...], names: Sequence[str], told: str) -> Any:
     """
-    Converts a module whose arguments and results are tensors alone.
+    Converts a module whose arguments and results are tensors alone to OpenVINO.
 
     Args:
         module (`nn.Module`): in float32.
@@ -71,15 +127,8 @@ def convert(module: nn.Module, example: tuple[torch.Tensor, ...], names: Sequenc
     """
     import openvino
 
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            # Of tracing: that it goes by the example, which is tried on others, and that PyTorch would export instead.
-            warnings.simplefilter("ignore")
-            model = openvino.convert_model(module.eval(), example_input=example)
-    # Whatever the tracer or the converter meets in a foreign model.
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise CheckpointError(f"{told} cannot be converted to OpenVINO ({reason}): leave out backend=.") from error
+    with _told(f"{told} cannot be converted to OpenVINO"):
+        model = openvino.convert_model(module.eval(), example_input=example)
     for port, name, tensor in zip(model.inputs, names, example):
         port.get_tensor().set_names({name})
         if not tensor.is_floating_point():
@@ -115,23 +164,25 @@ def _other_lengths(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {**longer, "attention_mask": mask}
 
 
-def _check(model: Any, module: nn.Module, tries: Sequence[Mapping[str, torch.Tensor]], name: str) -> None:
-    from .openvino_model import OpenVINOModel
-
-    compiled = OpenVINOModel(model, torch.float32)
-    for inputs in tries:
+def _check(
+    run: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
+    module: nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    told: str,
+) -> None:
+    example = {key: _in_float32(tensor) for key, tensor in inputs.items()}
+    doubled = {key: torch.cat([tensor, tensor]) for key, tensor in example.items()}
+    for tried in (example, _other_lengths(doubled)):
         with torch.no_grad():
-            expected = module(*inputs.values())[0]
-        found, mask = compiled(inputs)[0], inputs.get("attention_mask")
+            expected = module(*tried.values())[0]
+        found, mask = run(tried), tried.get("attention_mask")
         if found.shape == expected.shape:
             cosines = torch.cosine_similarity(found, expected, dim=-1 if found.ndim == 3 else 1)
             if mask is not None and mask.shape == cosines.shape:
                 cosines = cosines[mask.bool()]
             if cosines.min() >= _LEAST_COSINE:
                 continue
-        raise CheckpointError(
-            f"OpenVINO computes something else than PyTorch by the encoder {name}: leave out backend=."
-        )
+        raise CheckpointError(f"{told} computes something else than PyTorch: it cannot be used.")
 
 
-__all__ = ["OUTPUTS", "convert", "convert_encoder", "float_copy"]
+__all__ = ["OUTPUTS", "convert", "convert_encoder", "float_copy", "write_onnx"]

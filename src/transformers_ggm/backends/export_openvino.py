@@ -1,18 +1,15 @@
 """Converts the models of a checkpoint once, and keeps them in it, in eight bits too."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from transformers import Pipeline
 
 from ..errors import CheckpointError, InputError
 from .conversion import convert_encoder
-from .openvino_encoder import encoder_inputs
 from .openvino_files import Wanted, save_openvino
 from .openvino_parts import (
     DECODER_PART,
@@ -24,9 +21,7 @@ from .openvino_parts import (
     rounded_decoder,
 )
 from .openvino_tree import INPUTS, convert_decoder
-
-# So many frames are looked at when a vision encoder is rounded.
-_NUM_CALIBRATION_FRAMES = 128
+from .recorded_calls import recorded_calls
 
 
 def export_openvino(
@@ -73,7 +68,7 @@ def export_openvino(
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json: give the folder of a checkpoint.")
     encoders = encoders_of(suggest.model, suggest.retriever, suggest.recommender)
-    with _recording(encoders) as seen:
+    with recorded_calls(encoders) as seen:
         suggest(list(items))
     if not seen:
         raise InputError("No encoder was needed for these items: give clips, or texts, that the checkpoint reads.")
@@ -91,35 +86,6 @@ def export_openvino(
             models.append((wanted, convert(suggest.model)))
     save_openvino(folder, models)
     return sorted(wanted.name for wanted, _ in models)
-
-
-_Calls = dict[tuple[str, ...], list[dict[str, torch.Tensor]]]
-
-
-@contextmanager
-def _recording(encoders: Mapping[str, nn.Module]) -> Iterator[dict[str, _Calls]]:
-    """What each encoder is called with, while the block runs, up to some hundred rows."""
-    seen: dict[str, _Calls] = {}
-
-    def record(name: str, module: nn.Module, options: dict[str, Any]) -> None:
-        inputs = encoder_inputs(module, options)
-        if inputs is None:
-            return
-        calls = seen.setdefault(name, {}).setdefault(tuple(inputs), [])
-        if sum(len(next(iter(call.values()))) for call in calls) < _NUM_CALIBRATION_FRAMES:
-            calls.append({key: tensor.clone() for key, tensor in inputs.items()})
-
-    hooks = [
-        module.register_forward_pre_hook(
-            lambda module, arguments, options, name=name: record(name, module, options), with_kwargs=True
-        )
-        for name, module in encoders.items()
-    ]
-    try:
-        yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _calibrated(model: Any, inputs: Sequence[Mapping[str, torch.Tensor]]) -> Any:

@@ -13,7 +13,7 @@ from .conversion import OUTPUTS, convert_encoder
 from .openvino_files import OpenVINOFiles, Wanted
 from .openvino_model import OpenVINOModel
 
-# What else transformers' encoders are called with, and what it has to be for the outputs to be these alone.
+# What else transformers' encoders are called with: where one is true, there is to be more than their states.
 _FLAGS = ("output_attentions", "output_hidden_states", "use_cache", "interpolate_pos_encoding")
 
 
@@ -84,9 +84,8 @@ def encoder_inputs(module: nn.Module, options: Mapping[str, Any]) -> dict[str, t
     """
     if module.training or torch.is_grad_enabled():
         return None
-    given = {
-        name: value for name, value in options.items() if value is not None and name not in ("return_dict", *_FLAGS)
-    }
+    flags = {*_FLAGS, "return_dict"}
+    given = {name: value for name, value in options.items() if value is not None and name not in flags}
     if any(options.get(name) for name in _FLAGS) or options.get("return_dict") is False:
         return None
     if not given or not all(torch.is_tensor(value) and value.device.type == "cpu" for value in given.values()):

@@ -8,8 +8,8 @@ import torch
 
 # By the type that the rest of a pipeline computes in.
 _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
-# Inputs of matrices whose weights have eight bits are rounded too, with one scale for so many numbers of a row. Smaller
-# groups are slower and hardly nearer.
+# Inputs of matrices whose weights have eight bits are rounded too, with one scale for so many numbers of a row:
+# smaller groups are slower and hardly nearer.
 _GROUP_SIZE = 128
 
 

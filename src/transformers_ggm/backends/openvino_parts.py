@@ -70,8 +70,8 @@ def use_openvino(
 ) -> None:
     """
     Lets OpenVINO compute the encoders of a pipeline, and the passes of its decoder where that is one of BART's kind
-    without a pointer head. Each is converted when it is first needed. What is not converted, the weights for saving and
-    training, and searches of transformers stay with PyTorch.
+    without a pointer head. Each is converted when it is first needed. What is not converted, searches of
+    transformers, and the weights for saving and training stay with PyTorch.
 
     Args:
         model (`PreTrainedModel`): changed in place, on the CPU.

@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from .exit_status import PASSED_ON, SETTINGS, Command
+from .ggm_export import export
 from .ggm_pool import pool_commands
 from .ggm_posts import posts_commands
 from .ggm_rate import rate_commands
 from .ggm_serve import serve
 from .shared_options import (
     Address,
+    Backend,
     Blocked,
     Device,
     Engine,
@@ -35,6 +37,7 @@ app.add_typer(pool_commands, name="pool")
 app.add_typer(posts_commands, name="posts")
 app.add_typer(rate_commands, name="rate")
 app.command(cls=Command)(serve)
+app.command(cls=Command)(export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +105,7 @@ def tag(
     model: Model = None,
     device: Device = None,
     int8: Int8 = False,
+    backend: Backend = "torch",
     read_speech: ReadSpeech = None,
     read_screen: ReadScreen = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="clips at a time")] = 8,
@@ -144,7 +148,7 @@ def tag(
     numbers = {"batch_size": batch_size, "num_workers": num_workers, "top_n": top_n, "num_beams": num_beams}
     options = {**numbers, "min_score": min_score, "explain": explain or None, **showing}
     given = {name: value for name, value in options.items() if value is not None}
-    parts = {"int8": int8, "speech": read_speech, "screen_text": read_screen}
+    parts = {"int8": int8, "backend": backend, "speech": read_speech, "screen_text": read_screen}
     on_ray = RayOptions(address, num_models, gpus_per_model, retry_rejected)
     if engine is None:
         refuse_without_ray(vars(on_ray))

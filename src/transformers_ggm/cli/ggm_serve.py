@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from .shared_options import Address, Blocked, Device, Int8, Model, ReadScreen, ReadSpeech
+from .shared_options import Address, Backend, Blocked, Device, Int8, Model, ReadScreen, ReadSpeech
 
 _Host = Annotated[str, typer.Option("--host", help="address to listen on; 0.0.0.0 for all")]
 _Port = Annotated[int, typer.Option("--port", min=1, max=65535, help="port to listen on")]
@@ -71,6 +71,7 @@ def serve(
     port: _Port = 8000,
     device: Device = None,
     int8: Int8 = False,
+    backend: Backend = "torch",
     read_speech: ReadSpeech = None,
     read_screen: ReadScreen = False,
     safe: _Safe = True,
@@ -124,7 +125,7 @@ def serve(
         "feedback_file": None if feedback is None else str(feedback),
     }
     settings = {name: value for name, value in given.items() if value is not None}
-    parts = {"device": device, "int8": int8, "speech": read_speech, "screen_text": read_screen}
+    parts = {"device": device, "int8": int8, "backend": backend, "speech": read_speech, "screen_text": read_screen}
     parts["blocked"] = blocked or None
     if engine == "ray":
         scale = (min_replicas, max_replicas, num_cpus, num_gpus)

@@ -9,6 +9,10 @@ Model = Annotated[
 ]
 Device = Annotated[str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")]
 Int8 = Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")]
+Backend = Annotated[
+    Literal["torch", "openvino"],
+    typer.Option("--backend", help="what computes the models; openvino is quicker on CPUs, see `ggm export`"),
+]
 ReadSpeech = Annotated[
     str | None, typer.Option("--read_speech", help="folder or Hub id of a model that reads what is said in clips")
 ]

@@ -108,12 +108,13 @@ class Tagger:
     Suggests hashtags for a block of prepared clips.
 
     Args:
-        model (`str`, *optional*), int8 (`bool`): as of the pipeline.
+        model (`str`, *optional*), int8 (`bool`), backend (`str`): as of the pipeline.
         options (`dict`): of its call, `batch_size` among them.
     """
 
-    def __init__(self, model: str | None, int8: bool, options: Mapping[str, Any]):
-        self._suggest = pipeline("hashtag-generation", model=model, int8=int8, pipeline_class=PreparedClipsPipeline)
+    def __init__(self, model: str | None, int8: bool, backend: str, options: Mapping[str, Any]):
+        parts = {"int8": int8, "backend": backend}
+        self._suggest = pipeline("hashtag-generation", model=model, pipeline_class=PreparedClipsPipeline, **parts)
         self._options = dict(options)
 
     def __call__(self, block: pa.Table) -> pa.Table:

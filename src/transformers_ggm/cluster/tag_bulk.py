@@ -32,13 +32,14 @@ class BulkModel:
     Attributes:
         model (`str`, *optional*): folder or Hub id of a checkpoint, which all machines of the cluster can read; the
             bundled one by default.
-        int8 (`bool`, defaults to `False`), speech (`str`, *optional*), screen_text (`bool`, defaults to `False`): as
-            of [`HashtagGenerationPipeline`].
+        int8 (`bool`, defaults to `False`), backend (`str`, defaults to `"torch"`), speech (`str`, *optional*),
+            screen_text (`bool`, defaults to `False`): as of [`HashtagGenerationPipeline`].
         options (`dict`): of the pipeline's call, such as `top_n`, `min_score`, `safe`, `blocked` and `platform`.
     """
 
     model: str | None = None
     int8: bool = False
+    backend: str = "torch"
     speech: str | None = None
     screen_text: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -157,12 +158,14 @@ def _with_whole_paths(model: BulkModel) -> BulkModel:
 
 def _load(model: BulkModel) -> HashtagGenerationPipeline:
     """The whole pipeline, on this machine, which finds out what is wrong with it before anything is begun."""
-    parts = {"int8": model.int8, "speech": model.speech, "screen_text": model.screen_text}
+    parts = {"int8": model.int8, "backend": model.backend, "speech": model.speech, "screen_text": model.screen_text}
     return pipeline("hashtag-generation", model=model.model, device="cpu", **parts)
 
 
 def _made_from(model: BulkModel, whole: HashtagGenerationPipeline) -> dict[str, Any]:
     settings = {"int8": model.int8, "read_speech": model.speech, "read_screen": model.screen_text, **model.options}
+    # Work that was begun before there were others goes on.
+    settings |= {} if model.backend == "torch" else {"backend": model.backend}
     return {
         "model": checkpoint_fingerprint(Checkpoint.of(whole.model)),
         **{name: value for name, value in settings.items() if value},
@@ -180,7 +183,8 @@ def _stages(
         "trained_with": getattr(whole.processor, "text_reading", None),
     }
     readers = [ActorStage(ClipReader, reading, actors.decoders)] if model.speech or model.screen_text else []
-    tagging = {"model": model.model, "int8": model.int8, "options": {**model.options, "batch_size": batch_size}}
+    options = {**model.options, "batch_size": batch_size}
+    tagging = {"model": model.model, "int8": model.int8, "backend": model.backend, "options": options}
     return [
         ActorStage(Decoder, decoding, actors.decoders),
         *readers,

@@ -80,7 +80,7 @@ class TokenTree:
         The tree for what `generate` hands on.
 
         Args:
-            model ([`GGMForHashtagGeneration`]): its `token_tree`, where it has one, is made in the place of this class.
+            model ([`GGMForHashtagGeneration`]): its `token_tree`, where it has one, is made instead.
             model_kwargs: `encoder_outputs` and `attention_mask`.
             repeats (`int`, *optional*, defaults to 1): how often `generate` has repeated each row, for its beams.
         """

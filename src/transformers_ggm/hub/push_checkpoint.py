@@ -25,6 +25,8 @@ from ..retrieval.post_files import POST_FILES
 from ..utils.checkpoint_layout import (
     CLASSIFIER_FOLDER,
     COMPOSITION_FILE,
+    OPENVINO_FILE,
+    OPENVINO_FOLDER,
     PLAUSIBILITY_FOLDER,
     POOL_FOLDER,
     POSTS_FOLDER,
@@ -90,6 +92,7 @@ LAYOUT = {
     PROMPT_PROCESSOR_FOLDER: (*MODEL_FILES, "preprocessor_config.json", "video_preprocessor_config.json"),
     RETRIEVER_FOLDER: MODEL_FILES,
     POOL_FOLDER: (*POOL_FILES, USES_FILE, "README.md"),
+    OPENVINO_FOLDER: (OPENVINO_FILE, "*.xml", "*.bin"),
     **RECOMMENDATION_LAYOUT,
 }
 

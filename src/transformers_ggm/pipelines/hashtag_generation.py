@@ -13,16 +13,14 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
-from ..backends import use_openvino
 from ..errors import InputError
 from ..modeling import HashtagRetriever
-from ..modeling.int8_quantization import quantize_parts
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.reading import ScreenReader, SpeechReader
 from ..recommendation import CandidateSource, Clues, Recommender
 from ..retrieval import HashtagPool
-from ..utils.checkpoint_layout import OPENVINO_FOLDER
 from .answers import answers_of
+from .backend_selection import choose_backend
 from .clip_reading import ClipReading
 from .components import Checkpoint, GuidanceParts
 from .dtype_selection import choose_type
@@ -201,13 +199,7 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         self._reading = ClipReading.of(
             speech, screen_text, self.used_clues, trained_with, str(self.device), local_files_only
         )
-        if backend == "openvino":
-            folder = checkpoint.folders([OPENVINO_FOLDER]).get(OPENVINO_FOLDER)
-            use_openvino(self.model, self.retriever, self.recommender, folder, int8)
-        elif backend != "torch":
-            raise InputError(f'backend={backend!r}: use "torch" or "openvino".')
-        elif int8:
-            quantize_parts(self.model, self.retriever)
+        choose_backend(backend, int8, self.model, self.retriever, self.recommender, checkpoint)
 
     @overload
     def __call__(
