@@ -115,6 +115,7 @@ bench: $(INSTALLED_DEV)  ## measure what suggesting and recommending hashtags an
 	@$(BIN)/python benchmarks/bench_suggesting.py --output docs/performance.md
 	@$(BIN)/python benchmarks/bench_recommending.py --output docs/performance.md
 	@$(BIN)/python benchmarks/bench_reading.py --output docs/performance.md
+	@$(BIN)/python benchmarks/bench_growth.py --output docs/performance.md
 
 quality: $(INSTALLED_DEV)  ## lint, and check the formatting
 	@$(BIN)/ruff check .

@@ -24,9 +24,9 @@ from unittest import mock
 
 from base_size import tokenizer, write_checkpoint
 from bench_suggesting import check_page, machine, with_section
-from settings import DTYPES, FAST, suggest_once
+from settings import FAST, pipeline_of, suggest_once
 from stages import READING, STAGES, StageTimes
-from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, pipeline
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 from transformers.utils import logging
 
 from transformers_ggm import HashtagGenerationPipeline
@@ -173,8 +173,7 @@ def main() -> None:
         write_checkpoint(folder / "one", shared_vision=True)
         # Nothing is read where nothing goes by it.
         goes_by_words = {"recommender": Recommender([WordsSource({"snow": 1})])}
-        model = str(folder / "one")
-        suggest = pipeline("hashtag-generation", model=model, device="cpu", **goes_by_words, **DTYPES[FAST.dtype])
+        suggest = pipeline_of(FAST, folder / "one", folder / "clip.mp4", **goes_by_words)
         lines = [f"Measured on {machine()}: {words}.", ""]
         lines += table(suggest, ways_to_read(folder), folder / "clip.mp4", arguments.num_runs)
     print("", *lines, sep="\n")

@@ -27,9 +27,9 @@ from bench_decoding import render_clip
 from bench_pool import OwnMemory, timed
 from bench_suggesting import check_page, machine, with_section
 from bench_throughput import Timed
-from settings import DTYPES, FAST, WORDS, suggest_once
+from settings import FAST, WORDS, pipeline_of, suggest_once
 from torch.nn.functional import normalize
-from transformers import BertConfig, BertModel, pipeline
+from transformers import BertConfig, BertModel
 from transformers.utils import logging
 
 from transformers_ggm import (
@@ -198,12 +198,11 @@ def share_of_the_fast_setting(
     write_checkpoint(checkpoint, shared_vision=True, pool_size=len(recommender.sources[0].pool))
     retriever = HashtagRetriever.from_pretrained(checkpoint / "retriever")
     processor = HashtagRetrieverProcessor.from_pretrained(checkpoint / "retriever")
-    arguments = {"model": str(checkpoint), "device": "cpu", **DTYPES[FAST.dtype]}
-    plain = pipeline("hashtag-generation", **arguments)
+    clip = render_clip(folder / "clip.mp4", 7.5, 60)
+    plain = pipeline_of(FAST, checkpoint, clip)
     own = [PoolSource(plain.hashtag_pool, retriever, processor), GeneratorSource(plain.model, plain.processor)]
     everything = with_ranker([*own, *recommender.sources], recommender.counts)
-    recommending = pipeline("hashtag-generation", recommender=everything, **arguments)
-    clip = render_clip(folder / "clip.mp4", 7.5, 60)
+    recommending = pipeline_of(FAST, checkpoint, clip, recommender=everything)
     lines = ["| seconds a clip | fast setting | with sources and ranker | added |", "|---|---:|---:|---:|"]
     for size in batch_sizes:
         setting = replace(FAST, batch_size=size)

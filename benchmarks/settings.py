@@ -12,12 +12,13 @@ from transformers import pipeline
 from written_answer import writing
 
 from transformers_ggm import HashtagGenerationPipeline
+from transformers_ggm.backends import export_openvino
 from transformers_ggm.pipelines import ggm_writing
 
 WORDS = "twelve hours on the highway and the first snow of the year is waiting at home"
 NEW_TOKENS = 32
-# How a pipeline is told what to compute in.
-DTYPES = {
+# How a pipeline is told what to compute in, and by what.
+DTYPES: dict[str, dict[str, Any]] = {
     "fp32": {"dtype": torch.float32},
     "bf16": {"dtype": torch.bfloat16},
     "int8": {"dtype": torch.bfloat16, "int8": True},
@@ -38,6 +39,7 @@ class Setting:
         num_frames (`int`): frames of the clip.
         batch_size (`int`): clips at a time.
         is_plain (`bool`): whether transformers' own search writes.
+        backend (`str`): what computes the models.
     """
 
     towers: str
@@ -47,31 +49,32 @@ class Setting:
     num_frames: int = 15
     batch_size: int = 1
     is_plain: bool = False
+    backend: str = "torch"
 
     def __str__(self) -> str:
         decoding = "greedy" if self.num_beams == 1 else f"{self.num_beams} beams"
         parts = [self.towers, self.dtype, decoding, self.writes]
         parts += [] if self.num_frames == 15 else [f"{self.num_frames} frames"]
+        parts += [] if self.backend == "torch" else ["OpenVINO"]
         parts += [] if self.batch_size == 1 else [f"batch of {self.batch_size}"]
         return ", ".join(parts)
 
 
 PLAIN = Setting("two towers", "fp32", 5, is_plain=True)
-FAST = Setting("one tower", "int8", 1, writes=f"{NUM_HASHTAGS} hashtags")
+FAST = Setting("one tower", "int8", 1, writes=f"{NUM_HASHTAGS} hashtags", backend="openvino")
 
 
 def settings_to_measure(batch_size: int) -> list[Setting]:
     """The plain composition, and what it becomes by one change after the other."""
     fewer_frames = replace(FAST, num_frames=8)
+    fast = [replace(FAST, dtype=dtype, backend=backend) for backend in ("torch", "openvino") for dtype in DTYPES]
     single = [
         PLAIN,
         replace(PLAIN, is_plain=False, dtype="bf16"),
         Setting("one tower", "fp32", 5),
         Setting("one tower", "bf16", 5),
         Setting("one tower", "bf16", 1),
-        replace(FAST, dtype="fp32"),
-        replace(FAST, dtype="bf16"),
-        FAST,
+        *fast,
         fewer_frames,
     ]
     together = (PLAIN, replace(FAST, dtype="bf16"), FAST, fewer_frames) if batch_size > 1 else ()
@@ -91,19 +94,35 @@ def stage_seconds(
         settings (`list[Setting]`): in turn, in every run.
         num_runs (`int`): how often, after one that warms up.
     """
-    pipelines = {
-        (towers, name): pipeline("hashtag-generation", model=str(path), device="cpu", **arguments)
-        for towers, path in checkpoints.items()
-        for name, arguments in DTYPES.items()
-    }
+    pipelines: dict[tuple[str, str, str], HashtagGenerationPipeline] = {}
+    for setting in settings:
+        if (ways := (setting.towers, setting.dtype, setting.backend)) not in pipelines:
+            pipelines[ways] = pipeline_of(setting, checkpoints[setting.towers], clip)
     best: dict[Setting, dict[str, float]] = {}
     for number in tqdm(range(num_runs + 1), desc="Measuring GGM", unit="round"):
         for setting in settings:
-            times = suggest_once(pipelines[setting.towers, setting.dtype], clip, setting)
+            times = suggest_once(pipelines[setting.towers, setting.dtype, setting.backend], clip, setting)
             seconds = {stage: times[stage] / setting.batch_size for stage in STAGES}
             if number and sum(seconds.values()) < sum(best.get(setting, {"": float("inf")}).values()):
                 best[setting] = seconds
     return best
+
+
+def pipeline_of(setting: Setting, checkpoint: Path, clip: Path, **arguments: Any) -> HashtagGenerationPipeline:
+    """
+    The pipeline of a setting. For OpenVINO the checkpoint is exported first where it was not yet: what weights are
+    random is calibrated by, does not matter.
+
+    Args:
+        setting ([`Setting`]): says dtype and backend.
+        checkpoint, clip (`Path`): of a model, and what it is exported with.
+        **arguments: further ones of `pipeline`.
+    """
+    options = {"model": str(checkpoint), "device": "cpu", **arguments}
+    if setting.backend == "openvino" and not (checkpoint / "openvino").exists():
+        whole = pipeline("hashtag-generation", **options, dtype="float32")
+        export_openvino(whole, [{"video": str(clip), "description": WORDS}], checkpoint, int8=True)
+    return pipeline("hashtag-generation", **options, backend=setting.backend, **DTYPES[setting.dtype])
 
 
 def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> StageTimes:

@@ -48,7 +48,12 @@ def test_page_of_metrics(run, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "section"),
-    [("bench_recommending.py", "recommending"), ("bench_reading.py", "reading"), ("bench_serving.py", "load")],
+    [
+        ("bench_recommending.py", "recommending"),
+        ("bench_reading.py", "reading"),
+        ("bench_serving.py", "load"),
+        ("bench_growth.py", "growth"),
+    ],
 )
 def test_page_of_one_section(run, tmp_path, name, section):
     """Would fail if a part of `make bench` measured for a page that has no place for it."""
