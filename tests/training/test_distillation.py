@@ -204,7 +204,7 @@ def test_a_teacher_far_behind_is_told_of(caplog):
     assert "47.0 against 60.0" in caplog.text
 
 
-@pytest.mark.parametrize("init", [False, True])
+@pytest.mark.parametrize("init", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_train_with_a_teacher(finished, train, init):
     """Would fail if `train.py` left out the teacher of a stage, or a checkpoint taught by one were another kind."""
     output = train(teacher=finished / "checkpoint", init_from_teacher=init)
