@@ -21,6 +21,8 @@ NEW_LOCK := build/constraints.txt
 IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 # What is tried with all versions.
 CONTRACT_TESTS := $(IN_PARALLEL) -m contract tests --ignore tests/docs --ignore tests/common
+# Images often forbid bytecode: every worker and process of the tests would compile PyTorch and all tests anew.
+export PYTHONDONTWRITEBYTECODE :=
 SEED ?= 1
 MUTATIONS ?= 20000
 DEMO_CHECKPOINT := src/transformers_ggm/demo_checkpoint

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from hub_stand_in import StandInHub, point_client_at
 from hypothesis import settings
+
+# The process that hands the tests out to others reads this file before they start: what is large is imported where
+# it is used.
 
 # Tests make no assertions about time: a busy machine is not a fault. And they try the same examples every time, so
 # that a change is not held up by what it did not touch: `pytest --hypothesis-profile default` looks for new ones.
@@ -30,12 +31,16 @@ NOT_OURS_LOGGED = "Passing `generation_config` together with"
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Sums come out the same bit for bit whatever the number of cores."""
+    import torch
+
     torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
 def seeds():
     """Every test starts from the same random state, in whatever order tests run."""
+    import torch
+
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)
@@ -83,6 +88,8 @@ def nothing_deprecated_is_logged(request):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A stand-in for the Hub, which the real client talks to with an empty cache, logged in as `someone`."""
+    from hub_stand_in import StandInHub, point_client_at
+
     with StandInHub() as server:
         point_client_at(server, monkeypatch, tmp_path / "hub_cache")
         yield server

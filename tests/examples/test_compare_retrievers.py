@@ -40,7 +40,7 @@ def test_each_setting_is_measured_once(posts, monkeypatch, capsys):
     grid = {
         "num_train_rows": 16, "num_eval_rows": 10, "min_count": 1, "max_length": 16, "seeds": [0, 1], "dims": [4],
         "training": {"num_train_epochs": 1, "learning_rate": 0.01, "per_device_train_batch_size": 8, "use_cpu": True},
-        "rows": {"plain": {}, "cut": {"matryoshka_dims": [4]}, "cold": {"max_inverse_temperature": 5}},
+        "rows": {"plain": {}, "cut": {"matryoshka_dims": [4]}},
     }  # fmt: skip
     (posts / "grid.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
     run(monkeypatch, posts, "--rows", "untrained", "plain", "--seeds", "0")
@@ -50,14 +50,14 @@ def test_each_setting_is_measured_once(posts, monkeypatch, capsys):
     run(monkeypatch, posts)
     records = json.loads(file.read_text())
     assert records[:2] == first
-    names = ["untrained", "plain", "cut", "cold"]
+    names = ["untrained", "plain", "cut"]
     assert [(record["name"], record["seed"]) for record in records] == [(n, s) for s in (0, 1) for n in names]
     for record in records:
         assert set(record["recalls"]) == {"4", "16"}
         # There are but two hashtags, and so all are among the ten nearest.
         assert record["recalls"]["16"]["test"] == {"10": 100.0, "50": 100.0}
     table = (posts / "out" / "results.md").read_text()
-    assert "| cold | 16 | 2 | 100.0 ± 0.0 |" in table and table in capsys.readouterr().out
+    assert "| cut | 16 | 2 | 100.0 ± 0.0 |" in table and table in capsys.readouterr().out
 
 
 def test_settings_reach_model_and_training(posts, monkeypatch, load_example):

@@ -4,10 +4,12 @@ import subprocess
 import sys
 import time
 
+import psutil
+import pytest
 import torch
 from torch import nn
 
-from transformers_ggm.experiments.costs import machine_facts, parameter_counts, timed
+from transformers_ggm.experiments.costs import machine_facts, parameter_counts, peak_memory, timed
 
 
 def test_parameters_are_counted_once_and_frozen_ones_apart():
@@ -19,6 +21,13 @@ def test_parameters_are_counted_once_and_frozen_ones_apart():
     assert counts == {"parameters": 3 * 2 + 2 + 4 + 1, "trainable_parameters": 3 * 2 + 2}
 
 
+def test_memory_is_in_mib():
+    """The unit would be wrong by a thousand."""
+    held = psutil.Process().memory_info().rss / 2**20
+    assert held * 0.99 < peak_memory()["peak_memory_mib"] < held * 100
+
+
+@pytest.mark.slow
 def test_memory_grows_by_what_is_held():
     """The unit would be wrong by a thousand, or memory be that of now instead of the most."""
     code = """

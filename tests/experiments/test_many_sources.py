@@ -67,6 +67,7 @@ def test_a_classifier_is_refused(grid_of):
         grid_of(sources=["posts", "classifier"]).cells()
 
 
+@pytest.mark.slow
 def test_cells_build_on_each_other(grid_of, tmp_path):
     """Would fail if a cell lacked what it needs of another one, or answered with something else than it ranked."""
     folders = {}

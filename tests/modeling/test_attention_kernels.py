@@ -36,8 +36,13 @@ def reload(model, folder, **kwargs):
 
 
 @pytest.mark.contract
-@pytest.mark.parametrize("audio", AUDIO_CALLS)
-@pytest.mark.parametrize("vision", ["vit", "clip", "siglip", "dinov2", "deit"])
+@pytest.mark.parametrize(
+    ("vision", "audio"),
+    [
+        *(("vit", audio) for audio in AUDIO_CALLS),
+        *((vision, None) for vision in ("clip", "siglip", "dinov2", "deit")),
+    ],
+)
 def test_generator_uses_the_fused_kernel_by_default(tmp_path, fused_calls, vision, audio):
     """Would fail if a backbone or the cross-modal attention computed all its weights in memory without being asked."""
     model = reload(ggm_model(vision, "bart", audio), tmp_path)

@@ -55,6 +55,7 @@ ENCODER_SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.contract
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 @pytest.mark.parametrize("audio", [None, "ast"])

@@ -154,7 +154,9 @@ def test_generates_alone_as_in_a_batch(num_beams):
         assert together[row, : alone.shape[1]].tolist() == alone[0].tolist()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [*(pytest.param(name, marks=pytest.mark.slow) for name in METHODS[:-1]), METHODS[-1]]
+)
 @torch.no_grad()
 def test_can_be_exported(method):
     """Would fail if the encoder's terms could not be traced."""

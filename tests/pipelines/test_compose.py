@@ -18,9 +18,15 @@ from transformers_ggm.processing import ClipProcessor
 from transformers_ggm.recommendation import Clues, Recommender
 
 PARTS = ("retriever", "text_encoder", "generator", "posts", "hashtags")
-# Those of few parts, and all together, stand for the others in the quick tests.
+
+
+def _is_quick(names):
+    return len(names) in (1, len(PARTS)) or (len(names) == 2 and "hashtags" in names)
+
+
+# A list with each other part, posts alone, and all together, stand for the others in the quick tests.
 COMBINATIONS = [
-    pytest.param(names, marks=[] if size in (1, 2, len(PARTS)) else pytest.mark.slow, id="-".join(names))
+    pytest.param(names, marks=[] if _is_quick(names) else pytest.mark.slow, id="-".join(names))
     for size in range(1, len(PARTS) + 1)
     for names in itertools.combinations(PARTS, size)
     if {"posts", "hashtags"} & set(names)

@@ -10,23 +10,6 @@ from transformers_ggm.cli import main
 from transformers_ggm.pipelines.demo import demo_clips
 
 
-@pytest.fixture(scope="module")
-def demo():
-    command = [sys.executable, "-m", "transformers_ggm", "demo"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def test_prints_suggestions_beside_the_authors(demo):
-    """Would fail if the demonstration broke, printed warnings of libraries, or the bundled model knew nothing."""
-    assert demo.returncode == 0, demo.stderr
-    # Where torchao is installed, transformers imports it, and PyTorch has a word to say about that.
-    assert not [line for line in demo.stderr.splitlines() if "torch/utils/_pytree.py" not in line]
-    assert demo.stdout.startswith("This is a demonstration model")
-    assert demo.stdout.count("author ") == demo.stdout.count("suggested ") == 5
-    hits = [line for line in demo.stdout.splitlines() if " * " in f"{line} "]
-    assert len(hits) > 5
-
-
 def test_clips_were_never_trained_on(tmp_path):
     """Would fail if the demonstration showed clips of the training split, or none with a held-out compound."""
     recipes = demo_clips(tmp_path).values()
@@ -41,6 +24,31 @@ def talkative():
     yield
     logging.set_verbosity(verbosity)
     logging.enable_progress_bar()
+
+
+def assert_suggestions_beside_the_authors(told):
+    assert told.startswith("This is a demonstration model")
+    assert told.count("author ") == told.count("suggested ") == 5
+    hits = [line for line in told.splitlines() if " * " in f"{line} "]
+    assert len(hits) > 5
+
+
+def test_prints_suggestions_beside_the_authors(talkative, capsys):
+    """Would fail if the demonstration broke, or the bundled model knew nothing."""
+    assert main(["demo"]) == 0
+    assert_suggestions_beside_the_authors(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_prints_nothing_else():
+    """Would fail if a newcomer's first command printed warnings of libraries, which come when a process begins."""
+    demo = subprocess.run(
+        [sys.executable, "-m", "transformers_ggm", "demo"], capture_output=True, text=True, timeout=300
+    )
+    assert demo.returncode == 0, demo.stderr
+    # Where torchao is installed, transformers imports it, and PyTorch has a word to say about that.
+    assert not [line for line in demo.stderr.splitlines() if "torch/utils/_pytree.py" not in line]
+    assert_suggestions_beside_the_authors(demo.stdout)
 
 
 def test_file_that_is_no_clip(talkative, tmp_path, capsys):

@@ -31,8 +31,15 @@ from transformers_ggm.processing.media.audio import load_sound
 WORDS = "twelve hours on the highway"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def suggest(checkpoint):
+    """Read only."""
+    return pipeline("hashtag-generation", model=str(checkpoint), device="cpu")
+
+
+@pytest.fixture
+def fresh(checkpoint):
+    """To be changed."""
     return pipeline("hashtag-generation", model=str(checkpoint), device="cpu")
 
 
@@ -235,12 +242,12 @@ def test_novel_and_guided_are_told_by_the_pool_and_the_guidance(suggest, soundin
     assert not any(r["guided"] for r in suggest(sounding[0], num_guidance=0))
 
 
-def test_guidance_cut_off_for_want_of_room_does_not_count(suggest, sounding, monkeypatch):
+def test_guidance_cut_off_for_want_of_room_does_not_count(fresh, sounding, monkeypatch):
     """Would fail if a retrieved hashtag that did not fit beside the description were marked as seen by the model."""
-    best = retrieved(suggest, sounding[0], 4)
-    write(suggest, monkeypatch, f"#{best[0]} #{best[3]}")
-    suggest.processor.max_text_length = len(suggest.processor.tokenizer("", f"#{best[0]}")["input_ids"]) + 2
-    marks = {r["hashtag"][1:]: r["guided"] for r in suggest(sounding[0])}
+    best = retrieved(fresh, sounding[0], 4)
+    write(fresh, monkeypatch, f"#{best[0]} #{best[3]}")
+    fresh.processor.max_text_length = len(fresh.processor.tokenizer("", f"#{best[0]}")["input_ids"]) + 2
+    marks = {r["hashtag"][1:]: r["guided"] for r in fresh(sounding[0])}
     assert marks == {best[0]: True, best[3]: False}
 
 
@@ -271,30 +278,30 @@ def test_several_sequences_are_merged(suggest, sounding):
     assert sum(map(len, many)) > sum(map(len, one))
 
 
-def test_an_added_hashtag_is_used_by_the_next_call(suggest, sounding, monkeypatch):
+def test_an_added_hashtag_is_used_by_the_next_call(fresh, sounding, monkeypatch):
     """Would fail if the pipeline kept a copy of the pool: a trend would need a new pipeline."""
-    written = suggest(sounding[0], description=WORDS)
+    written = fresh(sounding[0], description=WORDS)
     novel = next(r["hashtag"] for r in written if r["novel"])
-    write(suggest, monkeypatch, novel)
-    suggest.add_hashtags([novel])
-    suggest.processor.num_guidance = len(suggest.hashtag_pool)
-    assert [(r["novel"], r["guided"]) for r in suggest(sounding[0])] == [(False, True)]
-    suggest.remove_hashtags([novel])
-    assert [(r["novel"], r["guided"]) for r in suggest(sounding[0])] == [(True, False)]
+    write(fresh, monkeypatch, novel)
+    fresh.add_hashtags([novel])
+    fresh.processor.num_guidance = len(fresh.hashtag_pool)
+    assert [(r["novel"], r["guided"]) for r in fresh(sounding[0])] == [(False, True)]
+    fresh.remove_hashtags([novel])
+    assert [(r["novel"], r["guided"]) for r in fresh(sounding[0])] == [(True, False)]
 
 
-def test_hashtags_are_added_as_the_pool_adds_them(suggest):
+def test_hashtags_are_added_as_the_pool_adds_them(fresh):
     """Would fail if the pipeline added other vectors or counts than its pool does, or an error left it changed."""
-    expected = suggest.hashtag_pool.copy()
-    expected.add({"newtrend": 3, "snow": 1}, suggest.retriever, suggest.retriever_processor, progress_bar=False)
-    suggest.add_hashtags({"#NewTrend": 3, "snow": 1})
-    pool = suggest.hashtag_pool
+    expected = fresh.hashtag_pool.copy()
+    expected.add({"newtrend": 3, "snow": 1}, fresh.retriever, fresh.retriever_processor, progress_bar=False)
+    fresh.add_hashtags({"#NewTrend": 3, "snow": 1})
+    pool = fresh.hashtag_pool
     assert (pool.hashtags, pool.counts) == (expected.hashtags, expected.counts)
     assert torch.equal(pool.embeddings, expected.embeddings)
     with pytest.raises(HashtagError, match="two words"):
-        suggest.add_hashtags(["fine", "two words"])
+        fresh.add_hashtags(["fine", "two words"])
     with pytest.raises(PoolError, match="nowhere"):
-        suggest.remove_hashtags(["newtrend", "nowhere"])
+        fresh.remove_hashtags(["newtrend", "nowhere"])
     assert pool.hashtags == expected.hashtags
 
 
@@ -454,21 +461,21 @@ def test_reports_of_two_streams_are_not_mixed(suggest, items):
 
 
 @pytest.mark.contract
-def test_decoding_arguments_reach_generate(suggest, sounding, transformers_log):
+def test_decoding_arguments_reach_generate(fresh, sounding, transformers_log):
     """Would fail if an argument were swallowed, or `max_new_tokens` made transformers warn of a `max_length`."""
     item = {"video": sounding[0], "description": WORDS}
     seen = []
-    generate = suggest.model.generate
-    suggest.model.generate = lambda **kwargs: seen.append(generate(**kwargs)) or seen[-1]
-    suggest(item, max_new_tokens=5)
+    generate = fresh.model.generate
+    fresh.model.generate = lambda **kwargs: seen.append(generate(**kwargs)) or seen[-1]
+    fresh(item, max_new_tokens=5)
     assert sequences_of(seen[-1]).shape[1] <= 6 and not transformers_log
-    greedy = suggest(item, num_beams=1)
-    assert greedy == suggest(item, generate_kwargs={"num_beams": 1}) != suggest(item)
+    greedy = fresh(item, num_beams=1)
+    assert greedy == fresh(item, generate_kwargs={"num_beams": 1}) != fresh(item)
     torch.manual_seed(3)
-    sampled = suggest(item, do_sample=True, num_beams=1, temperature=1.5)
+    sampled = fresh(item, do_sample=True, num_beams=1, temperature=1.5)
     torch.manual_seed(3)
-    assert sampled == suggest(item, do_sample=True, num_beams=1, temperature=1.5) != greedy
-    suggest(item, return_dict_in_generate=True, output_scores=True)
+    assert sampled == fresh(item, do_sample=True, num_beams=1, temperature=1.5) != greedy
+    fresh(item, return_dict_in_generate=True, output_scores=True)
     assert "scores" in seen[-1]
 
 
@@ -515,11 +522,11 @@ def test_top_n_keeps_the_best(suggest, sounding):
     assert suggest(sounding[0], description=WORDS, top_n=2) == everything[:2]
 
 
-def test_more_guidance_than_the_pool_has(suggest, sounding, monkeypatch):
+def test_more_guidance_than_the_pool_has(fresh, sounding, monkeypatch):
     """Would fail if a pool smaller than `num_guidance` raised instead of giving all it has."""
-    write(suggest, monkeypatch, "#spin #redcircle")
-    suggest.processor.num_guidance = 50
-    assert all(r["guided"] for r in suggest(sounding[0]))
+    write(fresh, monkeypatch, "#spin #redcircle")
+    fresh.processor.num_guidance = 50
+    assert all(r["guided"] for r in fresh(sounding[0]))
 
 
 @pytest.fixture
@@ -654,21 +661,21 @@ def test_a_retriever_that_sees_other_frames_gets_its_own(copy, sounding):
 
 
 @pytest.mark.contract
-def test_saving_gives_a_whole_checkpoint(suggest, tmp_path, sounding):
+def test_saving_gives_a_whole_checkpoint(fresh, tmp_path, sounding):
     """Would fail if saving left out the retriever or an edited pool, wrote code to be trusted, or removed a card."""
-    suggest.hashtag_pool.add(["newtrend"], suggest.retriever, suggest.retriever_processor, progress_bar=False)
+    fresh.hashtag_pool.add(["newtrend"], fresh.retriever, fresh.retriever_processor, progress_bar=False)
     target = tmp_path / "saved"
     target.mkdir()
     (target / "README.md").write_text("a card")
     for _ in range(2):
-        suggest.save_pretrained(target)
+        fresh.save_pretrained(target)
     assert not [
         file for file in target.rglob("*") if file.suffix in (".py", ".bin", ".pkl") or ".partial" in file.name
     ]
     assert (target / "README.md").read_text() == "a card"
     again = pipeline("hashtag-generation", model=str(target), device="cpu")
     assert "newtrend" in again.hashtag_pool
-    assert again(sounding[0], description=WORDS) == suggest(sounding[0], description=WORDS)
+    assert again(sounding[0], description=WORDS) == fresh(sounding[0], description=WORDS)
 
 
 @pytest.mark.contract

@@ -35,7 +35,7 @@ CONTAINERS = {
     "torch dataset": Numbers,
     "datasets": lambda items: Dataset.from_list([{"description": "", "video": None, **item} for item in items]),
 }
-WORK = [{}, {"batch_size": 3}, {"num_workers": 2}, {"num_workers": 2, "batch_size": 3}]
+WORK = [{}, {"batch_size": 3}, {"num_workers": 2, "batch_size": 3}]
 
 
 class Signed(HashtagGenerationPipeline):

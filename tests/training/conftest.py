@@ -6,10 +6,19 @@ from trainer_samples import posts_of
 from training_samples import command_line, write_scratch_config
 
 from transformers_ggm.data.rendered_shorts import render_shorts
+from transformers_ggm.hub_cards import training_curve
 from transformers_ggm.training import main
 
 # Doctest collection would import this file a second time, under the name that other folders' files have too.
 collect_ignore = ["conftest.py"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_training_curves():
+    """The picture of a training is there and empty: what is drawn is what `hub_cards` tests, and takes its time."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(training_curve, "_draw", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -67,8 +67,15 @@ def guiding(suggest, items):
     return [[tag["hashtag"][1:] for tag in row["guidance"]] for row in told]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("others", [("retriever",), ("text_encoder",)], ids=["with_retriever", "without_retriever"])
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        pytest.param("ggm", ("retriever",), id="with_retriever-ggm"),
+        pytest.param("instructed", ("retriever",), id="with_retriever-instructed", marks=pytest.mark.slow),
+        pytest.param("ggm", ("text_encoder",), id="without_retriever-ggm", marks=pytest.mark.slow),
+        pytest.param("instructed", ("text_encoder",), id="without_retriever-instructed"),
+    ],
+)
 def test_an_adapter_of_a_composed_generator(given, data_dir, tmp_path, kind, others):
     """Would fail if an adapter could not be trained on a composed checkpoint, were guided otherwise in training than
     by the base or by itself afterwards, or forgot a source, or a hashtag of the list."""
@@ -92,6 +99,7 @@ def test_an_adapter_of_a_composed_generator(given, data_dir, tmp_path, kind, oth
     assert ("those of the checkpoint that was adapted" in card) is ("retriever" in others)
 
 
+@pytest.mark.slow
 def test_a_ranker_of_the_adapter(given, data_dir, tmp_path):
     """Would fail if the adapter's checkpoint had a ranker that knows another generator, or could not get its own."""
     starter = composed(given, tmp_path / "starter", "ggm", "retriever")

@@ -142,6 +142,7 @@ def test_pipeline_finds_the_base_by_itself(folder, request, shorts_dir):
         torch.testing.assert_close(suggest.model(**batch).logits, merged.eval()(**batch).logits, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.contract
 def test_killed_training_goes_on_as_if_it_had_not_been(adapted, finished, train, tmp_path, monkeypatch):
     """Would fail if a resume lost the adapter's weights, or saw other data, dropout or learning rates."""

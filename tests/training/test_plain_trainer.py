@@ -49,7 +49,9 @@ def generator_epochs(output_dir, resume=None, **arguments):
     return record.epochs
 
 
-@pytest.fixture(scope="module", params=LOADERS)
+@pytest.fixture(
+    scope="module", params=["no workers", pytest.param("workers", marks=pytest.mark.slow), "workers that stay"]
+)
 def loader(request):
     return LOADERS[request.param]
 

@@ -1,55 +1,54 @@
 """One process at a time."""
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 
 import pytest
 
 from transformers_ggm.errors import DatasetError
 from transformers_ggm.utils.file_locks import alone_with
 
-HOLD = """
-import sys
-from transformers_ggm.utils.file_locks import alone_with
-with alone_with("tags.jsonl", sys.argv[1]):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+# A process that need not import everything again.
+FORK = multiprocessing.get_context("fork")
+
+
+def hold(lock, pipe):
+    with alone_with("tags.jsonl", lock):
+        pipe.send("held")
+        pipe.recv()
 
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that holds the lock until it is told to end."""
-    lock = tmp_path / "lock"
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "held\n"
-    yield process, lock
+    """Another process that holds the lock until it is told to end, by a pipe."""
+    lock, (pipe, end) = tmp_path / "lock", FORK.Pipe()
+    process = FORK.Process(target=hold, args=(lock, end), daemon=True)
+    process.start()
+    assert pipe.poll(60) and pipe.recv() == "held"
+    yield process, pipe, lock
     process.kill()
-    process.communicate()
+    process.join()
 
 
 def test_the_second_is_told_who_is_first(holder):
     """Would fail if two processes wrote into each other, or the second did not say who, where and since when."""
-    process, lock = holder
+    process, pipe, lock = holder
     with (
         pytest.raises(DatasetError, match=rf"tags.jsonl .*process {process.pid} on .+ since 20\d\d-"),
         alone_with("tags.jsonl", lock),
     ):
         pass
-    process.communicate("")
+    pipe.send("end")
+    process.join()
     with alone_with("tags.jsonl", lock):
         pass
 
 
 def test_a_killed_one_leaves_no_lock(holder):
     """Would fail if a lock had to be removed by hand after a crash."""
-    process, lock = holder
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process, _, lock = holder
+    process.kill()
+    process.join()
     with (
         alone_with("tags.jsonl", lock),
         pytest.raises(DatasetError, match=f"process {os.getpid()} on"),

@@ -1,11 +1,23 @@
 """A folder of clips as it is, and prepared."""
 
+from pathlib import Path
+
 import pytest
 from data_samples import write_shorts
 from prepare_samples import prepare
 
+from transformers_ggm.data import plots
+
 # Doctest collection would import this file a second time, under the name that other folders' files have too.
 collect_ignore = ["conftest.py"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_plots():
+    """Plots are there and empty, but for those of `prepared_dir`: drawing takes longest, and has tests of its own."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(plots, "save_figure", lambda figure, path, *_: Path(path).touch())
+        yield
 
 
 @pytest.fixture(scope="session")
