@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from composed_parts import write_parts
 from transformers import pipeline
 
 pytest.importorskip("openvino")
 
 from transformers_ggm.backends import export_onnx, export_openvino
+from transformers_ggm.backends.openvino_parts import encoders_of
 from transformers_ggm.cli import main
 from transformers_ggm.errors import CheckpointError, InputError
+from transformers_ggm.pipelines.compose import CheckpointComposition, compose_checkpoint
 
 WORDS = ["twelve hours on the highway", "first snow of the year", "my cat naps", ""]
 
@@ -69,6 +72,21 @@ def test_suggests_what_torch_suggests(checkpoint, items, options):
 
 
 @pytest.mark.slow
+def test_composed_of_encoders_alone(clips, tmp_path):
+    """Would fail if a sentence encoder were left out, or what retrieves alone answered otherwise."""
+    parts = write_parts(tmp_path)
+    folder = compose_checkpoint(CheckpointComposition(**parts), tmp_path / "composed")
+    items = [{"video": next(iter(clips)), "description": "cold water in the lake"}, {"description": "first snow"}]
+    answers, encoders = [], []
+    for backend in ("torch", "openvino"):
+        suggest = load(folder, backend=backend)
+        answers.append([[(tag["hashtag"], round(tag["score"], 4)) for tag in answer] for answer in suggest(items)])
+        encoders.append(sorted(encoders_of(suggest.model, suggest.retriever, suggest.recommender)))
+    assert answers[0] == answers[1] and all(answers[0])
+    assert encoders[0] == ["retriever_text", "retriever_vision", "sentence_encoder"]
+
+
+@pytest.mark.slow
 def test_what_is_exported_is_taken(exported, items, monkeypatch):
     """Would fail if an exported checkpoint were converted once more, or answered otherwise than its own models."""
     folder, names = exported
@@ -111,6 +129,7 @@ def test_an_export_of_other_weights_is_refused(exported, items, tmp_path):
         load(folder)(items)
 
 
+@pytest.mark.slow
 def test_a_pipeline_is_saved_whole(checkpoint, items, tmp_path):
     """Would fail if a pipeline with compiled encoders could not be saved, or lost weights."""
     suggest = load(checkpoint)
@@ -120,6 +139,7 @@ def test_a_pipeline_is_saved_whole(checkpoint, items, tmp_path):
     assert told(again(items)) == told(load(checkpoint, backend="torch")(items))
 
 
+@pytest.mark.slow
 def test_worker_processes(checkpoint, items):
     """Would fail if what decodes clips in other processes were sent compiled models."""
     suggest = load(checkpoint)

@@ -38,7 +38,7 @@ class OpenVINOModel:
     def __call__(self, inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
         """
         Args:
-            inputs (`dict[str, torch.Tensor]`): of any types; real numbers are read as float32.
+            inputs (`dict[str, torch.Tensor]`): real numbers are read as float32, others have the type of the example.
 
         Returns:
             `list[torch.Tensor]`: the outputs, in their order.
@@ -60,7 +60,7 @@ class OpenVINOModel:
 
 def _as_array(tensor: torch.Tensor) -> Any:
     tensor = tensor.detach()
-    return (tensor.float() if tensor.is_floating_point() else tensor.long()).contiguous().numpy()
+    return (tensor.float() if tensor.is_floating_point() else tensor).contiguous().numpy()
 
 
 __all__ = ["OpenVINOModel"]

@@ -70,8 +70,8 @@ def use_openvino(
 ) -> None:
     """
     Lets OpenVINO compute the encoders of a pipeline, and the passes of its decoder where that is one of BART's kind
-    without a pointer head. Each is converted when it is first needed. What is not converted, searches of
-    transformers, and the weights for saving and training stay with PyTorch.
+    without a pointer head. Each is converted when it is first needed, with the weights that it has then. What is not
+    converted, searches of transformers, and the weights for saving and training stay with PyTorch.
 
     Args:
         model (`PreTrainedModel`): changed in place, on the CPU.
@@ -144,8 +144,8 @@ def check_openvino(model: PreTrainedModel, int8: bool) -> None:
             f'backend="openvino" needs {" and ".join(missing)}: pip install "transformers-ggm[openvino]", or leave it'
             " out."
         )
-    devices = {parameter.device.type for parameter in model.parameters()}
-    if devices != {"cpu"}:
+    devices = {parameter.device.type for parameter in model.parameters()} - {"cpu"}
+    if devices:
         raise InputError(
             f'backend="openvino" is for processors, but the model is on {" and ".join(sorted(devices))}: pass'
             ' device="cpu", or leave it out.'
