@@ -170,8 +170,8 @@ def seeking(folder: Path, seconds: float, distances: list[int], num_runs: int) -
 def program_frames(path: Path, wanted: list[float], *options: str) -> np.ndarray:
     """The frames (f, h, w, 3) uint8 at the wanted times as the `ffmpeg` program gives them."""
     last, rate = NUM_FRAMES - 1, (NUM_FRAMES - 1) / (wanted[-1] - wanted[0])
-    # The first frame that comes at or after each wanted time.
-    chosen = f"select='gte(t,{wanted[0]}-0.5/{RATE}+(selected_n)/{rate})*lte(selected_n,{last})'"
+    # Of each wanted time the nearest frame, of two that are equally near the earlier one, up to rounding.
+    chosen = f"select='gte(t,{wanted[0]}-0.6/{RATE}+selected_n/{rate})*lte(selected_n,{last})'"
     command = ["ffmpeg", "-nostdin", "-v", "error", *options, "-i", str(path), "-an", "-vf", chosen]
     command += ["-frames:v", str(NUM_FRAMES), "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
     raw = subprocess.run(command, capture_output=True, check=True).stdout
