@@ -7,6 +7,10 @@ at several distances, reads 15 frames of each, and prints a Markdown table of ra
 all. Both sides use the same decoder with the same threads, take frames and no sound, and convert the same 15 frames to
 RGB; `same frames` says whether these are equal bit for bit. Each ratio is of the best of several runs that take turns.
 
+**Short clips.** 15 frames of a clip of 7.5 s, taken by this package, by the `ffmpeg` program, which decodes all or,
+with `-skip_frame noref`, all that others depend on (then other frames come out), and by torchcodec, where these are
+installed. `same frames` is in comparison to decoding all with PyAV.
+
 **Prepared sets.** `loading.py` beside this file compares what training reads with what `datasets` does to decode the
 same JPEG files, both in two worker processes; above 1 training is the faster one.
 
@@ -15,6 +19,9 @@ same JPEG files, both in two worker processes; above 1 training is the faster on
 
 import argparse
 import hashlib
+import importlib.util
+import shutil
+import subprocess
 import tempfile
 import time
 from fractions import Fraction
@@ -107,9 +114,14 @@ def write_sound(container, stream, seconds: float) -> None:
     container.mux(stream.encode())
 
 
+def numbers_of(wanted: list[float]) -> list[int]:
+    """Which frames of a clip are nearest to the wanted times."""
+    return [int(np.ceil(second * RATE - 0.5)) for second in wanted]
+
+
 def decode_all(path: Path, wanted: list[float]) -> np.ndarray:
     """The frames (f, h, w, 3) uint8 nearest to the wanted times, by decoding every frame of the clip with PyAV."""
-    numbers = {int(np.ceil(second * RATE - 0.5)) for second in wanted}
+    numbers = set(numbers_of(wanted))
     images = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -155,6 +167,61 @@ def seeking(folder: Path, seconds: float, distances: list[int], num_runs: int) -
     return lines
 
 
+def program_frames(path: Path, wanted: list[float], *options: str) -> np.ndarray:
+    """The frames (f, h, w, 3) uint8 at the wanted times as the `ffmpeg` program gives them."""
+    last, rate = NUM_FRAMES - 1, (NUM_FRAMES - 1) / (wanted[-1] - wanted[0])
+    # Of each wanted time the nearest frame, of two that are equally near the earlier one, up to rounding.
+    chosen = f"select='gte(t,{wanted[0]}-0.6/{RATE}+selected_n/{rate})*lte(selected_n,{last})'"
+    command = ["ffmpeg", "-nostdin", "-v", "error", *options, "-i", str(path), "-an", "-vf", chosen]
+    command += ["-frames:v", str(NUM_FRAMES), "-fps_mode", "passthrough", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
+    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, *reversed(SIZE), 3)
+
+
+def torchcodec_frames(path: Path, wanted: list[float]) -> np.ndarray:
+    """The frames (f, h, w, 3) uint8 nearest to the wanted times as torchcodec gives them."""
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=0)
+    return decoder.get_frames_at(numbers_of(wanted)).data.numpy()
+
+
+def others(folder: Path, seconds: float, num_runs: int) -> list[str]:
+    """Compares taking 15 frames of a clip with the ways that others offer.
+
+    Args:
+        folder (`Path`): Where the clip is, or is written.
+        seconds (`float`): Its length.
+        num_runs (`int`): How often each way is measured.
+
+    Returns:
+        `list[str]`: Lines of a Markdown table.
+    """
+    path = folder / clip_name(seconds, 2 * RATE)
+    wanted = GGMVideoProcessor(num_frames=NUM_FRAMES).sample_timestamps(seconds)
+    if not path.exists():
+        render_clip(path, seconds, 2 * RATE)
+    ways = {
+        "PyAV, all frames": lambda: decode_all(path, wanted),
+        "this package": lambda: (
+            decode_media(path, sample_timestamps=lambda _: wanted).frames.permute(0, 2, 3, 1).numpy()
+        ),
+    }
+    if shutil.which("ffmpeg"):
+        ways["`ffmpeg`, all frames"] = lambda: program_frames(path, wanted)
+        ways["`ffmpeg -skip_frame noref`"] = lambda: program_frames(path, wanted, "-skip_frame", "noref")
+    if importlib.util.find_spec("torchcodec"):
+        ways["torchcodec"] = lambda: torchcodec_frames(path, wanted)
+    best, results = best_times(ways, num_runs)
+    expected = results["PyAV, all frames"]
+    lines = [f"| 15 frames of {seconds:g} s | seconds | ratio | same frames |", "| --- | ---: | ---: | --- |"]
+    return lines + [
+        f"| {way} | {best[way]:.3f} | {best[way] / best['PyAV, all frames']:.2f}"
+        f" | {'yes' if np.array_equal(frames, expected) else 'no'} |"
+        for way, frames in results.items()
+    ]
+
+
 def best_times(ways: dict, num_runs: int) -> tuple[dict, dict]:
     """The least wall time in seconds of each function, and what it gave; they take turns, so that all see one load."""
     best, results = dict.fromkeys(ways, float("inf")), {}
@@ -187,6 +254,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.keep or Path(scratch)
         print("\n".join(seeking(folder, arguments.seconds, arguments.keyframe_distances, arguments.num_runs)))
+        print("\n" + "\n".join(others(folder, 7.5, arguments.num_runs)))
     print("\n" + "\n".join(loading(num_rounds=arguments.num_runs)))
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from clip_samples import decoded_frames, write_video
+from clip_samples import decoded_frames, run_ffmpeg, write_video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +32,17 @@ KINDS = {
     "hevc": ("a.mp4", "libx265", {"options": {"x265-params": X265.format(12, 3, 0)}, "size": (64, 64)}),
     "hevc open": ("a.mp4", "libx265", {"options": {"x265-params": X265.format(9, 4, 1)}, "size": (64, 64)}),
     "hevc open mkv": ("a.mkv", "libx265", {"options": {"x265-params": X265.format(8, 3, 1)}, "size": (64, 64)}),
+    "hevc layers": (
+        "a.mp4",
+        "libx265",
+        {"options": {"x265-params": X265.format(12, 3, 0) + ":temporal-layers=3"}, "size": (64, 64)},
+    ),
+    "hevc refs": (
+        "a.mp4",
+        "libx265",
+        {"options": {"x265-params": X265.format(15, 7, 0) + ":ref=5"}, "size": (64, 64)},
+    ),
+    "hevc ts": ("a.ts", "libx265", {"options": {"x265-params": X265.format(12, 3, 0)}, "size": (64, 64)}),
     "vp8": ("a.webm", "libvpx", {"gop_size": 12, "options": {"auto-alt-ref": "1", "lag-in-frames": "8"}}),
     "vp9": ("a.webm", "libvpx-vp9", {"gop_size": 12, "options": {"cpu-used": "8", "lag-in-frames": "8"}}),
     "vp9 uneven": ("a.webm", "libvpx-vp9", {"gop_size": 12, "options": {"cpu-used": "8"}, "times": UNEVEN}),
@@ -186,3 +197,72 @@ def test_most_of_a_long_clip_is_not_decoded(clip_of, monkeypatch):
     decoded.clear()
     decode_media(path, sample_timestamps=lambda duration: [times[26], times[50]])
     assert len(decoded) == 1 + 3 + 3
+
+
+@pytest.mark.parametrize(
+    "kind, leaves_out",
+    [
+        ("h264 b-frames", True),
+        ("h264 open ts", True),
+        ("hevc", True),
+        ("hevc open mkv", True),
+        ("h264", False),
+        ("hevc layers", False),
+        ("hevc ts", False),
+        ("vp9", False),
+    ],
+)
+def test_frames_that_no_other_needs_are_left_out(clip_of, kind, leaves_out, monkeypatch):
+    """Between wanted frames of one run every B-frame is decoded, or a wanted one that no other needs is left out, or
+    one of which it is not sure."""
+    decoded = []
+    monkeypatch.setattr(ClipGuard, "count_decoded_frame", lambda guard: decoded.append(guard))
+    monkeypatch.setattr(decoding, "FullDecoder", forbidden)
+    path, frames, times = clip_of(kind)
+    num_all = len(frames)
+    check(path, frames, times, times)
+    assert len(decoded) == num_all
+    decoded.clear()
+    # Gaps of runs are no question here: some frame of each is wanted.
+    wanted = times[::5]
+    check(path, frames, times, wanted)
+    assert (len(decoded) < 0.85 * num_all) == leaves_out
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    report_multiple_bugs=False,
+)
+@given(
+    structure=st.fixed_dictionaries(
+        {
+            "keyint": st.integers(1, 40),
+            "bframes": st.integers(0, 5),
+            "open-gop": st.integers(0, 1),
+            "ref": st.integers(1, 5),
+            "weightb": st.integers(0, 1),
+        }
+    ),
+    has_pyramid=st.booleans(),
+    hidden=st.sampled_from([0.0, 0.3, 0.7]),
+    wanted=st.lists(st.floats(0.0, 2.4), min_size=1, max_size=8).map(sorted),
+)
+def test_frames_of_any_structure(tmp_path_factory, codec, structure, has_pyramid, hidden, wanted):
+    """Some arrangement of frames that depend on each other, or an edit list that hides the first of them, makes
+    frames come out other than decoding all of them gives."""
+    told = {"log-level": "none" if codec == "libx265" else "0", "scenecut": 0, **structure}
+    told["b-pyramid"] = int(has_pyramid) if codec == "libx265" else ("normal" if has_pyramid else "none")
+    parameters = ":".join(f"{name}={value}" for name, value in told.items())
+    folder = tmp_path_factory.mktemp("structure")
+    path = write_video(
+        folder / "whole.mp4", codec, size=(64, 64), options={codec.removeprefix("lib") + "-params": parameters}
+    )
+    if hidden:
+        run_ffmpeg("-ss", hidden, "-i", path, "-c", "copy", folder / "cut.mp4")
+        path = folder / "cut.mp4"
+    frames = decoded_frames(path)
+    check(path, frames, [frame.time - frames[0].time for frame in frames], wanted)

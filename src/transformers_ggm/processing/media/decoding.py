@@ -2,6 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -263,7 +265,8 @@ class _ClipReader:
             sound = SoundDecoder(*self._wishes.sound) if streams[1:] and self._wishes.sound else None
             video = None
             if timeline.held is not None:
-                video = self._decode(timeline.held, streams[0], decoders.pop(0), sound)
+                with self._decoding_beside(timeline.held, streams[0], sound):
+                    video = self._decode(timeline.held, streams[0], decoders.pop(0), None)
         while video is None:
             with self._open() as container:
                 streams = self._streams(container, which)
@@ -306,6 +309,28 @@ class _ClipReader:
         if plan is not None:
             decoders.insert(0, partial(SkippingDecoder, timeline=timeline, plan=plan, guard=self._guard))
         return decoders
+
+    @contextmanager
+    def _decoding_beside(
+        self, packets: Sequence[av.Packet], video: VideoStream, sound: SoundDecoder | None
+    ) -> Iterator[None]:
+        """Decodes the sound while the block runs, which ends when both are done: FFmpeg needs no interpreter."""
+        if sound is None:
+            yield
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="sound") as thread:
+            done = thread.submit(self._decode_sound, packets, video.index, sound)
+            yield
+            done.result()
+
+    def _decode_sound(self, packets: Sequence[av.Packet], video_index: int, sound: SoundDecoder) -> None:
+        for packet in packets:
+            self._guard.check_time()
+            if sound.is_done:
+                break
+            if packet.stream.index != video_index:
+                sound.add(packet)
+        sound.finish()
 
     def _decode(
         self, packets: Iterable[av.Packet], stream: VideoStream, make_decoder: Callable, sound: SoundDecoder | None

@@ -8,6 +8,8 @@ and needs no index.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import av
+
 from .frame_picking import nearest_times
 from .timeline import Timeline, VideoPacket
 
@@ -16,6 +18,8 @@ from .timeline import Timeline, VideoPacket
 MAX_HELD_FRAMES = 16
 # Fewer packets than these between two runs are decoded rather than skipped: ending a run idles the decoder's threads.
 _SHORT_GAP = 4
+# Where the description of an HEVC stream (ISO/IEC 14496-15, 8.3.3.1.2) has the number of its temporal layers.
+_HEVC_LAYERS_BYTE, _HEVC_LAYERS_SHIFT, _HEVC_LAYERS_MASK = 21, 3, 0b111
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,23 @@ def plan_skipping(timeline: Timeline, wanted: Sequence[float]) -> SkippingPlan |
         times={ticks[index]: seconds[index] for index in needed},
         timestamps=tuple(after_first[index] for index in chosen),
     )
+
+
+def marks_unneeded_frames(context: av.CodecContext) -> bool:
+    """Whether a video marks, and reliably so, the frames that no other frame depends on.
+
+    H.264 does. So does HEVC where there is one temporal layer, since what it marks is whether another frame of the
+    same layer depends on one; MP4 and Matroska tell the number of layers, other containers do not.
+
+    Args:
+        context (`av.CodecContext`): Of the video, before decoding.
+    """
+    if context.name != "hevc":
+        return context.name == "h264"
+    described = bytes(context.extradata or b"")
+    if len(described) <= _HEVC_LAYERS_BYTE or described[0] != 1:
+        return False  # parameter sets as they stand in a stream, which begin with zeros
+    return described[_HEVC_LAYERS_BYTE] >> _HEVC_LAYERS_SHIFT & _HEVC_LAYERS_MASK == 1
 
 
 def _run_start(packets: Sequence[VideoPacket], number: int) -> int:

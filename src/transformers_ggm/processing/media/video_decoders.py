@@ -19,7 +19,7 @@ from .damage import UnusableStreamError, count_missing, is_within
 from .frame_picking import FramePicker, FrameTimes
 from .limits import ClipGuard
 from .packet_reading import decode_packet
-from .packet_skipping import MAX_HELD_FRAMES, SkippingPlan
+from .packet_skipping import MAX_HELD_FRAMES, SkippingPlan, marks_unneeded_frames
 from .timeline import Timeline, VideoPacket
 
 
@@ -212,8 +212,7 @@ class SkippingDecoder:
         self._has_failed = False
         self._has_intact_frame = False
         self._guard = guard
-        # H.264 marks the frames that no other frame depends on, and reliably so.
-        self._can_leave_out = self._context.name == "h264"
+        self._can_leave_out = marks_unneeded_frames(self._context)
 
     @property
     def is_done(self) -> bool:
