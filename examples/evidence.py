@@ -1,13 +1,10 @@
 """
 All systems on all data sets: the first table of docs/results.md, and the picture of the README.
 
-    for set in tweets youtube kuaishou exercises sounds; do  # tweets with --encoder ENCODER
-        python examples/recommend.py examples/recommend/$set.yaml --data_dir DATA/$set --answers answers/$set.json
-    done
-    python examples/text_baselines.py --data_dir DATA/exercises --answers answers/exercises-words.json
-    python examples/recommend_rendered_shorts.py --data_dir shorts --answers answers/rendered_shorts.json
-    python examples/text_baselines.py --data_dir shorts --answers answers/rendered_shorts-words.json
     python examples/evidence.py --answers_dir answers --plot docs/images/evidence.png
+
+docs/results.md has the commands that fill `answers`: of each set `NAME.json` by `recommend.py`, with sources and the
+whole, and `NAME-words.json` by `text_baselines.py`, where its methods are measured.
 
 What takes hours to train is not measured anew: `RECORDED` has its figures from the pages that tell how they were
 measured. F1 is of exact hashtags, times 100, the mean over test rows, with 95 % intervals by bootstrap; p is of paired
@@ -168,7 +165,7 @@ def plot(path: Path, evidence: dict[str, Evidence]) -> None:
         axes.text(
             103, place - 0.14, f"{one.test.difference:+.1f}, {p_value}", va="center", color="#1f5fa8", fontsize=9
         )
-        axes.text(103, place + 0.16, SIMPLE[one.best_simple], va="center", color="#666666", fontsize=8)
+        axes.text(103, place + 0.16, SIMPLE[one.best_simple], va="center", color="#555555", fontsize=8)
     names = [f"{name.replace('_', ' ')}\n{one.rows:,} rows" for name, one in evidence.items()]
     axes.set(
         xlim=(0, 102), ylim=(len(evidence) - 0.5, -0.5), xlabel="F1 of exact hashtags on test rows, 95 % intervals"
@@ -179,7 +176,7 @@ def plot(path: Path, evidence: dict[str, Evidence]) -> None:
     axes.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    figure.legend(*axes.get_legend_handles_labels(), loc="upper left", ncols=2, frameon=False, fontsize=9)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 0.99), ncols=2, frameon=False, fontsize=9, borderpad=0)
     save_figure(figure, path, 160)
 
 
