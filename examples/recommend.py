@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from measured_answers import WHOLE, MeasuredAnswers
 from recommend_sources import SAMPLING_RATE, ClassesSource, PictureEncoder, RememberingEncoder, SoundEncoder
 
 from transformers_ggm import PostIndex
@@ -102,7 +103,7 @@ def main() -> None:
     answers, seconds = ask_each(sources, tested, options.k)
     best = print_sources(answers, seconds, cuts, tested, weights, options)
     print("\n| ranker | F1 | ROUGE-1 | ROUGE-2 | calibration error |\n|---|---|---|---|---|")
-    of_ranker = print_ranker("all sources", learned.recommender, answers, tested, options.plot)
+    of_ranker = print_ranker(WHOLE, learned.recommender, answers, tested, options.plot)
     of_fewer = {}
     for name in (source.name for source in sources) if options.ablation else ():
         fewer = without_source(learned, name, options)
@@ -115,6 +116,8 @@ def main() -> None:
         compare_without(rows, encoders, of_ranker, options)
     test = paired_test(of_ranker, answers_f1(answers[best], cuts[best], tested))
     print(f"\nranker against {best} alone: {test.difference:+.1f} F1, p = {test.p_value:.4f} (paired permutations)")
+    if options.answers:
+        measured_answers(learned, answers, cuts, seconds, tested).save(options.answers)
     if options.output_dir:
         learned.recommender.save_pretrained(options.output_dir)
 
@@ -165,6 +168,7 @@ def parse_options() -> Namespace:
     parser.add_argument("--split", choices=("validation", "test"), default="test", help="what is measured on")
     parser.add_argument("--no_ablation", dest="ablation", action="store_false", help="no rankers without a source")
     parser.add_argument("--output_dir", help="where the recommender is saved, see Recommender.from_pretrained")
+    parser.add_argument("--answers", help="where all answers are saved, a JSON file for evidence.py")
     parser.add_argument("--plot", help="where the reliability plot is saved, a PNG file")
     parser.set_defaults(**read_yaml_mapping(parser.parse_known_args()[0].config, "options"))
     return parser.parse_args()
@@ -261,13 +265,24 @@ def fitted(recommender: Recommender, found: dict, posts: Posts, options: Namespa
 
 
 def ask_each(sources: list, posts: Posts, k: int) -> tuple[dict, dict[str, float]]:
-    """The candidates of each source, and how many seconds it took for a row."""
+    """The candidates of each source, and how many seconds of the processor it took for a row."""
     found, seconds = {}, {}
     for source in sources:
-        start = time.perf_counter()
+        start = time.process_time()
         found |= gather_candidates([source], posts.clues, k)
-        seconds[source.name] = (time.perf_counter() - start) / len(posts.clues)
+        seconds[source.name] = (time.process_time() - start) / len(posts.clues)
     return found, seconds
+
+
+def measured_answers(learned: Learned, found, cuts, seconds: dict[str, float], posts: Posts) -> MeasuredAnswers:
+    """What each source and the ranker show. The whole takes as long as its sources together, and ranking."""
+    recommender = learned.recommender
+    start = time.process_time()
+    whole = recommender.rank(candidate_features(recommender.sources, found, posts.clues, recommender.counts))
+    ranking = (time.process_time() - start) / len(posts.clues)
+    shown = {name: [row[: cuts[name]] for row in ranked(rows)] for name, rows in found.items()}
+    milliseconds = {name: 1000 * spent for name, spent in (*seconds.items(), (WHOLE, sum(seconds.values()) + ranking))}
+    return MeasuredAnswers(posts.hashtags, sorted(recommender.counts), shown | {WHOLE: ranked(whole)}, milliseconds)
 
 
 def ranked(rows: list) -> list[list[str]]:
@@ -282,7 +297,7 @@ def answers_f1(rows: list, cut: int, posts: Posts) -> np.ndarray:
 def print_sources(answers, seconds, cuts, posts: Posts, weights, options: Namespace) -> str:
     """The table of each source alone, and fused; the name of the best one."""
     print(f"\n{len(posts.rows)} {options.split} rows; each source alone, and fused")
-    print("\n| | recall@10 | recall@50 | best cut | F1 | ms a row |\n|---|---|---|---|---|---|")
+    print("\n| | recall@10 | recall@50 | best cut | F1 | CPU ms a row |\n|---|---|---|---|---|---|")
     lines = {name: (rows, cuts[name], f"{1000 * seconds[name]:.2f}") for name, rows in answers.items()}
     for name, learned in (("reciprocal ranks", None), ("learned weights", weights)):
         lines[name] = reciprocal_rank_fusion(answers, options.k, learned), cuts["fused"], ""

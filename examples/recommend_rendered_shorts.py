@@ -11,10 +11,12 @@ on `validation`, whose clips none of them saw, and measured on `test`.
 
 import argparse
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
 import torch
+from measured_answers import WHOLE, MeasuredAnswers
 from rendered_shorts_results import metrics
 from tqdm.auto import tqdm
 
@@ -26,7 +28,7 @@ from transformers_ggm import (
     HashtagRetrieverProcessor,
     PostIndex,
 )
-from transformers_ggm.evaluation import best_of_rows, expected_calibration_error
+from transformers_ggm.evaluation import best_k, best_of_rows, expected_calibration_error
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 from transformers_ggm.recommendation import (
     CandidateFeatures,
@@ -51,16 +53,16 @@ def main() -> None:
         "--checkpoint", default=DEMO_CHECKPOINT, help="OUT/checkpoint of train.py (default: the demo's)"
     )
     parser.add_argument("--data_dir", type=Path, required=True, help="folder of rendered shorts")
+    parser.add_argument("--answers", help="where all answers are saved, a JSON file for evidence.py")
     options = parser.parse_args()
     processor = GGMProcessor.from_pretrained(options.checkpoint)
     train = read_rows(options.data_dir, "train")
     counts = Counter(hashtag for row in train for hashtag in row["hashtags"])
     sources = make_sources(Path(options.checkpoint), processor, train, counts)
     validation, test = (read_rows(options.data_dir, split) for split in ("validation", "test"))
-    found = {
-        split: candidates_of(sources, options.data_dir / split, rows, processor)
-        for split, rows in (("validation", validation), ("test", test))
-    }
+    found = {"validation": candidates_of(sources, options.data_dir / "validation", validation, processor)[0]}
+    found["test"], milliseconds = candidates_of(sources, options.data_dir / "test", test, processor)
+    answers = source_answers(found, [row["hashtags"] for row in validation])
     print("| | F1 | F1, known compounds | F1, held-out compounds | calibration error |\n|---|---|---|---|---|")
     for left_out in (None, *sources):
         kept = [source for source in sources if source is not left_out]
@@ -70,12 +72,16 @@ def main() -> None:
         }
         ranker = fit_ranker(features["validation"], [row["hashtags"] for row in validation])
         recommender = Recommender(kept, ranker, counts)
-        shown = [[one.hashtag for one in row] for row in recommender.rank(features["test"])]
+        shown = ranked(recommender.rank(features["test"]))
         error = calibration_error(recommender, features["test"], test)
-        name = "all sources" if left_out is None else f"without {left_out.name}"
+        name = WHOLE if left_out is None else f"without {left_out.name}"
+        answers[name] = shown
         print(f"| {name} | {figures(shown, test)} | {error:.3f} |", flush=True)
-    written = [[one.hashtag for one in row] for row in found["test"]["generator"]]
-    print(f"| generator alone, all that it writes in five beams | {figures(written, test)} | |")
+    print(f"| generator alone, all that it writes in five beams | {figures(answers['generator'], test)} | |")
+    if options.answers:
+        milliseconds[WHOLE] = sum(milliseconds.values())
+        known = sorted(counts)
+        MeasuredAnswers([row["hashtags"] for row in test], known, answers, milliseconds).save(options.answers)
 
 
 def read_rows(folder: Path, split: str) -> list[dict]:
@@ -98,14 +104,30 @@ def make_sources(checkpoint: Path, processor: GGMProcessor, train: list[dict], c
     ]
 
 
-def candidates_of(sources: list, folder: Path, rows: list[dict], processor: GGMProcessor) -> dict:
-    """The candidates of all sources, some clips decoded at a time."""
+def candidates_of(sources: list, folder: Path, rows: list[dict], processor: GGMProcessor) -> tuple[dict, dict]:
+    """The candidates of all sources, some clips decoded at a time, and the CPU milliseconds of each for a clip."""
     found = {source.name: [] for source in sources}
+    milliseconds = dict.fromkeys(found, 0.0)
     for start in tqdm(range(0, len(rows), BATCH_SIZE), desc=folder.name):
         clues = [clues_of_clip(folder, row, processor) for row in rows[start : start + BATCH_SIZE]]
-        for name, candidates in gather_candidates(sources, clues).items():
-            found[name] += candidates
-    return found
+        for source in sources:
+            started = time.process_time()
+            found[source.name] += gather_candidates([source], clues)[source.name]
+            milliseconds[source.name] += 1000 * (time.process_time() - started) / len(rows)
+    return found, milliseconds
+
+
+def source_answers(found: dict[str, dict], truth: list[list[str]]) -> dict[str, list[list[str]]]:
+    """What each source alone answers to `test`: as many as are best on `validation`, all that the generator writes."""
+    answers = {}
+    for name, rows in found["test"].items():
+        cut = None if name == "generator" else best_k(ranked(found["validation"][name]), truth)
+        answers[name] = [row[:cut] for row in ranked(rows)]
+    return answers
+
+
+def ranked(rows: list) -> list[list[str]]:
+    return [[candidate.hashtag for candidate in row] for row in rows]
 
 
 def clues_of_clip(folder: Path, row: dict, processor: GGMProcessor) -> Clues:

@@ -41,7 +41,8 @@ def run(monkeypatch, folder, *arguments):
 def test_tables(tmp_path, monkeypatch, capsys):
     """Would fail if the command did not print a line of each source and ranker, or did not find the topics."""
     write_data(tmp_path, {"train": 90, "validation": 60, "test": 30})
-    run(monkeypatch, tmp_path, "--output_dir", str(tmp_path / "out"), "--plot", str(tmp_path / "plot.png"))
+    saved = ("--output_dir", tmp_path / "out", "--plot", tmp_path / "plot.png", "--answers", tmp_path / "answers.json")
+    run(monkeypatch, tmp_path, *map(str, saved))
     lines = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     table = {name.strip(): [cell.strip() for cell in cells] for name, *cells in lines}
     assert {"posts_sparse", "classes", "words", "history", "frequent", "reciprocal ranks", "learned weights"} <= set(
@@ -52,6 +53,10 @@ def test_tables(tmp_path, monkeypatch, capsys):
     assert float(table["history"][3]) == 100 and table["all sources"][0].startswith("100.0")
     assert (tmp_path / "out" / "ranker" / "model.safetensors").is_file() and (tmp_path / "plot.png").is_file()
     assert (tmp_path / "out" / "posts" / "posts.json").is_file()
+    answers = json.loads((tmp_path / "answers.json").read_text())
+    assert answers["answers"]["all sources"] == answers["hashtags"] and len(answers["hashtags"]) == 30
+    assert {len(row) for row in answers["answers"]["history"]} == {1}  # as many as were best, not all
+    assert answers["milliseconds"]["all sources"] > answers["milliseconds"]["posts_sparse"] > 0
 
 
 def test_too_few_rows_to_fit_on(tmp_path, monkeypatch):
