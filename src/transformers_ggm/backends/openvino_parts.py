@@ -69,8 +69,8 @@ def use_openvino(
     int8: bool = False,
 ) -> None:
     """
-    Lets OpenVINO compute the encoders of a pipeline, and the passes of its decoder where that is one of BART's kind
-    without a pointer head. Each is converted when it is first needed, with the weights that it has then. What is not
+    Lets OpenVINO compute the encoders of a pipeline and, in float32 and in eight bits, the passes of its decoder where
+    that is one of BART's kind without a pointer head. Each is converted when it is first needed, with the weights that it has then. What is not
     converted, searches of transformers, and the weights for saving and training stay with PyTorch.
 
     Args:
@@ -89,12 +89,13 @@ def use_openvino(
     files = OpenVINOFiles(folder)
     for name, module in encoders_of(model, retriever, recommender).items():
         module.forward = OpenVINOEncoder(module, name, files, calibrated=int8 and name in VISION_PARTS)
-    if has_tree(model):
+    # In bfloat16 PyTorch's passes take less time.
+    if has_tree(model) and (int8 or model.dtype == torch.float32):
         model.token_tree = _TreeMaker(model, files, int8)
 
 
 def has_tree(model: PreTrainedModel) -> bool:
-    """Whether the decoder of a model is one that is converted."""
+    """Whether the decoder of a model is one that can be converted."""
     if model.config.model_type != "ggm" or model.config.pointer_head:
         return False
     return model.config.text_config.model_type in DECODERS

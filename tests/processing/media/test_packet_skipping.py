@@ -1,10 +1,12 @@
 """Frames that are taken without decoding the whole clip, against decoding it from start to end."""
 
 import itertools
+import threading
 from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from clip_samples import decoded_frames, run_ffmpeg, write_video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -86,11 +88,15 @@ def forbidden(video, **kwargs):
 
 
 def check(path, frames, times, wanted):
-    taken = decode_media(path, sample_timestamps=lambda duration: wanted)
+    """By one thread, and in parts beside each other where the clip has the keyframes for it."""
     numbers = brute_force(times, wanted)
-    assert taken.timestamps.tolist() == [times[number] for number in numbers]
-    for image, number in zip(taken.frames.permute(0, 2, 3, 1).numpy(), numbers):
-        assert np.array_equal(image, upright_rgb(frames[number]))
+    for num_threads in (1, 3):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
+            taken = decode_media(path, sample_timestamps=lambda duration: wanted)
+        assert taken.timestamps.tolist() == [times[number] for number in numbers]
+        for image, number in zip(taken.frames.permute(0, 2, 3, 1).numpy(), numbers):
+            assert np.array_equal(image, upright_rgb(frames[number]))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -112,6 +118,45 @@ def test_every_frame_can_be_taken_alone(clip_of, kind, monkeypatch):
     monkeypatch.setattr(decoding, "FullDecoder", forbidden)
     for number in range(20, 44):
         check(path, frames, times, [times[number]])
+
+
+@pytest.mark.parametrize("kind", ["h264", "h264 b-frames", "hevc", "vp9", "mjpeg"])
+def test_parts_are_decoded_beside_each_other(clip_of, kind, monkeypatch):
+    """Would fail if a clip with several keyframes were decoded by one thread, or from one keyframe on twice."""
+    path, _, times = clip_of(kind)
+    decoded, threads = [], set()
+    count = ClipGuard.count_decoded_frame
+
+    def counted(guard):
+        decoded.append(1)
+        threads.add(threading.get_ident())
+        count(guard)
+
+    monkeypatch.setattr(ClipGuard, "count_decoded_frame", counted)
+    monkeypatch.setattr(decoding, "FullDecoder", forbidden)
+    sizes = []
+    for num_threads in (1, 3):
+        decoded.clear()
+        threads.clear()
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
+        decode_media(path, sample_timestamps=lambda duration: times[::4])
+        sizes.append((len(decoded), len(threads)))
+    # Where parts meet, a run of frames between them is not decoded any more. A thread may take two of them.
+    assert sizes[0][1] == 1 and sizes[1][1] in (2, 3) and sizes[1][0] <= sizes[0][0]
+
+
+def test_frames_of_several_sizes_beside_each_other(tmp_path, monkeypatch):
+    """Would fail if the size of all frames hung on which thread was first."""
+    for name, size in (("a", (64, 64)), ("b", (96, 48))):
+        write_video(tmp_path / f"{name}.ts", "mpeg2video", 24, size=size, gop_size=6)
+    both = tmp_path / "both.ts"
+    both.write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    shapes, wanted = [], [0.0, 0.4, 0.8, 1.2, 1.6]
+    for num_threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
+        media = decode_media(both, sample_timestamps=lambda duration: wanted)
+        shapes.append((tuple(media.frames.shape), media.timestamps.tolist()))
+    assert shapes[0] == shapes[1] and shapes[0][0][2:] == (64, 64)
 
 
 @pytest.mark.parametrize("kind", ["h264 refresh", "mpeg4 avi", "gif"])
@@ -140,7 +185,7 @@ def test_of_two_equally_near_frames_the_earlier_is_taken(clip_of, monkeypatch, p
     """The choice between equally near frames depends on how the clip is decoded."""
     path, frames, times = clip_of("vp8")
     if not plans:
-        monkeypatch.setattr(decoding, "plan_skipping", lambda timeline, wanted: None)
+        monkeypatch.setattr(decoding, "plan_skipping", lambda *_: [])
     check(path, frames, times, [0.0, 0.5, 0.52, 1.0, 1.5])
     halves = [(a + b) / 2 for a, b in itertools.pairwise(times) if (a + b) / 2 - a == b - (a + b) / 2]
     assert len(halves) > 10
@@ -220,13 +265,14 @@ def test_frames_that_no_other_needs_are_left_out(clip_of, kind, leaves_out, monk
     monkeypatch.setattr(decoding, "FullDecoder", forbidden)
     path, frames, times = clip_of(kind)
     num_all = len(frames)
-    check(path, frames, times, times)
+    decode_media(path, sample_timestamps=lambda duration: times)
     assert len(decoded) == num_all
     decoded.clear()
     # Gaps of runs are no question here: some frame of each is wanted.
     wanted = times[::5]
-    check(path, frames, times, wanted)
+    decode_media(path, sample_timestamps=lambda duration: wanted)
     assert (len(decoded) < 0.85 * num_all) == leaves_out
+    check(path, frames, times, wanted)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])

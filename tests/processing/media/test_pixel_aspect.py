@@ -89,7 +89,7 @@ def test_both_decoders_give_the_same(tmp_path, monkeypatch):
     """Would fail if the width depended on whether the clip is decoded in full, or is damaged."""
     path = anamorphic(tmp_path, "mp4", WIDE)
     skipped = decode_media(path, sample_timestamps=some_times).frames
-    monkeypatch.setattr(decoding, "plan_skipping", lambda timeline, wanted: None)
+    monkeypatch.setattr(decoding, "plan_skipping", lambda *_: [])
     assert np.array_equal(decode_media(path, sample_timestamps=some_times).frames, skipped)
     media = decode_media(overwrite_packets(path, [5]), sample_timestamps=some_times)
     assert media.damage and media.frames.shape == skipped.shape and np.array_equal(media.frames[0], skipped[0])

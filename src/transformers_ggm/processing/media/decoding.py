@@ -1,6 +1,7 @@
 """Decoding a clip: the frames nearest to the wanted times, and its sound."""
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,10 +26,11 @@ from .containers import (
     video_streams,
 )
 from .damage import NO_DAMAGE, MediaDamage, UnusableStreamError, report_damage
+from .decoding_in_parts import MAX_PARTS, DecodedParts, decode_in_parts
 from .frame_picking import nearest_times
 from .limits import DEFAULT_LIMITS, ClipGuard, GuardedFile, MediaLimits
 from .packet_reading import PacketReader, told_stop
-from .packet_skipping import plan_skipping
+from .packet_skipping import SkippingPlan, plan_skipping
 from .sources import MediaSource, open_source, source_name
 from .timeline import Timeline
 from .video_decoders import FullDecoder, SkippingDecoder, TolerantDecoder
@@ -156,7 +158,7 @@ class _Clip:
     """
 
     duration: float
-    video: FullDecoder | SkippingDecoder | None
+    video: FullDecoder | SkippingDecoder | DecodedParts | None
     sound: SoundDecoder | None
     remarks: list[str] = field(default_factory=list)
     shown: Sequence[float] = ()
@@ -207,6 +209,12 @@ def _facts(container: InputContainer) -> _Facts:
         formats=frozenset(container.format.name.split(",")),
         sound_seconds=seconds,
     )
+
+
+def _of_one_thread(video: VideoStream) -> VideoStream:
+    """A video whose decoder starts no threads, since there are others beside it."""
+    video.codec_context.thread_count = 1
+    return video
 
 
 class _ClipReader:
@@ -261,16 +269,22 @@ class _ClipReader:
             timeline = Timeline(container, streams, self._guard)
             if self._wishes.sound:
                 self._check_sound_complete(timeline)
-            decoders = self._decoders(timeline)
+            plans, decoders = self._decoders(timeline)
             sound = SoundDecoder(*self._wishes.sound) if streams[1:] and self._wishes.sound else None
             video = None
             if timeline.held is not None:
+                self._guard.begin_decoding()
                 with self._decoding_beside(timeline.held, streams[0], sound):
-                    video = self._decode(timeline.held, streams[0], decoders.pop(0), None)
+                    first = decoders.pop(0)
+                    if len(plans) > 1:
+                        video = self._decode_in_parts(timeline, streams[0], which, plans)
+                    else:
+                        video = self._decode(timeline.held, streams[0], first, None)
         while video is None:
             with self._open() as container:
                 streams = self._streams(container, which)
                 packets = timeline.with_mended_times(PacketReader(container, streams))
+                self._guard.begin_decoding()
                 video = self._decode(packets, streams[0], decoders.pop(0), sound)
         clip = _Clip(timeline.duration, video, sound, self._remarks(timeline), shown=timeline.shown)
         return self._with_usable_sound(clip)
@@ -299,16 +313,39 @@ class _ClipReader:
                 f"{self._guard.name} is cut short: the last {timeline.missing_sound:.2f} s of its sound are not there."
             )
 
-    def _decoders(self, timeline: Timeline) -> list[Callable]:
-        """What decodes the video, in the order in which it is tried; the last one takes what there is, or raises."""
+    def _decoders(self, timeline: Timeline) -> tuple[list[SkippingPlan], list[Callable]]:
+        """
+        The parts of which only some packets are decoded, and what decodes the video, in the order in which it is
+        tried; the last one takes what there is, or raises.
+        """
         self._guard.check_length(timeline.duration)
         wanted = sorted(self._wishes.sample_timestamps(timeline.duration))
         decoders = [FullDecoder, TolerantDecoder]
         decoders = [partial(kind, timeline=timeline, wanted=wanted, guard=self._guard) for kind in decoders]
-        plan = plan_skipping(timeline, wanted)
-        if plan is not None:
-            decoders.insert(0, partial(SkippingDecoder, timeline=timeline, plan=plan, guard=self._guard))
-        return decoders
+        # Packets that are read as they are decoded can be read by one decoder alone.
+        num_parts = 1 if timeline.held is None else min(torch.get_num_threads(), MAX_PARTS)
+        plans = plan_skipping(timeline, wanted, num_parts)
+        if plans:
+            decoders.insert(0, partial(SkippingDecoder, timeline=timeline, plan=plans[0], guard=self._guard))
+        return plans, decoders
+
+    def _decode_in_parts(
+        self, timeline: Timeline, video: VideoStream, which: int, plans: Sequence[SkippingPlan]
+    ) -> DecodedParts | None:
+        """As `_decode`, but from several keyframes on at once, by the file opened once more for each further one."""
+        opening = threading.Lock()
+
+        def decode(plan: SkippingPlan, room: Callable) -> SkippingDecoder | None:
+            make = partial(SkippingDecoder, timeline=timeline, plan=plan, guard=self._guard, room=room)
+            if plan.is_beginning:
+                return self._decode(timeline.held, _of_one_thread(video), make, None)
+            with opening:
+                container = self._open()
+            with container:
+                own = _of_one_thread(self._streams(container, which)[0])
+                return self._decode(timeline.held, own, make, None)
+
+        return decode_in_parts(plans, decode)
 
     @contextmanager
     def _decoding_beside(
@@ -339,7 +376,6 @@ class _ClipReader:
         Decodes packets until the last wanted frame and sample are there; `None` if frames are not as they should be.
         """
         decoder = make_decoder(stream)
-        self._guard.begin_decoding()
         for packet in packets:
             self._guard.check_time()
             if packet.stream.index != stream.index:

@@ -1,7 +1,8 @@
 """Which frames are taken: of all frames shown, the one nearest to each wanted time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
@@ -51,13 +52,21 @@ class FramePicker:
         wanted (`Sequence[float]`): Times in seconds after the first frame, ascending.
         guard (`ClipGuard`): The limits.
         aspect (`Fraction`, defaults to 1): Width of a stored pixel divided by its height.
+        room (`Callable`, *optional*): Makes the array for the taken frames, of a shape (f, h, w, 3).
 
     Attributes:
         images (`np.ndarray` or `None`): The taken frames (f, h, w, 3) uint8, all of them once `is_done`.
         timestamps (`list[float]`): When they are shown, in seconds after the first frame.
     """
 
-    def __init__(self, wanted: Sequence[float], guard: ClipGuard, aspect: Fraction | int = 1):
+    def __init__(
+        self,
+        wanted: Sequence[float],
+        guard: ClipGuard,
+        aspect: Fraction | int = 1,
+        room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+    ):
+        self._room = room or partial(np.empty, dtype=np.uint8)
         self.images: np.ndarray | None = None
         self.timestamps: list[float] = []
         self._wanted = wanted
@@ -106,7 +115,7 @@ class FramePicker:
         else:
             image = self._image(frame)
         if self.images is None:
-            self.images = np.empty((len(self._wanted), *image.shape), np.uint8)
+            self.images = self._room((len(self._wanted), *image.shape))
         self.images[number] = image
         self.timestamps.append(seconds)
 

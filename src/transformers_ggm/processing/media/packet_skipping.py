@@ -24,46 +24,74 @@ _HEVC_LAYERS_BYTE, _HEVC_LAYERS_SHIFT, _HEVC_LAYERS_MASK = 21, 3, 0b111
 
 @dataclass(frozen=True)
 class SkippingPlan:
-    """Which packets are decoded for which frames.
+    """Which packets are decoded for which frames of a video, or of a part of it.
 
     Args:
         runs (`tuple[tuple[int, int], ...]`): First and last packet of each run, by their number in order of storage.
         times (`dict[int, float]`): When the needed frames are shown, in seconds of the file's clock, by their ticks.
-            The first frame of the video is one of them.
+            The first frame of the video is one of them, where this is its beginning.
         timestamps (`tuple[float, ...]`): The frames that are nearest to the wanted times, in seconds after the first.
+        start (`float`): When the first frame of the video is shown, in seconds of the file's clock.
+        is_beginning (`bool`): Whether the video begins here.
     """
 
     runs: tuple[tuple[int, int], ...]
     times: dict[int, float]
     timestamps: tuple[float, ...]
+    start: float
+    is_beginning: bool = True
 
 
-def plan_skipping(timeline: Timeline, wanted: Sequence[float]) -> SkippingPlan | None:
+def plan_skipping(timeline: Timeline, wanted: Sequence[float], num_parts: int = 1) -> list[SkippingPlan]:
     """Plans which packets to decode for the frames nearest to the wanted times.
 
     Args:
         timeline (`Timeline`): The video's packets.
         wanted (`Sequence[float]`): Seconds after the first frame, ascending.
+        num_parts (`int`, defaults to 1): Into how many parts, of about as many packets, the video is to be divided for
+            decoders beside each other. Each begins with a keyframe, so that there may be fewer.
 
     Returns:
-        `SkippingPlan` or `None`: `None` where the packets do not tell when their frames are shown.
+        `list[SkippingPlan]`: Of each part, one after the other; empty where the packets do not tell when their frames
+            are shown.
     """
     packets = timeline.packets
     numbers = {packet.ticks: number for number, packet in enumerate(packets) if not packet.is_hidden}
     is_told = timeline.has_times and None not in numbers
     if not is_told or not numbers or len(numbers) + sum(packet.is_hidden for packet in packets) != len(packets):
-        return None
+        return []
     ticks = sorted(numbers)
     seconds = [timeline.clock.seconds(tick) for tick in ticks]
     after_first = [second - seconds[0] for second in seconds]
     chosen = nearest_times(after_first, wanted)
     needed = sorted({0, *chosen})
-    runs = _merged([(_run_start(packets, numbers[ticks[index]]), numbers[ticks[index]]) for index in needed])
-    return SkippingPlan(
-        runs=runs,
-        times={ticks[index]: seconds[index] for index in needed},
-        timestamps=tuple(after_first[index] for index in chosen),
-    )
+    runs = _merged([(_run_start(packets, numbers[ticks[index]]), numbers[ticks[index]]) for index in needed], gap=-1)
+    plans = []
+    for part in _parts(runs, num_parts):
+        within = {index for index in needed if part[0][0] <= numbers[ticks[index]] <= part[-1][1]}
+        plan = SkippingPlan(
+            runs=_merged(part, gap=_SHORT_GAP),
+            times={ticks[index]: seconds[index] for index in sorted(within)},
+            timestamps=tuple(after_first[index] for index in chosen if index in within),
+            start=seconds[0],
+            is_beginning=not plans,
+        )
+        plans.append(plan)
+    return plans
+
+
+def _parts(runs: Sequence[tuple[int, int]], num_parts: int) -> list[list[tuple[int, int]]]:
+    """Runs in up to so many groups of neighbours with about as many packets each."""
+    share = sum(last + 1 - first for first, last in runs) / num_parts
+    parts: list[list[tuple[int, int]]] = [[]]
+    size = 0
+    for first, last in runs:
+        # The middle of a run tells to which part it belongs.
+        if parts[-1] and size + (last + 1 - first) / 2 > share * len(parts) and len(parts) < num_parts:
+            parts.append([])
+        parts[-1].append((first, last))
+        size += last + 1 - first
+    return parts
 
 
 def marks_unneeded_frames(context: av.CodecContext) -> bool:
@@ -98,10 +126,11 @@ def _keyframe_before(packets: Sequence[VideoPacket], number: int) -> int:
     return number
 
 
-def _merged(runs: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+def _merged(runs: Sequence[tuple[int, int]], gap: int) -> tuple[tuple[int, int], ...]:
+    """Runs in order, those joined between which no more packets than `gap` lie; with -1, those that overlap."""
     merged: list[tuple[int, int]] = []
     for first, last in sorted(runs):
-        if merged and first <= merged[-1][1] + 1 + _SHORT_GAP:
+        if merged and first <= merged[-1][1] + 1 + gap:
             merged[-1] = (merged[-1][0], max(merged[-1][1], last))
         else:
             merged.append((first, last))

@@ -8,10 +8,11 @@ damaged is decoded by the third, frame after frame, which alone tells which pack
 
 import errno
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 
 import av
+import numpy as np
 from av.video.stream import VideoStream
 
 from .containers import pixel_aspect
@@ -194,14 +195,25 @@ class SkippingDecoder:
         timeline (`Timeline`): Its packets.
         plan (`SkippingPlan`): Which of them to decode.
         guard (`ClipGuard`): The limits.
+        room (`Callable`, *optional*): As of [`FramePicker`].
     """
 
     # Where a frame is damaged, all are decoded anew, and counted.
     counts: dict[str, int] = {}
 
-    def __init__(self, video: VideoStream, timeline: Timeline, plan: SkippingPlan, guard: ClipGuard):
+    def __init__(
+        self,
+        video: VideoStream,
+        timeline: Timeline,
+        plan: SkippingPlan,
+        guard: ClipGuard,
+        room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+    ):
         # The times of the frames themselves, so the picker takes just these.
-        self.picker = FramePicker(plan.timestamps, guard, pixel_aspect(video))
+        self.picker = FramePicker(plan.timestamps, guard, pixel_aspect(video), room)
+        self._is_beginning = plan.is_beginning
+        if not plan.is_beginning:
+            self.picker.start_at(plan.start)
         self._context = video.codec_context
         self._packets = timeline.packets
         self._times = plan.times
@@ -264,6 +276,6 @@ class SkippingDecoder:
                 self._missing_keyframes.remove(frame.pts)
             if self._missing and frame.pts == self._missing[-1] and not frame.is_corrupt:
                 self.picker.add(frame, self._times[self._missing.pop()])
-            elif frame.pts in self._times or not self.picker.has_begun:
+            elif frame.pts in self._times or (self._is_beginning and not self.picker.has_begun):
                 # Damaged, in another order, or before what should be the first frame.
                 self._has_failed = True
