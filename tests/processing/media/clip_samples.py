@@ -30,8 +30,8 @@ def moving_images(count, size=(64, 48), seed=0):
 @contextmanager
 def usual_scheduling():
     """
-    The scheduling that the process had before, after the block: as root SVT-AV1 makes its thread a real-time one, which
-    then keeps all others from the core, those of other programs too.
+    Gives the process the scheduling back that it had before the block: as root, SVT-AV1 makes its thread a real-time
+    one, which then keeps all others from the core, those of other programs too.
     """
     has_scheduler = hasattr(os, "sched_getscheduler")
     before = (os.sched_getscheduler(0), os.sched_getparam(0)) if has_scheduler else None
