@@ -37,6 +37,14 @@ def one_thread():
 
 
 @pytest.fixture(autouse=True)
+def usual_scheduling():
+    """As root, SVT-AV1 makes the thread that encodes a real-time one, which then keeps all others from its core."""
+    yield
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.fixture(autouse=True)
 def seeds():
     """Every test starts from the same random state, in whatever order tests run."""
     import torch

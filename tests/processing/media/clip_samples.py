@@ -1,9 +1,7 @@
 """Clips in many codecs and containers for decoding tests, made on the spot."""
 
-import os
 import shutil
 import subprocess
-from contextlib import contextmanager
 from fractions import Fraction
 
 import av
@@ -27,22 +25,6 @@ def moving_images(count, size=(64, 48), seed=0):
         yield image
 
 
-@contextmanager
-def usual_scheduling():
-    """
-    Gives the process the scheduling back that it had before the block: as root, SVT-AV1 makes its thread a real-time
-    one, which then keeps all others from the core, those of other programs too.
-    """
-    has_scheduler = hasattr(os, "sched_getscheduler")
-    before = (os.sched_getscheduler(0), os.sched_getparam(0)) if has_scheduler else None
-    try:
-        yield
-    finally:
-        if has_scheduler:
-            os.sched_setscheduler(0, *before)
-
-
-@usual_scheduling()
 def write_video(path, codec, count=60, size=(64, 48), pix_fmt="yuv420p", rate=25, options=None, times=None, **context):
     """Writes a video without sound; `times` are the frames' times in seconds, `context` settings of the encoder.
 
