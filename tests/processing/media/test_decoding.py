@@ -12,7 +12,6 @@ from processing_samples import dominant_frequency, grey_of, write_clip, write_to
 
 from transformers_ggm.errors import MediaError
 from transformers_ggm.processing import MediaLimits, decode_media
-from transformers_ggm.processing.media.audio import SoundDecoder
 from transformers_ggm.utils import opening
 
 # Nearly all frames lie in the first fifth of the clip: counting frames would choose them.
@@ -272,15 +271,3 @@ def test_text_files_are_refused(clip):
     """A file opened as text fails deep inside FFmpeg."""
     with open(clip, encoding="latin-1") as file, pytest.raises(MediaError, match="rb"):
         decode_media(file, sample_timestamps=at(0.0))
-
-
-def test_what_ends_the_sound_ends_the_reading(clip, monkeypatch):
-    """The time is up while the sound is decoded, in its own thread, and nobody hears of it."""
-
-    def out_of_time(sound, packet):
-        raise MediaError("out of time")
-
-    monkeypatch.setattr(SoundDecoder, "add", out_of_time)
-    decode_media(clip, sample_timestamps=lambda duration: [0.0])
-    with pytest.raises(MediaError, match="out of time"):
-        decode_media(clip, sample_timestamps=lambda duration: [0.0], sampling_rate=16_000)

@@ -3,8 +3,6 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -274,12 +272,13 @@ class _ClipReader:
             video = None
             if timeline.held is not None:
                 self._guard.begin_decoding()
-                with self._decoding_beside(timeline.held, streams[0], sound):
-                    first = decoders.pop(0)
-                    if len(plans) > 1:
-                        video = self._decode_in_parts(timeline, streams[0], which, plans)
-                    else:
-                        video = self._decode(timeline.held, streams[0], first, None)
+                first = decoders.pop(0)
+                if len(plans) > 1:
+                    video = self._decode_in_parts(timeline, streams[0], which, plans)
+                    if sound and video:
+                        self._decode_sound(timeline.held, streams[0].index, sound)
+                else:
+                    video = self._decode(timeline.held, streams[0], first, sound)
         while video is None:
             with self._open() as container:
                 streams = self._streams(container, which)
@@ -346,19 +345,6 @@ class _ClipReader:
                 return self._decode(timeline.held, own, make, None)
 
         return decode_in_parts(plans, decode)
-
-    @contextmanager
-    def _decoding_beside(
-        self, packets: Sequence[av.Packet], video: VideoStream, sound: SoundDecoder | None
-    ) -> Iterator[None]:
-        """Decodes the sound while the block runs, which ends when both are done: FFmpeg needs no interpreter."""
-        if sound is None:
-            yield
-            return
-        with ThreadPoolExecutor(1, thread_name_prefix="sound") as thread:
-            done = thread.submit(self._decode_sound, packets, video.index, sound)
-            yield
-            done.result()
 
     def _decode_sound(self, packets: Sequence[av.Packet], video_index: int, sound: SoundDecoder) -> None:
         for packet in packets:
