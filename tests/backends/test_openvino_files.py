@@ -24,6 +24,7 @@ def not_again():
     raise AssertionError("converted once more")
 
 
+@pytest.mark.contract
 def test_converted_once(linear, own_cache):
     """Would fail if a model were converted at every start, or other weights were taken for the same."""
     wanted = Wanted("linear", linear, ("numbers",))

@@ -146,7 +146,7 @@ def test_page_runs_as_written(finished, shorts_dir, tmp_path, monkeypatch):
     (tmp_path / "shorts").symlink_to(shorts_dir)
     monkeypatch.chdir(tmp_path)
     page = (REPOSITORY / "docs" / "training.md").read_text(encoding="utf-8")
-    section = page.split("\n## In a trainer of your own\n")[1]
+    section = page.split("\n## In a trainer of your own\n")[1].split("\n## ")[0]
     (code,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     names = {}
     exec(compile(code, "training.md", "exec"), names)

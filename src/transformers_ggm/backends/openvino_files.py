@@ -1,5 +1,6 @@
 """Where converted models are kept: in a cache of this machine, and in the folder `openvino/` of a checkpoint."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +123,13 @@ def save_openvino(folder: Path, models: Sequence[tuple[Wanted, Any]]) -> None:
 
 
 def _write(model: Any, file: Path) -> None:
-    import openvino
+    openvino = importlib.import_module("openvino")
 
     openvino.save_model(model, file, compress_to_fp16=False)
 
 
 def _read(file: Path) -> Any:
-    import openvino
+    openvino = importlib.import_module("openvino")
 
     try:
         return openvino.Core().read_model(file)

@@ -1,5 +1,6 @@
 """A model of OpenVINO that takes and gives tensors of PyTorch."""
 
+import importlib
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +26,7 @@ class OpenVINOModel:
     """
 
     def __init__(self, model: Any, dtype: torch.dtype, rounds_inputs: bool = False):
-        import openvino
+        openvino = importlib.import_module("openvino")
 
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
         # Rounding is done beside float32 alone; between the matrices that costs next to nothing.

@@ -1,5 +1,6 @@
 """Which models of a pipeline OpenVINO computes."""
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from functools import partial
@@ -130,7 +131,7 @@ def decoder_weights(model: PreTrainedModel) -> nn.Module:
 
 def rounded_decoder(model: PreTrainedModel) -> Any:
     """As [`convert_decoder`], with weights of eight bits, a scale for each output."""
-    import nncf
+    nncf = importlib.import_module("nncf")
 
     return nncf.compress_weights(convert_decoder(model), mode=nncf.CompressWeightsMode.INT8_SYM)
 

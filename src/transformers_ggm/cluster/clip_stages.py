@@ -108,11 +108,11 @@ class Tagger:
     Suggests hashtags for a block of prepared clips.
 
     Args:
-        model (`str`, *optional*), int8 (`bool`), backend (`str`): as of the pipeline.
+        model (`str`, *optional*), int8 (`bool`), backend (`str`, defaults to `"torch"`): as of the pipeline.
         options (`dict`): of its call, `batch_size` among them.
     """
 
-    def __init__(self, model: str | None, int8: bool, backend: str, options: Mapping[str, Any]):
+    def __init__(self, model: str | None, int8: bool, options: Mapping[str, Any], backend: str = "torch"):
         parts = {"int8": int8, "backend": backend}
         self._suggest = pipeline("hashtag-generation", model=model, pipeline_class=PreparedClipsPipeline, **parts)
         self._options = dict(options)

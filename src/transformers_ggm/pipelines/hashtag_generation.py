@@ -118,7 +118,9 @@ class HashtagGenerationPipeline(SuggestingPipeline):
         screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read, likewise.
         int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
             on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
-            be saved.
+            be saved. With OpenVINO, vision encoders and decoder are rounded, by what [`export_openvino`] wrote.
+        backend (`str`, defaults to `"torch"`): `"openvino"` lets OpenVINO compute encoders and decoder, on CPUs, see
+            [`use_openvino`].
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
         **kwargs: Those of [`~transformers.Pipeline`] (`device`, `batch_size`, `num_workers`, ...) and, as defaults for
             all calls, those of [`~HashtagGenerationPipeline.__call__`]. With `num_guidance=0` neither retriever nor
