@@ -19,8 +19,8 @@ from pathlib import Path
 from base_size import hashtags, write_checkpoint
 from bench_decoding import render_clip
 from bench_recommending import text_encoder
-from bench_suggesting import check_page, machine, with_section
 from bench_throughput import Timed
+from measured_page import check_page, machine, picture_of, write_sections
 from row_costs import WIDTH, made_posts, most_alike, nearest, random_vectors
 from settings import DTYPES, FAST, suggest_once
 from tqdm.auto import tqdm
@@ -28,11 +28,9 @@ from transformers import pipeline
 from transformers.utils import logging
 
 from transformers_ggm import PostIndex
-from transformers_ggm.errors import OutputError
 from transformers_ggm.processing import GGMVideoProcessor, decode_media
 from transformers_ggm.retrieval.exact_index import ExactIndex
 from transformers_ggm.retrieval.faiss_index import CodedIndex
-from transformers_ggm.utils.files import check_output_file, write_text
 from transformers_ggm.utils.plotting import new_figure, save_figure
 
 SECTION, PICTURE = "growth", "growth.png"
@@ -142,12 +140,7 @@ def main() -> None:
     parser.add_argument("--num_runs", type=int, default=3, help="how often each is measured (default: 3)")
     parser.add_argument("--output", type=Path, help=f"a page with the marks of {SECTION} to write into")
     arguments = parser.parse_args()
-    try:
-        if arguments.output:
-            check_page(arguments.output, [SECTION])
-            check_output_file(arguments.output.parent / "images" / PICTURE, "--output")
-    except (OutputError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, [SECTION], PICTURE)
     logging.set_verbosity_error()
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -156,9 +149,8 @@ def main() -> None:
     lines = [f"Measured on {machine()}; vectors of {WIDTH} numbers.", "", *table(found)]
     print("", *lines, sep="\n")
     if arguments.output:
-        page = arguments.output.read_text(encoding="utf-8")
-        write_text(arguments.output, with_section(page, SECTION, ["", *lines, ""]))
-        plot(found, arguments.output.parent / "images" / PICTURE)
+        write_sections(arguments.output, {SECTION: lines})
+        plot(found, picture_of(arguments.output, PICTURE))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from unittest import mock
 
 from base_size import tokenizer, write_checkpoint
-from bench_suggesting import check_page, machine, with_section
+from measured_page import check_page, machine, write_sections
 from settings import FAST, pipeline_of, suggest_once
 from stages import READING, STAGES, StageTimes
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
@@ -31,11 +31,10 @@ from transformers.utils import logging
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.errors import InputError, OutputError
+from transformers_ggm.errors import InputError
 from transformers_ggm.pipelines.clip_reading import ClipReading
 from transformers_ggm.processing.reading import ScreenReader, SpeechReader, load_speech_reader
 from transformers_ggm.recommendation import Recommender, WordsSource
-from transformers_ggm.utils.files import write_text
 
 SECTION = "reading"
 CLIP_SIZE = 720
@@ -157,11 +156,7 @@ def main() -> None:
     parser.add_argument("--num_runs", type=int, default=5, help="how often each setting is measured (default: 5)")
     parser.add_argument("--output", type=Path, help=f"a page with the marks of {SECTION} to write into")
     arguments = parser.parse_args()
-    try:
-        if arguments.output:
-            check_page(arguments.output, [SECTION])
-    except (OutputError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, [SECTION])
     logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -178,8 +173,7 @@ def main() -> None:
         lines += table(suggest, ways_to_read(folder), folder / "clip.mp4", arguments.num_runs)
     print("", *lines, sep="\n")
     if arguments.output:
-        page = arguments.output.read_text(encoding="utf-8")
-        write_text(arguments.output, with_section(page, SECTION, ["", *lines, ""]))
+        write_sections(arguments.output, {SECTION: lines})
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ import torch
 from base_size import hashtags, tokenizer, write_checkpoint
 from bench_decoding import render_clip
 from bench_pool import OwnMemory, timed
-from bench_suggesting import check_page, machine, with_section
 from bench_throughput import Timed
+from measured_page import check_page, machine, write_sections
 from settings import FAST, WORDS, pipeline_of, suggest_once
 from torch.nn.functional import normalize
 from transformers import BertConfig, BertModel
@@ -40,7 +40,6 @@ from transformers_ggm import (
     HashtagRetrieverProcessor,
     PostIndex,
 )
-from transformers_ggm.errors import OutputError
 from transformers_ggm.recommendation import (
     CandidateSource,
     Clues,
@@ -57,7 +56,6 @@ from transformers_ggm.recommendation import (
     gather_candidates,
 )
 from transformers_ggm.retrieval import TextEncoder
-from transformers_ggm.utils.files import write_text
 
 MINILM = {
     "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
@@ -225,11 +223,7 @@ def main() -> None:
     parser.add_argument("--num_runs", type=int, default=5, help="how often each part is measured (default: 5)")
     parser.add_argument("--output", type=Path, help=f"a page with the marks of {SECTION} to write into")
     arguments = parser.parse_args()
-    try:
-        if arguments.output:
-            check_page(arguments.output, [SECTION])
-    except (OutputError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, [SECTION])
     logging.set_verbosity_error()
     sizes, num_runs, names = arguments.batch_sizes, arguments.num_runs, hashtags(arguments.num_hashtags)
     recommender, made = make_recommender(arguments.num_posts, names)
@@ -238,8 +232,7 @@ def main() -> None:
         lines += share_of_the_fast_setting(recommender, Path(scratch), sizes, num_runs)
     print("", *lines, sep="\n")
     if arguments.output:
-        page = arguments.output.read_text(encoding="utf-8")
-        write_text(arguments.output, with_section(page, SECTION, ["", *lines, ""]))
+        write_sections(arguments.output, {SECTION: lines})
 
 
 if __name__ == "__main__":

@@ -17,13 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bench_suggesting import check_page, machine, with_section
+from measured_page import check_page, machine, picture_of, write_sections
 from row_costs import PARTS, Costs, costs
 from store_writes import changes_a_second, fill, reading, writing_processes
 from transformers.utils import logging
 
-from transformers_ggm.errors import OutputError
-from transformers_ggm.utils.files import check_output_file, write_text
 from transformers_ggm.utils.plotting import new_figure, save_figure
 
 SECTION, PICTURE = "scale", "scale.png"
@@ -110,12 +108,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
     parser.add_argument("--output", type=Path, help=f"a page with the marks of {SECTION} to write into")
     arguments = parser.parse_args()
-    try:
-        if arguments.output:
-            check_page(arguments.output, [SECTION])
-            check_output_file(arguments.output.parent / "images" / PICTURE, "--output")
-    except (OutputError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, [SECTION], PICTURE)
     logging.set_verbosity_error()
     found = measure(sorted(arguments.sizes), arguments.runs)
     lines = [*parts_table(found), ""]
@@ -127,9 +120,8 @@ def main() -> None:
         lines += store_tables(urls, arguments.num_hashtags, arguments.seconds, arguments.runs)
     print("", *lines, sep="\n")
     if arguments.output:
-        page = arguments.output.read_text(encoding="utf-8")
-        write_text(arguments.output, with_section(page, SECTION, ["", f"Measured on {machine()}.", "", *lines, ""]))
-        plot(found, arguments.output.parent / "images" / PICTURE)
+        write_sections(arguments.output, {SECTION: [f"Measured on {machine()}.", "", *lines]})
+        plot(found, picture_of(arguments.output, PICTURE))
 
 
 if __name__ == "__main__":

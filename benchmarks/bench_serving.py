@@ -32,14 +32,13 @@ from pathlib import Path
 import httpx
 import psutil
 import torch
-from bench_suggesting import check_page, machine, with_section
 from load_clients import Answered, Clip, Load
+from measured_page import check_page, machine, picture_of, write_sections
 from transformers import pipeline
 from transformers.utils import logging
 
 from transformers_ggm.data.prepare.options import available_cores
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
-from transformers_ggm.utils.files import write_text
 from transformers_ggm.utils.plotting import new_figure, save_figure
 
 BATCH_SIZE, NUM_BAD = 16, 4
@@ -307,11 +306,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="the page to write into; its picture goes into images/ beside it")
     arguments = parser.parse_args()
     section = SECTIONS[arguments.engine]
-    try:
-        if arguments.output:
-            check_page(arguments.output, [section])
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, [section], PICTURE)
     logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -327,10 +322,9 @@ def main() -> None:
     lines = [f"Measured on {machine()}, {os.cpu_count()} cores.", "", *table(result, arguments.num_clients, rates)]
     print("\n".join(lines))
     if arguments.output:
-        page = with_section(arguments.output.read_text(encoding="utf-8"), section, ["", *lines, ""])
-        write_text(arguments.output, page)
+        write_sections(arguments.output, {section: lines})
         if arguments.engine is None:
-            plot(result, arguments.output.parent / "images" / PICTURE)
+            plot(result, picture_of(arguments.output, PICTURE))
 
 
 if __name__ == "__main__":

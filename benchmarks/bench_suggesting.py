@@ -10,27 +10,22 @@ cost in quality is measured with the bundled model. Between its marks, the page 
 """
 
 import argparse
-import re
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-import transformers
 from base_size import SMOL_IMAGE_TOKEN, SMOL_TOKENS_PER_FRAME, vision_language_model, write_checkpoint
 from bench_decoding import render_clip
 from drafts import drafts
+from measured_page import check_page, machine, picture_of, write_sections
 from quality import quality
 from settings import DTYPES, FAST, NEW_TOKENS, PLAIN, Setting, settings_to_measure, stage_seconds
 from stages import STAGES
 from transformers.utils import logging
 
-from transformers_ggm.errors import OutputError
 from transformers_ggm.modeling.int8_quantization import quantize_linears
-from transformers_ggm.training.model_card_callback import cpu_name
-from transformers_ggm.utils.files import check_output_file, write_text
 from transformers_ggm.utils.plotting import new_figure, save_figure
 
 NUM_FRAMES = 15
@@ -107,35 +102,6 @@ def plot(stages: dict[Setting, dict[str, float]], path: Path) -> None:
     save_figure(figure, path, dots_per_inch=150)
 
 
-def machine() -> str:
-    """The processor, and what computes on it."""
-    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    return f"{cpu_name()}, {torch.get_num_threads()} threads, {versions}"
-
-
-def with_section(page: str, name: str, lines: list[str]) -> str:
-    """A page whose part between the marks `<!-- name -->` and `<!-- end of name -->` is replaced."""
-    marks = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    part = "\n".join([marks[0], *lines, marks[1]])
-    written, count = re.subn(f"{marks[0]}.*{marks[1]}", lambda _: part, page, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"The page has {count} parts between the marks {marks}: it needs one.")
-    return written
-
-
-def check_page(page: Path, sections: Sequence[str]) -> None:
-    """
-    Makes sure, before anything is measured, that the page has its marks, and that it and its picture can be written.
-    """
-    if not page.exists():
-        raise OutputError(f"`--output` {page} does not exist: give a page with the marks of {', '.join(sections)}.")
-    check_output_file(page, "--output")
-    check_output_file(page.parent / "images" / PICTURE, "--output")
-    text = page.read_text(encoding="utf-8")
-    for name in sections:
-        with_section(text, name, [])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num_runs", type=int, default=3, help="how often each setting is measured (default: 3)")
@@ -145,11 +111,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, help="the page to write into; its picture goes into images/ beside it")
     arguments = parser.parse_args()
-    try:
-        if arguments.output:
-            check_page(arguments.output, SECTIONS)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
+    check_page(parser, arguments.output, SECTIONS, PICTURE)
     logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -168,11 +130,8 @@ def main() -> None:
     for lines in sections.values():
         print("\n".join([*lines, ""]))
     if arguments.output:
-        page = arguments.output.read_text(encoding="utf-8")
-        for name, lines in sections.items():
-            page = with_section(page, name, ["", *lines, ""])
-        write_text(arguments.output, page)
-        plot(stages, arguments.output.parent / "images" / PICTURE)
+        write_sections(arguments.output, sections)
+        plot(stages, picture_of(arguments.output, PICTURE))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from base_size import write_checkpoint
 from bench_decoding import clip_name, render_clip
-from bench_suggesting import machine
+from measured_page import machine
 from settings import NEW_TOKENS, WORDS
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import pipeline

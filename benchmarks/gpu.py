@@ -31,9 +31,9 @@ from unittest import mock
 import numpy as np
 import torch
 from base_size import write_checkpoint
-from bench_suggesting import machine
 from bench_throughput import NUM_FILES, Timed, Workload, matrix_rate
 from drafts import by_own_searches
+from measured_page import machine
 from settings import NEW_TOKENS, WORDS, retrieved_and_others
 from transformers import pipeline
 from transformers.utils import logging

@@ -7,6 +7,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+from transformers_ggm.utils.files import check_output_file, write_json
 
 WHOLE = "all sources"
 
@@ -24,9 +27,13 @@ class MeasuredAnswers:
     milliseconds: dict[str, float]
 
     def save(self, file: str | Path) -> None:
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        Path(file).write_text(json.dumps(asdict(self)), encoding="utf-8")
+        write_json(check_output_file(file, "--answers"), asdict(self))
 
     @classmethod
     def load(cls, file: str | Path) -> "MeasuredAnswers":
         return cls(**json.loads(Path(file).read_text(encoding="utf-8")))
+
+
+def ranked(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """The hashtags of rows of candidates."""
+    return [[candidate.hashtag for candidate in row] for row in rows]

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from measured_answers import WHOLE, MeasuredAnswers
+from measured_answers import WHOLE, MeasuredAnswers, ranked
 from recommend_sources import SAMPLING_RATE, ClassesSource, PictureEncoder, RememberingEncoder, SoundEncoder
 
 from transformers_ggm import PostIndex
@@ -283,10 +283,6 @@ def measured_answers(learned: Learned, found, cuts, seconds: dict[str, float], p
     shown = {name: [row[: cuts[name]] for row in ranked(rows)] for name, rows in found.items()}
     milliseconds = {name: 1000 * spent for name, spent in (*seconds.items(), (WHOLE, sum(seconds.values()) + ranking))}
     return MeasuredAnswers(posts.hashtags, sorted(recommender.counts), shown | {WHOLE: ranked(whole)}, milliseconds)
-
-
-def ranked(rows: list) -> list[list[str]]:
-    return [[candidate.hashtag for candidate in row] for row in rows]
 
 
 def answers_f1(rows: list, cut: int, posts: Posts) -> np.ndarray:

@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
-from measured_answers import WHOLE, MeasuredAnswers
+from measured_answers import WHOLE, MeasuredAnswers, ranked
 from rendered_shorts_results import metrics
 from tqdm.auto import tqdm
 
@@ -124,10 +124,6 @@ def source_answers(found: dict[str, dict], truth: list[list[str]]) -> dict[str, 
         cut = None if name == "generator" else best_k(ranked(found["validation"][name]), truth)
         answers[name] = [row[:cut] for row in ranked(rows)]
     return answers
-
-
-def ranked(rows: list) -> list[list[str]]:
-    return [[candidate.hashtag for candidate in row] for row in rows]
 
 
 def clues_of_clip(folder: Path, row: dict, processor: GGMProcessor) -> Clues:

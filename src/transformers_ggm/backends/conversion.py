@@ -48,10 +48,11 @@ def convert_encoder(module: nn.Module, inputs: Mapping[str, torch.Tensor], name:
     """
     from .openvino_model import OpenVINOModel
 
-    by_position, example = _example(module, inputs)
-    model = convert(by_position, tuple(example.values()), list(inputs), f"the encoder {name}")
+    by_position, one, two = _examples(module, inputs)
+    model = convert(by_position, tuple(two.values()), list(inputs), f"the encoder {name}")
     compiled = OpenVINOModel(model, torch.float32)
-    _check(lambda tried: compiled(tried)[0], by_position, inputs, f"OpenVINO by the encoder {name}")
+    tries = (one, _other_lengths(two))
+    _check(lambda tried: compiled(tried)[0], by_position, tries, f"OpenVINO by the encoder {name}")
     return model
 
 
@@ -68,16 +69,16 @@ def write_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], name: str,
     """
     onnxruntime = importlib.import_module("onnxruntime")
 
-    by_position, example = _example(module, inputs)
+    by_position, one, two = _examples(module, inputs)
     # Rows, and of texts the length, may be any: sizes of other inputs are the model's own.
-    dims = {name: range(1 if tensor.is_floating_point() else 2) for name, tensor in example.items()}
+    dims = {name: range(1 if tensor.is_floating_point() else 2) for name, tensor in two.items()}
     shapes = tuple(dict.fromkeys(of_input, torch.export.Dim.AUTO) for of_input in dims.values())
     with _told(f"the encoder {name} cannot be converted to ONNX"):
         torch.onnx.export(
             by_position,
-            tuple(example.values()),
+            tuple(two.values()),
             file,
-            input_names=list(example),
+            input_names=list(two),
             output_names=list(OUTPUTS),
             dynamic_shapes={"tensors": shapes},
             external_data=False,
@@ -88,13 +89,19 @@ def write_onnx(module: nn.Module, inputs: Mapping[str, torch.Tensor], name: str,
     def run(tried: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return torch.from_numpy(session.run(None, {key: tensor.numpy() for key, tensor in tried.items()})[0])
 
-    _check(run, by_position, inputs, f"ONNX Runtime by the encoder {name}")
+    _check(run, by_position, (one, _other_lengths(two)), f"ONNX Runtime by the encoder {name}")
 
 
-def _example(module: nn.Module, inputs: Mapping[str, torch.Tensor]) -> tuple[_ByPosition, dict[str, torch.Tensor]]:
-    """A copy of the encoder, and its inputs for two rows or more: some operations are traced otherwise for one."""
-    by_position = _ByPosition(float_copy(module), list(inputs)).eval()
-    return by_position, {key: torch.cat([_in_float32(tensor)] * 2) for key, tensor in inputs.items()}
+def _examples(
+    module: nn.Module, inputs: Mapping[str, torch.Tensor]
+) -> tuple[_ByPosition, dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """
+    A copy of the encoder, its inputs, and these twice, for two rows or more: some operations are traced otherwise for
+    one.
+    """
+    one = {key: _in_float32(tensor) for key, tensor in inputs.items()}
+    two = {key: torch.cat([tensor, tensor]) for key, tensor in one.items()}
+    return _ByPosition(float_copy(module), list(inputs)).eval(), one, two
 
 
 @contextmanager
@@ -169,12 +176,10 @@ def _other_lengths(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _check(
     run: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
     module: nn.Module,
-    inputs: Mapping[str, torch.Tensor],
+    tries: Sequence[Mapping[str, torch.Tensor]],
     told: str,
 ) -> None:
-    example = {key: _in_float32(tensor) for key, tensor in inputs.items()}
-    doubled = {key: torch.cat([tensor, tensor]) for key, tensor in example.items()}
-    for tried in (example, _other_lengths(doubled)):
+    for tried in tries:
         with torch.no_grad():
             expected = module(*tried.values())[0]
         found, mask = run(tried), tried.get("attention_mask")

@@ -1,6 +1,5 @@
 """The encoders of a checkpoint as ONNX, for those who run them elsewhere."""
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +7,10 @@ from typing import Any
 
 from transformers import Pipeline
 
-from ..errors import InputError
 from ..utils.files import atomic_folder, check_output_folder
 from .conversion import write_onnx
-from .openvino_parts import encoders_of
-from .recorded_calls import recorded_calls
+from .openvino_parts import check_installed
+from .recorded_calls import calls_for
 
 
 def export_onnx(suggest: Pipeline, items: Sequence[Any], folder: str | os.PathLike) -> list[str]:
@@ -47,15 +45,9 @@ def export_onnx(suggest: Pipeline, items: Sequence[Any], folder: str | os.PathLi
 
     ```
     """
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f'ONNX needs {" and ".join(missing)}: pip install "transformers-ggm[onnx]".')
+    check_installed("onnx", "onnx", "onnxscript", "onnxruntime")
     check_output_folder(Path(folder).parent, "folder")
-    encoders = encoders_of(suggest.model, suggest.retriever, suggest.recommender)
-    with recorded_calls(encoders) as seen:
-        suggest(list(items))
-    if not seen:
-        raise InputError("No encoder was needed for these items: give clips, or texts, that the checkpoint reads.")
+    encoders, seen = calls_for(suggest, items)
     with atomic_folder(folder) as new:
         for name, calls in seen.items():
             # Of several kinds of calls, the one with the most inputs.

@@ -16,13 +16,11 @@ from .openvino_parts import (
     DECODER_PART,
     VISION_PARTS,
     check_openvino,
-    decoder_weights,
-    encoders_of,
     has_tree,
     rounded_decoder,
 )
-from .openvino_tree import INPUTS, convert_decoder
-from .recorded_calls import recorded_calls
+from .openvino_tree import INPUTS, DecoderPass, convert_decoder
+from .recorded_calls import calls_for
 
 
 def export_openvino(
@@ -68,11 +66,7 @@ def export_openvino(
         )
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json: give the folder of a checkpoint.")
-    encoders = encoders_of(suggest.model, suggest.retriever, suggest.recommender)
-    with recorded_calls(encoders) as seen:
-        suggest(list(items))
-    if not seen:
-        raise InputError("No encoder was needed for these items: give clips, or texts, that the checkpoint reads.")
+    encoders, seen = calls_for(suggest, items)
     models = []
     for name, calls in seen.items():
         for names, inputs in calls.items():
@@ -81,10 +75,10 @@ def export_openvino(
             if int8 and name in VISION_PARTS:
                 models.append((Wanted(name, encoders[name], names, int8=True), _calibrated(model, inputs)))
     if has_tree(suggest.model):
-        for rounded in (False, True) if int8 else (False,):
-            convert = rounded_decoder if rounded else convert_decoder
-            wanted = Wanted(DECODER_PART, decoder_weights(suggest.model), INPUTS, rounded)
-            models.append((wanted, convert(suggest.model)))
+        whole = DecoderPass(suggest.model)
+        for convert in (convert_decoder, rounded_decoder) if int8 else (convert_decoder,):
+            wanted = Wanted(DECODER_PART, whole, INPUTS, int8=convert is rounded_decoder)
+            models.append((wanted, convert(whole)))
     save_openvino(folder, models)
     return sorted(wanted.name for wanted, _ in models)
 

@@ -12,7 +12,7 @@ from huggingface_hub.constants import HF_HOME
 from torch import nn
 
 from ..errors import CheckpointError
-from ..modeling.weights_digest import weights_bytes
+from ..modeling.weights_digest import weights_checksum
 from ..utils.checkpoint_layout import OPENVINO_FILE, OPENVINO_FOLDER, read_configuration
 from ..utils.files import atomic_folder, write_json
 
@@ -48,11 +48,8 @@ class Wanted:
         Another string for other weights, inputs or kinds of module. Weights are read in a type: in bfloat16 those of a
         checkpoint are the same however it was loaded.
         """
-        digest = xxhash.xxh3_128(f"{_FORMAT} {self.name} {type(self.module).__name__} {dtype}".encode())
-        for name, tensor in sorted(self.module.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)}".encode())
-            digest.update(weights_bytes(tensor.to(dtype) if tensor.is_floating_point() else tensor))
-        return digest.hexdigest()
+        told = f"{_FORMAT} {self.name} {type(self.module).__name__} {weights_checksum(self.module, dtype)}"
+        return xxhash.xxh3_128(told.encode()).hexdigest()
 
 
 class OpenVINOFiles:

@@ -20,7 +20,7 @@ from ..retrieval.text_encoder import TextEncoder
 from .openvino_encoder import OpenVINOEncoder
 from .openvino_files import OpenVINOFiles, Wanted
 from .openvino_model import OpenVINOModel
-from .openvino_tree import INPUTS, OpenVINOTokenTree, convert_decoder
+from .openvino_tree import INPUTS, DecoderPass, OpenVINOTokenTree, convert_decoder
 
 # Those that see, which take most of the time and keep their quality in eight bits where they are calibrated.
 VISION_PARTS = ("vision_encoder", "retriever_vision")
@@ -107,13 +107,13 @@ class _TreeMaker:
     """Makes [`OpenVINOTokenTree`]s; the decoder is converted for the first one."""
 
     def __init__(self, model: PreTrainedModel, files: OpenVINOFiles, int8: bool):
-        self._decoder = Wanted(DECODER_PART, decoder_weights(model), INPUTS, int8)
+        self._decoder = Wanted(DECODER_PART, DecoderPass(model), INPUTS, int8)
         self._files, self._dtype = files, model.dtype
         self._compiled: OpenVINOModel | None = None
 
     def __call__(self, model: PreTrainedModel, *inputs: Any) -> OpenVINOTokenTree:
         if self._compiled is None:
-            make = partial(rounded_decoder if self._decoder.int8 else convert_decoder, model)
+            make = partial(rounded_decoder if self._decoder.int8 else convert_decoder, self._decoder.module)
             self._compiled = OpenVINOModel(self._files.get(self._decoder, make), self._dtype, self._decoder.int8)
         return OpenVINOTokenTree(self._compiled, model, *inputs)
 
@@ -121,19 +121,18 @@ class _TreeMaker:
         return self
 
 
-def decoder_weights(model: PreTrainedModel) -> nn.Module:
-    """What of a generator the converted decoder has."""
-    weights = nn.Module()
-    weights.decoder, weights.head = model.get_decoder(), model.lm_head
-    weights.register_buffer("bias", model.final_logits_bias)
-    return weights
-
-
-def rounded_decoder(model: PreTrainedModel) -> Any:
+def rounded_decoder(decoder_pass: DecoderPass) -> Any:
     """As [`convert_decoder`], with weights of eight bits, a scale for each output."""
     nncf = importlib.import_module("nncf")
 
-    return nncf.compress_weights(convert_decoder(model), mode=nncf.CompressWeightsMode.INT8_SYM)
+    return nncf.compress_weights(convert_decoder(decoder_pass), mode=nncf.CompressWeightsMode.INT8_SYM)
+
+
+def check_installed(extra: str, *libraries: str) -> None:
+    """Raises `InputError` where one of the libraries that an extra brings is missing."""
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f'{" and ".join(missing)} is missing: pip install "transformers-ggm[{extra}]".')
 
 
 def check_openvino(model: PreTrainedModel, int8: bool) -> None:
@@ -141,12 +140,7 @@ def check_openvino(model: PreTrainedModel, int8: bool) -> None:
     Raises:
         InputError: see [`use_openvino`].
     """
-    missing = [name for name in ("openvino", *(["nncf"] if int8 else [])) if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f'backend="openvino" needs {" and ".join(missing)}: pip install "transformers-ggm[openvino]", or leave it'
-            " out."
-        )
+    check_installed("openvino", "openvino", *(["nncf"] if int8 else []))
     devices = {parameter.device.type for parameter in model.parameters()} - {"cpu"}
     if devices:
         raise InputError(
@@ -158,6 +152,6 @@ def check_openvino(model: PreTrainedModel, int8: bool) -> None:
 
 
 __all__ = [
-    "DECODER_PART", "VISION_PARTS", "check_openvino", "decoder_weights", "encoders_of", "has_tree", "rounded_decoder",
+    "DECODER_PART", "VISION_PARTS", "check_installed", "check_openvino", "encoders_of", "has_tree", "rounded_decoder",
     "use_openvino",
 ]  # fmt: skip

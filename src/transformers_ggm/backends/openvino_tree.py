@@ -7,8 +7,7 @@ from torch import nn
 from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from ..generation.token_tree import TokenTree, added_scores
-from ..modeling.forward_arguments import CACHE_NAME
+from ..generation.token_tree import TokenTree, added_scores, decoder_states, embedded
 from ..modeling.pointer_head import CopySource
 from .conversion import convert, float_copy
 from .openvino_model import OpenVINOModel
@@ -67,30 +66,27 @@ def _heads(attention: nn.Module, projected: torch.Tensor) -> torch.Tensor:
     return projected.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2).contiguous()
 
 
-class _DecoderPass(nn.Module):
-    """One pass of a BART decoder: logits, and the keys and values of the new tokens, (layers, rows, heads, new, d)."""
+class DecoderPass(nn.Module):
+    """
+    One pass of a BART decoder: logits, and the keys and values of the new tokens, (layers, rows, heads, new, d).
+
+    Args:
+        model ([`GGMForHashtagGeneration`]): whose decoder and head it is.
+    """
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
-        self.decoder = float_copy(model.get_decoder())
-        self.head = float_copy(model.lm_head)
-        self.register_buffer("bias", model.final_logits_bias.detach().float())
+        self.decoder, self.head = model.get_decoder(), model.lm_head
+        self.register_buffer("bias", model.final_logits_bias)
 
     def forward(self, tokens, depths, mask, source_mask, keys, values, source_keys, source_values):
-        decoder = self.decoder
         own, source = _cache(keys, values), _cache(source_keys, source_values)
         cache = EncoderDecoderCache(own, source)
-        cache.is_updated = dict.fromkeys(range(len(decoder.layers)), True)
+        cache.is_updated = dict.fromkeys(range(len(self.decoder.layers)), True)
         # Of its states the decoder takes the keys and values alone, which are there.
         states = source_keys[0].transpose(1, 2).flatten(2)
-        positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
-        hidden = decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
-        for layer in decoder.layers:
-            hidden = layer(
-                hidden, mask, states, encoder_attention_mask=source_mask, use_cache=True, **{CACHE_NAME: cache}
-            )
-        if hasattr(decoder, "layer_norm"):
-            hidden = decoder.layer_norm(hidden)
+        hidden = embedded(self.decoder, tokens, depths)
+        hidden = decoder_states(self.decoder, hidden, mask, states, source_mask, cache)
         new = tokens.shape[1]
         keys, values = (
             torch.stack([getattr(layer, name)[:, :, -new:] for layer in own.layers]) for name in ("keys", "values")
@@ -110,12 +106,12 @@ def _cache(keys: torch.Tensor, values: torch.Tensor) -> DynamicCache:
     return cache
 
 
-def convert_decoder(model: PreTrainedModel) -> Any:
+def convert_decoder(decoder_pass: DecoderPass) -> Any:
     """
     One pass of the decoder of a generator, its head included, for any number of rows and tokens.
 
     Args:
-        model ([`GGMForHashtagGeneration`]): with a text backbone of BART's kind.
+        decoder_pass ([`DecoderPass`]): it stays as it is.
 
     Returns:
         `openvino.Model`: of the inputs `INPUTS`, weights in float32.
@@ -123,12 +119,12 @@ def convert_decoder(model: PreTrainedModel) -> Any:
     Raises:
         CheckpointError: OpenVINO has no such operations.
     """
-    decoder = model.get_decoder()
-    attention, layers = decoder.layers[0].self_attn, len(decoder.layers)
+    layers = decoder_pass.decoder.layers
+    attention = layers[0].self_attn
     rows, new, old, length = 2, 3, 5, 7
 
     def states(size: int) -> torch.Tensor:
-        return torch.randn(layers, rows, attention.num_heads, size, attention.head_dim)
+        return torch.randn(len(layers), rows, attention.num_heads, size, attention.head_dim)
 
     example = (
         torch.ones(rows, new, dtype=torch.int64),
@@ -137,7 +133,7 @@ def convert_decoder(model: PreTrainedModel) -> Any:
         torch.zeros(rows, 1, 1, length),
         *(states(old), states(old), states(length), states(length)),
     )
-    return convert(_DecoderPass(model).eval(), example, INPUTS, "the decoder")
+    return convert(float_copy(decoder_pass), example, INPUTS, "the decoder")
 
 
-__all__ = ["INPUTS", "OpenVINOTokenTree", "convert_decoder"]
+__all__ = ["INPUTS", "DecoderPass", "OpenVINOTokenTree", "convert_decoder"]

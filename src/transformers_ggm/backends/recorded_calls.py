@@ -1,13 +1,16 @@
 """What the encoders of a pipeline are called with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
+from transformers import Pipeline
 
+from ..errors import InputError
 from .openvino_encoder import encoder_inputs
+from .openvino_parts import encoders_of
 
 # Frames, or texts, of each encoder: by so many a vision encoder is rounded.
 _MAX_ROWS = 128
@@ -15,9 +18,24 @@ _MAX_ROWS = 128
 Calls = dict[tuple[str, ...], list[dict[str, torch.Tensor]]]
 
 
+def calls_for(suggest: Pipeline, items: Sequence[Any]) -> tuple[dict[str, nn.Module], dict[str, Calls]]:
+    """
+    The encoders of a pipeline, and of those that it needs for some items what they are called with, up to a hundred
+    rows or so.
+
+    Raises:
+        InputError: it needs none.
+    """
+    encoders = encoders_of(suggest.model, suggest.retriever, suggest.recommender)
+    with _recording(encoders) as seen:
+        suggest(list(items))
+    if not seen:
+        raise InputError("No encoder was needed for these items: give clips, or texts, that the checkpoint reads.")
+    return encoders, seen
+
+
 @contextmanager
-def recorded_calls(encoders: Mapping[str, nn.Module]) -> Iterator[dict[str, Calls]]:
-    """What each encoder is called with, while the block runs, up to a hundred rows or so."""
+def _recording(encoders: Mapping[str, nn.Module]) -> Iterator[dict[str, Calls]]:
     seen: dict[str, Calls] = {}
 
     def record(name: str, module: nn.Module, options: dict[str, Any]) -> None:
@@ -41,4 +59,4 @@ def recorded_calls(encoders: Mapping[str, nn.Module]) -> Iterator[dict[str, Call
             hook.remove()
 
 
-__all__ = ["Calls", "recorded_calls"]
+__all__ = ["Calls", "calls_for"]

@@ -70,8 +70,9 @@ def search_arguments(
 
 def _asked(settings: Mapping[str, Any]) -> set[str]:
     # What begins with an underscore tells where the settings came from: `_from_model_config` stands in checkpoints.
-    given = {name: value for name, value in settings.items() if not name.startswith("_")}
-    return {name for name, value in given.items() if value and value != _NEUTRAL.get(name)}
+    return {
+        name for name, value in settings.items() if value and value != _NEUTRAL.get(name) and not name.startswith("_")
+    }
 
 
 def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) -> HashtagDrafts:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig, PreTrainedModel
 from transformers.generation import logits_process, stopping_criteria
 from transformers.utils import ModelOutput
@@ -107,21 +108,9 @@ class TokenTree:
             `torch.FloatTensor` of shape `(rows, new, vocab_size)`: logits of what follows each, in the model's type.
         """
         decoder = self._model.get_decoder()
-        positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
-        hidden = decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
+        hidden = embedded(decoder, tokens, depths)
         mask = added_scores(sees, hidden.dtype)
-        for layer in decoder.layers:
-            hidden = layer(
-                hidden,
-                mask,
-                self._states,
-                encoder_attention_mask=self._mask,
-                use_cache=True,
-                **{CACHE_NAME: self._cache},
-            )
-        if hasattr(decoder, "layer_norm"):
-            # mBART normalises once more.
-            hidden = decoder.layer_norm(hidden)
+        hidden = decoder_states(decoder, hidden, mask, self._states, self._mask, self._cache)
         return self._model.read_logits(hidden, self._source)
 
     def keep_rows(self, rows: torch.Tensor) -> None:
@@ -137,6 +126,46 @@ class TokenTree:
         self._mask = None if self._mask is None else self._mask[rows.to(self._mask.device)]
         self._source = None if self._source is None else self._source.of_rows(rows)
         self._cache.reorder_cache(rows)
+
+
+def embedded(decoder: nn.Module, tokens: torch.Tensor, depths: torch.Tensor) -> torch.Tensor:
+    """
+    New tokens of trees as the layers of a decoder of `DECODERS` read them, `(rows, new, d_model)`.
+
+    Args:
+        decoder (`nn.Module`): in evaluation mode.
+        tokens, depths (`torch.LongTensor` of shape `(rows, new)`): as of [`TokenTree.grow`].
+    """
+    positions = decoder.embed_positions(tokens.flatten()[None], position_ids=depths.flatten())
+    return decoder.layernorm_embedding(decoder.embed_tokens(tokens) + positions.view(*tokens.shape, -1))
+
+
+def decoder_states(
+    decoder: nn.Module,
+    hidden: torch.Tensor,
+    mask: torch.Tensor,
+    states: torch.Tensor,
+    states_mask: torch.Tensor | None,
+    cache: EncoderDecoderCache,
+) -> torch.Tensor:
+    """
+    One pass of the layers of a decoder of `DECODERS` over new tokens of trees.
+
+    Args:
+        decoder (`nn.Module`): in evaluation mode.
+        hidden (`torch.FloatTensor` of shape `(rows, new, d_model)`): see [`embedded`].
+        mask (`torch.FloatTensor` of shape `(rows, 1, new, old + new)`): is added to scores, see [`added_scores`].
+        states (`torch.FloatTensor` of shape `(rows, source_length, d_model)`): of the encoder.
+        states_mask (`torch.FloatTensor` of shape `(rows, 1, 1, source_length)`, *optional*): as `mask`, of these.
+        cache (`EncoderDecoderCache`): keys and values of the old tokens, to which those of the new ones are added.
+
+    Returns:
+        `torch.FloatTensor` of shape `(rows, new, d_model)`.
+    """
+    for layer in decoder.layers:
+        hidden = layer(hidden, mask, states, encoder_attention_mask=states_mask, use_cache=True, **{CACHE_NAME: cache})
+    # mBART normalises once more.
+    return decoder.layer_norm(hidden) if hasattr(decoder, "layer_norm") else hidden
 
 
 def sees_all_before(rows: int, length: int, device: torch.device) -> torch.Tensor:
@@ -207,6 +236,8 @@ __all__ = [
     "TokenTree",
     "added_scores",
     "check_of_one_row",
+    "decoder_states",
+    "embedded",
     "end_tokens",
     "is_of_one_row",
     "sees_all_before",

@@ -6,13 +6,14 @@ import xxhash
 from torch import nn
 
 
-def weights_checksum(module: nn.Module) -> str:
+def weights_checksum(module: nn.Module, dtype: torch.dtype | None = None) -> str:
     """
     Another string for other weights: of names, types and bytes. PyTorch's version counters would cost nothing, but do
     not see what fused optimizers, `.data` and NumPy write.
 
     Args:
         module (`nn.Module`): on any device, with weights of any type.
+        dtype (`torch.dtype`, *optional*): real numbers are read in this type, their own by default.
 
     Returns:
         `str`: 128 bits in hexadecimal, the same in every process.
@@ -35,6 +36,7 @@ def weights_checksum(module: nn.Module) -> str:
     """
     checksum = xxhash.xxh3_128()
     for name, tensor in sorted(module.state_dict().items()):
+        tensor = tensor.to(dtype) if dtype is not None and tensor.is_floating_point() else tensor
         checksum.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         checksum.update(weights_bytes(tensor))
     return checksum.hexdigest()

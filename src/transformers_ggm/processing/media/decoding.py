@@ -274,9 +274,7 @@ class _ClipReader:
                 self._guard.begin_decoding()
                 first = decoders.pop(0)
                 if len(plans) > 1:
-                    video = self._decode_in_parts(timeline, streams[0], which, plans)
-                    if sound and video:
-                        self._decode_sound(timeline.held, streams[0].index, sound)
+                    video = self._decode_in_parts(timeline, streams[0], which, plans, sound)
                 else:
                     video = self._decode(timeline.held, streams[0], first, sound)
         while video is None:
@@ -329,15 +327,23 @@ class _ClipReader:
         return plans, decoders
 
     def _decode_in_parts(
-        self, timeline: Timeline, video: VideoStream, which: int, plans: Sequence[SkippingPlan]
+        self,
+        timeline: Timeline,
+        video: VideoStream,
+        which: int,
+        plans: Sequence[SkippingPlan],
+        sound: SoundDecoder | None,
     ) -> DecodedParts | None:
-        """As `_decode`, but from several keyframes on at once, by the file opened once more for each further one."""
+        """
+        As `_decode`, but from several keyframes on at once, by the file opened once more for each further one. The
+        sound goes with the first part.
+        """
         opening = threading.Lock()
 
         def decode(plan: SkippingPlan, room: Callable) -> SkippingDecoder | None:
             make = partial(SkippingDecoder, timeline=timeline, plan=plan, guard=self._guard, room=room)
             if plan.is_beginning:
-                return self._decode(timeline.held, _of_one_thread(video), make, None)
+                return self._decode(timeline.held, _of_one_thread(video), make, sound)
             with opening:
                 container = self._open()
             with container:
@@ -345,15 +351,6 @@ class _ClipReader:
                 return self._decode(timeline.held, own, make, None)
 
         return decode_in_parts(plans, decode)
-
-    def _decode_sound(self, packets: Sequence[av.Packet], video_index: int, sound: SoundDecoder) -> None:
-        for packet in packets:
-            self._guard.check_time()
-            if sound.is_done:
-                break
-            if packet.stream.index != video_index:
-                sound.add(packet)
-        sound.finish()
 
     def _decode(
         self, packets: Iterable[av.Packet], stream: VideoStream, make_decoder: Callable, sound: SoundDecoder | None

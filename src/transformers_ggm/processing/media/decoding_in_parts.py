@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -14,21 +15,20 @@ from .video_decoders import SkippingDecoder
 MAX_PARTS = 4
 
 
+@dataclass(frozen=True)
+class TakenFrames:
+    """The frames of all parts, as a [`FramePicker`] has those that it took."""
+
+    images: np.ndarray
+    timestamps: list[float]
+
+
+@dataclass(frozen=True)
 class DecodedParts:
-    """
-    What the decoders of all parts took, as one of them has it.
+    """The decoders of all parts, as one decoder looks. Where a frame is damaged, all are decoded anew, and counted."""
 
-    Args:
-        decoders (`Sequence[SkippingDecoder]`): In the order of the parts.
-        images (`np.ndarray`): (f, h, w, 3) uint8, the frames of all of them.
-    """
-
-    counts: dict[str, int] = {}
-
-    def __init__(self, decoders: Sequence[SkippingDecoder], images: np.ndarray):
-        self.picker = self
-        self.images = images
-        self.timestamps = [time for decoder in decoders for time in decoder.picker.timestamps]
+    picker: TakenFrames
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def decode_in_parts(
@@ -52,7 +52,8 @@ def decode_in_parts(
         decoders = [decode(plans[0], rooms[0]), *(other.result() for other in others)]
     if None in decoders or images.differ:
         return None
-    return DecodedParts(decoders, images.whole)
+    timestamps = [time for decoder in decoders for time in decoder.picker.timestamps]
+    return DecodedParts(TakenFrames(images.whole, timestamps))
 
 
 class _SharedImages:
