@@ -15,6 +15,7 @@ from ..errors import CheckpointError
 from ..modeling.weights_digest import weights_checksum
 from ..utils.checkpoint_layout import OPENVINO_FILE, OPENVINO_FOLDER, read_configuration
 from ..utils.files import atomic_folder, write_json
+from .openvino_core import openvino_core
 
 # Raised where files made before would be converted otherwise now.
 _FORMAT = 1
@@ -126,10 +127,8 @@ def _write(model: Any, file: Path) -> None:
 
 
 def _read(file: Path) -> Any:
-    openvino = importlib.import_module("openvino")
-
     try:
-        return openvino.Core().read_model(file)
+        return openvino_core().read_model(file)
     except RuntimeError as error:
         raise CheckpointError(f"{file} cannot be read by OpenVINO: export the checkpoint again.") from error
 

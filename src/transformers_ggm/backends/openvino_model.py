@@ -1,11 +1,12 @@
 """A model of OpenVINO that takes and gives tensors of PyTorch."""
 
-import importlib
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+
+from .openvino_core import openvino_core
 
 # By the type that the rest of a pipeline computes in.
 _PRECISIONS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -26,13 +27,11 @@ class OpenVINOModel:
     """
 
     def __init__(self, model: Any, dtype: torch.dtype, rounds_inputs: bool = False):
-        openvino = importlib.import_module("openvino")
-
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
         # Rounding is done beside float32 alone; between the matrices that costs next to nothing.
         settings["INFERENCE_PRECISION_HINT"] = "f32" if rounds_inputs else _PRECISIONS[dtype]
         settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP_SIZE if rounds_inputs else 0
-        self._compiled = openvino.Core().compile_model(model, "CPU", settings)
+        self._compiled = openvino_core().compile_model(model, "CPU", settings)
         self._dtype = dtype
         self._of_thread = threading.local()
 
