@@ -6,7 +6,8 @@ Ranks what a checkpoint trained on rendered shorts writes together with what els
     python examples/recommend_rendered_shorts.py --data_dir shorts
 
 Sources are the checkpoint's own pool and generator, the posts of `train` and the words in them. The ranker is fitted
-on `validation`, whose clips none of them saw, and measured on `test`.
+on `validation`, whose clips none of them saw, and measured on `test`. A second table tells what it would cost to have
+nothing written for clips whose hashtags the other sources are sure of.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from transformers_ggm.recommendation import (
     GeneratorSource,
     PoolSource,
     PostsSource,
+    Recommendation,
     Recommender,
     WordsSource,
     candidate_features,
@@ -45,6 +47,8 @@ from transformers_ggm.recommendation import (
 )
 
 BATCH_SIZE = 40
+# So many hashtags are to be as likely as that, before a clip is answered without the generator.
+NUM_SURE, SURE = 3, (0.5, 0.7, 0.8, 0.9)
 
 
 def main() -> None:
@@ -64,6 +68,7 @@ def main() -> None:
     found["test"], milliseconds = candidates_of(sources, options.data_dir / "test", test, processor)
     answers = source_answers(found, [row["hashtags"] for row in validation])
     print("| | F1 | F1, known compounds | F1, held-out compounds | calibration error |\n|---|---|---|---|---|")
+    surest = []
     for left_out in (None, *sources):
         kept = [source for source in sources if source is not left_out]
         features = {
@@ -76,8 +81,11 @@ def main() -> None:
         error = calibration_error(recommender, features["test"], test)
         name = WHOLE if left_out is None else f"without {left_out.name}"
         answers[name] = shown
+        if left_out is not None and left_out.name == "generator":
+            surest = recommender.rank(features["test"], top_n=NUM_SURE)
         print(f"| {name} | {figures(shown, test)} | {error:.3f} |", flush=True)
     print(f"| generator alone, all that it writes in five beams | {figures(answers['generator'], test)} | |")
+    print_unwritten(answers, surest, test)
     if options.answers:
         milliseconds[WHOLE] = sum(milliseconds.values())
         known = sorted(counts)
@@ -131,6 +139,17 @@ def clues_of_clip(folder: Path, row: dict, processor: GGMProcessor) -> Clues:
     frames = processor.video_processor.resize_frames(media.frames)
     sound = None if media.audio is None else torch.from_numpy(media.audio)
     return Clues(row["description"], frames=frames, sound=sound)
+
+
+def print_unwritten(answers: dict[str, list], surest: list[list[Recommendation]], rows: list[dict]) -> None:
+    """What the whole loses where clips that the other sources are sure of are answered by these alone."""
+    print(f"\n| the other sources have {NUM_SURE} hashtags likelier than | clips | F1, known and held-out compounds |")
+    print("|---|---|---|")
+    for least in SURE:
+        sure = [len(row) == NUM_SURE and row[-1].score >= least for row in surest]
+        pairs = zip(sure, answers["without generator"], answers[WHOLE])
+        shown = [alone if is_sure else whole for is_sure, alone, whole in pairs]
+        print(f"| {least} | {100 * sum(sure) / len(sure):.0f}% | {figures(shown, rows).replace(' | ', ', ')} |")
 
 
 def figures(shown: list[list[str]], rows: list[dict]) -> str:

@@ -10,11 +10,14 @@ from .configuration_hashtag_ranker import HashtagRankerConfig
 from .features import CandidateFeatures, true_hashtags
 from .modeling_hashtag_ranker import HashtagRanker, feature_forms
 from .ranker_calibration import choose_calibration
+from .unused_hashtags import as_if_unused
 
 FEWEST_ROWS = 50
 NUM_FOLDS = 5
 # Strengths of the regularisation that are tried.
 STRENGTHS = (1.0, 10.0, 100.0)
+# Anything from 0.02 to 0.3 does the same on rendered shorts (docs/recommendation.md).
+UNUSED_SHARE = 0.1
 _ITERATIONS = {"logistic": 100, "hidden": 150}
 
 
@@ -26,6 +29,7 @@ def fit_ranker(
     hidden_size: int = 0,
     monotone: bool = False,
     l2: float | None = None,
+    unused_share: float = UNUSED_SHARE,
     seed: int = 0,
 ) -> HashtagRanker:
     r"""
@@ -45,7 +49,11 @@ def fit_ranker(
         hidden_size (`int`, defaults to 0), monotone (`bool`, defaults to `False`): See [`HashtagRankerConfig`].
         l2 (`float`, *optional*): Strength of the regularisation, beside the sum of all candidates' losses. By default
             that of 1, 10 and 100 with which the parts left out are the most likely.
-        seed (`int`, defaults to 0): Of the parts, and of a hidden layer's first weights.
+        unused_share (`float`, defaults to 0.1): Which share of the candidates is shown as if nobody had used them, so
+            that only the generator proposes them: of hashtags that are really new there are hardly any in such rows,
+            and a ranker would learn that what nobody used is wrong. Without a generator among several sources nothing
+            is changed.
+        seed (`int`, defaults to 0): Of the parts, of the share, and of a hidden layer's first weights.
 
     Returns:
         [`HashtagRanker`]: In evaluation mode, on the CPU. Its config has the calibration, `calibration_error` and
@@ -54,7 +62,7 @@ def fit_ranker(
     Raises:
         RankerError: There are fewer than 50 rows, or features or `rejected` of another number of rows; a feature is
             not finite; no candidate is a true hashtag, or all are, or a true one is no hashtag, or was rejected;
-            `monotone` with a hidden layer; scikit-learn is not installed.
+            `monotone` with a hidden layer; `unused_share` is not from 0 to 1; scikit-learn is not installed.
 
     Example:
 
@@ -83,7 +91,9 @@ def fit_ranker(
     if bad:
         raise RankerError(f"the feature {features.names[bad[0]]!r} is not finite everywhere: mend its source.")
     known = _known(features, hashtags, rejected)
-    values, truth = features.values[known], features.truth(hashtags)[known]
+    unused = as_if_unused(features, unused_share, seed)
+    known &= unused.remain
+    values, truth = unused.values[known], features.truth(hashtags)[known]
     if not 0 < truth.sum() < len(truth):
         raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
     config = HashtagRankerConfig(features=features.names, hidden_size=hidden_size, monotone=monotone)
