@@ -1,11 +1,25 @@
-"""What settings that save time cost in quality: the bundled model on rendered test clips."""
+"""
+What settings that save time cost in quality: the bundled model on rendered test clips, or another on clips of its own.
 
+    python benchmarks/quality.py --checkpoint outputs/exercises/checkpoint --data_dir DATA/exercises
+
+`DATA/exercises` has `train`, whose first clips vision encoders in eight bits are calibrated on, and `test`, each with
+a `metadata.jsonl` (docs/data.md).
+"""
+
+import argparse
+import json
 import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from measured_page import machine
 from rendered_items import rendered_items, suggestions
 from settings import DTYPES
 from transformers import pipeline
+from transformers.utils import logging
 
 from transformers_ggm import HashtagGenerationPipeline
 from transformers_ggm.backends import export_openvino
@@ -32,7 +46,7 @@ NUM_CALIBRATION_CLIPS = 32
 
 def quality(folder: Path, num_clips: int) -> list[str]:
     """
-    Suggests hashtags for test clips in each setting.
+    Suggests hashtags for rendered test clips in each setting, with the bundled checkpoint.
 
     Args:
         folder (`Path`): where to render them.
@@ -41,8 +55,12 @@ def quality(folder: Path, num_clips: int) -> list[str]:
     Returns:
         `list[str]`: lines of a Markdown table.
     """
-    items, truth = rendered_items(folder, num_clips)
-    checkpoint = exported(folder)
+    checkpoint = exported(DEMO_CHECKPOINT, rendered_items(folder, NUM_CALIBRATION_CLIPS, split="train")[0], folder)
+    return table(checkpoint, *rendered_items(folder, num_clips))
+
+
+def table(checkpoint: str, items: Sequence[dict[str, Any]], truth: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of Markdown, one for each setting."""
     lines = ["| dtype | backend | decoding | frames | ROUGE-1 | ROUGE-2 | F1 |", "|---|---|---|---:|---:|---:|---:|"]
     for dtype, backend, num_beams, num_frames in SETTINGS:
         decoding = "greedy" if num_beams == 1 else f"{num_beams} beams"
@@ -56,14 +74,13 @@ def quality(folder: Path, num_clips: int) -> list[str]:
     return lines
 
 
-def exported(folder: Path) -> str:
-    """A copy of the bundled checkpoint that is exported for OpenVINO."""
-    checkpoint = folder / "demo"
-    shutil.copytree(DEMO_CHECKPOINT, checkpoint)
-    items, _ = rendered_items(folder, NUM_CALIBRATION_CLIPS, split="train")
-    suggest = pipeline("hashtag-generation", model=str(checkpoint), device="cpu", dtype="float32")
-    export_openvino(suggest, items, checkpoint, int8=True)
-    return str(checkpoint)
+def exported(checkpoint: str | Path, items: Sequence[dict[str, Any]], folder: Path) -> str:
+    """A copy of a checkpoint in a folder, exported for OpenVINO with some clips."""
+    copied = folder / "exported"
+    shutil.copytree(checkpoint, copied)
+    suggest = pipeline("hashtag-generation", model=str(copied), device="cpu", dtype="float32")
+    export_openvino(suggest, list(items), copied, int8=True)
+    return str(copied)
 
 
 def with_frames(suggest: HashtagGenerationPipeline, num_frames: int) -> HashtagGenerationPipeline:
@@ -73,3 +90,27 @@ def with_frames(suggest: HashtagGenerationPipeline, num_frames: int) -> HashtagG
         rule.frames_per_second *= num_frames / rule.num_frames
         rule.num_frames = num_frames
     return suggest
+
+
+def read_items(folder: Path) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """The clips of a split with their descriptions, and their hashtags."""
+    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+    items = [{"video": str(folder / row["file_name"]), "description": row["description"]} for row in rows]
+    return items, [row["hashtags"] for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", required=True, help="that is measured, a folder")
+    parser.add_argument("--data_dir", type=Path, required=True, help="folder with train and test")
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    with tempfile.TemporaryDirectory() as scratch:
+        train, _ = read_items(arguments.data_dir / "train")
+        checkpoint = exported(arguments.checkpoint, train[:NUM_CALIBRATION_CLIPS], Path(scratch))
+        lines = table(checkpoint, *read_items(arguments.data_dir / "test"))
+    print("", f"Measured on {machine()}.", "", *lines, sep="\n")
+
+
+if __name__ == "__main__":
+    main()

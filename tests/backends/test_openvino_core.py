@@ -38,7 +38,7 @@ class SignalStack(ctypes.Structure):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell what is part of a process' memory")
 def test_signals_find_their_stack_after_models_are_let_go():
-    """Would fail if a signal were the end of a process that had used two models: their stacks for signals were gone."""
+    """Would fail if a signal were the end of a process that had let two models go: its stack for signals was gone."""
 
     class Halving(torch.nn.Module):
         def forward(self, numbers):
