@@ -20,6 +20,7 @@ from base_size import hashtags, write_checkpoint
 from bench_decoding import render_clip
 from bench_recommending import text_encoder
 from bench_throughput import Timed
+from matplotlib.ticker import NullLocator
 from measured_page import check_page, machine, picture_of, write_sections
 from row_costs import WIDTH, made_posts, most_alike, nearest, random_vectors
 from settings import DTYPES, FAST, suggest_once
@@ -113,6 +114,14 @@ def table(found: dict[str, dict[int, float]]) -> list[str]:
     return lines
 
 
+def short(number: float) -> str:
+    """A number as it stands at an axis: 300k."""
+    for size, letter in ((1_000_000, "M"), (1000, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.2g}" if number < 100 else f"{number:.0f}"
+
+
 def plot(found: dict[str, dict[int, float]], path: Path) -> None:
     """A panel for each, on logarithmic axes, beside what growing in proportion would be."""
     rows = math.ceil(len(found) / 4)
@@ -125,6 +134,9 @@ def plot(found: dict[str, dict[int, float]], path: Path) -> None:
         axes.loglog(sizes, in_proportion, color="grey", linestyle=":", label="in proportion")
         axes.set_title(name, fontsize=9)
         axes.set_ylim(bottom=min(times) / 2, top=max(times) * 2)
+        for axis, shown in ((axes.xaxis, sizes), (axes.yaxis, [min(times), max(times)])):
+            axis.set_ticks(shown, [short(number) for number in shown])
+            axis.set_minor_locator(NullLocator())
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     panels[0].legend(fontsize=8, frameon=False)
