@@ -23,7 +23,7 @@ from bench_throughput import Timed
 from matplotlib.ticker import NullLocator
 from measured_page import check_page, machine, picture_of, write_sections
 from row_costs import WIDTH, made_posts, most_alike, nearest, random_vectors
-from settings import DTYPES, FAST, suggest_once
+from settings import DTYPES, FAST, suggesting
 from tqdm.auto import tqdm
 from transformers import pipeline
 from transformers.utils import logging
@@ -55,11 +55,11 @@ def growths(folder: Path) -> Iterator[Growth]:
     clip = render_clip(folder / "clip.mp4", 7.5, KEYFRAMES)
     setting = replace(FAST, dtype="bf16", backend="torch")
 
-    def suggesting(**changes: int) -> Callable[[], object]:
-        return partial(suggest_once, suggest, clip, replace(setting, **changes))
+    def changed(**changes: int) -> tuple[Callable[[], object], int]:
+        return suggesting(suggest, clip, replace(setting, **changes)), 1
 
-    yield Growth("a clip, by its frames", [2, 4, 8, 16, 32], lambda size: (suggesting(num_frames=size), 1))
-    yield Growth("a batch, by its clips", [1, 2, 4, 8, 16], lambda size: (suggesting(batch_size=size), 1))
+    yield Growth("a clip, by its frames", [2, 4, 8, 16, 32], lambda size: changed(num_frames=size))
+    yield Growth("a batch, by its clips", [1, 2, 4, 8, 16], lambda size: changed(batch_size=size))
     yield Growth("reading a clip, by its seconds", [5, 10, 20, 40, 80], partial(reading, folder))
     sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000]
     yield Growth("searching a pool, exact", sizes, lambda size: _searching(ExactIndex(random_vectors(size))))

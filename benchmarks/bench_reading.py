@@ -24,7 +24,7 @@ from unittest import mock
 
 from base_size import tokenizer, write_checkpoint
 from measured_page import check_page, machine, write_sections
-from settings import FAST, pipeline_of, suggest_once
+from settings import FAST, pipeline_of, suggesting
 from stages import READING, STAGES, StageTimes
 from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 from transformers.utils import logging
@@ -119,9 +119,9 @@ def suggest_in_a_way(
     """Seconds by stage. The models are the same for all ways: it matters where in memory they lie."""
     suggest._reading = reading
     if not name.endswith(FIRST):
-        return suggest_once(suggest, clip, FAST)
+        return suggesting(suggest, clip, FAST)()
     with mock.patch.object(ClipReading, "beside", read_first):
-        return suggest_once(suggest, clip, FAST)
+        return suggesting(suggest, clip, FAST)()
 
 
 def least(some: StageTimes, others: StageTimes) -> StageTimes:

@@ -27,7 +27,7 @@ from bench_decoding import render_clip
 from bench_pool import OwnMemory, timed
 from bench_throughput import Timed
 from measured_page import check_page, machine, write_sections
-from settings import FAST, WORDS, pipeline_of, suggest_once
+from settings import FAST, WORDS, pipeline_of, suggesting
 from torch.nn.functional import normalize
 from transformers import BertConfig, BertModel
 from transformers.utils import logging
@@ -204,7 +204,7 @@ def share_of_the_fast_setting(
     lines = ["| seconds a clip | fast setting | with sources and ranker | added |", "|---|---:|---:|---:|"]
     for size in batch_sizes:
         setting = replace(FAST, batch_size=size)
-        ways = [Timed(partial(suggest_once, suggest, clip, setting)) for suggest in (plain, recommending)]
+        ways = [Timed(suggesting(suggest, clip, setting)) for suggest in (plain, recommending)]
         for _ in range(num_runs + 1):
             for way in ways:
                 way.once()

@@ -1,5 +1,6 @@
 """The settings that suggesting hashtags is measured in, and how long each takes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,16 @@ def stage_seconds(
     """
     pipelines: dict[tuple[str, str, str], HashtagGenerationPipeline] = {}
     for setting in settings:
-        if (ways := (setting.towers, setting.dtype, setting.backend)) not in pipelines:
-            pipelines[ways] = pipeline_of(setting, checkpoints[setting.towers], clip)
+        if (key := (setting.towers, setting.dtype, setting.backend)) not in pipelines:
+            pipelines[key] = pipeline_of(setting, checkpoints[setting.towers], clip)
+    ways = {
+        setting: suggesting(pipelines[setting.towers, setting.dtype, setting.backend], clip, setting)
+        for setting in settings
+    }
     best: dict[Setting, dict[str, float]] = {}
     for number in tqdm(range(num_runs + 1), desc="Measuring GGM", unit="round"):
-        for setting in settings:
-            times = suggest_once(pipelines[setting.towers, setting.dtype, setting.backend], clip, setting)
+        for setting, once in ways.items():
+            times = once()
             seconds = {stage: times[stage] / setting.batch_size for stage in STAGES}
             if number and sum(seconds.values()) < sum(best.get(setting, {"": float("inf")}).values()):
                 best[setting] = seconds
@@ -125,23 +130,36 @@ def pipeline_of(setting: Setting, checkpoint: Path, clip: Path, **arguments: Any
     return pipeline("hashtag-generation", **options, backend=setting.backend, **DTYPES[setting.dtype])
 
 
-def suggest_once(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> StageTimes:
-    """Seconds by stage of suggesting hashtags for a batch of a clip in a setting."""
-    for processor in (suggest.processor, suggest.retriever_processor):
-        processor.video_processor.num_frames = setting.num_frames
+def suggesting(suggest: HashtagGenerationPipeline, clip: Path, setting: Setting) -> Callable[[], StageTimes]:
+    """
+    What suggests hashtags for a batch of a clip in a setting whenever it is called, and gives seconds by stage. What
+    is to be written is found out before.
+    """
     item = {"video": str(clip), "description": WORDS}
     options: dict[str, Any] = {"num_beams": setting.num_beams}
     if setting.writes == FAST.writes:
+        _look_at(suggest, setting.num_frames)
         answer = writing(retrieved_and_others(suggest, item), suggest.processor.tokenizer)
         options["generate_kwargs"] = {"logits_processor": answer}
     else:
         # Random weights do not know when to stop.
         options |= {"min_new_tokens": NEW_TOKENS, "max_new_tokens": NEW_TOKENS}
     items = [item] * setting.batch_size
-    if not setting.is_plain:
-        return measured(suggest, items, **options)
-    with mock.patch.object(ggm_writing, "search_arguments", lambda *_: {}):
-        return measured(suggest, items, **options)
+
+    def once() -> StageTimes:
+        # Settings share pipelines.
+        _look_at(suggest, setting.num_frames)
+        if not setting.is_plain:
+            return measured(suggest, items, **options)
+        with mock.patch.object(ggm_writing, "search_arguments", lambda *_: {}):
+            return measured(suggest, items, **options)
+
+    return once
+
+
+def _look_at(suggest: HashtagGenerationPipeline, num_frames: int) -> None:
+    for processor in (suggest.processor, suggest.retriever_processor):
+        processor.video_processor.num_frames = num_frames
 
 
 def retrieved_and_others(suggest: HashtagGenerationPipeline, item: dict[str, Any]) -> list[str]:
