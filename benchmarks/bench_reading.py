@@ -114,14 +114,17 @@ def read_first(reading: ClipReading, *batch) -> Iterator[Future]:
 
 
 def suggest_in_a_way(
-    name: str, reading: ClipReading | None, suggest: HashtagGenerationPipeline, clip: Path
+    name: str, reading: ClipReading | None, suggest: HashtagGenerationPipeline, once: Callable[[], StageTimes]
 ) -> StageTimes:
-    """Seconds by stage. The models are the same for all ways: it matters where in memory they lie."""
+    """
+    Seconds by stage of calling `once`, which asks `suggest`. The models are the same for all ways: it matters where in
+    memory they lie.
+    """
     suggest._reading = reading
     if not name.endswith(FIRST):
-        return suggesting(suggest, clip, FAST)()
+        return once()
     with mock.patch.object(ClipReading, "beside", read_first):
-        return suggesting(suggest, clip, FAST)()
+        return once()
 
 
 def least(some: StageTimes, others: StageTimes) -> StageTimes:
@@ -137,9 +140,10 @@ def table(
 ) -> list[str]:
     """Lines of a Markdown table: the least seconds of each stage in so many runs, after one that warms up."""
     best: dict[str, StageTimes] = {}
+    once = suggesting(suggest, clip, FAST)
     for number in range(num_runs + 1):
         for name, reading in ways.items():
-            times = suggest_in_a_way(name, reading, suggest, clip)
+            times = suggest_in_a_way(name, reading, suggest, once)
             if number:
                 best[name] = times if name not in best else least(best[name], times)
     shown = [stage for stage in (*READING, *STAGES) if any(times[stage] >= 0.005 for times in best.values())]

@@ -8,7 +8,6 @@ a `metadata.jsonl` (docs/data.md).
 """
 
 import argparse
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from settings import DTYPES
 from transformers import pipeline
 from transformers.utils import logging
 
-from transformers_ggm import HashtagGenerationPipeline
+from transformers_ggm import HashtagGenerationPipeline, load_shorts
 from transformers_ggm.backends import export_openvino
 from transformers_ggm.evaluation import hashtag_metrics
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
@@ -92,23 +91,17 @@ def with_frames(suggest: HashtagGenerationPipeline, num_frames: int) -> HashtagG
     return suggest
 
 
-def read_items(folder: Path) -> tuple[list[dict[str, Any]], list[list[str]]]:
-    """The clips of a split with their descriptions, and their hashtags."""
-    rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
-    items = [{"video": str(folder / row["file_name"]), "description": row["description"]} for row in rows]
-    return items, [row["hashtags"] for row in rows]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", required=True, help="that is measured, a folder")
     parser.add_argument("--data_dir", type=Path, required=True, help="folder with train and test")
     arguments = parser.parse_args()
     logging.set_verbosity_error()
+    shorts = load_shorts(arguments.data_dir)
+    train, test = (shorts[split].select_columns(["video", "description"]).to_list() for split in ("train", "test"))
     with tempfile.TemporaryDirectory() as scratch:
-        train, _ = read_items(arguments.data_dir / "train")
         checkpoint = exported(arguments.checkpoint, train[:NUM_CALIBRATION_CLIPS], Path(scratch))
-        lines = table(checkpoint, *read_items(arguments.data_dir / "test"))
+        lines = table(checkpoint, test, shorts["test"]["hashtags"][:])
     print("", f"Measured on {machine()}.", "", *lines, sep="\n")
 
 

@@ -47,6 +47,7 @@ from transformers_ggm.recommendation import (
 )
 
 BATCH_SIZE = 40
+UNWRITTEN = "without generator"
 # So many hashtags are to be as likely as that, before a clip is answered without the generator.
 NUM_SURE, SURE = 3, (0.5, 0.7, 0.8, 0.9)
 
@@ -81,7 +82,7 @@ def main() -> None:
         error = calibration_error(recommender, features["test"], test)
         name = WHOLE if left_out is None else f"without {left_out.name}"
         answers[name] = shown
-        if left_out is not None and left_out.name == "generator":
+        if name == UNWRITTEN:
             surest = recommender.rank(features["test"], top_n=NUM_SURE)
         print(f"| {name} | {figures(shown, test)} | {error:.3f} |", flush=True)
     print(f"| generator alone, all that it writes in five beams | {figures(answers['generator'], test)} | |")
@@ -147,7 +148,7 @@ def print_unwritten(answers: dict[str, list], surest: list[list[Recommendation]]
     print("|---|---|---|")
     for least in SURE:
         sure = [len(row) == NUM_SURE and row[-1].score >= least for row in surest]
-        pairs = zip(sure, answers["without generator"], answers[WHOLE])
+        pairs = zip(sure, answers[UNWRITTEN], answers[WHOLE])
         shown = [alone if is_sure else whole for is_sure, alone, whole in pairs]
         print(f"| {least} | {100 * sum(sure) / len(sure):.0f}% | {figures(shown, rows).replace(' | ', ', ')} |")
 

@@ -24,7 +24,7 @@ from ..recommendation import (
     candidate_features,
     gather_candidates,
 )
-from ..recommendation.candidates import Found
+from ..recommendation.candidates import GENERATOR, Found
 from ..recommendation.clues import text_vectors
 from ..recommendation.recommender_files import fetch_recommendation, stored_pool_use
 from ..recommendation.sources.example_posts import Examples, example_posts, examples_source
@@ -37,7 +37,7 @@ from .writing import HashtagWriter
 logger = logging.get_logger(__name__)
 
 # These two are what the pipeline computes anyway.
-POOL, GENERATOR = "pool", "generator"
+POOL = "pool"
 
 
 class RecommendationPart:

@@ -16,6 +16,8 @@ from .clues import Clues
 logger = logging.get_logger(__name__)
 
 ON_ERROR = ("raise", "skip")
+# The source that is told apart from those that retrieve: it is guided by them, and knows hashtags that nobody used.
+GENERATOR = "generator"
 
 
 @dataclass(frozen=True)

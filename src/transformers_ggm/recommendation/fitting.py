@@ -91,9 +91,9 @@ def fit_ranker(
     if bad:
         raise RankerError(f"the feature {features.names[bad[0]]!r} is not finite everywhere: mend its source.")
     known = _known(features, hashtags, rejected)
-    unused = as_if_unused(features, unused_share, seed)
-    known &= unused.remain
-    values, truth = unused.values[known], features.truth(hashtags)[known]
+    values, remain = as_if_unused(features, unused_share, seed)
+    known &= remain
+    values, truth = values[known], features.truth(hashtags)[known]
     if not 0 < truth.sum() < len(truth):
         raise RankerError("no candidate is a true hashtag, or all are: a ranker cannot tell them apart. Add a source.")
     config = HashtagRankerConfig(features=features.names, hidden_size=hidden_size, monotone=monotone)

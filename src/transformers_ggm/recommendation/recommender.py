@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError, RankerError, SourceError
 from ..retrieval.hashtag_uses import HashtagUses
-from .candidates import CandidateSource, check_counts, check_number, gather_candidates
+from .candidates import GENERATOR, CandidateSource, check_counts, check_number, gather_candidates
 from .checkpoint_parts import CheckpointParts
 from .clues import Clues
 from .configuration_hashtag_ranker import HashtagRankerConfig
@@ -99,7 +99,7 @@ class Recommender:
         self.sources, self.counts, self.k = list(sources), counts or {}, k
         self.ranker, self.guidance, self.plausibility = ranker, guidance, plausibility
         self.reach_calls = None if reach_calls is None else frozenset(reach_calls)
-        retrieving = [source.name for source in self.sources if source.name != "generator"]
+        retrieving = [source.name for source in self.sources if source.name != GENERATOR]
         unknown = [name for name in guidance.sources if name not in retrieving] if guidance else []
         if unknown:
             raise SourceError(f"{unknown} cannot guide the generator: name some of {retrieving}.")

@@ -28,7 +28,7 @@ from ..utils.checkpoint_layout import (
 )
 from ..utils.files import atomic_folder, write_json
 from ..utils.hub_snapshots import local_folder
-from .candidates import CandidateSource, source_class, source_name
+from .candidates import GENERATOR, CandidateSource, source_class, source_name
 from .checkpoint_parts import CheckpointParts
 from .fusion import FusedSource, Guidance
 from .modeling_hashtag_ranker import HashtagRanker
@@ -59,7 +59,6 @@ RECOMMENDATION_PATTERNS = [
     *(f"{folder}/*" for folder in (*RECOMMENDATION_FOLDERS, RETRIEVER_FOLDER, POOL_FOLDER)),
 ]
 # Of the sources; all of them stand in the file.
-_GENERATOR = "generator"
 
 
 def write_recommendation(
@@ -190,7 +189,7 @@ def read_recommendation(parts: CheckpointParts, own_sources: Sequence[CandidateS
     description = _checked(read_configuration(file, _AGAIN), file)
     own = {source.name: source for source in own_sources}
     entries = description["sources"]
-    made = [None if entry["source"] == _GENERATOR else _made(entry, parts, own, file) for entry in entries]
+    made = [None if entry["source"] == GENERATOR else _made(entry, parts, own, file) for entry in entries]
     guidance = Guidance.from_dict(description["guidance"]) if description["guidance"] else None
     retrieving = [source for source in made if source is not None]
     parts.guidance = _guiding(retrieving, guidance, description["k"])

@@ -1,35 +1,19 @@
 """What a ranker would know of hashtags if nobody had used them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
 from ..errors import RankerError
+from .candidates import GENERATOR
 from .features import CandidateFeatures
 
-GENERATOR = "generator"
 
-
-@dataclass(frozen=True)
-class UnusedHashtags:
+def as_if_unused(features: CandidateFeatures, share: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Some candidates as they would be if nobody had used their hashtags: the generator alone proposes them.
-
-    Attributes:
-        values (`torch.Tensor` of shape `(n, len(names))`): float32, the features of all candidates, changed for some.
-        remain (`torch.Tensor` of shape `(n,)`): bool, whether a candidate would still be one.
-    """
-
-    values: torch.Tensor
-    remain: torch.Tensor
-
-
-def as_if_unused(features: CandidateFeatures, share: float, seed: int) -> UnusedHashtags:
-    """
-    Rows that a ranker is fitted on are seldom of hashtags that were not used before: those who would be found by the
-    generator alone, and a ranker learns from such rows that what nobody used is wrong. So it is shown some of the
-    others as if they were such.
+    Changes some candidates to what they would be if nobody had used their hashtags: the generator alone would propose
+    them. Rows that a ranker is fitted on have hardly any true hashtag of this kind, and it would learn that what
+    nobody used is wrong.
 
     Args:
         features ([`CandidateFeatures`]): Of candidates of a generator and other sources.
@@ -37,7 +21,8 @@ def as_if_unused(features: CandidateFeatures, share: float, seed: int) -> Unused
         seed (`int`): Of the drawing.
 
     Returns:
-        [`UnusedHashtags`]: The candidates, in the same order; without a generator, or other sources, all as they were.
+        The features of all candidates `(n, len(names))` float32, changed for some, and which of these would still be
+        candidates `(n,)` bool: those that the generator proposes. Without a generator, or other sources, all stay.
 
     Raises:
         RankerError: `share` is not from 0 to 1.
@@ -45,20 +30,17 @@ def as_if_unused(features: CandidateFeatures, share: float, seed: int) -> Unused
     if not 0 <= share <= 1:
         raise RankerError(f"unused_share={share}: give a number from 0 to 1.")
     values, names = features.values.clone(), features.names
-    sources = list(dict.fromkeys(name.partition(".")[0] for name in names if "." in name))
+    sources = {name.partition(".")[0] for name in names if "." in name}
     if not share or GENERATOR not in sources or len(sources) == 1:
-        return UnusedHashtags(values, torch.ones(len(values), dtype=torch.bool))
+        return values, torch.ones(len(values), dtype=torch.bool)
     drawn = torch.rand(len(values), generator=torch.Generator().manual_seed(seed)) < share
     own = values[:, names.index(f"{GENERATOR}.reciprocal_rank")]
     values[drawn.nonzero(), torch.tensor(_of_others(names))] = 0.0
-    for name, as_novel in {
-        "sources": torch.ones_like(own),
-        "mean_reciprocal_rank": own / len(sources),
-        "count": torch.zeros_like(own),
-        "novel": torch.ones_like(own),
-    }.items():
-        values[drawn, names.index(name)] = as_novel[drawn]
-    return UnusedHashtags(values, ~drawn | (own > 0))
+    values[drawn, names.index("sources")] = 1.0
+    values[drawn, names.index("mean_reciprocal_rank")] = own[drawn] / len(sources)
+    values[drawn, names.index("count")] = 0.0
+    values[drawn, names.index("novel")] = 1.0
+    return values, ~drawn | (own > 0)
 
 
 def _of_others(names: Sequence[str]) -> list[int]:
@@ -72,4 +54,4 @@ def _of_others(names: Sequence[str]) -> list[int]:
     ]
 
 
-__all__ = ["UnusedHashtags", "as_if_unused"]
+__all__ = ["as_if_unused"]

@@ -9,7 +9,7 @@ from ...generation.hashtag_scores import hashtag_scores, token_log_probs
 from ...generation.instructed_writing import answered_hashtags, instructed_hashtags
 from ...modeling import GGMForHashtagGeneration, InstructedForHashtagGeneration
 from ...processing import GGMProcessor, InstructedProcessor
-from ..candidates import Candidate, CandidateSource, register_source
+from ..candidates import GENERATOR, Candidate, CandidateSource, register_source
 from ..checkpoint_parts import CheckpointParts
 from ..clues import Clues
 from .example_posts import example_posts
@@ -25,7 +25,7 @@ _PROMPTED = {
 }
 
 
-@register_source("generator")
+@register_source(GENERATOR)
 class GeneratorSource(CandidateSource):
     """
     The hashtags that a [`GGMForHashtagGeneration`] or an [`InstructedForHashtagGeneration`] writes, ones that nobody
