@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .recommending import GENERATOR
+from ..recommendation.candidates import GENERATOR
 
 # How many fused hashtags are shown: their scores do not tell where to stop.
 NUM_FUSED = 5
