@@ -15,6 +15,10 @@ from transformers_ggm.modeling import GGMEncoderOutput
 
 TOKENS = st.integers(3, VOCAB_SIZE - 1)
 HASHTAGS = st.lists(st.lists(TOKENS, min_size=1, max_size=5), max_size=6)
+# Whatever is begun, the known hashtag is the same, or goes on by these tokens.
+COMPLETE = st.lists(TOKENS, max_size=4).flatmap(
+    lambda known: st.sampled_from([lambda begun: known, lambda begun: [*begun, *known]])
+)
 LENGTHS = (5, 3, 4)
 # What a pointer head can copy.
 SOURCE = torch.tensor([[7, 8, 7, 9, 4], [11, 5, 6, 1, 1], [20, 21, 22, 20, 1]])
@@ -54,7 +58,9 @@ def pieces_of(ids):
 @pytest.mark.contract
 @settings(max_examples=30, deadline=None)
 @given(
-    drafts=st.lists(st.builds(HashtagDrafts, HASHTAGS, st.lists(TOKENS, max_size=3)), min_size=1, max_size=3),
+    drafts=st.lists(
+        st.builds(HashtagDrafts, HASHTAGS, st.lists(TOKENS, max_size=3), st.just([]), COMPLETE), min_size=1, max_size=3
+    ),
     seed=st.integers(0, 3),
     length=st.integers(1, 14),
     ends=st.lists(TOKENS, min_size=1, max_size=8, unique=True),
@@ -131,6 +137,27 @@ def test_scores_are_those_of_the_model(model, drafts, seed):
 def test_guesses(written, expected):
     """Would fail if a hashtag were guessed twice, one that begins otherwise were, or the best were not the first."""
     assert HashtagDrafts([[9, 4, 5, 6], [9, 7, 8]], [1, 4, 5]).after(written) == expected
+
+
+@pytest.mark.parametrize(
+    "written, expected",
+    [
+        ([2, 9, 11], [12, 13, 9]),
+        ([2, 9, 11, 12, 13], [9, 4, 5, 6, 9]),
+        ([2, 9, 11, 14], [9, 4, 5, 6, 9]),
+        ([2, 9, 7], [8, 9]),
+        ([2, 9, 7, 8], [9, 4, 5, 6, 9]),
+        ([2, 9], [4, 5, 6, 9]),
+    ],
+)
+def test_guesses_of_known_hashtags(written, expected):
+    """
+    Would fail if a hashtag that was not retrieved were not guessed, one that is whole were gone on with, or a known
+    one went before those that were retrieved.
+    """
+    known = {11: [11, 12, 13], 7: [7, 8, 15], 4: [4, 5, 9]}
+    drafts = HashtagDrafts([[9, 4, 5, 6], [9, 7, 8]], complete=lambda begun: known.get(begun[0], []))
+    assert drafts.after(written) == expected
 
 
 def test_guesses_behind_an_opening():

@@ -6,10 +6,12 @@ from transformers import GenerationConfig, TemperatureLogitsWarper, pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import InputError
+from transformers_ggm.generation.hashtag_completions import HashtagCompletions
 from transformers_ggm.generation.search_selection import hashtag_drafts, search_arguments
 from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
 from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.pipelines import ggm_writing
+from transformers_ggm.pipelines.pool_completions import PoolCompletions
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +177,46 @@ def test_drafts_begin_as_targets_do(suggest):
     assert opened == target[: len(opened)] and tokenizer.decode(opened).endswith("#blackbolt #")
     assert drafts.after([*start, *opened])[:-1] == target[len(opened) : -1]
     assert hashtag_drafts(tokenizer, []).after(start) == []
+
+
+@pytest.mark.parametrize("begun", ["g", "gy", "gym"])
+def test_drafts_of_hashtags_that_were_not_retrieved(suggest, begun):
+    """Would fail if a hashtag of the pool that is being written were not guessed token by token as it is written."""
+    tokenizer = suggest.processor.tokenizer
+    whole = tokenizer(" #gymdayxyz", add_special_tokens=False)["input_ids"]
+    place = next(place for place in range(2, len(whole)) if tokenizer.decode(whole[:place]).strip("# ") >= begun)
+    written = [suggest.model.config.decoder_start_token_id, *whole[:place]]
+    known = HashtagCompletions(["snow", "gymdayxyz"])
+    assert hashtag_drafts(tokenizer, ["blackbolt"], known).after(written) == [*whole[place:], whole[0]]
+    assert hashtag_drafts(tokenizer, ["blackbolt"]).after(written)[:1] == whole[:1]
+
+
+class Answer:
+    """Lets nothing but the tokens of one answer be written."""
+
+    is_of_one_row = True
+
+    def __init__(self, ids):
+        self._ids = ids
+
+    def __call__(self, input_ids, scores):
+        forced = torch.full_like(scores, -torch.inf)
+        forced[:, self._ids[min(input_ids.shape[1], len(self._ids)) - 1]] = 0.0
+        return forced
+
+
+def test_hashtags_of_the_pool_save_passes(suggest, items, passes, monkeypatch):
+    """Would fail if a call did not guess by its own pool, or what is written were changed by that."""
+    written = ["waterfallhiking", "trumpetduet", "gymdayxyz"]
+    pool = suggest.hashtag_pool.copy()
+    pool.put(written, -pool.embeddings.mean(dim=0, keepdim=True).expand(3, -1), [9, 9, 9])
+    answer = Answer(suggest.processor.tokenizer(text_target=" ".join(f"#{tag}" for tag in written))["input_ids"])
+    options = {"num_beams": 1, "hashtag_pool": pool, "generate_kwargs": {"logits_processor": [answer]}}
+    found = suggest(items[0], **options)
+    with_pool = len(passes)
+    passes.clear()
+    monkeypatch.setattr(PoolCompletions, "of", lambda *_: HashtagCompletions([]))
+    plain = suggest(items[0], **options)
+    assert names([plain]) == names([found]) and set(names([found])[0]) == {f"#{tag}" for tag in written}
+    assert scores([plain]) == pytest.approx(scores([found]), rel=1e-3)
+    assert with_pool < len(passes)

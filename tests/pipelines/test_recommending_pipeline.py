@@ -431,7 +431,7 @@ def test_stored_arguments_of_the_generator(ranked, tmp_path, monkeypatch):
     file.write_text(file.read_text().replace('"source": "generator"', '"source": "generator", "num_beams": 3'))
     suggest = pipeline("hashtag-generation", model=str(folder), device="cpu")
     seen, original = [], ggm_writing.search_arguments
-    monkeypatch.setattr(ggm_writing, "search_arguments", lambda *args: seen.append(dict(args[-1])) or original(*args))
+    monkeypatch.setattr(ggm_writing, "search_arguments", lambda *args: seen.append(dict(args[3])) or original(*args))
     suggest({"description": "x"})
     suggest({"description": "x"}, num_beams=1)
     assert [decoding["num_beams"] for decoding in seen] == [3, 1]

@@ -315,3 +315,11 @@ def test_capitals_reach_the_word_splitter(retriever, processor):
     pool.add({"BigCity": 2, "lake": 1}, retriever, processor)
     assert retriever.encoded == ["#FirstSnow", "lake", "BigCity"]
     assert (pool.hashtags, pool.counts) == (["firstsnow", "lake", "bigcity"], [2, 2, 2])
+
+
+@pytest.mark.parametrize("k, expected", [(1, ["c"]), (3, ["c", "a", "b"]), (9, ["c", "a", "b"])])
+def test_most_used(k, expected):
+    """Would fail if hashtags that were removed, or more than there are, were told, or equal ones not in pool order."""
+    pool = HashtagPool(["gone", "a", "b", "c"], torch.eye(4), counts=[9, 2, 2, 3])
+    pool.remove(["gone"])
+    assert pool.most_used(k) == expected

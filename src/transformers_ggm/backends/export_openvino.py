@@ -19,7 +19,7 @@ from .openvino_parts import (
     has_tree,
     rounded_decoder,
 )
-from .openvino_tree import INPUTS, DecoderPass, convert_decoder
+from .openvino_tree import DecoderPass, convert_decoder
 from .recorded_calls import calls_for
 
 
@@ -77,7 +77,7 @@ def export_openvino(
     if has_tree(suggest.model):
         whole = DecoderPass(suggest.model)
         for convert in (convert_decoder, rounded_decoder) if int8 else (convert_decoder,):
-            wanted = Wanted(DECODER_PART, whole, INPUTS, int8=convert is rounded_decoder)
+            wanted = Wanted(DECODER_PART, whole, whole.inputs, int8=convert is rounded_decoder)
             models.append((wanted, convert(whole)))
     save_openvino(folder, models)
     return sorted(wanted.name for wanted, _ in models)

@@ -20,7 +20,7 @@ from ..retrieval.text_encoder import TextEncoder
 from .openvino_encoder import OpenVINOEncoder
 from .openvino_files import OpenVINOFiles, Wanted
 from .openvino_model import OpenVINOModel
-from .openvino_tree import INPUTS, DecoderPass, OpenVINOTokenTree, convert_decoder
+from .openvino_tree import DecoderPass, OpenVINOTokenTree, convert_decoder
 
 # Those that see, which take most of the time and keep their quality in eight bits where they are calibrated.
 VISION_PARTS = ("vision_encoder", "retriever_vision")
@@ -70,8 +70,8 @@ def use_openvino(
     int8: bool = False,
 ) -> None:
     """
-    Lets OpenVINO compute the encoders of a pipeline and, in float32 and in eight bits, the passes of its decoder where
-    that is one of BART's kind without a pointer head. Each is converted when it is first needed, with the weights that
+    Lets OpenVINO compute the encoders of a pipeline and the passes of its decoder, where that is one of BART's kind
+    without a pointer head. Each is converted when it is first needed, with the weights that
     it has then. What is not converted, searches of transformers, and the weights for saving and training stay with
     PyTorch.
 
@@ -91,8 +91,7 @@ def use_openvino(
     files = OpenVINOFiles(folder)
     for name, module in encoders_of(model, retriever, recommender).items():
         module.forward = OpenVINOEncoder(module, name, files, calibrated=int8 and name in VISION_PARTS)
-    # In bfloat16 PyTorch's passes take less time.
-    if has_tree(model) and (int8 or model.dtype == torch.float32):
+    if has_tree(model):
         model.token_tree = _TreeMaker(model, files, int8)
 
 
@@ -107,7 +106,8 @@ class _TreeMaker:
     """Makes [`OpenVINOTokenTree`]s; the decoder is converted for the first one."""
 
     def __init__(self, model: PreTrainedModel, files: OpenVINOFiles, int8: bool):
-        self._decoder = Wanted(DECODER_PART, DecoderPass(model), INPUTS, int8)
+        whole = DecoderPass(model)
+        self._decoder = Wanted(DECODER_PART, whole, whole.inputs, int8)
         self._files, self._dtype = files, model.dtype
         self._compiled: OpenVINOModel | None = None
 

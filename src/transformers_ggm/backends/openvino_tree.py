@@ -1,5 +1,6 @@
 """The decoder over trees of tokens, by OpenVINO."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,9 +13,7 @@ from ..modeling.pointer_head import CopySource
 from .conversion import convert, float_copy
 from .openvino_model import OpenVINOModel
 
-INPUTS = (
-    "tokens", "depths", "mask", "source_mask", "keys", "values", "source_keys", "source_values",
-)  # fmt: skip
+_INPUTS = ("tokens", "depths", "mask", "source_mask", "keys", "values")
 
 
 class OpenVINOTokenTree(TokenTree):
@@ -37,9 +36,11 @@ class OpenVINOTokenTree(TokenTree):
         super().__init__(model, states, attention_mask, source)
         self._compiled = compiled
         attentions = [layer.encoder_attn for layer in model.get_decoder().layers]
-        self._source_keys = torch.stack([_heads(part, part.k_proj(states)) for part in attentions]).float()
-        self._source_values = torch.stack([_heads(part, part.v_proj(states)) for part in attentions]).float()
-        self._keys = self._source_keys[..., :0, :]
+        # Keys as the scores are made with them, so that no pass has to turn and scale all of them anew.
+        keys = [_heads(part, part.k_proj(states).float() * part.scaling).mT.contiguous() for part in attentions]
+        values = [_heads(part, part.v_proj(states).float()).contiguous() for part in attentions]
+        self._read = [*keys, *values]
+        self._keys = torch.stack([of_layer[..., :0, :] for of_layer in values])
         self._values = self._keys
         if self._mask is None:
             self._mask = states.new_zeros(len(states), 1, 1, states.shape[1])
@@ -48,8 +49,8 @@ class OpenVINOTokenTree(TokenTree):
         """As of [`TokenTree`]."""
         # The least number of float32 would be -inf in bfloat16.
         mask = added_scores(sees, torch.bfloat16)
-        inputs = (tokens, depths, mask, self._mask, self._keys, self._values, self._source_keys, self._source_values)
-        logits, keys, values = self._compiled(dict(zip(INPUTS, inputs)))
+        inputs = (tokens, depths, mask, self._mask, self._keys, self._values, *self._read)
+        logits, keys, values = self._compiled(dict(zip(decoder_inputs(len(self._keys)), inputs)))
         self._keys = torch.cat([self._keys, keys.float()], dim=-2)
         self._values = torch.cat([self._values, values.float()], dim=-2)
         return logits
@@ -57,18 +58,25 @@ class OpenVINOTokenTree(TokenTree):
     def keep_rows(self, rows: torch.Tensor) -> None:
         """As of [`TokenTree`]."""
         self._mask = self._mask[rows]
-        for name in ("_keys", "_values", "_source_keys", "_source_values"):
-            setattr(self, name, getattr(self, name)[:, rows])
+        self._keys, self._values = self._keys[:, rows], self._values[:, rows]
+        self._read = [of_layer[rows] for of_layer in self._read]
 
 
 def _heads(attention: nn.Module, projected: torch.Tensor) -> torch.Tensor:
     """(rows, length, size) as (rows, heads, length, size of a head)."""
-    return projected.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2).contiguous()
+    return projected.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+
+
+def decoder_inputs(num_layers: int) -> tuple[str, ...]:
+    """The names of what a [`DecoderPass`] takes."""
+    return (*_INPUTS, *(f"source_{kind}_{layer}" for kind in ("keys", "values") for layer in range(num_layers)))
 
 
 class DecoderPass(nn.Module):
     """
-    One pass of a BART decoder: logits, and the keys and values of the new tokens, (layers, rows, heads, new, d).
+    One pass of a BART decoder: logits, and the keys and values of the new tokens, (layers, rows, heads, new, d). What
+    is read is given layer by layer: keys, scaled, (rows, heads, d, source_length), then values, (rows, heads,
+    source_length, d).
 
     Args:
         model ([`GGMForHashtagGeneration`]): whose decoder and head it is.
@@ -79,12 +87,19 @@ class DecoderPass(nn.Module):
         self.decoder, self.head = model.get_decoder(), model.lm_head
         self.register_buffer("bias", model.final_logits_bias)
 
-    def forward(self, tokens, depths, mask, source_mask, keys, values, source_keys, source_values):
-        own, source = _cache(keys, values), _cache(source_keys, source_values)
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of what it takes."""
+        return decoder_inputs(len(self.decoder.layers))
+
+    def forward(self, tokens, depths, mask, source_mask, keys, values, *read):
+        count = len(self.decoder.layers)
+        own = _cache(keys.unbind(), values.unbind())
+        source = _cache([of_layer.transpose(-1, -2) for of_layer in read[:count]], read[count:])
         cache = EncoderDecoderCache(own, source)
-        cache.is_updated = dict.fromkeys(range(len(self.decoder.layers)), True)
+        cache.is_updated = dict.fromkeys(range(count), True)
         # Of its states the decoder takes the keys and values alone, which are there.
-        states = source_keys[0].transpose(1, 2).flatten(2)
+        states = read[count].transpose(1, 2).flatten(2)
         hidden = embedded(self.decoder, tokens, depths)
         hidden = decoder_states(self.decoder, hidden, mask, states, source_mask, cache)
         new = tokens.shape[1]
@@ -94,13 +109,13 @@ class DecoderPass(nn.Module):
         return self.head(hidden) + self.bias, keys, values
 
 
-def _cache(keys: torch.Tensor, values: torch.Tensor) -> DynamicCache:
+def _cache(keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> DynamicCache:
     cache, layers = DynamicCache(), []
-    for of_layer in zip(keys.unbind(), values.unbind()):
+    for of_layer in zip(keys, values):
         # Not by `update`, which begins with an empty tensor of one dimension.
         layer = DynamicLayer()
         layer.keys, layer.values = of_layer
-        layer.dtype, layer.device, layer.is_initialized = keys.dtype, keys.device, True
+        layer.dtype, layer.device, layer.is_initialized = layer.keys.dtype, layer.keys.device, True
         layers.append(layer)
     cache.layers = layers
     return cache
@@ -114,7 +129,7 @@ def convert_decoder(decoder_pass: DecoderPass) -> Any:
         decoder_pass ([`DecoderPass`]): it stays as it is.
 
     Returns:
-        `openvino.Model`: of the inputs `INPUTS`, weights in float32.
+        `openvino.Model`: of the inputs [`decoder_inputs`] names, weights in float32.
 
     Raises:
         CheckpointError: OpenVINO has no such operations.
@@ -123,17 +138,23 @@ def convert_decoder(decoder_pass: DecoderPass) -> Any:
     attention = layers[0].self_attn
     rows, new, old, length = 2, 3, 5, 7
 
-    def states(size: int) -> torch.Tensor:
-        return torch.randn(len(layers), rows, attention.num_heads, size, attention.head_dim)
+    def states(*size: int) -> torch.Tensor:
+        return torch.randn(*size[:-2], rows, attention.num_heads, *size[-2:])
 
+    size = attention.head_dim
+    copied = float_copy(decoder_pass)
+    for layer in copied.decoder.layers:
+        layer.encoder_attn.scaling = 1.0
     example = (
         torch.ones(rows, new, dtype=torch.int64),
         torch.arange(old, old + new).repeat(rows, 1),
         torch.zeros(rows, 1, new, old + new),
         torch.zeros(rows, 1, 1, length),
-        *(states(old), states(old), states(length), states(length)),
+        *(states(len(layers), old, size), states(len(layers), old, size)),
+        *(states(size, length) for _ in layers),
+        *(states(length, size) for _ in layers),
     )
-    return convert(float_copy(decoder_pass), example, INPUTS, "the decoder")
+    return convert(copied, example, decoder_pass.inputs, "the decoder")
 
 
-__all__ = ["INPUTS", "DecoderPass", "OpenVINOTokenTree", "convert_decoder"]
+__all__ = ["DecoderPass", "OpenVINOTokenTree", "convert_decoder", "decoder_inputs"]

@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..processing.token_ids import target_token_ids, token_ids_of_all
+from ..processing.token_ids import target_token_ids, token_ids, token_ids_of_all
+from .hashtag_completions import HashtagCompletions
 from .speculative_decoding import HashtagDrafts, drafted_greedy_search
 from .token_tree import DECODERS, is_of_one_row
 from .tree_beam_search import tree_beam_search
@@ -36,16 +38,18 @@ def search_arguments(
     tokenizer: PreTrainedTokenizerBase,
     guidance: Sequence[Sequence[str]],
     decoding: Mapping[str, Any],
+    completions: HashtagCompletions | None = None,
 ) -> dict[str, Any]:
     """
-    Arguments of `generate` by which greedy search takes whole hashtags of the guidance at a time, and beams share what
-    they have in common. Both write what they would write otherwise, and return [`ScoredSequences`].
+    Arguments of `generate` by which greedy search takes whole hashtags at a time, and beams share what they have in
+    common. Both write what they would write otherwise, and return [`ScoredSequences`].
 
     Args:
         model ([`GGMForHashtagGeneration`]): Its `generation_config` counts where `decoding` says nothing.
         tokenizer (`PreTrainedTokenizerBase`): Of what is written.
         guidance (`list[list[str]]`): Retrieved hashtags of each row, nearest first, possibly none.
         decoding (`dict`): The other arguments of `generate`.
+        completions ([`HashtagCompletions`], *optional*): Further hashtags that may be written.
 
     Returns:
         `dict`: Empty where something else than these two is asked for, and for decoders that a [`TokenTree`] cannot
@@ -64,7 +68,7 @@ def search_arguments(
         return {"custom_generate": tree_beam_search, "return_dict_in_generate": True}
     if settings.get("num_return_sequences") not in (None, 1):
         return {}
-    drafts = [hashtag_drafts(tokenizer, of_row) for of_row in guidance]
+    drafts = [hashtag_drafts(tokenizer, of_row, completions) for of_row in guidance]
     return {"custom_generate": drafted_greedy_search, "drafts": drafts, "return_dict_in_generate": True}
 
 
@@ -75,12 +79,15 @@ def _asked(settings: Mapping[str, Any]) -> set[str]:
     }
 
 
-def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) -> HashtagDrafts:
+def hashtag_drafts(
+    tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str], completions: HashtagCompletions | None = None
+) -> HashtagDrafts:
     """The drafts that retrieved hashtags give.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Of what is written.
         hashtags (`list[str]`): Normalised, nearest first.
+        completions ([`HashtagCompletions`], *optional*): What else a hashtag may become.
     """
     if not hashtags:
         return HashtagDrafts()
@@ -89,4 +96,13 @@ def hashtag_drafts(tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str]) 
     target = target_token_ids(tokenizer, f"#{hashtags[0]}")
     opening = list(itertools.takewhile(special.__contains__, target))
     first = list(itertools.takewhile(lambda token: token not in special, target[len(opening) :]))
-    return HashtagDrafts(behind, first, opening)
+    if completions is None:
+        return HashtagDrafts(behind, first, opening)
+    return HashtagDrafts(behind, first, opening, partial(_completed, tokenizer, completions))
+
+
+def _completed(tokenizer: PreTrainedTokenizerBase, completions: HashtagCompletions, begun: list[int]) -> list[int]:
+    likely = completions.likely(tokenizer.decode(begun).strip())
+    if likely is None:
+        return []
+    return token_ids(tokenizer, f" #{likely}", add_special_tokens=False)[1:]

@@ -1,6 +1,6 @@
 """Greedy decoding that takes whole hashtags at a time where the guidance has guessed them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -10,7 +10,8 @@ from .token_tree import ScoredSequences, TokenTree, check_of_one_row, end_tokens
 
 class HashtagDrafts:
     """
-    Guesses how a sequence of hashtags goes on: with the rest of a retrieved hashtag that begins as it does.
+    Guesses how a sequence of hashtags goes on: with the rest of a retrieved hashtag that begins as it does, or else of
+    another known one.
 
     Args:
         hashtags (`list[list[int]]`): token ids of each retrieved hashtag as it is written behind another one, its `#`
@@ -18,6 +19,8 @@ class HashtagDrafts:
         first (`list[int]`, *optional*): token ids of the first hashtag as it is written at the beginning of a text.
         opening (`list[int]`, *optional*): token ids that stand between the start token and the first hashtag, such as
             BART's `<s>`.
+        complete (`Callable[[list[int]], list[int]]`, *optional*): gives for the first tokens of a hashtag, behind its
+            `#`, all tokens of a known one that begins with them, or none.
 
     Example:
 
@@ -33,11 +36,18 @@ class HashtagDrafts:
     ```
     """
 
-    def __init__(self, hashtags: Sequence[Sequence[int]] = (), first: Sequence[int] = (), opening: Sequence[int] = ()):
+    def __init__(
+        self,
+        hashtags: Sequence[Sequence[int]] = (),
+        first: Sequence[int] = (),
+        opening: Sequence[int] = (),
+        complete: Callable[[list[int]], list[int]] = lambda begun: [],
+    ):
         self._sign = hashtags[0][0] if hashtags else None
         self._pieces = [list(tag[1:]) for tag in hashtags if tag[0] == self._sign and len(tag) > 1]
         self._first = list(first)
         self._opening = list(opening)
+        self._complete = complete
 
     def after(self, written: Sequence[int]) -> list[int]:
         """The tokens that are guessed to come next, none where nothing is known."""
@@ -52,6 +62,9 @@ class HashtagDrafts:
         fresh = [pieces for pieces in self._pieces if pieces not in done]
         current = done[-1]
         begun = [pieces for pieces in fresh if pieces[: len(current)] == current]
+        # A retrieved one that is written whole is more likely to be meant than what else begins so.
+        if not begun and current and current not in self._pieces:
+            begun = [pieces for pieces in (self._complete(current),) if pieces[: len(current)] == current != pieces]
         if begun:
             return [*begun[0][len(current) :], self._sign]
         return [self._sign, *fresh[0], self._sign] if fresh else []

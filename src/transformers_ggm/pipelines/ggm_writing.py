@@ -9,7 +9,9 @@ from ..generation.hashtag_scores import hashtag_scores, token_log_probs
 from ..generation.search_selection import search_arguments
 from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
+from ..retrieval import HashtagPool
 from .generate_arguments import with_one_length
+from .pool_completions import PoolCompletions
 from .shared_vision import shares_vision
 from .writing import HashtagWriter
 
@@ -24,6 +26,7 @@ class GGMWriter(HashtagWriter):
 
     def __init__(self, model, processor, device, retriever=None, retriever_processor=None):
         super().__init__(model, processor, device)
+        self._completions = PoolCompletions()
         self._shares_vision = shares_vision(model, processor, retriever, retriever_processor)
 
     def see(self, rows: Mapping[str, Sequence]) -> dict[str, torch.Tensor]:
@@ -50,6 +53,7 @@ class GGMWriter(HashtagWriter):
         guidance: Sequence[Sequence[str]],
         seen: dict[str, torch.Tensor],
         decoding: Mapping[str, Any],
+        pool: HashtagPool | None = None,
     ) -> dict[str, list]:
         """One pass of the encoders, decoding, and the probabilities of what was written."""
         words = {"text": rows["description"], **self.further_texts(rows)}
@@ -58,7 +62,8 @@ class GGMWriter(HashtagWriter):
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
         decoding = self.generate_arguments(decoding)
-        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding)
+        completions = None if pool is None else self._completions.of(pool)
+        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding, completions)
         written = self.model.generate(
             input_ids=ids,
             attention_mask=inputs["attention_mask"],

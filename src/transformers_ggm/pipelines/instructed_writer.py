@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..generation.instructed_writing import instructed_hashtags
+from ..retrieval import HashtagPool
 from .writing import HashtagWriter
 
 # What of a row's clues is told in the prompt.
@@ -31,6 +32,7 @@ class InstructedWriter(HashtagWriter):
         guidance: Sequence[Sequence[str]],
         seen: dict[str, Any],
         decoding: Mapping[str, Any],
+        pool: HashtagPool | None = None,
     ) -> dict[str, list]:
         """One answer for each row."""
         columns = {"text": rows["description"], "videos": rows["frames"], "guidance": guidance}

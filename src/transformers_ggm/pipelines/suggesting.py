@@ -134,7 +134,7 @@ class SuggestingPipeline(CheckpointPipeline):
             shown = [list(of_row) for of_row in guidance]
             if recommender is not None and writer.num_examples:
                 rows = {**rows, "examples": similar_posts(recommender, rows["clues"], writer, screen, on_error)}
-            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding})
+            outputs |= writer.write(rows, shown, seen, {**generator_arguments(recommender), **decoding}, pool)
         if screen is not None:
             outputs |= {"removed": removed, "known": [screen.known] * len(words)}
             if writer is not None:

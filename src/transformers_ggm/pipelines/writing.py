@@ -8,6 +8,7 @@ import torch
 
 from ..generation.stopping_criteria import HashtagLimit
 from ..modeling import HashtagRetriever
+from ..retrieval import HashtagPool
 from .generate_arguments import check_top_k
 
 
@@ -120,6 +121,7 @@ class HashtagWriter(ABC):
         guidance: Sequence[Sequence[str]],
         seen: dict[str, Any],
         decoding: Mapping[str, Any],
+        pool: HashtagPool | None = None,
     ) -> dict[str, list]:
         """
         Writes hashtags for each row.
@@ -129,6 +131,7 @@ class HashtagWriter(ABC):
             guidance (`list[list[str]]`): Hashtags that guide each row, best first, possibly none.
             seen (`dict`): What `see` gave.
             decoding (`dict`): Arguments of `generate`, and `max_hashtags`, after how many hashtags writing stops.
+            pool ([`HashtagPool`], *optional*): Hashtags that are known, from which it may guess what it writes.
 
         Returns:
             `dict[str, list]`, each with one entry a row: `written`, a `dict` from hashtags (normalised, without `#`)

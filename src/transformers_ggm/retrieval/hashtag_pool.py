@@ -192,9 +192,6 @@ class HashtagPool:
         Example:
 
         ```python
-        >>> import torch
-        >>> from transformers_ggm.retrieval import HashtagPool
-
         >>> batches = [(["a", "b"], torch.eye(2)), (["c"], torch.ones(1, 2), [7])]
         >>> pool = HashtagPool.from_batches(batches)
         >>> pool.hashtags, pool.counts
@@ -228,9 +225,6 @@ class HashtagPool:
         Example:
 
         ```python
-        >>> import torch
-        >>> from transformers_ggm.retrieval import HashtagPool
-
         >>> pool = HashtagPool(["snow", "skiing"], torch.eye(2))
         >>> mine = pool.copy()
         >>> mine.remove(["snow"])
@@ -365,9 +359,6 @@ class HashtagPool:
         Example:
 
         ```python
-        >>> import torch
-        >>> from transformers_ggm.retrieval import HashtagPool
-
         >>> pool = HashtagPool(["snow", "lake"], torch.eye(2))
         >>> pool.observe([{"hashtags": ["#Snow", "#heatwave"], "time": "2026-01-01T08:00:00Z", "language": "en"}])
         {'snow': 1, 'heatwave': 1}
@@ -456,12 +447,18 @@ class HashtagPool:
         """How often each hashtag was seen, in pool order (a copy)."""
         return self._rows.kept_counts().tolist()
 
+    def most_used(self, k: int) -> list[str]:
+        """
+        The hashtags that were seen most often, the most frequent first.
+
+        Args:
+            k (`int`): How many; where there are fewer, all.
+        """
+        return self._rows.most_used(k)
+
     @property
     def embeddings(self) -> torch.Tensor:
-        """
-        The vectors `(n, d)`, float32 on the CPU, rounded to float16 (a copy: four bytes a number, which for a large
-        pool may be more than fits into memory).
-        """
+        """The vectors `(n, d)`, float32 on the CPU, rounded to float16 (a copy, which may not fit into memory)."""
         return torch.cat([rows.float() for rows in self._rows.kept_vectors()])
 
     @property

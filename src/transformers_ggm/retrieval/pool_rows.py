@@ -57,6 +57,11 @@ class PoolRows:
     def kept_counts(self) -> np.ndarray:
         return self.counts if self.names.kept is None else self.counts[self.names.kept]
 
+    def most_used(self, k: int) -> list[str]:
+        """The hashtags with the highest counts, highest first; equal ones in pool order."""
+        order = np.argsort(-self.kept_counts(), kind="stable")[:k]
+        return self.names.arrow().take(order).to_pylist()
+
     def kept_vectors(self) -> Iterator[torch.Tensor]:
         return self.vectors.kept(self.names.kept)
 
