@@ -6,12 +6,11 @@ from transformers import GenerationConfig, TemperatureLogitsWarper, pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import InputError
-from transformers_ggm.generation.hashtag_completions import HashtagCompletions
 from transformers_ggm.generation.search_selection import hashtag_drafts, search_arguments
 from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
 from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.pipelines import ggm_writing
-from transformers_ggm.pipelines.pool_completions import PoolCompletions
+from transformers_ggm.retrieval.hashtag_completions import HashtagCompletions, PoolCompletions
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +185,7 @@ def test_drafts_of_hashtags_that_were_not_retrieved(suggest, begun):
     whole = tokenizer(" #gymdayxyz", add_special_tokens=False)["input_ids"]
     place = next(place for place in range(2, len(whole)) if tokenizer.decode(whole[:place]).strip("# ") >= begun)
     written = [suggest.model.config.decoder_start_token_id, *whole[:place]]
-    known = HashtagCompletions(["snow", "gymdayxyz"])
+    known = HashtagCompletions(["snow", "gymdayxyz"]).likely
     assert hashtag_drafts(tokenizer, ["blackbolt"], known).after(written) == [*whole[place:], whole[0]]
     assert hashtag_drafts(tokenizer, ["blackbolt"]).after(written)[:1] == whole[:1]
 
@@ -215,7 +214,7 @@ def test_hashtags_of_the_pool_save_passes(suggest, items, passes, monkeypatch):
     found = suggest(items[0], **options)
     with_pool = len(passes)
     passes.clear()
-    monkeypatch.setattr(PoolCompletions, "of", lambda *_: HashtagCompletions([]))
+    monkeypatch.setattr(PoolCompletions, "likely", lambda *_: None)
     plain = suggest(items[0], **options)
     assert names([plain]) == names([found]) and set(names([found])[0]) == {f"#{tag}" for tag in written}
     assert scores([plain]) == pytest.approx(scores([found]), rel=1e-3)

@@ -1,14 +1,13 @@
 """Which of the package's own searches does what `generate` would do, in less time."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ..processing.token_ids import target_token_ids, token_ids, token_ids_of_all
-from .hashtag_completions import HashtagCompletions
 from .speculative_decoding import HashtagDrafts, drafted_greedy_search
 from .token_tree import DECODERS, is_of_one_row
 from .tree_beam_search import tree_beam_search
@@ -38,7 +37,7 @@ def search_arguments(
     tokenizer: PreTrainedTokenizerBase,
     guidance: Sequence[Sequence[str]],
     decoding: Mapping[str, Any],
-    completions: HashtagCompletions | None = None,
+    likely: Callable[[str], str | None] | None = None,
 ) -> dict[str, Any]:
     """
     Arguments of `generate` by which greedy search takes whole hashtags at a time, and beams share what they have in
@@ -49,7 +48,8 @@ def search_arguments(
         tokenizer (`PreTrainedTokenizerBase`): Of what is written.
         guidance (`list[list[str]]`): Retrieved hashtags of each row, nearest first, possibly none.
         decoding (`dict`): The other arguments of `generate`.
-        completions ([`HashtagCompletions`], *optional*): Further hashtags that may be written.
+        likely (`Callable[[str], str | None]`, *optional*): Gives for the beginning of a hashtag that was not
+            retrieved a known one that begins so, or `None`.
 
     Returns:
         `dict`: Empty where something else than these two is asked for, and for decoders that a [`TokenTree`] cannot
@@ -68,7 +68,7 @@ def search_arguments(
         return {"custom_generate": tree_beam_search, "return_dict_in_generate": True}
     if settings.get("num_return_sequences") not in (None, 1):
         return {}
-    drafts = [hashtag_drafts(tokenizer, of_row, completions) for of_row in guidance]
+    drafts = [hashtag_drafts(tokenizer, of_row, likely) for of_row in guidance]
     return {"custom_generate": drafted_greedy_search, "drafts": drafts, "return_dict_in_generate": True}
 
 
@@ -80,14 +80,16 @@ def _asked(settings: Mapping[str, Any]) -> set[str]:
 
 
 def hashtag_drafts(
-    tokenizer: PreTrainedTokenizerBase, hashtags: Sequence[str], completions: HashtagCompletions | None = None
+    tokenizer: PreTrainedTokenizerBase,
+    hashtags: Sequence[str],
+    likely: Callable[[str], str | None] | None = None,
 ) -> HashtagDrafts:
     """The drafts that retrieved hashtags give.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Of what is written.
         hashtags (`list[str]`): Normalised, nearest first.
-        completions ([`HashtagCompletions`], *optional*): What else a hashtag may become.
+        likely (`Callable`, *optional*): See [`search_arguments`].
     """
     if not hashtags:
         return HashtagDrafts()
@@ -96,13 +98,11 @@ def hashtag_drafts(
     target = target_token_ids(tokenizer, f"#{hashtags[0]}")
     opening = list(itertools.takewhile(special.__contains__, target))
     first = list(itertools.takewhile(lambda token: token not in special, target[len(opening) :]))
-    if completions is None:
-        return HashtagDrafts(behind, first, opening)
-    return HashtagDrafts(behind, first, opening, partial(_completed, tokenizer, completions))
-
-
-def _completed(tokenizer: PreTrainedTokenizerBase, completions: HashtagCompletions, begun: list[int]) -> list[int]:
-    likely = completions.likely(tokenizer.decode(begun).strip())
     if likely is None:
-        return []
-    return token_ids(tokenizer, f" #{likely}", add_special_tokens=False)[1:]
+        return HashtagDrafts(behind, first, opening)
+    return HashtagDrafts(behind, first, opening, partial(_completed, tokenizer, likely))
+
+
+def _completed(tokenizer: PreTrainedTokenizerBase, likely: Callable[[str], str | None], begun: list[int]) -> list[int]:
+    known = likely(tokenizer.decode(begun).strip())
+    return [] if known is None else token_ids(tokenizer, f" #{known}", add_special_tokens=False)[1:]

@@ -1,6 +1,7 @@
 """What a GGM writes for the rows of a batch: clips encoded once, decoding, and how sure it is of each hashtag."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from ..generation.search_selection import search_arguments
 from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..retrieval import HashtagPool
+from ..retrieval.hashtag_completions import PoolCompletions
 from .generate_arguments import with_one_length
-from .pool_completions import PoolCompletions
 from .shared_vision import shares_vision
 from .writing import HashtagWriter
 
@@ -62,8 +63,8 @@ class GGMWriter(HashtagWriter):
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
         decoding = self.generate_arguments(decoding)
-        completions = None if pool is None else self._completions.of(pool)
-        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding, completions)
+        likely = None if pool is None else partial(self._completions.likely, pool)
+        search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding, likely)
         written = self.model.generate(
             input_ids=ids,
             attention_mask=inputs["attention_mask"],

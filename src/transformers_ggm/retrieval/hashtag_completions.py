@@ -5,6 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .hashtag_pool import HashtagPool
+
+# Rarer ones of a pool are seldom what was meant, and would have to be sorted as well.
+_MOST_USED = 100_000
+
 
 class HashtagCompletions:
     """
@@ -16,7 +21,7 @@ class HashtagCompletions:
     Example:
 
     ```python
-    >>> from transformers_ggm.generation.hashtag_completions import HashtagCompletions
+    >>> from transformers_ggm.retrieval.hashtag_completions import HashtagCompletions
 
     >>> known = HashtagCompletions(["snowboard", "ski", "snow"])
     >>> known.likely("sno"), known.likely("ski"), known.likely("skis")
@@ -37,4 +42,22 @@ class HashtagCompletions:
         return self._sorted[first + int(self._ranks[first:end].argmin())] if first < end else None
 
 
-__all__ = ["HashtagCompletions"]
+class PoolCompletions:
+    """
+    Completions by the pool that is asked for most lately, of which those used most often are likely. Where it changes
+    they are made anew once it is larger or smaller by a tenth: they are guesses, which change nothing but the time
+    that writing takes.
+    """
+
+    def __init__(self):
+        self._made: tuple[HashtagPool, int, HashtagCompletions] | None = None
+
+    def likely(self, pool: HashtagPool, beginning: str) -> str | None:
+        """As of [`HashtagCompletions`]. Several threads may ask at once."""
+        made, size = self._made, len(pool)
+        if made is None or made[0] is not pool or abs(size - made[1]) > made[1] / 10:
+            made = self._made = (pool, size, HashtagCompletions(pool.most_used(_MOST_USED)))
+        return made[2].likely(beginning)
+
+
+__all__ = ["HashtagCompletions", "PoolCompletions"]
