@@ -183,8 +183,8 @@ class _Writes:
     def __getattr__(self, name):
         return getattr(self._writer, name)
 
-    def write(self, rows, shown, seen, decoding):
-        return {**self._writer.write(rows, shown, seen, decoding), "written": [self._written] * len(shown)}
+    def write(self, rows, shown, *further):
+        return {**self._writer.write(rows, shown, *further), "written": [self._written] * len(shown)}
 
 
 def test_served_is_safe_unless_told_otherwise():
