@@ -10,7 +10,8 @@ from transformers_ggm.generation.search_selection import hashtag_drafts, search_
 from transformers_ggm.generation.speculative_decoding import HashtagDrafts, drafted_greedy_search
 from transformers_ggm.generation.tree_beam_search import tree_beam_search
 from transformers_ggm.pipelines import ggm_writing
-from transformers_ggm.retrieval.hashtag_completions import HashtagCompletions, PoolCompletions
+from transformers_ggm.retrieval import HashtagPool
+from transformers_ggm.retrieval.hashtag_completions import HashtagCompletions
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +215,7 @@ def test_hashtags_of_the_pool_save_passes(suggest, items, passes, monkeypatch):
     found = suggest(items[0], **options)
     with_pool = len(passes)
     passes.clear()
-    monkeypatch.setattr(PoolCompletions, "likely", lambda *_: None)
+    monkeypatch.setattr(HashtagPool, "likely", lambda *_: None)
     plain = suggest(items[0], **options)
     assert names([plain]) == names([found]) and set(names([found])[0]) == {f"#{tag}" for tag in written}
     assert scores([plain]) == pytest.approx(scores([found]), rel=1e-3)

@@ -322,4 +322,4 @@ def test_most_used(k, expected):
     """Would fail if hashtags that were removed, or more than there are, were told, or equal ones not in pool order."""
     pool = HashtagPool(["gone", "a", "b", "c"], torch.eye(4), counts=[9, 2, 2, 3])
     pool.remove(["gone"])
-    assert pool.most_used(k) == expected
+    assert pool._rows.most_used(k) == expected

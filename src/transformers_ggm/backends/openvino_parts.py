@@ -71,9 +71,8 @@ def use_openvino(
 ) -> None:
     """
     Lets OpenVINO compute the encoders of a pipeline and the passes of its decoder, where that is one of BART's kind
-    without a pointer head. Each is converted when it is first needed, with the weights that
-    it has then. What is not converted, searches of transformers, and the weights for saving and training stay with
-    PyTorch.
+    without a pointer head. Each is converted when it is first needed, with the weights that it has then. What is not
+    converted, searches of transformers, and the weights for saving and training stay with PyTorch.
 
     Args:
         model (`PreTrainedModel`): changed in place, on the CPU.

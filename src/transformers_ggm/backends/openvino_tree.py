@@ -40,6 +40,7 @@ class OpenVINOTokenTree(TokenTree):
         keys = [_heads(part, part.k_proj(states).float() * part.scaling).mT.contiguous() for part in attentions]
         values = [_heads(part, part.v_proj(states).float()).contiguous() for part in attentions]
         self._read = [*keys, *values]
+        self._names = decoder_inputs(len(attentions))
         self._keys = torch.stack([of_layer[..., :0, :] for of_layer in values])
         self._values = self._keys
         if self._mask is None:
@@ -50,7 +51,7 @@ class OpenVINOTokenTree(TokenTree):
         # The least number of float32 would be -inf in bfloat16.
         mask = added_scores(sees, torch.bfloat16)
         inputs = (tokens, depths, mask, self._mask, self._keys, self._values, *self._read)
-        logits, keys, values = self._compiled(dict(zip(decoder_inputs(len(self._keys)), inputs)))
+        logits, keys, values = self._compiled(dict(zip(self._names, inputs)))
         self._keys = torch.cat([self._keys, keys.float()], dim=-2)
         self._values = torch.cat([self._values, values.float()], dim=-2)
         return logits
@@ -144,6 +145,7 @@ def convert_decoder(decoder_pass: DecoderPass) -> Any:
     size = attention.head_dim
     copied = float_copy(decoder_pass)
     for layer in copied.decoder.layers:
+        # The keys of what is read come scaled.
         layer.encoder_attn.scaling = 1.0
     example = (
         torch.ones(rows, new, dtype=torch.int64),

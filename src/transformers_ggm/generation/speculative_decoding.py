@@ -88,7 +88,7 @@ def drafted_greedy_search(
     **model_kwargs,
 ):
     """
-    Speculative decoding (Leviathan et al., 2023) with the retrieved hashtags as the draft, for
+    Speculative decoding (Leviathan et al., 2023) with retrieved and known hashtags as the draft, for
     `generate(..., custom_generate=drafted_greedy_search, drafts=...)`: all tokens of a draft go through the decoder at
     once, and those are kept that it would have written itself. The result is that of greedy search. Every row goes on
     by as many tokens as are right in its own draft, and leaves the batch when it is finished.

@@ -1,7 +1,6 @@
 """What a GGM writes for the rows of a batch: clips encoded once, decoding, and how sure it is of each hashtag."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +10,6 @@ from ..generation.search_selection import search_arguments
 from ..generation.token_tree import ScoredSequences
 from ..modeling import GGMEncoderOutput, HashtagRetriever
 from ..retrieval import HashtagPool
-from ..retrieval.hashtag_completions import PoolCompletions
 from .generate_arguments import with_one_length
 from .shared_vision import shares_vision
 from .writing import HashtagWriter
@@ -27,7 +25,6 @@ class GGMWriter(HashtagWriter):
 
     def __init__(self, model, processor, device, retriever=None, retriever_processor=None):
         super().__init__(model, processor, device)
-        self._completions = PoolCompletions()
         self._shares_vision = shares_vision(model, processor, retriever, retriever_processor)
 
     def see(self, rows: Mapping[str, Sequence]) -> dict[str, torch.Tensor]:
@@ -63,7 +60,7 @@ class GGMWriter(HashtagWriter):
         encoded = self.model.get_encoder()(**inputs, return_dict=True)
         states, mask, ids = encoded.last_hidden_state, encoded.attention_mask, inputs["input_ids"]
         decoding = self.generate_arguments(decoding)
-        likely = None if pool is None else partial(self._completions.likely, pool)
+        likely = None if pool is None else pool.likely
         search = search_arguments(self.model, self.processor.tokenizer, guidance, decoding, likely)
         written = self.model.generate(
             input_ids=ids,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .hashtag_pool import HashtagPool
+from .pool_rows import PoolRows
 
 # Rarer ones of a pool are seldom what was meant, and would have to be sorted as well.
 _MOST_USED = 100_000
@@ -44,20 +44,24 @@ class HashtagCompletions:
 
 class PoolCompletions:
     """
-    Completions by the pool that is asked for most lately, of which those used most often are likely. Where it changes
-    they are made anew once it is larger or smaller by a tenth: they are guesses, which change nothing but the time
-    that writing takes.
+    Completions by a pool, of which those used most often are likely; its copies share them. Where it changes they are
+    made anew once it is larger or smaller by a tenth: they are guesses, which change nothing but the time that writing
+    takes.
     """
 
     def __init__(self):
-        self._made: tuple[HashtagPool, int, HashtagCompletions] | None = None
+        self._made: tuple[int, HashtagCompletions] | None = None
 
-    def likely(self, pool: HashtagPool, beginning: str) -> str | None:
+    def __reduce__(self):
+        # Another process makes its own, where it needs any.
+        return type(self), ()
+
+    def likely(self, rows: PoolRows, beginning: str) -> str | None:
         """As of [`HashtagCompletions`]. Several threads may ask at once."""
-        made, size = self._made, len(pool)
-        if made is None or made[0] is not pool or abs(size - made[1]) > made[1] / 10:
-            made = self._made = (pool, size, HashtagCompletions(pool.most_used(_MOST_USED)))
-        return made[2].likely(beginning)
+        made, size = self._made, len(rows.names)
+        if made is None or abs(size - made[0]) > made[0] / 10:
+            made = self._made = (size, HashtagCompletions(rows.most_used(_MOST_USED)))
+        return made[1].likely(beginning)
 
 
 __all__ = ["HashtagCompletions", "PoolCompletions"]

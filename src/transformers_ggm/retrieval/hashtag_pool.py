@@ -14,6 +14,7 @@ from huggingface_hub import CommitInfo
 
 from ..errors import CheckpointError, HashtagError, PoolError
 from ..processing.hashtags import normalize_hashtag
+from .hashtag_completions import PoolCompletions
 from .hashtag_encoding import encode_hashtags, spellings_with_capitals
 from .hashtag_spellings import Spellings, commonest_spelling, with_spellings, without_spellings, written_spellings
 from .hashtag_table import (
@@ -120,6 +121,7 @@ class HashtagPool:
         # One object, looked up once by whoever reads: a pool is changed as a whole or, where this fails, not at all.
         self._rows = PoolRows.make(HashtagNames(names), counts, vectors, index)
         self._uses = HashtagUses()
+        self._completions = PoolCompletions()
         self._spellings: Spellings = {}  # of lists; the uses have those of posts
         self.blocks: frozenset[str] = frozenset()
 
@@ -447,14 +449,15 @@ class HashtagPool:
         """How often each hashtag was seen, in pool order (a copy)."""
         return self._rows.kept_counts().tolist()
 
-    def most_used(self, k: int) -> list[str]:
+    def likely(self, beginning: str) -> str | None:
         """
-        The hashtags that were seen most often, the most frequent first.
+        What a hashtag may become: of those that begin so the one that was seen most often, or `None`. It may be by the
+        pool as it was a tenth of its size ago, and goes by its 100,000 hashtags that were seen most often.
 
         Args:
-            k (`int`): How many; where there are fewer, all.
+            beginning (`str`): Of a normalised hashtag, without `#`.
         """
-        return self._rows.most_used(k)
+        return self._completions.likely(self._rows, beginning)
 
     @property
     def embeddings(self) -> torch.Tensor:
