@@ -6,10 +6,12 @@ nearest of the pool:
         --encoder ENCODER --output_dir outputs/retrievers
 
 `DATA/tweets` has `train`, `validation` and `test`, each with a `metadata.jsonl` (docs/data.md); `ENCODER` is a
-sentence encoder, a folder or Hub id such as sentence-transformers/all-MiniLM-L6-v2. All settings of one seed learn
-from the same rows of `train`, drawn by the seed; the pool has the hashtags of all of `train`, and what is measured is
-of the same rows of `validation` and `test` for all. `OUTPUT_DIR/results.json` has a record of each training, and one
-that is there is not made again; `OUTPUT_DIR/results.md` is the table.
+sentence encoder, a folder or Hub id such as sentence-transformers/all-MiniLM-L6-v2. With `--random_weights` only its
+tokenizer is used, and a smaller encoder of its kind starts from nothing and learns longer, as `random_weights` of the
+file tells. All settings of one seed learn from the same rows of `train`, drawn by the seed; the pool has the hashtags
+of all of `train`, and what is measured is of the same rows of `validation` and `test` for all.
+`OUTPUT_DIR/results.json` has a record of each training, and one that is there is not made again;
+`OUTPUT_DIR/results.md` is the table.
 """
 
 import json
@@ -24,10 +26,12 @@ from typing import Any
 from datasets import Dataset
 from over_seeds import mean_and_deviation
 from train_text_retriever import make_retriever, read_posts
+from transformers import set_seed
 
 from transformers_ggm import (
     HashtagPool,
     HashtagRetriever,
+    HashtagRetrieverConfig,
     HashtagRetrieverProcessor,
     RetrieverTrainer,
     RetrieverTrainingArguments,
@@ -70,11 +74,14 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="of these settings alone, by default all of the file")
     parser.add_argument("--seeds", nargs="+", type=int, help="in the place of those of the file")
     parser.add_argument("--min_count", type=int, help="in the place of that of the file")
+    parser.add_argument("--random_weights", action="store_true", help="a smaller encoder that starts from nothing")
     options = parser.parse_args()
     check_output_folder(options.output_dir)
     grid = read_yaml_mapping(options.grid, "the names of settings")
     if options.min_count is not None:
         grid["min_count"] = options.min_count
+    if options.random_weights:
+        grid |= {name: grid.get(name, {}) | changed for name, changed in grid["random_weights"].items()}
     posts = Posts.read(options.data_dir, grid["num_eval_rows"], grid["min_count"])
     file = options.output_dir / "results.json"
     records = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
@@ -96,6 +103,8 @@ def measure(
     began = sum(os.times()[:2])
     of_the_model = {name: value for name, value in (settings or {}).items() if name in OF_THE_MODEL}
     retriever, processor = make_retriever(encoder, grid["max_length"], **of_the_model)
+    if "backbone_config" in grid:
+        retriever = from_nothing(retriever.config, grid["backbone_config"], seed)
     if settings is not None:
         rows = posts.train.shuffle(seed=seed).select(range(min(grid["num_train_rows"], len(posts.train))))
         of_the_training = {name: value for name, value in settings.items() if name not in OF_THE_MODEL}
@@ -104,6 +113,13 @@ def measure(
     recalls = recalls_of(retriever, processor, posts, grid["dims"])
     seconds = {"training": round(trained - began, 1), "measuring": round(sum(os.times()[:2]) - trained, 1)}
     return {"recalls": recalls, "seconds": seconds}
+
+
+def from_nothing(config: HashtagRetrieverConfig, sizes: Mapping[str, Any], seed: int) -> HashtagRetriever:
+    """A retriever with random weights, whose encoder has other sizes."""
+    set_seed(seed)
+    config.backbone_config.update(sizes)
+    return HashtagRetriever(config)
 
 
 def train(
@@ -126,7 +142,7 @@ def recalls_of(
     encoder = DescriptionEncoder(retriever, processor)
     queries = {split: encoder.encode(rows["description"]) for split, rows in posts.measured_on.items()}
     recalls: dict[str, dict[str, dict[str, float]]] = {}
-    for dim in (*dims, whole.dim):
+    for dim in (*(dim for dim in dims if dim < whole.dim), whole.dim):
         pool = HashtagPool(whole.hashtags, whole.embeddings, dim=dim)
         for split, rows in posts.measured_on.items():
             found = pool.search(queries[split], min(max(KS), len(pool)))[1]

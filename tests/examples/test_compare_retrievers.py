@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from small_encoder import make_encoder
 
@@ -88,3 +89,21 @@ def test_settings_of_the_grid_are_known():
     known |= {"max_inverse_temperature", "logit_scale_init_value"}
     for settings in (grid["training"], *grid["rows"].values()):
         assert set(settings) <= known
+
+
+def test_random_weights_are_of_the_seed_and_of_other_sizes(posts, monkeypatch, load_example):
+    """Would fail if the encoder's own weights were kept where a training is to start from nothing, or if seeds did not
+    differ."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    example, started = load_example("compare_retrievers"), []
+    monkeypatch.setattr(example, "train", lambda retriever, *_: started.append(retriever))
+    grid = {"num_train_rows": 5, "max_length": 16, "dims": [4, 8, 16], "training": {}}
+    grid |= {"backbone_config": {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}}
+    known = example.Posts.read(posts, 4, 1)
+    for seed in (0, 0, 1):
+        record = example.measure({"max_inverse_temperature": 5}, seed, grid, known, str(posts / "encoder"))
+        assert set(record["recalls"]) == {"4", "8"}
+    assert all(retriever.config.max_inverse_temperature == 5 for retriever in started)
+    first, again, other = (retriever.backbone.embeddings.word_embeddings.weight for retriever in started)
+    assert first.shape[1] == 8
+    assert torch.equal(first, again) and not torch.equal(first, other)
