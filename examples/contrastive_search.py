@@ -26,7 +26,7 @@ from transformers_ggm.evaluation import hashtag_metrics_per_video, paired_test
 from transformers_ggm.modeling import GGMEncoderOutput
 
 # The number of candidates and the penalty's weight.
-SETTINGS = [(4, 0.2), (4, 0.4), (4, 0.6), (8, 0.4), (8, 0.6)]
+SETTINGS = [(4, 0.2), (4, 0.4), (4, 0.6)]
 
 
 @torch.no_grad()
