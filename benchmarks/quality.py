@@ -32,6 +32,7 @@ SETTINGS = (
     ("int8", "torch", 5, 15),
     ("bf16", "openvino", 5, 15),
     ("int8", "openvino", 5, 15),
+    ("int8", "openvino", 3, 15),
     ("fp32", "torch", 1, 15),
     ("bf16", "torch", 1, 15),
     ("int8", "torch", 1, 15),
