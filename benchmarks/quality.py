@@ -10,10 +10,11 @@ a `metadata.jsonl` (docs/data.md).
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from measured_page import machine
 from rendered_items import rendered_items, suggestions
 from settings import DTYPES
@@ -22,7 +23,7 @@ from transformers.utils import logging
 
 from transformers_ggm import HashtagGenerationPipeline, load_shorts
 from transformers_ggm.backends import export_openvino
-from transformers_ggm.evaluation import hashtag_metrics
+from transformers_ggm.evaluation import hashtag_metrics_per_video, paired_test
 from transformers_ggm.pipelines import DEMO_CHECKPOINT
 
 # Dtype, backend, beams, frames.
@@ -60,16 +61,22 @@ def quality(folder: Path, num_clips: int) -> list[str]:
 
 
 def table(checkpoint: str, items: Sequence[dict[str, Any]], truth: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of Markdown, one for each setting."""
-    lines = ["| dtype | backend | decoding | frames | ROUGE-1 | ROUGE-2 | F1 |", "|---|---|---|---:|---:|---:|---:|"]
+    """Lines of Markdown, one for each setting, tested against the first."""
+    lines = [
+        "| dtype | backend | decoding | frames | ROUGE-1 | ROUGE-2 | F1 | p of F1 |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    plain: Mapping[str, np.ndarray] = {}
     for dtype, backend, num_beams, num_frames in SETTINGS:
         decoding = "greedy" if num_beams == 1 else f"{num_beams} beams"
         options = {"model": checkpoint, "device": "cpu", "backend": backend, **DTYPES[dtype]}
         suggest = with_frames(pipeline("hashtag-generation", **options), num_frames)
         name = f"{dtype}, {backend}, {decoding}, {num_frames} frames"
-        metrics = hashtag_metrics(suggestions(suggest, items, name, num_beams=num_beams), truth)
+        metrics = hashtag_metrics_per_video(suggestions(suggest, items, name, num_beams=num_beams), truth)
+        plain = plain or metrics
         cells = [dtype, backend, decoding, str(num_frames)]
-        cells += [f"{metrics[name]:.1f}" for name in ("rouge1", "rouge2", "f1")]
+        cells += [f"{metrics[name].mean():.1f}" for name in ("rouge1", "rouge2", "f1")]
+        cells += [f"{paired_test(metrics['f1'], plain['f1']).p_value:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
