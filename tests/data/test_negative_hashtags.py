@@ -1,6 +1,7 @@
 """Further negatives of a retriever's rows."""
 
 import random
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +22,17 @@ def test_what_is_drawn(wanted, own, count, seed):
     assert not set(found) & set(own)
     wanted = set(wanted) - set(own)
     assert len(set(found) & wanted) == min(len(wanted), count)
+
+
+def test_all_others_are_as_likely():
+    """Would fail if those beside a row's own hashtags in the list were drawn more often, or some never."""
+    found = Counter(
+        drawn([], TAGS, ["bluesquare", "snow"], random.Random(seed), 2)[place]
+        for seed in range(800)
+        for place in (0, 1)
+    )
+    assert set(found) == {"redsquare", "redcircle", "lake", "ski"}
+    assert all(330 < count < 470 for count in found.values())
 
 
 def test_words_that_are_shared():

@@ -106,7 +106,7 @@ def drawn(
     wanted = [tag for tag in wanted if tag not in left_out]
     chosen = generator.sample(wanted, min(count, len(wanted)))
     left_out.update(chosen)
-    if len(chosen) < count:
-        rest = [tag for tag in others if tag not in left_out]
-        chosen += generator.sample(rest, min(count - len(chosen), len(rest)))
-    return chosen
+    # So many more as may have to be left out: going through all others would take long where these are a large pool.
+    missing = count - len(chosen)
+    more = generator.sample(others, min(missing + len(left_out), len(others))) if missing > 0 else []
+    return chosen + [tag for tag in more if tag not in left_out][:missing]
