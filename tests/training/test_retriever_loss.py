@@ -16,6 +16,7 @@ SWITCHES = {
     "decoupled": {"decoupled_loss": True},
     "propensity": {"propensity_power": 0.5},
     "false negatives": {"false_negative_power": 2.0},
+    "random": {"negatives": "random", "num_negatives": 2},
     "mined": {"negatives": "mined", "num_negatives": 2, "negative_margin": 0.1},
     "compositional": {"negatives": "compositional", "num_negatives": 2},
     "matryoshka": {"matryoshka_dims": [4]},

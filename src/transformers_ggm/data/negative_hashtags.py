@@ -1,4 +1,4 @@
-"""Hashtags that a row's retriever is to tell from the row's own: those it takes for near, or those of like words."""
+"""Hashtags that a row's retriever is to tell from its own: any, those it takes for near, or those of like words."""
 
 import random
 from collections import defaultdict
@@ -8,6 +8,40 @@ from typing import Any
 import torch
 
 from ..utils.hashtag_words import split_hashtag
+
+
+class RandomNegatives:
+    """
+    Any hashtags, each as likely as every other (as in DPR; Karpukhin et al., EMNLP 2020). Those of a batch are as
+    frequent as they are used: rare ones are seldom among them.
+
+    Args:
+        hashtags (`Sequence[str]`): all that there are, each one once.
+
+    Example:
+
+    ```python
+    >>> import random
+    >>> from transformers_ggm.data.negative_hashtags import RandomNegatives
+
+    >>> RandomNegatives(["snow", "lake"]).draw({"hashtags": ["snow"]}, random.Random(0), 1)
+    ['lake']
+
+    ```
+    """
+
+    def __init__(self, hashtags: Sequence[str]):
+        self.hashtags = list(hashtags)
+
+    def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
+        """
+        Some hashtags that are not a row's own.
+
+        Args:
+            row (`Mapping[str, Any]`): with `hashtags`.
+            generator (`random.Random`), count (`int`).
+        """
+        return drawn([], self.hashtags, row["hashtags"], generator, count)
 
 
 class MinedNegatives:

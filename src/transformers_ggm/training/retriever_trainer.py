@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from ..data import DataCollatorForHashtagRetrieval
 from ..data.collator import is_true_of
-from ..data.negative_hashtags import CompositionalNegatives, MinedNegatives
+from ..data.negative_hashtags import CompositionalNegatives, MinedNegatives, RandomNegatives
 from ..errors import ArgumentError
 from ..modeling import HashtagContrastiveLoss, HashtagRetriever
 from ..modeling.contrastive_loss import propensity_weights
@@ -120,7 +120,9 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
         collator = self.data_collator
         if collator.counts is None:
             collator.counts = counts
-        if kind == "compositional":
+        if kind == "random":
+            collator.negatives = RandomNegatives(list(counts))
+        elif kind == "compositional":
             collator.negatives = CompositionalNegatives(list(counts))
         elif kind == "mined":
             collator.negatives = MinedNegatives(list(counts), len(self.train_dataset))

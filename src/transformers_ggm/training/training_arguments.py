@@ -9,7 +9,7 @@ from ..errors import ArgumentError
 from ..hub_cards.results import METRICS
 from .check_arguments import REFUSED_BY_TRAINERS, check_numbers, check_refused
 
-NEGATIVES = ("batch", "mined", "compositional")
+NEGATIVES = ("batch", "random", "mined", "compositional")
 # Switches of the retriever's loss.
 CONTRASTIVE = (
     "decoupled_loss", "propensity_power", "false_negative_power", "negatives", "num_negatives", "negative_margin",
@@ -93,8 +93,9 @@ class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
             to 0.0), negative_margin (`float`, *optional*), matryoshka_dims (`list[int]`, *optional*): see
             [`HashtagContrastiveLoss`].
         propensity_power (`float`, *optional*, defaults to 0.0): see [`propensity_weights`].
-        negatives (`str`, *optional*, defaults to `"batch"`): `"mined"` adds hashtags that the retriever, as it is when
-            an epoch begins, finds near to each row; `"compositional"` those that share a word with one of the row's.
+        negatives (`str`, *optional*, defaults to `"batch"`): `"random"` adds any hashtags to those of the batch,
+            `"mined"` those that the retriever, as it is when an epoch begins, finds near to each row, and
+            `"compositional"` those that share a word with one of the row's.
         num_negatives (`int`, *optional*, defaults to 1): so many of them for each pair.
         metric_for_best_model (`str`, *optional*, defaults to `"loss"`): the metric by which `load_best_model_at_end`
             chooses.
