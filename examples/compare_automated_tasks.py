@@ -9,17 +9,7 @@ so few posts teach them next to nothing.
 `DATA/tweets` has `train` and `validation`, each with a `metadata.jsonl` (docs/data.md). ROUGE-1 on validation is taken
 after each epoch. The table has, over the seeds, how many epochs it took to reach nine tenths of what was reached in
 the end without a task (between two epochs on a straight line), ROUGE-1 in the end, and processor time. What is in the
-output file already is not trained again. With `--seeds 0`, one seed, which tells nothing of chance, on 1,500 posts of
-short text in English (tweets) and on titles of videos (youtube):
-
-    tweets: epochs to ROUGE-1 8.1, ROUGE-1 in the end, processor seconds
-        none            2.73   9.02   31
-        missing_word    3.23   9.85   42
-        next_word       3.17   8.68   53
-        next_character  2.87   8.50   52
-    youtube: epochs to ROUGE-1 5.4
-        none            2.63   6.01   38
-        missing_word    2.05   6.10   46
+output file already is not trained again. docs/training.md has the figures of tweets and youtube.
 """
 
 import json
