@@ -118,7 +118,8 @@ def measure(
 def from_nothing(config: HashtagRetrieverConfig, sizes: Mapping[str, Any], seed: int) -> HashtagRetriever:
     """A retriever with random weights, whose encoder has other sizes."""
     set_seed(seed)
-    config.backbone_config.update(sizes)
+    encoder: Any = config.backbone_config
+    encoder.update(dict(sizes))
     return HashtagRetriever(config)
 
 

@@ -32,14 +32,14 @@ SETTINGS = [(4, 0.2), (4, 0.4), (4, 0.6)]
 @torch.no_grad()
 def contrastive_search(
     model: GGMForHashtagGeneration,
-    input_ids: torch.LongTensor,
+    input_ids: torch.Tensor,
     logits_processor,
     stopping_criteria,
     generation_config,
     candidates: int = 4,
     penalty_alpha: float = 0.6,
     **model_kwargs,
-) -> torch.LongTensor:
+) -> torch.Tensor:
     """
     For `generate(..., custom_generate=contrastive_search)`: of the likeliest next tokens, takes the one of the highest
     (1 - alpha) p - alpha s, in which p is its probability and s the largest cosine between its state and the states of
@@ -64,7 +64,7 @@ def contrastive_search(
 
 
 def decoded(
-    model: GGMForHashtagGeneration, ids: torch.LongTensor, given: Mapping[str, Any]
+    model: GGMForHashtagGeneration, ids: torch.Tensor, given: Mapping[str, Any]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The decoder's last states and its logits for texts, as many for each row as there are."""
     encoded = given["encoder_outputs"]
@@ -118,7 +118,11 @@ def main() -> None:
     test = load_shorts(options.data_dir)["test"]
     test = test.select(range(min(options.clips, len(test))))
     items, truth = test.select_columns(["video", "description"]).to_list(), test["hashtags"][:]
-    suggest = pipeline("hashtag-generation", device="cpu", dtype=torch.float32)
+    suggest = pipeline(  # pyright: ignore[reportCallIssue]
+        "hashtag-generation",  # pyright: ignore[reportArgumentType]
+        device="cpu",
+        dtype=torch.float32,
+    )
     plain: Mapping[str, np.ndarray] = {}
     print("| search | ROUGE-1 | F1 | p of both | a clip | right | different ones | right |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
