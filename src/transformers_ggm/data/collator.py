@@ -13,7 +13,7 @@ from ..modeling import GGMForHashtagGeneration
 from ..modeling.decoder_inputs import decoder_inputs_of
 from ..processing import GGMProcessor, HashtagRetrieverProcessor
 from ..processing.modalities import INPUTS, PUBLISHED_INPUTS, TEXTS, check_hearing, check_inputs
-from .negative_hashtags import CompositionalNegatives, MinedNegatives, RandomNegatives
+from .negative_hashtags import RandomNegatives
 from .prepared import StoredFrames
 
 # In which order a row's target hashtags are taught.
@@ -217,8 +217,7 @@ class DataCollatorForHashtagRetrieval(EpochAware):
         seed (`int`, *optional*, defaults to 0).
         query (`str`, *optional*, defaults to `"video"`): that of the retriever, see [`HashtagRetrieverConfig`]: says
             whether frames, the texts that the processor names, without their hashtags, or both go into the batch.
-        negatives ([`RandomNegatives`], [`MinedNegatives`] or [`CompositionalNegatives`], *optional*): where further
-            negatives of the rows are drawn from.
+        negatives ([`RandomNegatives`], *optional*): where further negatives of the rows are drawn from.
         num_negatives (`int`, *optional*, defaults to 1): how many of each row; all rows have to find so many.
 
     Returns, when called with a list of rows, the keys of `HashtagRetriever.forward`, `hashtag_ids` of shape `(batch +
@@ -233,7 +232,7 @@ class DataCollatorForHashtagRetrieval(EpochAware):
     max_hashtags: int = 64
     seed: int = 0
     query: str = "video"
-    negatives: RandomNegatives | MinedNegatives | CompositionalNegatives | None = None
+    negatives: RandomNegatives | None = None
     num_negatives: int = 1
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from ..utils.hashtag_words import split_hashtag
 class RandomNegatives:
     """
     Any hashtags, each as likely as every other (as in DPR; Karpukhin et al., EMNLP 2020). Those of a batch are as
-    frequent as they are used: rare ones are seldom among them.
+    frequent as they are used: rare ones are seldom among them. Other kinds draw some before any others.
 
     Args:
         hashtags (`Sequence[str]`): all that there are, each one once.
@@ -33,21 +33,25 @@ class RandomNegatives:
     def __init__(self, hashtags: Sequence[str]):
         self.hashtags = list(hashtags)
 
+    def wanted(self, row: Mapping[str, Any]) -> list[str]:
+        """Those that are drawn for a row before any others."""
+        return []
+
     def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
         """
-        Some hashtags that are not a row's own.
+        Some hashtags that are not a row's own: of those that are wanted for it, and where these are too few, any.
 
         Args:
             row (`Mapping[str, Any]`): with `hashtags`.
             generator (`random.Random`), count (`int`).
         """
-        return drawn([], self.hashtags, row["hashtags"], generator, count)
+        return drawn(self.wanted(row), self.hashtags, row["hashtags"], generator, count)
 
 
-class MinedNegatives:
+class MinedNegatives(RandomNegatives):
     """
     The hashtags that a retriever found nearest to each row, mined anew for each epoch. Processes of a data loader see
-    what is mined later, too.
+    what is mined later, too. Rows have an `index`.
 
     Args:
         hashtags (`Sequence[str]`): all that there are, each one once.
@@ -69,7 +73,7 @@ class MinedNegatives:
     """
 
     def __init__(self, hashtags: Sequence[str], num_rows: int, k: int = 50):
-        self.hashtags = list(hashtags)
+        super().__init__(hashtags)
         self._places = {tag: place for place, tag in enumerate(self.hashtags)}
         self._table = torch.full((num_rows, k), -1, dtype=torch.int64).share_memory_()
 
@@ -81,19 +85,11 @@ class MinedNegatives:
             places[row, : len(known)] = torch.tensor(known, dtype=torch.int64)
         self._table.copy_(places)
 
-    def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
-        """
-        Some of what was found for a row, without its own hashtags; where that is too little, any others.
-
-        Args:
-            row (`Mapping[str, Any]`): with `index` and `hashtags`.
-            generator (`random.Random`), count (`int`).
-        """
-        near = [self.hashtags[place] for place in self._table[row["index"]].tolist() if place >= 0]
-        return drawn(near, self.hashtags, row["hashtags"], generator, count)
+    def wanted(self, row: Mapping[str, Any]) -> list[str]:
+        return [self.hashtags[place] for place in self._table[row["index"]].tolist() if place >= 0]
 
 
-class CompositionalNegatives:
+class CompositionalNegatives(RandomNegatives):
     """
     Hashtags that share a word with one of the row's: "bluesquare" for "redsquare" (after Yuksekgonul et al., ICLR
     2023).
@@ -115,18 +111,16 @@ class CompositionalNegatives:
     """
 
     def __init__(self, hashtags: Sequence[str]):
-        self.hashtags = list(hashtags)
+        super().__init__(hashtags)
         self._words = {tag: split_hashtag(tag) for tag in self.hashtags}
         self._of_word = defaultdict(list)
         for tag, words in self._words.items():
             for word in dict.fromkeys(words):
                 self._of_word[word].append(tag)
 
-    def draw(self, row: Mapping[str, Any], generator: random.Random, count: int) -> list[str]:
-        """As [`MinedNegatives.draw`]; the row needs no `index`."""
+    def wanted(self, row: Mapping[str, Any]) -> list[str]:
         words = {word for tag in row["hashtags"] for word in self._words.get(tag) or split_hashtag(tag)}
-        alike = dict.fromkeys(tag for word in sorted(words) for tag in self._of_word.get(word, ()))
-        return drawn(list(alike), self.hashtags, row["hashtags"], generator, count)
+        return list(dict.fromkeys(tag for word in sorted(words) for tag in self._of_word.get(word, ())))
 
 
 def drawn(
