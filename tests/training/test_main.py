@@ -37,12 +37,13 @@ def test_yaml_file_and_overrides(config):
     """Would fail if a configuration file were not read, or the command line did not override it."""
     path = config(
         "data_dir: shorts\nuse_cpu: true\noutput_dir: out\nlearning_rate: 1e-3\nstages: [prepare, pool]\nseed: 3\n"
-        "freeze_vision: true\naudio: null\nlr_scheduler_kwargs: {num_cycles: 2}\n"
+        "freeze_vision: true\naudio: null\nretriever_whitening_power: null\nlr_scheduler_kwargs: {num_cycles: 2}\n"
     )
     run = parse_arguments([path, "--seed", "4", "--learning_rate", "2e-3"])
     assert (run.training.seed, run.training.learning_rate) == (4, 2e-3)
     assert run.stage.stages == ["prepare", "pool"] and run.model.freeze_vision is True
-    assert run.model.audio is None and run.training.lr_scheduler_kwargs == {"num_cycles": 2}
+    assert run.model.audio is None and run.retriever.retriever_whitening_power is None
+    assert run.training.lr_scheduler_kwargs == {"num_cycles": 2}
     assert parse_arguments([path, "--stages", "evaluate"]).stage.stages == ["evaluate"]
 
 

@@ -92,9 +92,12 @@ def yaml_arguments(path: str) -> list[str]:
 
 
 def argument_list(values: Mapping[str, Any]) -> list[str]:
-    """A mapping of argument names to values as command-line arguments."""
+    """A mapping of argument names to values as command-line arguments; `None` keeps a default."""
     arguments = []
     for name, value in values.items():
+        # Of sound alone the default is another one: "None" is none there.
+        if value is None and name != "audio":
+            continue
         values = value if isinstance(value, list) else [value]
         # A mapping, such as lr_scheduler_kwargs, is JSON on the command line.
         arguments += [f"--{name}", *(json.dumps(item) if isinstance(item, dict) else str(item) for item in values)]
