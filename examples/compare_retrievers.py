@@ -10,6 +10,7 @@ sentence encoder, a folder or Hub id such as sentence-transformers/all-MiniLM-L6
 tokenizer is used, and a smaller encoder of its kind starts from nothing and learns longer, as `random_weights` of the
 file tells. All settings of one seed learn from the same rows of `train`, drawn by the seed; the pool has the hashtags
 of all of `train`, and what is measured is of the same rows of `validation` and `test` for all.
+Measured are the vectors as they are, cut to their first numbers, whitened, and with hubs made rarer (CSLS).
 `OUTPUT_DIR/results.json` has a record of each training, and one that is there is not made again;
 `OUTPUT_DIR/results.md` is the table.
 """
@@ -18,11 +19,13 @@ import json
 import os
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from over_seeds import mean_and_deviation
 from train_text_retriever import make_retriever, read_posts
@@ -37,6 +40,7 @@ from transformers_ggm import (
     RetrieverTrainingArguments,
 )
 from transformers_ggm.evaluation import recall_at_k
+from transformers_ggm.modeling import Whitening
 from transformers_ggm.retrieval import DescriptionEncoder
 from transformers_ggm.training.retriever_trainer import hashtag_counts
 from transformers_ggm.utils.files import check_output_folder, write_json, write_text
@@ -47,6 +51,8 @@ MEASURED_ON = ("validation", "test")
 # What is the model's own and not the training's.
 OF_THE_MODEL = ("max_inverse_temperature", "logit_scale_init_value")
 UNTRAINED = "untrained"
+# Posts of the training by which a space is whitened, and hubs are known.
+NUM_KNOWN = 2000
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def measure(
         of_the_training = {name: value for name, value in settings.items() if name not in OF_THE_MODEL}
         train(retriever, processor, rows, {**grid["training"], **of_the_training, "seed": seed})
     trained = sum(os.times()[:2])
-    recalls = recalls_of(retriever, processor, posts, grid["dims"])
+    recalls = recalls_of(retriever, processor, posts, grid["dims"], grid["whitening_powers"])
     seconds = {"training": round(trained - began, 1), "measuring": round(sum(os.times()[:2]) - trained, 1)}
     return {"recalls": recalls, "seconds": seconds}
 
@@ -136,20 +142,49 @@ def train(
 
 
 def recalls_of(
-    retriever: HashtagRetriever, processor: HashtagRetrieverProcessor, posts: Posts, dims: Sequence[int]
+    retriever: HashtagRetriever,
+    processor: HashtagRetrieverProcessor,
+    posts: Posts,
+    dims: Sequence[int],
+    whitening_powers: Sequence[float],
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By the numbers that are kept of a vector, split and k."""
+    """By the numbers that are kept of a vector, or what else is made of the space, then by split and k."""
     whole = HashtagPool.build(posts.counts, retriever, processor, progress_bar=False)
     encoder = DescriptionEncoder(retriever, processor)
     queries = {split: encoder.encode(rows["description"]) for split, rows in posts.measured_on.items()}
-    recalls: dict[str, dict[str, dict[str, float]]] = {}
-    for dim in (*(dim for dim in dims if dim < whole.dim), whole.dim):
-        pool = HashtagPool(whole.hashtags, whole.embeddings, dim=dim)
-        for split, rows in posts.measured_on.items():
-            found = pool.search(queries[split], min(max(KS), len(pool)))[1]
-            by_k = recall_at_k(found, rows["hashtags"], KS)
-            recalls.setdefault(str(dim), {})[split] = {str(k): value for k, value in by_k.items()}
+    pools = {str(dim): HashtagPool(whole.hashtags, whole.embeddings, dim=dim) for dim in dims if dim < whole.dim}
+    pools[str(whole.dim)] = whole
+    recalls = {name: recalls_in(posts, queries, pool.search) for name, pool in pools.items()}
+    rows = posts.train.select(range(min(NUM_KNOWN, len(posts.train))))
+    vectors = {"description": encoder.encode(rows["description"]), "hashtag": torch.as_tensor(whole.embeddings)}
+    whitening = Whitening(whole.dim)
+    for power in whitening_powers:
+        whitening.fit(vectors, power)
+        white = {split: whitening(of_split, "description") for split, of_split in queries.items()}
+        pool = HashtagPool(whole.hashtags, whitening(vectors["hashtag"], "hashtag"))
+        recalls[f"whitened {power}"] = recalls_in(posts, white, pool.search)
+    recalls["CSLS"] = recalls_in(posts, queries, partial(search_by_csls, whole.hashtags, **vectors))
     return recalls
+
+
+def recalls_in(posts: Posts, queries: Mapping[str, torch.Tensor], search: Callable) -> dict[str, dict[str, float]]:
+    """By split and k."""
+    recalls = {}
+    for split, rows in posts.measured_on.items():
+        found = search(queries[split], min(max(KS), len(posts.counts)))[1]
+        recalls[split] = {str(k): value for k, value in recall_at_k(found, rows["hashtags"], KS).items()}
+    return recalls
+
+
+def search_by_csls(
+    hashtags: Sequence[str], queries: torch.Tensor, k: int, description: torch.Tensor, hashtag: torch.Tensor
+) -> tuple[torch.Tensor, list[list[str]]]:
+    """The nearest where those that are near to everything are farther (Conneau et al., ICLR 2018): of twice the
+    cosine, a hashtag's mean cosine to its ten nearest descriptions is taken off."""
+    nearness = (description @ hashtag.T).topk(min(10, len(description)), dim=0).values.mean(dim=0)
+    scores, indices = (2 * queries @ hashtag.T - nearness).topk(k)
+    rows: list[list[int]] = indices.tolist()
+    return scores, [[hashtags[row] for row in of_one] for of_one in rows]
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
@@ -159,9 +194,9 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     lines = [head, ["---"] * len(head)]
     for name in dict.fromkeys(record["name"] for record in records):
         of_one = [record["recalls"] for record in records if record["name"] == name]
-        for dim in of_one[0]:
-            values = [[recalls[dim][split][k] for recalls in of_one] for split, k in columns]
-            lines.append([name, dim, str(len(of_one)), *map(mean_and_deviation, values)])
+        for space in of_one[0]:
+            values = [[recalls[space][split][k] for recalls in of_one] for split, k in columns]
+            lines.append([name, space, str(len(of_one)), *map(mean_and_deviation, values)])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 

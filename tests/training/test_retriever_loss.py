@@ -96,12 +96,13 @@ def test_train_with_switches(train):
     switches = {
         "retriever_decoupled_loss": True, "retriever_negatives": "mined", "retriever_negative_margin": 0.1,
         "retriever_matryoshka_dims": [4], "retriever_propensity_power": 0.5, "retriever_max_inverse_temperature": 20.0,
+        "retriever_whitening_power": 0.5,
     }  # fmt: skip
     stages = ["prepare", "retriever"]
     ours = train(stages=stages, **switches)
     theirs = train(output_dir=ours.parent / "plain", stages=stages)
     models = [HashtagRetriever.from_pretrained(f"{folder}/checkpoint/retriever") for folder in (ours, theirs)]
-    assert models[0].config.max_inverse_temperature == 20.0
+    assert models[0].config.max_inverse_temperature == 20.0 and models[0].config.whitening_power == 0.5
     assert models[0].fingerprint() != models[1].fingerprint()
 
 
@@ -111,6 +112,7 @@ def test_train_with_switches(train):
         ({"retriever_negatives": "all"}, "choose from"),
         ({"retriever_num_negatives": 0}, "1 or more"),
         ({"retriever_propensity_power": -1}, "0 or more"),
+        ({"retriever_whitening_power": 1.5}, "from 0 to 1"),
         ({"retriever_negative_margin": 0.1}, "of further negatives"),
     ],
     ids=str,

@@ -13,6 +13,7 @@ from .modeling_hashtag_classifier import GGMForHashtagClassification, hashtag_cl
 from .modeling_hashtag_retriever import HashtagRetriever, HashtagRetrieverOutput
 from .modeling_instructed import InstructedForHashtagGeneration
 from .retrieval_only import RetrievalOnlyConfig, RetrievalOnlyModel
+from .whitening import Whitening
 
 __all__ = [
     "CrossModalAttention",
@@ -30,6 +31,7 @@ __all__ = [
     "InstructedForHashtagGeneration",
     "RetrievalOnlyConfig",
     "RetrievalOnlyModel",
+    "Whitening",
     "hashtag_classification_loss",
     "hashtag_contrastive_loss",
     "make_lora_config",

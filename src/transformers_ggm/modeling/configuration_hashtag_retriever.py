@@ -30,14 +30,16 @@ class HashtagRetrieverConfig(PreTrainedConfig):
             What hashtags are sought by: `"video"`, the mean of the frames' vectors, as published; `"text"`, the vector
             of the description; `"video+text"`, the normalised sum of both (of a row that has only one of them, that
             one alone).
-
         text_pooling (`str`, *optional*):
             How the text tower's tokens become one vector, as a sentence encoder was trained: `"mean"`, `"cls"`,
             `"max"`, `"mean_sqrt_len_tokens"` or `"lasttoken"`. By default as the backbone does it.
+        whitening_power (`float`, *optional*):
+            Vectors are whitened with this power, from 0 to 1, by [`HashtagRetriever.fit_whitening`], which sets it. By
+            default they are not.
 
     Raises:
-        ValueError: `query` is none of the three, `text_pooling` none of the five, or the query has a video that a text
-            encoder alone does not see.
+        ValueError: `query` is none of the three, `text_pooling` none of the five, `whitening_power` out of range, or
+            the query has a video that a text encoder alone does not see.
 
     Example:
 
@@ -65,6 +67,7 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         bfloat16_digest=None,
         query="video",
         text_pooling=None,
+        whitening_power=None,
         **kwargs,
     ):
         # As configurations that were saved before version 0.3 name it.
@@ -80,6 +83,9 @@ class HashtagRetrieverConfig(PreTrainedConfig):
         self.text_pooling = text_pooling
         if text_pooling not in (None, *POOLINGS):
             raise ValueError(f"`text_pooling` must be one of {POOLINGS}, or None, got {text_pooling!r}.")
+        self.whitening_power = whitening_power
+        if whitening_power is not None and not 0 <= whitening_power <= 1:
+            raise ValueError(f"`whitening_power` must be from 0 to 1, or None, got {whitening_power!r}.")
         if self.reads_text_alone and query != "text":
             raise ValueError(
                 f"the backbone {self.backbone_config.model_type!r} has no tower that sees: `query` must be 'text',"

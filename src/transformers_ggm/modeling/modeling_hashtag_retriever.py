@@ -1,6 +1,7 @@
 """The retriever: videos and hashtags in one space (Yu et al., ACL 2023, section 3.1)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -23,6 +24,7 @@ from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 from .text_pooling import pool_tokens, read_pooling
 from .vision_inputs import vision_inputs
 from .weights_digest import weights_bytes, weights_checksum
+from .whitening import Whitening, unit
 
 # By model, so that a copy of one has none: what its fingerprint was made from, and the fingerprint.
 _FINGERPRINTS: WeakKeyDictionary[PreTrainedModel, tuple[tuple[str | None, ...], str]] = WeakKeyDictionary()
@@ -107,12 +109,15 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
                 if hasattr(self.backbone, name):
                     getattr(self.backbone, name).requires_grad_(False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
+        self.whitening = None if config.whitening_power is None else Whitening(config.projection_dim)
         self.post_init()
 
     def _init_weights(self, module):
         super()._init_weights(module)
         if isinstance(module, HashtagRetriever):
             init.constant_(module.logit_scale, self.config.logit_scale_init_value)
+        elif isinstance(module, Whitening):
+            module.reset()
 
     @classmethod
     def from_backbone_pretrained(cls, name_or_path: str, **config_overrides) -> "HashtagRetriever":
@@ -246,7 +251,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         frames = DistinctFrames.of(pixel_values_videos, frame_mask, self)
         flags = output_flags(self.config, kwargs)
         outputs = frames.encoded_by(lambda pixel_values: self._image_outputs(pixel_values, flags))
-        outputs.pooler_output = _mean_of_frames(outputs.pooler_output, frame_mask)
+        outputs.pooler_output = self._whitened(_mean_of_frames(outputs.pooler_output, frame_mask), "video")
         return outputs
 
     def _video_vectors(self, pixel_values_videos: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.Tensor:
@@ -255,7 +260,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         outputs = frames.encoded_by(
             lambda pixels: ModelOutput(pooler_output=self._image_outputs(pixels, {}).pooler_output)
         )
-        return _mean_of_frames(outputs["pooler_output"], frame_mask)
+        return self._whitened(_mean_of_frames(outputs["pooler_output"], frame_mask), "video")
 
     def _image_outputs(self, pixel_values: torch.Tensor, flags: dict[str, bool]) -> BaseModelOutputWithPooling:
         inputs = vision_inputs(self.config.backbone_config, pixel_values.to(self.dtype))
@@ -281,13 +286,61 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             `BaseModelOutputWithPooling`: `pooler_output` `(hashtags, projection_dim)`, unit vectors, and the states of
             the text tower.
         """
-        flags = {**output_flags(self.config, kwargs), "return_dict": True}
+        outputs = self._text_outputs(input_ids, attention_mask, output_flags(self.config, kwargs))
+        outputs.pooler_output = self._whitened(outputs.pooler_output, "hashtag")
+        return outputs
+
+    def _text_outputs(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, flags: dict[str, bool]
+    ) -> BaseModelOutputWithPooling:
+        """Those of the text tower, with unit vectors that are not whitened."""
+        flags = {**flags, "return_dict": True}
         if self.config.text_pooling is None:
             outputs = self.backbone.get_text_features(input_ids=input_ids, attention_mask=attention_mask, **flags)
         else:
             outputs = self._pooled_text_outputs(input_ids, attention_mask, flags)
-        outputs.pooler_output = _unit(outputs.pooler_output)
+        outputs.pooler_output = unit(outputs.pooler_output)
         return outputs
+
+    def _whitened(self, vectors: torch.Tensor, kind: str) -> torch.Tensor:
+        return vectors if self.whitening is None else self.whitening(vectors, kind)
+
+    def fit_whitening(self, vectors: Mapping[str, torch.Tensor], power: float) -> None:
+        """
+        Whitens the space from here on, in the place of a whitening that it had; see [`Whitening`]. A pool of the
+        retriever's is to be made anew.
+
+        Args:
+            vectors (`Mapping[str, torch.Tensor]`): the retriever's `(n, projection_dim)` without whitening, by
+                "hashtag" and what the query is made of, "video" or "description".
+            power (`float`): from 0 (means alone are taken off) to 1.
+
+        Raises:
+            InputError: see [`Whitening.fit`].
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from transformers_ggm import HashtagRetriever
+        >>> from transformers_ggm.pipelines import DEMO_CHECKPOINT
+
+        >>> retriever = HashtagRetriever.from_pretrained(DEMO_CHECKPOINT, subfolder="retriever")
+        >>> vectors = torch.nn.functional.normalize(torch.randn(200, retriever.config.projection_dim), dim=-1)
+        >>> retriever.fit_whitening({"hashtag": vectors, "video": vectors}, power=0.5)
+        >>> retriever.config.whitening_power
+        0.5
+
+        ```
+        """
+        whitening = Whitening(self.config.projection_dim)
+        whitening.fit({kind: of_kind.cpu() for kind, of_kind in vectors.items()}, power)
+        self.whitening = whitening.to(self.device, self.dtype)
+        self.config.whitening_power = power
+
+    def remove_whitening(self) -> None:
+        """Gives vectors as the backbone makes them from here on."""
+        self.whitening = self.config.whitening_power = None
 
     def _pooled_text_outputs(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, flags: dict[str, bool]
@@ -329,8 +382,9 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         has_words = attention_mask.bool().any(dim=-1, keepdim=True)
         # Attention to nothing at all would be NaN with some kernels, and so would its gradient.
         mask = attention_mask.masked_fill(~has_words, 1)
-        outputs = self.get_hashtag_features(input_ids, mask, **{**kwargs, "return_dict": True})
-        outputs.pooler_output = outputs.pooler_output * has_words.to(outputs.pooler_output)
+        outputs = self._text_outputs(input_ids, mask, output_flags(self.config, kwargs))
+        vectors = self._whitened(outputs.pooler_output, "description")
+        outputs.pooler_output = vectors * has_words.to(vectors)
         return outputs
 
     @can_return_tuple
@@ -373,7 +427,7 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
             needed += ["`description_input_ids`"] * self.config.query_reads_text
             raise InputError(f"This retriever's query is {self.config.query!r}: pass {' or '.join(needed)}.")
         if len(vectors) == 2:
-            vectors = [_unit(vectors[0] + vectors[1].to(vectors[0].device))]
+            vectors = [unit(vectors[0] + vectors[1].to(vectors[0].device))]
         return BaseModelOutputWithPooling(pooler_output=vectors[0])
 
     @can_return_tuple
@@ -481,15 +535,10 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
 
 
 def _mean_of_frames(features: torch.Tensor, frame_mask: torch.Tensor | None) -> torch.FloatTensor:
-    features = _unit(features)
+    features = unit(features)
     if frame_mask is not None:
         features = features * frame_mask[..., None].to(features)
-    return _unit(features.sum(dim=1))
-
-
-def _unit(vectors: torch.Tensor) -> torch.Tensor:
-    """Vectors of length 1, and zeros where they are zero: PyTorch's own smallest length is 0 in float16."""
-    return nn.functional.normalize(vectors, dim=-1, eps=torch.finfo(vectors.dtype).tiny)
+    return unit(features.sum(dim=1))
 
 
 __all__ = ["HashtagRetriever", "HashtagRetrieverOutput"]

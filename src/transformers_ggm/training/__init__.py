@@ -10,6 +10,7 @@ from .arguments import (
     StageArguments,
 )
 from .classifier_ranking import Ranking, classify
+from .fit_whitening import whiten
 from .ggm_trainer import GGMTrainer
 from .guidance import add_guidance
 from .instructed_trainer import InstructedTrainer
@@ -38,4 +39,5 @@ __all__ = [
     "add_guidance",
     "classify",
     "main",
+    "whiten",
 ]

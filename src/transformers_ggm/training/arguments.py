@@ -243,6 +243,9 @@ class RetrieverArguments:
     retriever_matryoshka_dims: list[int] | None = field(
         default=None, metadata={"help": "Numbers of a vector that are to be a vector of their own."}
     )
+    retriever_whitening_power: float | None = field(
+        default=None, metadata={"help": "Whiten the trained space with this power, from 0 (centre it) to 1."}
+    )
 
     def __post_init__(self):
         check_numbers(self)

@@ -18,6 +18,7 @@ from ..modeling.contrastive_loss import propensity_weights
 from ..processing import HashtagRetrieverProcessor
 from ..processing.hashtag_fields import read_hashtags
 from ..retrieval import HashtagPool
+from .fit_whitening import whiten
 from .guidance import retrieve
 from .run_records import TrainingRecord
 from .shorts_trainer import ShortsTrainerMixin, changed
@@ -147,13 +148,26 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
     def train(self, *args, **kwargs):
         """
         As in transformers. Where there is validation, it comes before the training, too: if the loss was smaller
-        before than after it, a warning says so; the record beside the checkpoints has both.
+        before than after it, a warning says so; the record beside the checkpoints has both. With `whitening_power`,
+        what was trained is whitened at the end, and a whitening that the model had is left out before.
         """
+        whitening_power = getattr(self.args, "whitening_power", None)
+        if whitening_power is not None:
+            self.model.remove_whitening()
         validates = self.eval_dataset is not None and self.args.eval_strategy != "no"
         with changed(self.args, eval_on_start=validates):
             output = super().train(*args, **kwargs)
         self._compare_with_untrained()
+        if whitening_power is not None:
+            self._whiten(whitening_power)
         return output
+
+    def _whiten(self, power: float) -> None:
+        model = self.accelerator.unwrap_model(self.model)
+        whiten(
+            model, self.processing_class, self.train_dataset, list(hashtag_counts(self.train_dataset)), power,
+            self.args.per_device_eval_batch_size, self.args.dataloader_num_workers,
+        )  # fmt: skip
 
     def _compare_with_untrained(self) -> None:
         losses = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}

@@ -10,10 +10,10 @@ from ..hub_cards.results import METRICS
 from .check_arguments import REFUSED_BY_TRAINERS, check_numbers, check_refused
 
 NEGATIVES = ("batch", "random", "mined", "compositional")
-# Switches of the retriever's loss.
+# Switches of the retriever's loss, and of its space.
 CONTRASTIVE = (
     "decoupled_loss", "propensity_power", "false_negative_power", "negatives", "num_negatives", "negative_margin",
-    "matryoshka_dims",
+    "matryoshka_dims", "whitening_power",
 )  # fmt: skip
 
 
@@ -97,6 +97,8 @@ class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
             `"mined"` those that the retriever, as it is when an epoch begins, finds near to each row, and
             `"compositional"` those that share a word with one of the row's.
         num_negatives (`int`, *optional*, defaults to 1): so many of them for each pair.
+        whitening_power (`float`, *optional*): what was trained is whitened with this power, from 0 to 1: see
+            [`HashtagRetriever.fit_whitening`].
         metric_for_best_model (`str`, *optional*, defaults to `"loss"`): the metric by which `load_best_model_at_end`
             chooses.
 
@@ -137,6 +139,9 @@ class RetrieverTrainingArguments(ShortsTrainingArguments, TrainingArguments):
     matryoshka_dims: list[int] | None = field(
         default=None, metadata={"help": "Numbers of a vector that are to be a vector of their own."}
     )
+    whitening_power: float | None = field(
+        default=None, metadata={"help": "Whiten the trained space with this power, from 0 (centre it) to 1."}
+    )
     metric_for_best_model: str = field(default="loss", metadata={"help": "Validation metric that decides."})
 
     def __post_init__(self):
@@ -157,5 +162,7 @@ def check_contrastive(arguments: Any, prefix: str = "") -> None:
     for name in ("propensity_power", "false_negative_power"):
         if not 0 <= values[name] < float("inf"):
             raise ArgumentError(f"`{prefix}{name}` is {values[name]}, but must be 0 or more.")
+    if values["whitening_power"] is not None and not 0 <= values["whitening_power"] <= 1:
+        raise ArgumentError(f"`{prefix}whitening_power` is {values['whitening_power']}, but must be from 0 to 1.")
     if values["negative_margin"] is not None and values["negatives"] == "batch":
         raise ArgumentError(f"`{prefix}negative_margin` is of further negatives: choose some by `{prefix}negatives`.")
