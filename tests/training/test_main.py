@@ -77,6 +77,14 @@ def test_missing_yaml_file():
         parse_arguments(["missing.yaml"])
 
 
+@pytest.mark.parametrize("name", ["learning_rates", "seed"])
+def test_nothing_is_no_value_of_what_cannot_be_none(config, name, capsys):
+    """Would fail if `null` passed over a misspelt argument, or stood for a default that is another value."""
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments([config(f"data_dir: a\noutput_dir: b\n{name}: null\n")])
+    assert ended.value.code == 2 and f"--{name}" in capsys.readouterr().err
+
+
 def test_unknown_argument(config, capsys):
     """Would fail if a misspelt argument were passed over."""
     with pytest.raises(SystemExit) as ended:

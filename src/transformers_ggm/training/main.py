@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from transformers import HfArgumentParser
@@ -53,6 +54,20 @@ RUN_STAGE = {
 }
 
 
+ARGUMENTS = (
+    ModelArguments,
+    DataArguments,
+    RetrieverArguments,
+    ClassifierArguments,
+    GeneratorArguments,
+    StageArguments,
+    LoraArguments,
+    SourceArguments,
+    DistillationArguments,
+    AutomatedTaskArguments,
+)
+
+
 def parse_arguments(argv: Sequence[str]) -> TrainingRun:
     """
     Reads command-line arguments; the first may be a YAML file with any of them, which later ones override.
@@ -63,20 +78,7 @@ def parse_arguments(argv: Sequence[str]) -> TrainingRun:
     Raises:
         ValueError: the YAML file is missing, or no mapping of argument names to values.
     """
-    parser = HfArgumentParser(
-        (
-            ModelArguments,
-            DataArguments,
-            RetrieverArguments,
-            ClassifierArguments,
-            GeneratorArguments,
-            StageArguments,
-            LoraArguments,
-            SourceArguments,
-            DistillationArguments,
-            AutomatedTaskArguments,
-        )
-    )
+    parser = HfArgumentParser(ARGUMENTS)
     arguments = list(argv)
     if arguments and arguments[0].endswith((".yaml", ".yml")):
         arguments = yaml_arguments(arguments[0]) + arguments[1:]
@@ -92,11 +94,12 @@ def yaml_arguments(path: str) -> list[str]:
 
 
 def argument_list(values: Mapping[str, Any]) -> list[str]:
-    """A mapping of argument names to values as command-line arguments; `None` keeps a default."""
+    """A mapping of argument names to values as command-line arguments."""
+    none_by_default = {field.name for arguments in ARGUMENTS for field in fields(arguments) if field.default is None}
     arguments = []
     for name, value in values.items():
-        # Of sound alone the default is another one: "None" is none there.
-        if value is None and name != "audio":
+        # The command line has no word for it that a number could be.
+        if value is None and name in none_by_default:
             continue
         values = value if isinstance(value, list) else [value]
         # A mapping, such as lr_scheduler_kwargs, is JSON on the command line.
