@@ -6,6 +6,7 @@ from torch.nn.functional import normalize
 from trainer_samples import make_models, retriever_trainer
 
 from transformers_ggm import HashtagPool, HashtagRetriever
+from transformers_ggm.errors import InputError
 from transformers_ggm.training.fit_whitening import ROWS_PER_DIMENSION, query_vectors, whiten
 from transformers_ggm.training.retriever_trainer import hashtag_counts
 
@@ -62,6 +63,13 @@ def test_whitened_retriever_learns_without_and_is_whitened_anew(posts, tmp_path)
         trainer.train()
         models.append(model)
     torch.testing.assert_close(models[0].state_dict(), models[1].state_dict())
+
+
+def test_rows_without_a_query_whiten_nothing(posts):
+    """Would fail if a space were whitened by its hashtags alone, without a word."""
+    *_, retriever, processor = make_models(posts, "text")
+    with pytest.raises(InputError, match="No row has what the retriever's query is made of"):
+        whiten(retriever, processor, [{"description": ""}], ["snow", "lake", "sun"], 0.5)
 
 
 def test_of_many_rows_as_many_as_it_takes_are_encoded(posts, tmp_path, monkeypatch):

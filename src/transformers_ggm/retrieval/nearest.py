@@ -83,7 +83,13 @@ def scored_nearest_hashtags(
     if not any(asking):
         return [[] for _ in videos]
     if query_embeds is None:
-        query_embeds = _query_embeds(videos, descriptions, retriever, processor, asking, video_embeds)
+        query_embeds = encode_queries(
+            retriever,
+            processor,
+            [video for video, asks in zip(videos, asking) if asks] if "video" in query else None,
+            [words for words, asks in zip(descriptions, asking) if asks] if "text" in query else None,
+            None if video_embeds is None else video_embeds[asking],
+        )
     else:
         query_embeds = query_embeds[torch.tensor(asking)]
     # A copy, which does not shrink between the question for its size and the search.
@@ -93,15 +99,25 @@ def scored_nearest_hashtags(
     return [next(found) if asks else [] for asks in asking]
 
 
-def _query_embeds(videos, descriptions, retriever, processor, asking, video_embeds) -> torch.Tensor:
-    """The retriever's queries of the rows that have one."""
-    query, inputs = retriever.config.query, {}
-    frames = [video for video, asks in zip(videos, asking) if asks]
+def encode_queries(
+    retriever: Any,
+    processor: Any,
+    videos: Sequence[torch.Tensor | None] | None = None,
+    descriptions: Sequence[str] | None = None,
+    video_embeds: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """
+    The retriever's queries, of what is given of the two: `(rows, projection_dim)`, on its device.
+
+    Args:
+        retriever, processor, videos, descriptions, video_embeds: See [`scored_nearest_hashtags`]; of all rows.
+    """
+    inputs: dict[str, torch.Tensor] = {}
     if video_embeds is not None:
-        inputs["video_embeds"] = video_embeds[asking]
-    elif "video" in query and any(video is not None for video in frames):
-        inputs |= processor.video_processor(frames, do_resize=False, do_center_crop=False, return_metadata=False)
-    if "text" in query:
-        inputs |= processor(text=[words for words, asks in zip(descriptions, asking) if asks])
+        inputs["video_embeds"] = video_embeds
+    elif videos is not None and any(video is not None for video in videos):
+        inputs |= processor.video_processor(videos, do_resize=False, do_center_crop=False, return_metadata=False)
+    if descriptions is not None:
+        inputs |= processor(text=descriptions)
     inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
     return retriever.get_query_features(**inputs).pooler_output

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Subset
-from tqdm.auto import tqdm
+from torch.utils.data import Subset
 
 from ..data import DecodedShorts, PreparedShorts
+from ..errors import InputError
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
 from ..retrieval import HashtagPool
+from ..retrieval.nearest import encode_queries
+from .guidance import read_batches
 from .shorts_dataset import ShortsDataset
 
 # Rows for each number of a vector: their covariance is known well enough, and clips take long to encode.
@@ -65,6 +67,8 @@ def whiten(
     step = max(1, len(shorts) // (ROWS_PER_DIMENSION * retriever.config.projection_dim))
     rows = Subset(shorts, range(0, len(shorts), step))
     vectors = query_vectors(rows, retriever, processor, batch_size, num_workers)
+    if not vectors:
+        raise InputError("No row has what the retriever's query is made of: its space is whitened by two or more.")
     pool = HashtagPool.build(hashtags, retriever, processor, progress_bar=False)
     retriever.fit_whitening({**vectors, "hashtag": torch.as_tensor(pool.embeddings)}, power)
 
@@ -75,19 +79,9 @@ def query_vectors(
 ) -> dict[str, torch.Tensor]:
     """Of rows that have them, the vectors of videos and of descriptions, as far as queries are made of them."""
     vectors: dict[str, list[torch.Tensor]] = {"video": [], "description": []}
-    loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list, num_workers=num_workers)
-    for rows in tqdm(loader, desc="Encoding to whiten", unit="batch"):
-        clips = [row["retriever_frames"] for row in rows] if retriever.config.query_reads_video else []
-        texts = [processor.query_text(row) for row in rows] if retriever.config.query_reads_text else []
-        # Stored frames are decoded where they are read.
-        if clips := [clip[:] for clip in clips if clip is not None]:
-            frames = processor.video_processor(clips, do_resize=False, do_center_crop=False, return_metadata=False)
-            vectors["video"].append(_queries(retriever, frames))
-        if texts := [text for text in texts if text]:
-            vectors["description"].append(_queries(retriever, processor(text=texts)))
+    for videos, texts in read_batches(shorts, retriever, processor, batch_size, num_workers, "Encoding to whiten"):
+        if clips := [clip for clip in videos if clip is not None]:
+            vectors["video"].append(encode_queries(retriever, processor, clips).cpu())
+        if retriever.config.query_reads_text and (words := [text for text in texts if text]):
+            vectors["description"].append(encode_queries(retriever, processor, descriptions=words).cpu())
     return {kind: torch.cat(of_kind) for kind, of_kind in vectors.items() if of_kind}
-
-
-def _queries(retriever: HashtagRetriever, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    inputs = {name: tensor.to(retriever.device) for name, tensor in inputs.items()}
-    return retriever.get_query_features(**inputs).pooler_output.cpu()

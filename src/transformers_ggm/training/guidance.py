@@ -1,9 +1,10 @@
 """The hashtags that a retriever finds for the rows of a dataset: what guides the generator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import datasets
+import torch
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
@@ -95,12 +96,24 @@ def retrieve(
         `list[list[str]]`: nearest first; empty for a row without anything that the query is made of.
     """
     found: list[list[str]] = []
+    for videos, texts in read_batches(shorts, retriever, processor, batch_size, num_workers, description):
+        found += nearest_hashtags(videos, texts, retriever, processor, pool, k)
+    return found
+
+
+def read_batches(
+    shorts: Any,
+    retriever: HashtagRetriever,
+    processor: HashtagRetrieverProcessor,
+    batch_size: int,
+    num_workers: int,
+    description: str,
+) -> Iterator[tuple[list[torch.Tensor | None], list[str]]]:
+    """Per batch of [`retrieve`]'s rows the clips, `None` where there is none or the query has none, and the texts."""
     loader = DataLoader(shorts, batch_size=batch_size, collate_fn=list, num_workers=num_workers)
     for rows in tqdm(loader, desc=description, unit="batch"):
         # Stored frames are decoded where they are read.
         reads_video = retriever.config.query_reads_video
         frames = [row["retriever_frames"] if reads_video else None for row in rows]
         videos = [None if clip is None else clip[:] for clip in frames]
-        texts = [processor.query_text(row) for row in rows]
-        found += nearest_hashtags(videos, texts, retriever, processor, pool, k)
-    return found
+        yield videos, [processor.query_text(row) for row in rows]
