@@ -6,6 +6,7 @@ import io
 import os
 import ssl
 import struct
+import tempfile
 import urllib.parse
 import zlib
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_what_stays_broken_is_told_as_ours(server, read, how):
         read(f"{server.url}/a b.mp4")
     # A connection that is torn down may have brought a little more than the time before.
     assert 3 <= server.asked["/a%20b.mp4"] <= (9 if how == "a connection torn down" else 3)
+
+
+def test_of_a_table_that_breaks_nothing_stays(server, monkeypatch, tmp_path):
+    """Would fail if a service that meets broken tables filled its disk with parts of them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    server.answers["/a.csv"] = BREAKS["less than stated"]
+    with pytest.raises(DatasetError, match=r"/a\.csv") as told:
+        as_table(f"{server.url}/a.csv")
+    assert told and not list(tmp_path.iterdir())
 
 
 LASTING = {

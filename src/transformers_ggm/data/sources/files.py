@@ -82,13 +82,21 @@ class LocalCopy:
 
     Attributes:
         path (`str`): where the copy is.
+
+    Raises:
+        DatasetError: it cannot be copied; nothing stays of what was.
     """
 
     def __init__(self, url: str):
         handle, self.path = tempfile.mkstemp(prefix="shorts-", suffix=suffix_of(url))
-        weakref.finalize(self, _remove, self.path, os.getpid())
-        with open(handle, "wb") as copy, open_file(url) as remote:
-            shutil.copyfileobj(remote, copy, _CHUNK_BYTES)
+        remove = weakref.finalize(self, _remove, self.path, os.getpid())
+        try:
+            with open(handle, "wb") as copy, open_file(url) as remote:
+                shutil.copyfileobj(remote, copy, _CHUNK_BYTES)
+        except BaseException:
+            # Not with this object, which the exception's traceback keeps for as long as somebody has it.
+            remove()
+            raise
 
 
 def _remove(path: str, process: int) -> None:
