@@ -72,6 +72,15 @@ def test_resumed_training_ends_like_an_uninterrupted_one(sharded, train_by_fsdp,
     assert_close_weights(sharded / "checkpoint", resumed / "checkpoint")
 
 
+@pytest.mark.slow
+def test_a_retriever_is_not_cut_up(shorts_dir, scratch_config, tmp_path):
+    """Would fail if all stages by FSDP ended in an error of PyTorch's that does not say what to do."""
+    arguments = {"stages": ["prepare", "retriever"], "per_device_train_batch_size": 4, "output_dir": tmp_path / "run"}
+    line = command_line(data_dir=shorts_dir, scratch_config=scratch_config, **arguments)
+    with pytest.raises(AssertionError, match="Launch its stage without FSDP"):
+        train_in_two_processes(line, (f"--config_file={CONFIGURATIONS / 'fsdp2.yaml'}",), SCRIPT)
+
+
 @pytest.mark.parametrize("file", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda file: file.stem)
 def test_configurations_are_what_accelerate_knows(file):
     """Would fail if a shipped configuration had a setting that accelerate does not have, or has renamed."""

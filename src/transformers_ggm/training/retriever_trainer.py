@@ -50,7 +50,7 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
 
     Raises:
         ArgumentError: there is no `processing_class`, the arguments have `remove_unused_columns`, a dataset is a
-            stream, or there are fewer rows than a batch takes.
+            stream, there are fewer rows than a batch takes, or FSDP is to cut the model up.
         DatasetError: a dataset has no column `hashtags`, or neither `video` nor `description`, or no row to learn
             from.
 
@@ -103,6 +103,11 @@ class RetrieverTrainer(ShortsTrainerMixin, Trainer):
             processing_class=processing_class,
             **kwargs,
         )
+        if self.is_fsdp_enabled:
+            raise ArgumentError(
+                "The retriever is not cut up by FSDP: every process needs all of it to encode the pool's hashtags."
+                " Launch its stage without FSDP, as docs/devices.md tells, and the generator's with it."
+            )
         self.loss = HashtagContrastiveLoss(
             decoupled=getattr(args, "decoupled_loss", False),
             false_negative_power=getattr(args, "false_negative_power", 0.0),
