@@ -85,6 +85,25 @@ def test_settings_beside_the_model(folder):
     torch.testing.assert_close(encoder.encode(["SNOW lake"]), states(encoder, "query: snow").mean(0)[None])
 
 
+@pytest.mark.parametrize(("side", "batch_size"), [("right", 2), ("right", 64), ("left", 1)])
+def test_vectors_are_those_of_one_text_at_a_time(folder, side, batch_size):
+    """Would fail if a text got another one's vector, or padding told in it."""
+    encoder = TextEncoder.from_pretrained(str(folder))
+    encoder.tokenizer.padding_side = side
+    texts = ["first snow a lake", "snow", "a lake", "first", "a a a a a a a a a a", "lake snow"]
+    expected = torch.stack([torch.nn.functional.normalize(states(encoder, text).mean(0), dim=0) for text in texts])
+    torch.testing.assert_close(encoder.encode(texts, batch_size), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_a_text_without_tokens_gets_zeros(folder, batch_size):
+    """Would fail if a post without words ended the making of an index, or had NaN or another vector among others."""
+    encoder = TextEncoder.from_pretrained(str(folder))
+    assert not encoder.encode(["", ""], batch_size).any()
+    among_others = encoder.encode(["a lake", "", "snow"], batch_size)
+    assert not among_others[1].any() and torch.equal(among_others.norm(dim=1).round(), torch.tensor([1.0, 0.0, 1.0]))
+
+
 def test_plain_checkpoint_is_pooled_by_the_mean(folder):
     """Would fail if a checkpoint without modules were refused, or normalised where sentence-transformers does not."""
     (folder / "modules.json").unlink()

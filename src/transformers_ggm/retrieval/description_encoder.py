@@ -6,6 +6,7 @@ import torch
 
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
+from .like_lengths import batches_of_like_lengths, some_texts
 
 
 class DescriptionEncoder:
@@ -42,20 +43,20 @@ class DescriptionEncoder:
 
         Args:
             texts (`Sequence[str]`): Any texts; an empty one gets zeros.
-            batch_size (`int`, defaults to 64): Texts encoded at a time.
+            batch_size (`int`, defaults to 64): Texts encoded at a time; those of like length go together.
 
         Returns:
             `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
         """
-        batches = [self._encode_batch(texts[start : start + batch_size]) for start in range(0, len(texts), batch_size)]
-        return torch.cat(batches) if batches else torch.zeros(0, self.retriever.config.projection_dim)
-
-    def _encode_batch(self, texts: Sequence[str]) -> torch.Tensor:
-        encoded = self.processor(text=list(texts)).to(self.retriever.device)
-        found = self.retriever.get_description_features(
-            encoded["description_input_ids"], encoded["description_attention_mask"], return_dict=True
-        )
-        return found.pooler_output.to("cpu", torch.float32)
+        vectors = torch.empty(len(texts), self.retriever.config.projection_dim)
+        for start, some in some_texts(texts, batch_size):
+            encoded = self.processor(text=list(some), return_tensors="pt")
+            inputs = {name: encoded[f"description_{name}"] for name in ("input_ids", "attention_mask")}
+            for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
+                batch = {name: tensor.to(self.retriever.device) for name, tensor in batch.items()}
+                found = self.retriever.get_description_features(**batch, return_dict=True)
+                vectors[start + rows] = found.pooler_output.to("cpu", torch.float32)
+        return vectors
 
     def fingerprint(self) -> str:
         """That of the retriever."""

@@ -10,6 +10,7 @@ from transformers.utils.logging import tqdm
 from ..errors import PoolError
 from ..processing.hashtags import normalize_hashtag
 from ..utils.hashtag_words import shows_words
+from .like_lengths import batches_of_like_lengths, some_texts
 
 
 def spellings_with_capitals(hashtags: Iterable[str], processor: Any) -> dict[str, str]:
@@ -35,12 +36,12 @@ def encode_hashtags(
     spellings: Mapping[str, str],
 ) -> Iterator[torch.Tensor]:
     """
-    Vectors `(m, d)` of one batch of normalised hashtags after the other, float32 on the CPU.
+    Vectors `(m, d)` of some normalised hashtags after the other, float32 on the CPU.
 
     Args:
         hashtags (`Sequence[str]`): Anything of which slices are sequences of strings.
         retriever ([`HashtagRetriever`]), processor ([`HashtagRetrieverProcessor`]): See [`HashtagPool.build`].
-        batch_size (`int`): Hashtags encoded at a time.
+        batch_size (`int`): Hashtags encoded at a time; those of like length go together.
         progress_bar (`bool`): Whether to show one.
         spellings (`Mapping[str, str]`): How some of them are to be read: see [`spellings_with_capitals`].
 
@@ -49,16 +50,25 @@ def encode_hashtags(
     """
     if batch_size < 1:
         raise PoolError(f"batch_size={batch_size}: encode at least one hashtag at a time.")
-    starts = tqdm(range(0, len(hashtags), batch_size), desc="Encoding hashtags", disable=not progress_bar)
-    for start in starts:
-        with torch.inference_mode(), _evaluating(retriever):
-            written = [spellings.get(hashtag, hashtag) for hashtag in hashtags[start : start + batch_size]]
-            inputs = processor(hashtags=written, return_tensors="pt")
-            features = retriever.get_hashtag_features(
-                input_ids=inputs["input_ids"].to(retriever.device),
-                attention_mask=inputs["attention_mask"].to(retriever.device),
-            )
-        yield features.pooler_output.to("cpu", torch.float32)
+    with tqdm(total=len(hashtags), desc="Encoding hashtags", unit="hashtag", disable=not progress_bar) as bar:
+        for _, some in some_texts(hashtags, batch_size):
+            encoded = processor(hashtags=[spellings.get(tag, tag) for tag in some], return_tensors="pt")
+            inputs = {name: encoded[name] for name in ("input_ids", "attention_mask")}
+            order, vectors = [], []
+            for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
+                order.append(rows)
+                vectors.append(_encode_batch(batch, retriever))
+                bar.update(len(rows))
+            yield torch.cat(vectors)[torch.cat(order).argsort()]
+
+
+@torch.inference_mode()
+def _encode_batch(inputs: dict[str, torch.Tensor], retriever: Any) -> torch.Tensor:
+    with _evaluating(retriever):
+        features = retriever.get_hashtag_features(
+            **{name: tensor.to(retriever.device) for name, tensor in inputs.items()}
+        )
+    return features.pooler_output.to("cpu", torch.float32)
 
 
 @contextmanager

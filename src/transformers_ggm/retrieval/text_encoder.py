@@ -17,6 +17,7 @@ from ..modeling.text_pooling import POOLING_FLAGS, POOLINGS, pool_tokens, read_p
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import write_json
 from .hub_folders import fetch_folder
+from .like_lengths import batches_of_like_lengths, some_texts
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
 
@@ -139,7 +140,7 @@ class TextEncoder:
         Vectors of texts.
 
         Args:
-            texts (`Sequence[str]`): Any texts, empty ones too.
+            texts (`Sequence[str]`): Any texts; one of which the tokenizer makes no token gets zeros.
             batch_size (`int`, defaults to 64): Texts encoded at a time; those of like length go together.
             progress_bar (`bool`, defaults to `False`): Whether to show one.
 
@@ -147,20 +148,23 @@ class TextEncoder:
             `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
         """
         texts = [self.prompt + (text.lower() if self.lower_case else text) for text in texts]
-        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
-        vectors = torch.empty(len(texts), self.model.config.hidden_size)
-        starts = range(0, len(texts), batch_size)
-        for start in tqdm(starts, desc="Encoding texts", disable=not progress_bar):
-            rows = order[start : start + batch_size]
-            vectors[rows] = self._encode_batch([texts[row] for row in rows]).to("cpu", torch.float32)
+        vectors = torch.zeros(len(texts), self.model.config.hidden_size)
+        with tqdm(total=len(texts), desc="Encoding texts", unit="text", disable=not progress_bar) as bar:
+            for start, some in some_texts(texts, batch_size):
+                inputs = self.tokenizer(
+                    some, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+                )
+                for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
+                    if batch["attention_mask"].any():
+                        vectors[start + rows] = self._encode_batch(batch).to("cpu", torch.float32)
+                    bar.update(len(rows))
         return vectors
 
-    def _encode_batch(self, texts: list[str]) -> torch.Tensor:
-        inputs = self.tokenizer(
-            texts, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
-        ).to(self.model.device)
+    def _encode_batch(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
         states = self.model(**inputs).last_hidden_state
         vectors = pool_tokens(states, inputs["attention_mask"], self.pooling)
+        vectors = vectors * inputs["attention_mask"].any(dim=1, keepdim=True)
         return normalize(vectors, dim=-1) if self.normalized else vectors
 
     def fingerprint(self) -> str:
