@@ -53,8 +53,8 @@ class DescriptionEncoder:
             encoded = self.processor(text=list(some), return_tensors="pt")
             inputs = {name: encoded[f"description_{name}"] for name in ("input_ids", "attention_mask")}
             for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
-                batch = {name: tensor.to(self.retriever.device) for name, tensor in batch.items()}
-                found = self.retriever.get_description_features(**batch, return_dict=True)
+                ids, mask = (tensor.to(self.retriever.device) for tensor in batch.values())
+                found = self.retriever.get_description_features(ids, mask, return_dict=True)
                 vectors[start + rows] = found.pooler_output.to("cpu", torch.float32)
         return vectors
 
