@@ -6,7 +6,7 @@ import torch
 
 from ..modeling import HashtagRetriever
 from ..processing import HashtagRetrieverProcessor
-from .like_lengths import batches_of_like_lengths, some_texts
+from .like_lengths import encode_by_length
 
 
 class DescriptionEncoder:
@@ -48,15 +48,17 @@ class DescriptionEncoder:
         Returns:
             `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
         """
-        vectors = torch.empty(len(texts), self.retriever.config.projection_dim)
-        for start, some in some_texts(texts, batch_size):
-            encoded = self.processor(text=list(some), return_tensors="pt")
-            inputs = {name: encoded[f"description_{name}"] for name in ("input_ids", "attention_mask")}
-            for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
-                ids, mask = (tensor.to(self.retriever.device) for tensor in batch.values())
-                found = self.retriever.get_description_features(ids, mask, return_dict=True)
-                vectors[start + rows] = found.pooler_output.to("cpu", torch.float32)
-        return vectors
+        vectors = encode_by_length(texts, batch_size, self._tokenize, self._encode_batch, self.retriever.device)
+        return torch.cat([torch.zeros(0, self.retriever.config.projection_dim), *vectors])
+
+    def _tokenize(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        encoded = self.processor(text=list(texts), return_tensors="pt")
+        return {name: encoded[f"description_{name}"] for name in ("input_ids", "attention_mask")}
+
+    def _encode_batch(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.retriever.get_description_features(
+            inputs["input_ids"], inputs["attention_mask"], return_dict=True
+        ).pooler_output
 
     def fingerprint(self) -> str:
         """That of the retriever."""

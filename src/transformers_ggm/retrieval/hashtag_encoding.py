@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers.utils.logging import tqdm
 
 from ..errors import PoolError
 from ..processing.hashtags import normalize_hashtag
 from ..utils.hashtag_words import shows_words
-from .like_lengths import batches_of_like_lengths, some_texts
+from .like_lengths import encode_by_length
 
 
 def spellings_with_capitals(hashtags: Iterable[str], processor: Any) -> dict[str, str]:
@@ -50,25 +49,17 @@ def encode_hashtags(
     """
     if batch_size < 1:
         raise PoolError(f"batch_size={batch_size}: encode at least one hashtag at a time.")
-    with tqdm(total=len(hashtags), desc="Encoding hashtags", unit="hashtag", disable=not progress_bar) as bar:
-        for _, some in some_texts(hashtags, batch_size):
-            encoded = processor(hashtags=[spellings.get(tag, tag) for tag in some], return_tensors="pt")
-            inputs = {name: encoded[name] for name in ("input_ids", "attention_mask")}
-            order, vectors = [], []
-            for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
-                order.append(rows)
-                vectors.append(_encode_batch(batch, retriever))
-                bar.update(len(rows))
-            yield torch.cat(vectors)[torch.cat(order).argsort()]
 
+    def tokenize(some: Sequence[str]) -> dict[str, torch.Tensor]:
+        encoded = processor(hashtags=[spellings.get(hashtag, hashtag) for hashtag in some], return_tensors="pt")
+        return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
-@torch.inference_mode()
-def _encode_batch(inputs: dict[str, torch.Tensor], retriever: Any) -> torch.Tensor:
-    with _evaluating(retriever):
-        features = retriever.get_hashtag_features(
-            **{name: tensor.to(retriever.device) for name, tensor in inputs.items()}
-        )
-    return features.pooler_output.to("cpu", torch.float32)
+    @torch.inference_mode()
+    def encode(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        with _evaluating(retriever):
+            return retriever.get_hashtag_features(**inputs).pooler_output
+
+    yield from encode_by_length(hashtags, batch_size, tokenize, encode, retriever.device, "hashtag", progress_bar)
 
 
 @contextmanager

@@ -3,21 +3,20 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils.logging import tqdm
 
 from ..errors import CheckpointError
 from ..modeling.text_pooling import POOLING_FLAGS, POOLINGS, pool_tokens, read_pooling
 from ..utils.checkpoint_layout import read_configuration
 from ..utils.files import write_json
 from .hub_folders import fetch_folder
-from .like_lengths import batches_of_like_lengths, some_texts
+from .like_lengths import encode_by_length
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "1_Pooling/*"]
 
@@ -148,23 +147,22 @@ class TextEncoder:
             `torch.Tensor` of shape `(len(texts), d)`, float32 on the CPU.
         """
         texts = [self.prompt + (text.lower() if self.lower_case else text) for text in texts]
-        vectors = torch.zeros(len(texts), self.model.config.hidden_size)
-        with tqdm(total=len(texts), desc="Encoding texts", unit="text", disable=not progress_bar) as bar:
-            for start, some in some_texts(texts, batch_size):
-                inputs = self.tokenizer(
-                    some, padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
-                )
-                for rows, batch in batches_of_like_lengths(inputs, inputs["attention_mask"], batch_size):
-                    if batch["attention_mask"].any():
-                        vectors[start + rows] = self._encode_batch(batch).to("cpu", torch.float32)
-                    bar.update(len(rows))
-        return vectors
+        vectors = encode_by_length(
+            texts, batch_size, self._tokenize, self._encode_batch, self.model.device, progress_bar=progress_bar
+        )
+        return torch.cat([torch.zeros(0, self.model.config.hidden_size), *vectors])
+
+    def _tokenize(self, texts: Sequence[str]) -> Mapping[str, torch.Tensor]:
+        return self.tokenizer(
+            list(texts), padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+        )
 
     def _encode_batch(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        inputs = {name: tensor.to(self.model.device) for name, tensor in inputs.items()}
+        has_tokens = inputs["attention_mask"].any(dim=1, keepdim=True)
+        if not has_tokens.any():
+            return torch.zeros(len(has_tokens), self.model.config.hidden_size)
         states = self.model(**inputs).last_hidden_state
-        vectors = pool_tokens(states, inputs["attention_mask"], self.pooling)
-        vectors = vectors * inputs["attention_mask"].any(dim=1, keepdim=True)
+        vectors = pool_tokens(states, inputs["attention_mask"], self.pooling) * has_tokens
         return normalize(vectors, dim=-1) if self.normalized else vectors
 
     def fingerprint(self) -> str:
