@@ -14,6 +14,7 @@ from transformers import pipeline
 
 from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import CheckpointError, InputError, MediaError
+from transformers_ggm.processing import GGMVideoProcessor
 from transformers_ggm.processing.reading import (
     ScreenOptions,
     ScreenReader,
@@ -64,6 +65,23 @@ def readers():
 def suggest(folder, readers):
     speech, screen = readers
     return pipeline("hashtag-generation", model=str(folder), device="cpu", speech=speech, screen_text=screen)
+
+
+@pytest.mark.parametrize("reads_screen", [False, True])
+def test_frames_are_kept_small(suggest, readers, reads_screen, tmp_path, monkeypatch):
+    """Would fail if a large clip's frames were all kept though no one reads them, or small ones were read."""
+    decode, sizes = GGMVideoProcessor.decode, []
+
+    def sized(*given, **options):
+        media = decode(*given, **options)
+        sizes.append(tuple(media.frames.shape[-2:]))
+        return media
+
+    monkeypatch.setattr(GGMVideoProcessor, "decode", sized)
+    render_clip(sample_recipes("test", 1)[0], tmp_path / "a.mp4", size=96)
+    suggest({"video": str(tmp_path / "a.mp4"), **({} if reads_screen else {"screen_text": "hello"})})
+    assert sizes == [(96, 96) if reads_screen else (32, 32)]
+    assert [shape[-2:] for shape in readers[1].seen] == (sizes if reads_screen else [])
 
 
 def test_what_is_read_is_recommended_by(suggest, folder, readers, sounding):

@@ -76,6 +76,24 @@ def test_clips_are_decoded_at_the_frame_rule(video_processor, clip):
             assert torch.equal(video_processor(video)["pixel_values_videos"], expected)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 20, "crop_size": 16},
+        {"size": {"height": 30, "width": 20}},
+        {"do_resize": False},
+        {"do_center_crop": False},
+    ],
+)
+def test_frames_resized_as_they_are_decoded(clip, options):
+    """The frames differ from those that are resized together later, or are resized twice."""
+    processor = GGMVideoProcessor(**options)
+    whole, resized = processor.decode(clip), processor.decode(clip, resize=True, sampling_rate=16_000)
+    assert torch.equal(resized.frames, processor.resize_frames(whole.frames))
+    assert torch.equal(processor.frames_of(resized), processor.frames_of(whole))
+    assert resized.timestamps.tolist() == whole.timestamps.tolist() and len(resized.audio)
+
+
 def test_padding_changes_no_row(video_processor, clip):
     """What else is in the batch changes a row, padding is not zero, or the mask does not say which frames are real."""
     videos = [random_frames(2), None, clip, random_frames(5, 40, 20)]

@@ -104,7 +104,7 @@ class ClipDecoder(torch.utils.data.Dataset):
         return {**self.dataset[index], **empty, "error": None if error is None else str(error)}
 
     def _decode(self, video: str) -> dict[str, Any]:
-        media = self.processor.decode_media(video, blank_video=self.blank_video)
+        media = self.processor.decode_media(video, blank_video=self.blank_video, resize=self.same_frames)
         stored = {}
         if media.frames is not None:
             stored |= _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())

@@ -135,7 +135,12 @@ def load_item(
         video = decoded_frames(video, processor.video_processor.sample_timestamps)
     speech_seconds = 0.0 if reading is None else reading.speech_seconds(fields.clues)
     if is_media_source(video):
-        video = _decoded(video, fields, processor, blank_video, speech_seconds)
+        others = (retriever_video_processor, classifier_video_processor)
+        # As small as they are seen, unless something else looks at the clip's own frames, too.
+        resize = not (reading is not None and reading.reads_screen(fields.clues)) and all(
+            other is None or same_frames(processor.video_processor, other) for other in others
+        )
+        video = _decoded(video, fields, processor, blank_video, speech_seconds, resize)
     waveform = None
     heard, rate = video if fields.audio is None and isinstance(video, Media) else fields.audio, fields.sampling_rate
     if is_sound_decoder(heard) and (hears or speech_seconds):
@@ -177,19 +182,20 @@ def load_item(
 
 
 def _decoded(
-    video: Any, fields: ItemFields, processor: GGMProcessor, blank_video: bool, speech_seconds: float
+    video: Any, fields: ItemFields, processor: GGMProcessor, blank_video: bool, speech_seconds: float, resize: bool
 ) -> Media:
     """A clip's frames, and so much of its own sound as is heard or read."""
     hears = processor.feature_extractor is not None
     if fields.audio is not None or not (hears or speech_seconds):
-        return processor.video_processor.decode(video)
+        return processor.video_processor.decode(video, resize=resize)
     if not speech_seconds:
-        return processor.decode_media(video, blank_video=blank_video)
+        return processor.decode_media(video, blank_video=blank_video, resize=resize)
     return processor.video_processor.decode(
         video,
         sampling_rate=processor.sampling_rate if hears else SPEECH_RATE,
         max_audio_seconds=max(processor.max_audio_seconds if hears else 0.0, speech_seconds),
         blank_video=blank_video and hears,
+        resize=resize,
     )
 
 

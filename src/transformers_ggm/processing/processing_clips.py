@@ -19,18 +19,22 @@ class SilentClipsMixin:
     sampling_rate = None
     max_audio_seconds = 0.0
 
-    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
+    def decode_media(
+        self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False, resize: bool = False
+    ) -> Media:
         """Reads a clip once, at this processor's frame rule, without its sound.
 
         Args:
             source: Path, URL, bytes or binary file object.
             limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
             blank_video (`bool`, defaults to `False`): Whether a file without a picture is taken.
+            resize (`bool`, defaults to `False`): Whether frames come in the size that is seen, see
+                [`GGMVideoProcessor.decode`].
 
         Raises:
             `MediaError`: The clip cannot be read.
         """
-        return self.video_processor.decode(source, limits=limits, blank_video=blank_video)
+        return self.video_processor.decode(source, limits=limits, blank_video=blank_video, resize=resize)
 
 
 class ClipProcessor(SilentClipsMixin, ProcessorMixin):

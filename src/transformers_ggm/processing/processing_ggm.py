@@ -211,7 +211,9 @@ class GGMProcessor(ProcessorMixin):
             batch["video_metadata"] = metadata
         return batch
 
-    def decode_media(self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False) -> Media:
+    def decode_media(
+        self, source, limits: MediaLimits = DEFAULT_LIMITS, blank_video: bool = False, resize: bool = False
+    ) -> Media:
         """Reads a clip once, at this processor's frame rule and, if the model hears, sampling rate.
 
         The result can be given to the processor as a video, any number of times.
@@ -220,6 +222,8 @@ class GGMProcessor(ProcessorMixin):
             source: Path, URL, bytes or binary file object.
             limits ([`MediaLimits`], defaults to `MediaLimits()`): What the clip may be at most.
             blank_video (`bool`, defaults to `False`): Whether a file without a picture is read for its sound alone.
+            resize (`bool`, defaults to `False`): Whether frames come in the size that the model sees, see
+                [`GGMVideoProcessor.decode`].
 
         Raises:
             `MediaError`: The clip cannot be read.
@@ -230,6 +234,7 @@ class GGMProcessor(ProcessorMixin):
             max_audio_seconds=self.max_audio_seconds,
             limits=limits,
             blank_video=blank_video,
+            resize=resize,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -274,6 +275,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
         max_audio_seconds: float = 10.0,
         limits: MediaLimits = DEFAULT_LIMITS,
         blank_video: bool = False,
+        resize: bool = False,
         **kwargs,
     ) -> Media:
         """Reads a clip at this processor's frame rule.
@@ -281,9 +283,12 @@ class GGMVideoProcessor(BaseVideoProcessor):
         Args:
             source, sampling_rate, max_audio_seconds, limits, blank_video: As for [`decode_media`], whose errors are
                 raised, too.
+            resize (`bool`, defaults to `False`): Whether each frame is resized and cropped as soon as it is decoded,
+                as [`~GGMVideoProcessor.resize_frames`] does it: large clips then take no more memory than small ones.
             **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
-        if self._settings(kwargs)["do_sample_frames"] is False:
+        settings = self._settings(kwargs)
+        if settings["do_sample_frames"] is False:
             raise InputError(
                 "do_sample_frames=False takes all frames of a video that is given as such, but"
                 f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or"
@@ -296,6 +301,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
             max_audio_seconds=max_audio_seconds,
             limits=limits,
             blank_video=blank_video,
+            prepare_frame=partial(self._resize_image, settings=settings) if resize else None,
         )
 
     def resize_frames(self, frames: torch.Tensor, **kwargs) -> torch.Tensor:
@@ -338,6 +344,11 @@ class GGMVideoProcessor(BaseVideoProcessor):
         if settings["do_center_crop"]:
             frames = self.center_crop(frames, settings["crop_size"])
         return frames.contiguous()
+
+    def _resize_image(self, image: np.ndarray, settings: dict) -> np.ndarray:
+        """A frame (H, W, 3) uint8, which may be turned or mirrored in memory, as (h, w, 3)."""
+        frame = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+        return self._resize_frames(frame[None], settings)[0].permute(1, 2, 0).numpy()
 
     def _resized(
         self, video, settings: dict, index: int, given: VideoMetadata | None = None

@@ -7,12 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from clip_samples import decoded_frames, run_ffmpeg, write_video
+from clip_samples import decoded_frames, run_ffmpeg, write_sounding_video, write_video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transformers_ggm.processing import decode_media
 from transformers_ggm.processing.media import decoding, timeline
+from transformers_ggm.processing.media.audio import SoundDecoder
 from transformers_ggm.processing.media.frame_images import upright_rgb
 from transformers_ggm.processing.media.frame_picking import nearest_times
 from transformers_ggm.processing.media.limits import ClipGuard
@@ -145,8 +146,38 @@ def test_parts_are_decoded_beside_each_other(clip_of, kind, monkeypatch):
     assert sizes[0][1] == 1 and sizes[1][1] in (2, 3) and sizes[1][0] <= sizes[0][0]
 
 
+@pytest.mark.parametrize("kind", ["h264 b-frames", "hevc open", "h264 refresh", "gif"])
+def test_what_is_kept_of_a_frame(clip_of, kind, monkeypatch):
+    """Would fail if a frame were kept as it was, prepared twice, or before it is as large as the first."""
+    path, _, times = clip_of(kind)
+    wanted = [*times[::7], times[-1], times[-1]]
+    whole = decode_media(path, sample_timestamps=lambda duration: wanted)
+    for num_threads in (1, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
+        media = decode_media(
+            path, sample_timestamps=lambda duration: wanted, prepare_frame=lambda image: 255 - image[::2, 5:40:5]
+        )
+        assert torch.equal(media.frames, 255 - whole.frames[:, :, ::2, 5:40:5])
+        assert media.timestamps.tolist() == whole.timestamps.tolist()
+
+
+@pytest.mark.parametrize("sampling_rate", [16_000, 48_000])
+def test_sound_beside_parts(tmp_path, sampling_rate, monkeypatch):
+    """Would fail if the sound were cut, or mixed up, where several threads decode a clip, or waited for its frames."""
+    path = write_sounding_video(tmp_path / "a.mp4", "mpeg4", "aac", layout="stereo")
+    add, sounds, threads = SoundDecoder.add, [], set()
+    monkeypatch.setattr(SoundDecoder, "add", lambda *given: threads.add(threading.get_ident()) or add(*given))
+    for num_threads in (1, 3):
+        threads.clear()
+        monkeypatch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
+        wanted = {"sample_timestamps": lambda duration: [0.1, 0.9, 1.7], "sampling_rate": sampling_rate}
+        sounds.append(decode_media(path, **wanted).audio)
+        assert (threads == {threading.get_ident()}) == (num_threads == 1)
+    assert np.array_equal(*sounds) and len(sounds[0]) >= 1.99 * sampling_rate
+
+
 def test_frames_of_several_sizes_beside_each_other(tmp_path, monkeypatch):
-    """Would fail if the size of all frames hung on which thread was first."""
+    """Would fail if the size of all frames hung on which thread was first, or on what is kept of a frame."""
     for name, size in (("a", (64, 64)), ("b", (96, 48))):
         write_video(tmp_path / f"{name}.ts", "mpeg2video", 24, size=size, gop_size=6)
     both = tmp_path / "both.ts"
@@ -156,6 +187,10 @@ def test_frames_of_several_sizes_beside_each_other(tmp_path, monkeypatch):
         monkeypatch.setattr(torch, "get_num_threads", lambda count=num_threads: count)
         media = decode_media(both, sample_timestamps=lambda duration: wanted)
         shapes.append((tuple(media.frames.shape), media.timestamps.tolist()))
+        kept = decode_media(
+            both, sample_timestamps=lambda duration: wanted, prepare_frame=lambda image: image[20:30, 50:60]
+        )
+        assert torch.equal(kept.frames, media.frames[:, :, 20:30, 50:60])
     assert shapes[0] == shapes[1] and shapes[0][0][2:] == (64, 64)
 
 

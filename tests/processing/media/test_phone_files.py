@@ -5,6 +5,7 @@ import itertools
 import av
 import numpy as np
 import pytest
+import torch
 from clip_samples import (
     ffmpeg_images,
     moving_images,
@@ -15,7 +16,7 @@ from clip_samples import (
 )
 from processing_samples import dominant_frequency
 
-from transformers_ggm.processing import decode_media
+from transformers_ggm.processing import GGMVideoProcessor, decode_media
 
 X264 = {"options": {"x264-params": "log-level=-1", "crf": "12"}}
 X265 = {"options": {"x265-params": "log-level=none"}, "size": (64, 64)}
@@ -86,6 +87,15 @@ def test_frames_are_upright_and_not_mirrored(tmp_path, matrix):
     expected = ffmpeg_images(path, height, width)
     assert media.frames.shape == expected.shape
     assert np.abs(media.frames.numpy().astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("matrix", MATRICES)
+def test_turned_frames_are_resized_as_they_come(tmp_path, matrix):
+    """A frame that is turned or mirrored in memory is resized otherwise than when it is stored so."""
+    path = patch_display_matrix(write_video(tmp_path / "a.mp4", "libx264", count=10, **X264), matrix)
+    processor = GGMVideoProcessor(size={"shortest_edge": 32}, crop_size=24)
+    resized, whole = (processor.decode(path, fps=25, resize=resize).frames for resize in (True, False))
+    assert torch.equal(resized, processor.resize_frames(whole))
 
 
 def test_frames_are_where_the_matrix_puts_them(tmp_path):

@@ -24,6 +24,9 @@ SOUND_FORMATS = "wav,w64,aiff,mp3,flac,ogg,aac,amr,mov,mp4,m4a,matroska,webm"
 # Damaged samples that are stored as floats can be anything, infinite and no number at all included. These are silence.
 _MAX_AMPLITUDE = 16.0
 
+# Of the forms that the resampler gives, which are mono.
+_SAMPLE_TYPES = {"flt": np.float32, "s32": np.int32}
+
 
 class SoundCollector:
     """Gathers decoded audio frames as one mono waveform at one rate, up to a length.
@@ -89,7 +92,8 @@ class SoundCollector:
 
     def _gather(self, frames: list[av.AudioFrame]) -> None:
         for frame in frames:
-            piece = frame.to_ndarray().reshape(-1)
+            # One plane, as `_new_resampler` asks for it; `to_ndarray` takes as long as mixing does.
+            piece = np.frombuffer(frame.planes[0], _SAMPLE_TYPES[frame.format.name], count=frame.samples)
             if piece.dtype == np.int32:
                 piece = piece.astype(np.float32) / np.float32(2**31)
             self._pieces.append(piece)

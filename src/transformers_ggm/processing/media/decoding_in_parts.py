@@ -32,7 +32,9 @@ class DecodedParts:
 
 
 def decode_in_parts(
-    plans: Sequence[SkippingPlan], decode: Callable[[SkippingPlan, Callable], SkippingDecoder | None]
+    plans: Sequence[SkippingPlan],
+    decode: Callable[[SkippingPlan, Callable], SkippingDecoder | None],
+    others: Sequence[Callable[[], None]] = (),
 ) -> DecodedParts | None:
     """
     Decodes the parts of a video.
@@ -41,15 +43,19 @@ def decode_in_parts(
         plans (`Sequence[SkippingPlan]`): What to decode of each part.
         decode (`Callable`): Gets a plan and the room for its frames, and gives the decoder that took them, or `None`.
             It is called by several threads, the first plan by this one.
+        others (`Sequence[Callable]`, *optional*): What else is to be done beside that.
 
     Returns:
         `DecodedParts` or `None`: `None` where frames are not as they should be, or of several sizes.
     """
     images = _SharedImages([len(plan.timestamps) for plan in plans])
     rooms = [partial(images.part, number) for number in range(len(plans))]
-    with ThreadPoolExecutor(len(plans) - 1, thread_name_prefix="frames") as threads:
-        others = [threads.submit(decode, *part) for part in list(zip(plans, rooms))[1:]]
-        decoders = [decode(plans[0], rooms[0]), *(other.result() for other in others)]
+    with ThreadPoolExecutor(len(plans) - 1 + len(others), thread_name_prefix="clip") as threads:
+        beside = [threads.submit(other) for other in others]
+        later = [threads.submit(decode, *part) for part in list(zip(plans, rooms))[1:]]
+        decoders = [decode(plans[0], rooms[0]), *(part.result() for part in later)]
+        for other in beside:
+            other.result()
     if None in decoders or images.differ:
         return None
     timestamps = [time for decoder in decoders for time in decoder.picker.timestamps]
@@ -62,14 +68,15 @@ class _SharedImages:
     def __init__(self, counts: Sequence[int]):
         self.whole: np.ndarray | None = None
         self.differ = False
+        self._size: tuple[int, ...] = ()
         self._ends = np.cumsum([0, *counts]).tolist()
         self._lock = threading.Lock()
 
-    def part(self, number: int, shape: tuple[int, ...]) -> np.ndarray:
+    def part(self, number: int, shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
         with self._lock:
             if self.whole is None:
-                self.whole = np.empty((self._ends[-1], *shape[1:]), np.uint8)
-        if self.whole.shape[1:] != shape[1:]:
+                self.whole, self._size = np.empty((self._ends[-1], *shape[1:]), np.uint8), size
+        if self._size != size:
             # As large as the first frame of the clip, which another thread may not have seen yet.
             self.differ = True
             return np.empty(shape, np.uint8)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import partial
 
 import av
 import numpy as np
@@ -12,6 +11,11 @@ from .damage import UnusableStreamError
 from .frame_images import displayed_size, upright_rgb
 from .limits import ClipGuard
 from .timeline import StreamClock, frame_gap
+
+# Of a frame (h, w, 3) uint8 what is kept of it, of the same kind.
+PrepareFrame = Callable[[np.ndarray], np.ndarray]
+# Room for what is kept, of a shape (f, h, w, 3), of frames of a height and width.
+MakeRoom = Callable[[tuple[int, ...], tuple[int, ...]], np.ndarray]
 
 
 def nearest_times(times: Sequence[float], wanted: Sequence[float]) -> list[int]:
@@ -52,10 +56,13 @@ class FramePicker:
         wanted (`Sequence[float]`): Times in seconds after the first frame, ascending.
         guard (`ClipGuard`): The limits.
         aspect (`Fraction`, defaults to 1): Width of a stored pixel divided by its height.
-        room (`Callable`, *optional*): Makes the array for the taken frames, of a shape (f, h, w, 3).
+        prepare (`Callable`, *optional*): Makes of a taken frame (h, w, 3) uint8 what is kept of it, likewise.
+        room (`Callable`, *optional*): Makes the array for the taken frames, of a shape (f, h, w, 3), and gets height
+            and width of the frames before they are prepared.
 
     Attributes:
-        images (`np.ndarray` or `None`): The taken frames (f, h, w, 3) uint8, all of them once `is_done`.
+        images (`np.ndarray` or `None`): What is kept of the taken frames, (f, h, w, 3) uint8, of all of them once
+            `is_done`.
         timestamps (`list[float]`): When they are shown, in seconds after the first frame.
     """
 
@@ -64,9 +71,12 @@ class FramePicker:
         wanted: Sequence[float],
         guard: ClipGuard,
         aspect: Fraction | int = 1,
-        room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+        prepare: PrepareFrame | None = None,
+        room: MakeRoom | None = None,
     ):
-        self._room = room or partial(np.empty, dtype=np.uint8)
+        self._room = room or _own_room
+        self._prepare = prepare
+        self._size: tuple[int, ...] | None = None
         self.images: np.ndarray | None = None
         self.timestamps: list[float] = []
         self._wanted = wanted
@@ -114,8 +124,10 @@ class FramePicker:
             image = self.images[number - 1]
         else:
             image = self._image(frame)
+            self._size = image.shape[:2]
+            image = image if self._prepare is None else self._prepare(image)
         if self.images is None:
-            self.images = self._room((len(self._wanted), *image.shape))
+            self.images = self._room((len(self._wanted), *image.shape), self._size)
         self.images[number] = image
         self.timestamps.append(seconds)
 
@@ -123,8 +135,8 @@ class FramePicker:
         """The frame as the model sees it, in the size of the frame that was taken first."""
         try:
             image = upright_rgb(frame, reformatter=self._reformatter, aspect=self._aspect)
-            if self.images is not None and image.shape != self.images.shape[1:]:
-                image = upright_rgb(frame, *self.images.shape[1:3], reformatter=self._reformatter)
+            if self._size is not None and image.shape[:2] != self._size:
+                image = upright_rgb(frame, *self._size, reformatter=self._reformatter)
         except Exception as error:
             # PyAV raises errors of many classes for what cannot be converted.
             raise UnusableStreamError(
@@ -132,6 +144,10 @@ class FramePicker:
                 "convert it to H.264, VP9 or AV1."
             ) from error
         return image
+
+
+def _own_room(shape: tuple[int, ...], size: tuple[int, ...]) -> np.ndarray:
+    return np.empty(shape, np.uint8)
 
 
 class FrameTimes:

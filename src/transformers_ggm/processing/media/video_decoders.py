@@ -8,16 +8,15 @@ damaged is decoded by the third, frame after frame, which alone tells which pack
 
 import errno
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 import av
-import numpy as np
 from av.video.stream import VideoStream
 
 from .containers import pixel_aspect
 from .damage import UnusableStreamError, count_missing, is_within
-from .frame_picking import FramePicker, FrameTimes
+from .frame_picking import FramePicker, FrameTimes, MakeRoom, PrepareFrame
 from .limits import ClipGuard
 from .packet_reading import decode_packet
 from .packet_skipping import MAX_HELD_FRAMES, SkippingPlan, marks_unneeded_frames
@@ -32,10 +31,18 @@ class FullDecoder:
         timeline (`Timeline`): Its packets.
         wanted (`Sequence[float]`): Seconds after the first frame, ascending.
         guard (`ClipGuard`): The limits.
+        prepare (`Callable`, *optional*): As of [`FramePicker`].
     """
 
-    def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
-        self.picker = FramePicker(wanted, guard, pixel_aspect(video))
+    def __init__(
+        self,
+        video: VideoStream,
+        timeline: Timeline,
+        wanted: Sequence[float],
+        guard: ClipGuard,
+        prepare: PrepareFrame | None = None,
+    ):
+        self.picker = FramePicker(wanted, guard, pixel_aspect(video), prepare)
         self.num_faulty = 0
         self._timeline = timeline
         self._times = FrameTimes(video, timeline.has_times)
@@ -127,9 +134,16 @@ class TolerantDecoder(FullDecoder):
     and mend a damaged frame in other ways.
     """
 
-    def __init__(self, video: VideoStream, timeline: Timeline, wanted: Sequence[float], guard: ClipGuard):
+    def __init__(
+        self,
+        video: VideoStream,
+        timeline: Timeline,
+        wanted: Sequence[float],
+        guard: ClipGuard,
+        prepare: PrepareFrame | None = None,
+    ):
         video.codec_context.thread_count = 1
-        super().__init__(video, timeline, wanted, guard)
+        super().__init__(video, timeline, wanted, guard, prepare)
         self._waiting: list[tuple[float, av.VideoFrame]] = []
 
     @property
@@ -195,7 +209,7 @@ class SkippingDecoder:
         timeline (`Timeline`): Its packets.
         plan (`SkippingPlan`): Which of them to decode.
         guard (`ClipGuard`): The limits.
-        room (`Callable`, *optional*): As of [`FramePicker`].
+        prepare, room (`Callable`, *optional*): As of [`FramePicker`].
     """
 
     # Where a frame is damaged, all are decoded anew, and counted.
@@ -207,10 +221,11 @@ class SkippingDecoder:
         timeline: Timeline,
         plan: SkippingPlan,
         guard: ClipGuard,
-        room: Callable[[tuple[int, ...]], np.ndarray] | None = None,
+        prepare: PrepareFrame | None = None,
+        room: MakeRoom | None = None,
     ):
         # The times of the frames themselves, so the picker takes just these.
-        self.picker = FramePicker(plan.timestamps, guard, pixel_aspect(video), room)
+        self.picker = FramePicker(plan.timestamps, guard, pixel_aspect(video), prepare, room)
         self._is_beginning = plan.is_beginning
         if not plan.is_beginning:
             self.picker.start_at(plan.start)
