@@ -30,13 +30,11 @@ from transformers_ggm.pipelines import DEMO_CHECKPOINT
 SETTINGS = (
     ("fp32", "torch", 5, 15),
     ("bf16", "torch", 5, 15),
-    ("int8", "torch", 5, 15),
     ("bf16", "openvino", 5, 15),
     ("int8", "openvino", 5, 15),
     ("int8", "openvino", 3, 15),
     ("fp32", "torch", 1, 15),
     ("bf16", "torch", 1, 15),
-    ("int8", "torch", 1, 15),
     ("bf16", "openvino", 1, 15),
     ("int8", "openvino", 1, 15),
     ("int8", "openvino", 1, 8),

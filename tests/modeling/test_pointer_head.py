@@ -23,7 +23,6 @@ from transformers_ggm import GGMForHashtagGeneration
 from transformers_ggm.errors import InputError
 from transformers_ggm.generation.hashtag_scores import token_log_probs
 from transformers_ggm.modeling import GGMEncoderOutput, make_lora_config
-from transformers_ggm.modeling.int8_quantization import Int8Linear, has_int8, quantize_linears
 from transformers_ggm.modeling.pointer_head import CopySource, PointerHead
 
 FUSIONS = ["grounding", "decoder"]
@@ -238,17 +237,6 @@ def test_bfloat16_is_close_to_float32():
     actual = model.to(torch.bfloat16)(**inputs, labels=labels)
     assert actual.logits.dtype == torch.bfloat16
     torch.testing.assert_close(actual.loss.float(), expected.loss, atol=0.1, rtol=0.05)
-
-
-@pytest.mark.skipif(not has_int8(), reason="this CPU has no int8 dot products")
-@torch.no_grad()
-def test_eight_bits():
-    """Would fail if a rounded model could not copy."""
-    model, inputs, labels = pointing_model(audio=None), text_inputs(), target_ids()
-    expected = model(**inputs, labels=labels).loss
-    quantize_linears(model)
-    assert isinstance(model.pointer_head.query, Int8Linear)
-    torch.testing.assert_close(model(**inputs, labels=labels).loss, expected, atol=0.2, rtol=0.1)
 
 
 def test_activation_checkpointing_and_attentions():

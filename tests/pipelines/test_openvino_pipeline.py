@@ -152,6 +152,7 @@ def test_worker_processes(checkpoint, items):
         ({"backend": "onnx"}, 'use "torch" or "openvino"'),
         ({"dtype": "float16"}, "float32 or bfloat16"),
         ({"device": "meta"}, "is for processors"),
+        ({"backend": "torch", "int8": True}, 'backend="openvino"'),
     ],
 )
 def test_refused(checkpoint, options, message):

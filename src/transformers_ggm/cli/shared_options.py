@@ -8,7 +8,7 @@ Model = Annotated[
     str | None, typer.Option("--model", help="folder or Hub id of a checkpoint; the bundled one by default")
 ]
 Device = Annotated[str | None, typer.Option("--device", help="such as cuda:0; a GPU by default, where there is one")]
-Int8 = Annotated[bool, typer.Option("--int8", help="round to eight bits, which is quicker on CPUs")]
+Int8 = Annotated[bool, typer.Option("--int8", help="with --backend openvino: in eight bits, see `ggm export --int8`")]
 Backend = Annotated[
     Literal["torch", "openvino"],
     typer.Option("--backend", help="what computes the models; openvino is quicker on CPUs, see `ggm export`"),

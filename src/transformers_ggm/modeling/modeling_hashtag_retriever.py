@@ -19,7 +19,6 @@ from .configuration_hashtag_retriever import HashtagRetrieverConfig
 from .contrastive_loss import hashtag_contrastive_loss
 from .forward_arguments import known_arguments, output_flags
 from .frame_deduplication import DistinctFrames
-from .int8_quantization import is_quantized
 from .modeling_utils import NotedCommitMixin, UnsplitLayersMixin
 from .text_pooling import pool_tokens, read_pooling
 from .vision_inputs import vision_inputs
@@ -486,13 +485,11 @@ class HashtagRetriever(NotedCommitMixin, UnsplitLayersMixin, PreTrainedModel):
         Hexadecimal SHA-256 of the weights, which a hashtag pool keeps to know its retriever. Weights are hashed as
         float16, so that storing a float32 model in half precision keeps its fingerprint; a model whose weights were
         rounded to bfloat16 answers with the fingerprint of the saved one as long as its weights are those that were
-        loaded, and so does one whose layers were rounded to eight bits.
+        loaded.
 
         It is computed once for weights that stay as they are, which a checksum tells at a fraction of the cost.
         """
         config = self.config
-        if is_quantized(self):
-            return config.fingerprint
         made_from = (weights_checksum(self), config.fingerprint, config.bfloat16_digest)
         known = _FINGERPRINTS.get(self)
         if known is None or known[0] != made_from:

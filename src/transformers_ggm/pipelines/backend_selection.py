@@ -1,11 +1,10 @@
-"""What computes the models of a pipeline, and whether in eight bits."""
+"""What computes the models of a pipeline."""
 
 from transformers import PreTrainedModel
 
 from ..backends import use_openvino
 from ..errors import InputError
 from ..modeling import HashtagRetriever
-from ..modeling.int8_quantization import quantize_parts
 from ..recommendation import Recommender
 from ..utils.checkpoint_layout import OPENVINO_FOLDER
 from .components import Checkpoint
@@ -20,7 +19,7 @@ def choose_backend(
     checkpoint: Checkpoint,
 ) -> None:
     """
-    Puts models into eight bits, or in OpenVINO's hands, where that was asked for.
+    Puts models in OpenVINO's hands, where that was asked for.
 
     Args:
         backend (`str`), int8 (`bool`): as of [`HashtagGenerationPipeline`].
@@ -37,4 +36,7 @@ def choose_backend(
     elif backend != "torch":
         raise InputError(f'backend={backend!r}: use "torch" or "openvino".')
     elif int8:
-        quantize_parts(model, retriever)
+        raise InputError(
+            'int8=True rounds what OpenVINO computes: pass backend="openvino" with it, for a checkpoint that was'
+            " exported by `ggm export CHECKPOINT --clips FOLDER --int8`, or leave it out."
+        )

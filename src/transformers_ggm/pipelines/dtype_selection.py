@@ -10,7 +10,6 @@ from transformers.utils.quantization_config import QuantizationMethod
 
 from ..errors import CheckpointError
 from ..modeling.cpu_instructions import onednn_has
-from ..modeling.int8_quantization import is_quantized
 from ..modeling.modeling_utils import source_of
 
 # From so many weights on, bfloat16 is faster on CPUs that have it. A smaller model spends its time between the
@@ -83,12 +82,11 @@ def choose_type(model: PreTrainedModel, device: torch.device, asked: Any) -> boo
 def check_savable(model: PreTrainedModel) -> None:
     """
     Raises:
-        CheckpointError: the weights were rounded to eight bits, or quantised by torchao, which writes what it cannot
-            read again: it takes names of tensors apart at their dots, and `final_logits_bias` has none.
+        CheckpointError: the weights were quantised by torchao, which writes what it cannot read again: it takes names
+            of tensors apart at their dots, and `final_logits_bias` has none.
     """
     quantizer = getattr(model, "hf_quantizer", None)
-    by_torchao = quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO
-    if by_torchao or is_quantized(model):
+    if quantizer is not None and quantizer.quantization_config.quant_method == QuantizationMethod.TORCHAO:
         raise CheckpointError(
             "Weights that were quantised at loading are not saved: keep the checkpoint they were made from, and"
             " quantise it at each loading."

@@ -116,9 +116,8 @@ class HashtagGenerationPipeline(SuggestingPipeline):
             or the folder or Hub id of a speech model, see [`load_speech_reader`]. Read it is for a recommender, and
             for models that were trained with transcripts, by their thresholds.
         screen_text (`bool` or [`ScreenReader`], defaults to `False`): Whether the screen is read, likewise.
-        int8 (`bool`, defaults to `False`): Whether the matrices of generator and retriever are rounded to eight bits,
-            on a CPU that has int8 dot products. It is faster, and the hashtags can differ; such a pipeline cannot
-            be saved. With OpenVINO, vision encoders and decoder are rounded, by what [`export_openvino`] wrote.
+        int8 (`bool`, defaults to `False`): Whether vision encoders and decoder are those that [`export_openvino`]
+            rounded to eight bits, with `backend="openvino"` alone. They are faster, and the hashtags can differ.
         backend (`str`, defaults to `"torch"`): `"openvino"` lets OpenVINO compute encoders and decoder, on CPUs, see
             [`use_openvino`].
         local_files_only (`bool`, defaults to `False`): Whether nothing may be downloaded.
