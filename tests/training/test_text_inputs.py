@@ -1,6 +1,7 @@
 """A T5 that reads transcripts and screen texts, from the columns of the data to the pipeline's answer."""
 
 import json
+import shutil
 
 import pytest
 from backbone_folders import write_clip, write_vit
@@ -8,9 +9,11 @@ from training_samples import command_line
 from transformers import T5Config, T5ForConditionalGeneration, T5Tokenizer, pipeline
 
 from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, HashtagRetrieverProcessor
-from transformers_ggm.errors import ArgumentError, InputError
+from transformers_ggm.errors import ArgumentError, DatasetError, InputError
 from transformers_ggm.training import main
-from transformers_ggm.training.arguments import ModelArguments, RetrieverArguments
+from transformers_ggm.training.arguments import DataArguments, ModelArguments, RetrieverArguments
+from transformers_ggm.training.decode_clips import prepare
+from transformers_ggm.training.main import parse_arguments
 from transformers_ggm.training.trainer_datasets import generator_rows
 
 # Each hashtag is told by another text of the row.
@@ -86,6 +89,30 @@ def test_every_row_was_used(run):
     assert len(json.loads((run / "guidance" / "train.json").read_text())) == 16
 
 
+def test_rows_of_texts_that_others_read(run, tmp_path):
+    """Would fail if a model that reads descriptions were compared on other rows than one that reads screens, or were
+    shown guidance of other rows."""
+    models = {name: run.parent / folder for name, folder in (("text", "t5"), ("vision", "vit"), ("retriever", "clip"))}
+    options = {"data_dir": run.parent / "data", "audio": "none", "inputs": ["text"], **models}
+    shutil.copytree(run / "prepared", tmp_path / "same" / "prepared")
+    shutil.copytree(run / "guidance", tmp_path / "same" / "guidance")
+    same = parse_arguments(
+        command_line(output_dir=tmp_path / "same", row_texts=["transcript", "screen_text"], **options)
+    )
+    assert {split: len(rows) for split, rows in same.shorts.splits.items()} == {
+        "train": 16,
+        "validation": 4,
+        "test": 4,
+    }
+    assert len(same.shorts.guidance("train")) == 16
+    fewer = parse_arguments(command_line(output_dir=tmp_path / "fewer", **options))
+    shutil.copytree(run / "guidance", tmp_path / "fewer" / "guidance")
+    prepare(fewer)
+    assert len(fewer.shorts.splits["train"]) == 10
+    with pytest.raises(DatasetError, match="is for 16 rows, but 10 are trained on"):
+        fewer.shorts.for_generator("train")
+
+
 def test_pipeline_answers_by_all_texts(run):
     """Would fail if a T5 could be trained and not asked, or asked by other words than it was trained with."""
     suggest = pipeline("hashtag-generation", model=str(run / "checkpoint"), device="cpu")
@@ -141,3 +168,5 @@ def test_arguments_that_are_refused():
     assert ModelArguments(transcript_share=0.6).text_shares["transcript"] == 0
     with pytest.raises(ArgumentError, match="retriever_texts"):
         RetrieverArguments(retriever_texts=["title"])
+    with pytest.raises(ArgumentError, match="row_texts"):
+        DataArguments("data", row_texts=["title"])

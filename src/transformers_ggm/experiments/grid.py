@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.stamps import data_stamp
+from ..processing.modalities import TEXTS
 from ..utils.yaml_files import read_yaml_mapping
 from ..version import __version__
 from .systems import RETRIEVER, SOURCE_ARGUMENTS, SYSTEMS, System, parse_system
@@ -19,8 +20,10 @@ from .systems import RETRIEVER, SOURCE_ARGUMENTS, SYSTEMS, System, parse_system
 # Arguments that decide how clips are decoded.
 DECODING = {
     "data_dir", "scratch_config", "vision", "audio", "text", "retriever", "vision_from_retriever", "on_error",
-    "decoding_workers", "blank_video",
+    "decoding_workers", "blank_video", "row_texts",
 }  # fmt: skip
+# Arguments that name texts which a system reads.
+_READING = ("inputs", "retriever_texts")
 # Arguments that the retriever does not read. One too few here costs one more training, never a wrong result.
 NOT_THE_RETRIEVERS = {
     "vision", "text", "audio", "vision_from_retriever", "freeze_vision", "inputs", "fusion",
@@ -115,7 +118,7 @@ class Corpus:
 
     def cell(self, system: System, seed: int) -> Cell:
         """The cell of a system, with all that it needs."""
-        arguments = {**self.arguments, **system.arguments}
+        arguments = {**self.arguments, **system.arguments, **self._rows}
         decoding = {name: arguments[name] for name in sorted(DECODING & arguments.keys())}
         needs = {"data": Cell(self.name, "data", decoding, 0, self.data)}
         if system.kind == "text":  # which nothing random is in
@@ -138,6 +141,15 @@ class Corpus:
         if arguments.get("vision_from_retriever") and _sees(system, arguments):
             needs["retriever"] = self.cell(self._system(RETRIEVER), seed)
         return Cell(self.name, system.kind, arguments, seed, self.data, needs)
+
+    @cached_property
+    def _rows(self) -> dict[str, Any]:
+        """What keeps the same rows for all systems, whatever texts each of them reads."""
+        told = [self.arguments, *(system.arguments for system in self.systems)]
+        read = [arguments[name] for arguments in told for name in _READING if name in arguments]
+        names = {name for names in read for name in ([names] if isinstance(names, str) else names)}
+        texts = [name for name in TEXTS[1:] if name in names]
+        return {"row_texts": texts} if texts else {}
 
     def _sources(self, system: System) -> dict[str, Any]:
         """The arguments that choose the sources of a system: its own, those of the corpus, or the default."""

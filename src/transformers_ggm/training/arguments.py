@@ -171,6 +171,13 @@ class DataArguments:
         default=False,
         metadata={"help": "Put the hashtags that a prepared corpus keeps away from training into the pool too."},
     )
+    row_texts: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": f"Of {', '.join(TEXTS[1:])} those for whose sake a row without a clip is kept, beside the "
+            "description and what generator and retriever read."
+        },
+    )
     decoding_workers: int = field(default=2, metadata={"help": "Processes that decode clips."})
     on_error: str = field(
         default="raise", metadata={"help": "What to do with a clip that cannot be read: 'raise', or 'skip' and list."}
@@ -192,6 +199,10 @@ class DataArguments:
     frame_dropout: float = field(default=0.0, metadata={"help": "Share of training clips shown as one black frame."})
     audio_dropout: float = field(default=0.0, metadata={"help": "Share of training clips without their sound."})
     description_dropout: float = field(default=0.0, metadata={"help": "Share of training clips without their words."})
+
+    def __post_init__(self):
+        if not set(self.row_texts) <= set(TEXTS[1:]):
+            raise ArgumentError(f"`row_texts` is {self.row_texts}; choose from {TEXTS[1:]}.")
 
 
 @dataclass

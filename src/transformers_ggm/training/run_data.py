@@ -63,8 +63,8 @@ class RunData:
         self.num_guidance, self.num_examples = model.num_guidance, num_examples
         self.generator_inputs = model.inputs
         self.retriever_query = retriever.retriever_query
-        further = {*model.inputs, *retriever.retriever_texts}
-        # What generator or retriever reads of a row.
+        further = {*model.inputs, *retriever.retriever_texts, *data.row_texts}
+        # What generator or retriever reads of a row, or others that are compared with them.
         self.wanted_texts = [name for name in TEXTS if name == "description" or name in further]
         self.classifier_modalities = classifier.classifier_modalities
         self.left_out: list[str] = []
@@ -194,19 +194,26 @@ class RunData:
         """The hashtags retrieved for each row of a split, nearest first, as many as the generator is shown."""
         if self.num_guidance == 0:
             return [[] for _ in range(len(self.rows(split)))]
-        return [tags[: self.num_guidance] for tags in self._retrieved(f"{split}.json")]
+        return [tags[: self.num_guidance] for tags in self._retrieved(split, f"{split}.json")]
 
-    def _retrieved(self, name: str) -> list:
+    def _retrieved(self, split: str, name: str) -> list:
+        """What was retrieved for each row of a split."""
         path = self.folders.guidance / name
         if not path.is_file():
             raise DatasetError(f"{path} is missing: run the stage 'guidance' first.")
-        return json.loads(path.read_text(encoding="utf-8"))
+        retrieved = json.loads(path.read_text(encoding="utf-8"))
+        if len(retrieved) != len(self.rows(split)):
+            raise DatasetError(
+                f"{path} is for {len(retrieved)} rows, but {len(self.rows(split))} are trained on: run the stage "
+                "'guidance' again, with the same inputs and row_texts."
+            )
+        return retrieved
 
     def examples(self, split: str) -> list[list[dict[str, Any]]] | None:
         """The similar posts that a language model is shown with each row of a split, where there are to be any."""
         if not self.num_examples:
             return None
-        return self._retrieved(EXAMPLES_FILE.format(split))
+        return self._retrieved(split, EXAMPLES_FILE.format(split))
 
     def for_generator(self, split: str, guidance: list[list[str]] | None = None) -> DecodedShorts | PreparedShorts:
         """A split as the generator reads it, with the guidance retrieved for it, or another one."""
