@@ -42,6 +42,25 @@ def test_every_cell_runs_once_after_what_it_needs(tmp_path, run, jobs):
         assert all((tmp_path / path / RESULT).is_file() for path in settings["needs"].values())
 
 
+@pytest.mark.parametrize(("told", "jobs", "threads"), [(None, 1, 6), (None, 4, 1), ("3", 1, 3)])
+def test_cells_share_the_cores(tmp_path, monkeypatch, told, jobs, threads):
+    """Cells beside each other, or beside another program's, would have more threads than there are cores."""
+    _, grid = write_grid(tmp_path, systems=["most_frequent"])
+    environments = []
+
+    def process(command, env, **kwargs):
+        environments.append(env)
+        return type("Completed", (), {"returncode": 1})
+
+    monkeypatch.setattr(runner.subprocess, "run", process)
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 6)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if told:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    runner.run_cells(grid.cells(), tmp_path, jobs)
+    assert {env["OMP_NUM_THREADS"] for env in environments} == {str(threads)}
+
+
 def test_finished_cells_are_not_run_again(tmp_path, run):
     """A second start would train everything anew."""
     _, grid = write_grid(tmp_path, systems=["bart", "bert"])

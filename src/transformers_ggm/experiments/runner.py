@@ -23,7 +23,8 @@ def run_cells(cells: Sequence[Cell], output_dir: Path, jobs: int = 1) -> dict[st
     Args:
         cells (`list[Cell]`): with what others need before them.
         output_dir (`Path`): cells are kept in `cells/<corpus>/<kind>-seed<s>-<key>/`, with their log.
-        jobs (`int`, *optional*, defaults to 1): cells that run at once; they share the processor's cores.
+        jobs (`int`, *optional*, defaults to 1): cells that run at once; they share the processor's cores, unless
+            `OMP_NUM_THREADS` says how many each has.
 
     Returns:
         `dict[str, str]`: the reason of each cell that failed, by name.
@@ -70,7 +71,7 @@ def _run(cell: Cell, output_dir: Path, threads: int, failures: Mapping[str, str]
         return reason
     needs = {part: str((output_dir / CELLS / needed.name).absolute()) for part, needed in cell.needs.items()}
     write_json(folder / SETTINGS, {**cell.settings, "needs": needs})
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, "TOKENIZERS_PARALLELISM": "false"}
     with (folder / LOG).open("a", encoding="utf-8") as log:
         command = [sys.executable, "-m", "transformers_ggm.experiments.cell", str(folder)]
         code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment).returncode  # noqa: S603 (our own module)
