@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from transformers_ggm.data import read_hashtag_list, starter_hashtags
+from transformers_ggm.data.hashtag_lists import hashtags_of_shorts
 from transformers_ggm.errors import DatasetError, InputError
 
 POSTS = [{"description": "a", "hashtags": ["Snow", "#lake"]}, {"description": "b", "hashtags": ["snow"]}]
@@ -55,6 +56,21 @@ def test_posts(tmp_path):
         (tmp_path / "shorts" / split).mkdir(parents=True)
         (tmp_path / "shorts" / split / "metadata.jsonl").write_text(text)
     assert read_hashtag_list(tmp_path / "shorts") == {"snow": 2, "lake": 1}
+
+
+def test_posts_with_columns_of_any_name(tmp_path):
+    """Would fail if a column that prepared sets use, or two that could be one, ended what reads hashtags alone."""
+    (tmp_path / "train").mkdir()
+    more = {"duration": 7.5, "frames": 3, "error": None, "clip": "a"}
+    with open(tmp_path / "train" / "metadata.jsonl", "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({**post, **more}) + "\n" for post in POSTS)
+    assert read_hashtag_list(str(tmp_path)) == {"snow": 2, "lake": 1}
+    with open(tmp_path / "train" / "metadata.jsonl", "w", encoding="utf-8") as file:
+        further = {**more, "tags": ["x"], "text": "b", "caption": "c", "path": "d", "url": "e"}
+        file.writelines(json.dumps({**post, **further}) + "\n" for post in POSTS)
+    assert hashtags_of_shorts(str(tmp_path)) == {"snow": 2, "lake": 1}
+    with pytest.raises(DatasetError, match="several columns"):
+        read_hashtag_list(str(tmp_path))
 
 
 def test_the_starter_list():

@@ -12,13 +12,16 @@ from ..errors import DatasetError, InputError
 from ..processing.hashtags import is_valid_hashtag
 from ..retrieval.hashtag_spellings import commonest_spelling, written_spellings
 from ..retrieval.hashtag_table import counted_hashtags
-from .sources import open_shorts
+from .sources import RESERVED_COLUMNS, open_shorts
 from .sources.files import suffix_of
 from .sources.shorts_source import TABLE_SUFFIXES
 from .sources.tables import open_table
 from .starter_list import starter_hashtags
 
 STARTER = "starter"
+# Of the columns that prepared sets have of their own, those that posts can have beside hashtags, and others.
+_OF_POSTS = frozenset({"video", "file_name", "description"})
+_LEFT_OUT = dict.fromkeys(RESERVED_COLUMNS - _OF_POSTS - {"hashtags"})
 # Of lines that are no hashtags, so many are named, and so much of each is shown.
 _NAMED, _SHOWN = 5, 40
 _ROW = '{"hashtag": "#snow", "count": 7} as `ggm pool show` prints it'
@@ -140,18 +143,33 @@ def hashtags_of_posts(source: str) -> Counter[str]:
     return spelled_counts(tagged_posts(source))
 
 
-def tagged_posts(source: str) -> Iterator[dict[str, Any]]:
+def hashtags_of_shorts(data_dir: str) -> Counter[str]:
     """
-    Tagged posts, with their hashtags as they are written.
+    The same of a folder of shorts, as [`load_shorts`] reads it: whatever other fields there are beside `hashtags`.
+
+    Args:
+        data_dir (`str`): the folder.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    return spelled_counts(tagged_posts(data_dir, {"hashtags": "hashtags", **dict.fromkeys(_OF_POSTS)}))
+
+
+def tagged_posts(source: str, columns: Mapping[str, str | None] | None = None) -> Iterator[dict[str, Any]]:
+    """
+    Tagged posts, with their hashtags as they are written. Columns whose names prepared sets use themselves, such as
+    `duration`, are left out.
 
     Args:
         source (`str`): as [`open_shorts`] reads it; of a folder with splits those in `train`.
+        columns (`Mapping[str, str | None]`, *optional*): what its columns are for, as there.
 
     Raises:
         DatasetError: they cannot be read.
     """
     try:
-        splits = open_shorts(source)
+        splits = open_shorts(source, columns={**_LEFT_OUT, **(columns or {})})
         for posts in [splits["train"]] if "train" in splits else splits.values():
             yield from posts.rows(as_written=True)
     except DatasetError as error:

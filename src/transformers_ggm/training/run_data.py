@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict
 from transformers.utils import logging
 
 from ..data import DecodedShorts, PreparedShorts, load_prepared
-from ..data.hashtag_lists import hashtags_of_posts
+from ..data.hashtag_lists import hashtags_of_shorts
 from ..data.prepared import is_prepared, read_record
 from ..data.shorts import SPLITS, read_shorts
 from ..data.stamps import joined_stamp, prepared_stamp, rows_stamp
@@ -143,7 +143,7 @@ class RunData:
         """
         if self.is_prepared_set:
             return self.hashtag_counts
-        spellings = {normalize_hashtag(spelling): spelling for spelling in hashtags_of_posts(self.data_dir)}
+        spellings = {normalize_hashtag(spelling): spelling for spelling in hashtags_of_shorts(self.data_dir)}
         return {spellings.get(hashtag, hashtag): count for hashtag, count in self.hashtag_counts.items()}
 
     @cached_property
