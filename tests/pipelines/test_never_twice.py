@@ -62,6 +62,15 @@ class Counts(dict):
 
         self.monkeypatch.setattr(owner, attribute, call)
 
+    def frames(self, name, owner, attribute):
+        original, self[name] = getattr(owner, attribute), 0
+
+        def call(processor, frames, **kwargs):
+            self[name] += len(frames)
+            return original(processor, frames, **kwargs)
+
+        self.monkeypatch.setattr(owner, attribute, call)
+
     def rows(self, name, module):
         self[name] = []
         module.register_forward_pre_hook(
@@ -73,7 +82,7 @@ class Counts(dict):
         """Counts all that can be done twice in one call of a pipeline."""
         encoder = suggest.model.get_encoder()
         self.calls("decoded", video_processing_ggm, "decode_media")
-        self.calls("resized", GGMVideoProcessor, "resize")
+        self.frames("resized", GGMVideoProcessor, "resize")
         self.calls("normalised", GGMVideoProcessor, "_normalize_in_place")
         self.calls("sounds", inputs, "sound_features")
         self.calls("searches", suggest.hashtag_pool, "search")
@@ -101,6 +110,12 @@ class Products(TorchDispatchMode):
         return result
 
 
+def num_frames(suggest, items):
+    """How many frames the clips have."""
+    clips = [suggest.processor.video_processor([item["video"]])["pixel_values_videos"][0] for item in items[:4]]
+    return sum(map(len, clips))
+
+
 def pictures(suggest, items):
     """How many frames of the clips are not the one before them."""
     clips = [suggest.processor.video_processor([item["video"]])["pixel_values_videos"][0] for item in items[:4]]
@@ -109,11 +124,11 @@ def pictures(suggest, items):
 
 def test_two_towers(suggest, items, counts):
     """Would fail if a clip were decoded or resized for each of the two that see it, or an encoder ran per beam."""
-    shown = pictures(suggest, items)
+    shown, frames = pictures(suggest, items), num_frames(suggest, items)
     counts.of_pipeline(suggest)
     suggest(items, batch_size=len(items), num_beams=BEAMS)
     assert counts == {
-        "decoded": 4, "resized": 4, "sounds": 3, "searches": 1, "vision": [shown], "retriever": [shown],
+        "decoded": 4, "resized": frames, "sounds": 3, "searches": 1, "vision": [shown], "retriever": [shown],
         "audio": [5], "text": [5],
         # The two towers may want other means and deviations.
         "normalised": 8,
@@ -122,20 +137,21 @@ def test_two_towers(suggest, items, counts):
 
 def test_one_tower(sharing, items, counts):
     """Would fail if what the retriever saw were prepared or encoded once more for the generator."""
-    shown = pictures(sharing, items)
+    shown, frames = pictures(sharing, items), num_frames(sharing, items)
     counts.of_pipeline(sharing)
     sharing(items, batch_size=len(items), num_beams=BEAMS)
     assert counts == {
-        "decoded": 4, "resized": 4, "normalised": 4, "sounds": 3, "searches": 1, "vision": [], "retriever": [shown],
-        "audio": [5], "text": [5],
+        "decoded": 4, "resized": frames, "normalised": 4, "sounds": 3, "searches": 1, "vision": [],
+        "retriever": [shown], "audio": [5], "text": [5],
     }  # fmt: skip
 
 
 def test_several_batches(sharing, items, counts):
     """Would fail if a stream's rows were read once to see what they are and again to go by them."""
+    frames = num_frames(sharing, items)
     counts.of_pipeline(sharing)
     list(sharing((item for item in items), batch_size=2, num_beams=1))
-    assert (counts["decoded"], counts["resized"], counts["normalised"]) == (4, 4, 4)
+    assert (counts["decoded"], counts["resized"], counts["normalised"]) == (4, frames, 4)
     assert (counts["searches"], counts["text"], len(counts["retriever"])) == (2, [2, 2, 1], 2)
 
 
@@ -147,9 +163,10 @@ def test_two_sizes_of_frames(checkpoint, tmp_path, items, counts):
     values["video_processor"]["resample"] = 0
     settings.write_text(json.dumps(values))
     suggest = pipeline("hashtag-generation", model=str(folder), device="cpu")
+    frames = num_frames(suggest, items)
     counts.of_pipeline(suggest)
     suggest(items, batch_size=len(items))
-    assert (counts["decoded"], counts["resized"]) == (4, 8)
+    assert (counts["decoded"], counts["resized"]) == (4, 2 * frames)
 
 
 def test_guidance_of_a_batch_is_one_product(suggest, items):
