@@ -50,7 +50,7 @@ def test_table_and_picture(evidence, tmp_path, monkeypatch, capsys):
     assert table["best source alone"]["exercises"].endswith("`pool_words`")
     assert table["**full system**"]["rendered shorts"] == "**100.0 (100.0 to 100.0)**"
     assert table["full system against best simple"]["youtube"] == "+50.0, p = 0.0001"
-    assert table["GGM as published"]["youtube"] == ""  # not measured, and not made up
+    assert table["GGM, fused guidance"]["sounds"] == ""  # not measured, and not made up
     assert table["unseen hashtags found by the full system"]["sounds"] == "1 of 1"
     with Image.open(tmp_path / "evidence.png") as picture:
         assert picture.format == "PNG" and min(picture.size) > 400
