@@ -8,11 +8,19 @@ from dataclasses import replace
 import pytest
 import torch
 from data_samples import make_processors, video_processor, write_metadata, write_shorts, write_sound
+from datasets import Dataset
 from datasets.arrow_writer import ArrowWriter
 
-from transformers_ggm import DataCollatorForHashtagGeneration, GGMProcessor, load_shorts
+from transformers_ggm import (
+    DataCollatorForHashtagGeneration,
+    GGMProcessor,
+    GGMVideoProcessor,
+    HashtagRetrieverProcessor,
+    load_shorts,
+)
 from transformers_ggm.data import DataCollatorForHashtagRetrieval, DecodedShorts, decode_split
 from transformers_ggm.data import decoded as module
+from transformers_ggm.data.rendered_shorts import render_clip, sample_recipes
 from transformers_ggm.errors import DatasetError, MediaError
 from transformers_ggm.processing.media import decoding_workers
 
@@ -68,6 +76,26 @@ def test_decoded_rows_give_the_batch_of_raw_files(shorts, processors, decoded, r
     if not expected["audio_mask"].any():  # a batch without any sound leaves it out, which is the same to the model
         del expected["audio_mask"], expected["input_features"]
     assert_same(dict(batch), dict(expected))
+
+
+@pytest.mark.parametrize("retriever_size", [None, 20, 24])
+def test_frames_are_resized_once(tmp_path, retriever_size):
+    """Would fail if frames that are cropped were made larger and cropped again before they are stored."""
+    recipe = sample_recipes("test", 1)[0]
+    render_clip(recipe, str(tmp_path / "a.mp4"), size=96)
+    dataset = Dataset.from_list([{"video": str(tmp_path / "a.mp4"), "description": "", "hashtags": ["snow"]}])
+    processor, retriever_processor = make_processors()[0], None
+    processor.video_processor = GGMVideoProcessor(size={"shortest_edge": 24}, crop_size=16)
+    if retriever_size is not None:
+        video_processor = GGMVideoProcessor(size={"shortest_edge": retriever_size}, crop_size=16)
+        retriever_processor = HashtagRetrieverProcessor(video_processor, processor.tokenizer)
+    row = module.ClipDecoder(dataset, processor, retriever_processor)[0]
+    frames = processor.decode_media(tmp_path / "a.mp4").frames
+    assert row["frames"] == processor.video_processor.resize_frames(frames).numpy().tobytes()
+    if retriever_size == 20:
+        assert row["retriever_frames"] == video_processor.resize_frames(frames).numpy().tobytes()
+    else:
+        assert row["retriever_frames"] is None
 
 
 def test_retriever_frames_are_those_of_its_processor(shorts, decoded, processors, tmp_path):

@@ -107,7 +107,7 @@ class ClipDecoder(torch.utils.data.Dataset):
         media = self.processor.decode_media(video, blank_video=self.blank_video, resize=self.same_frames)
         stored = {}
         if media.frames is not None:
-            stored |= _to_bytes("frames", self.processor.video_processor.resize_frames(media.frames).numpy())
+            stored |= _to_bytes("frames", self.processor.video_processor.frames_of(media).numpy())
         if media.frames is not None and not self.same_frames:
             frames = self.retriever_processor.video_processor.resize_frames(media.frames)
             stored |= _to_bytes("retriever_frames", frames.numpy())

@@ -9,7 +9,6 @@ from transformers import PreTrainedModel
 from transformers.utils.quantization_config import QuantizationMethod
 
 from ..errors import CheckpointError
-from ..modeling.cpu_instructions import onednn_has
 from ..modeling.modeling_utils import source_of
 
 # From so many weights on, bfloat16 is faster on CPUs that have it. A smaller model spends its time between the
@@ -41,7 +40,8 @@ def has_bfloat16(device: torch.device) -> bool:
     ```
     """
     if device.type == "cpu":
-        return onednn_has(*_BFLOAT16_INSTRUCTIONS)
+        capabilities = torch.cpu.get_capabilities()
+        return torch.backends.mkldnn.is_available() and any(map(capabilities.get, _BFLOAT16_INSTRUCTIONS))
     # Under this name there are AMD's GPUs too, whose capabilities mean something else.
     if device.type == "cuda" and torch.version.cuda is not None:
         return torch.cuda.get_device_capability(device)[0] >= 8

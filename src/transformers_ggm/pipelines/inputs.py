@@ -24,8 +24,6 @@ from .opened_clips import decoded_frames, decoded_sound, is_sound_decoder, is_vi
 FIELDS = ("video", "description", "audio", "sampling_rate")
 # What recommenders, and some generators and retrievers, go by besides.
 CLUES = ("transcript", "screen_text", "history", "time", "language", "country")
-# What leaves the frames of a clip as they were decoded.
-_AS_IT_IS = {"do_resize": False, "do_center_crop": False}
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,6 @@ def load_item(
     if is_video_decoder(video):
         video = decoded_frames(video, processor.video_processor.sample_timestamps)
     speech_seconds = 0.0 if reading is None else reading.speech_seconds(fields.clues)
-    steps = {}
     if is_media_source(video):
         others = (retriever_video_processor, classifier_video_processor)
         # As small as they are seen, unless something else looks at the clip's own frames, too.
@@ -144,7 +141,6 @@ def load_item(
             other is None or same_frames(processor.video_processor, other) for other in others
         )
         video = _decoded(video, fields, processor, blank_video, speech_seconds, resize)
-        steps = _AS_IT_IS if resize else {}
     waveform = None
     heard, rate = video if fields.audio is None and isinstance(video, Media) else fields.audio, fields.sampling_rate
     if is_sound_decoder(heard) and (hears or speech_seconds):
@@ -153,7 +149,7 @@ def load_item(
         waveform = sound_waveform(heard, processor.sampling_rate, rate, processor.max_audio_seconds, 0)
     frames = retriever_frames = clue_frames = None
     if video is not None and not (isinstance(video, Media) and video.frames is None):
-        frames = processor.video_processor.frames_of(video, **steps)
+        frames = processor.video_processor.frames_of(video)
         retriever_frames = _frames_for(retriever_video_processor, video, frames, processor)
         clue_frames = _frames_for(classifier_video_processor or processor.video_processor, video, frames, processor)
     elif waveform is not None and blank_video:
@@ -179,7 +175,8 @@ def load_item(
         speech = sound_waveform(heard, SPEECH_RATE, rate, speech_seconds, 0) if speech_seconds else None
         screen = None
         if frames is not None and video is not None and reading.reads_screen(clues):
-            screen = reading.frames(processor.video_processor.frames_of(video, **_AS_IT_IS))
+            as_it_is = {"do_resize": False, "do_center_crop": False}
+            screen = reading.frames(processor.video_processor.frames_of(video, **as_it_is))
         loaded["to_read"] = {"speech": speech, "screen": screen}
     return loaded
 

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from .video_processing_ggm import GGMVideoProcessor
+from .video_processing_ggm import SIZES, STEPS, GGMVideoProcessor
 
-_STEPS = ("do_resize", "resample", "do_center_crop")
-_SIZES = ("size", "crop_size")
 # Of a video that is given as frames.
 _RULE = ("do_convert_rgb", "num_frames", "fps")
 
@@ -30,8 +28,8 @@ def frame_geometry(video_processor: GGMVideoProcessor) -> dict[str, Any]:
 
     ```
     """
-    steps = {name: getattr(video_processor, name) for name in _STEPS}
-    sizes = {name: dict(getattr(video_processor, name) or {}) for name in _SIZES}
+    steps = {name: getattr(video_processor, name) for name in STEPS}
+    sizes = {name: dict(getattr(video_processor, name) or {}) for name in SIZES}
     return steps | {
         name: {side: length for side, length in sorted(size.items()) if length is not None}
         for name, size in sizes.items()

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -29,6 +30,8 @@ from .video_metadata import list_metadata, metadata_of
 # The paper's rule for which frames are taken of a clip, and the one that takes its place.
 _PAPERS_RULE = ("frames_per_second", "num_frames", "long_video_seconds")
 FRAME_RULE = (*_PAPERS_RULE, "fps", "do_sample_frames")
+# What decides the pixels of a decoded frame, before they are normalised.
+STEPS, SIZES = ("do_resize", "resample", "do_center_crop"), ("size", "crop_size")
 # The arguments of transformers' video processors that mean something here. Others, which newer versions may bring, are
 # refused rather than ignored.
 SHARED_ARGUMENTS = frozenset({
@@ -285,6 +288,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 raised, too.
             resize (`bool`, defaults to `False`): Whether each frame is resized and cropped as soon as it is decoded,
                 as [`~GGMVideoProcessor.resize_frames`] does it: large clips then take no more memory than small ones.
+                This processor leaves such frames alone, others refuse them.
             **kwargs: `frames_per_second`, `num_frames`, `long_video_seconds` or `fps`, instead of this processor's.
         """
         settings = self._settings(kwargs)
@@ -294,7 +298,7 @@ class GGMVideoProcessor(BaseVideoProcessor):
                 f" {source_name(source)} is a clip: say by fps= or num_frames= how many of its frames are taken, or"
                 " pass the frames."
             )
-        return decode_media(
+        media = decode_media(
             source,
             sample_timestamps=lambda duration: self.sample_timestamps(duration, **kwargs),
             sampling_rate=sampling_rate,
@@ -303,12 +307,13 @@ class GGMVideoProcessor(BaseVideoProcessor):
             blank_video=blank_video,
             prepare_frame=partial(self._resize_image, settings=settings) if resize else None,
         )
+        return replace(media, geometry=_geometry(settings)) if resize else media
 
     def resize_frames(self, frames: torch.Tensor, **kwargs) -> torch.Tensor:
         """Resizes and crops frames, and leaves them as bytes: what is worth keeping on disk.
 
-        Passing the result through the processor later (with `do_resize=False, do_center_crop=False`, or without: both
-        steps leave a frame of the right size alone) gives bit for bit what one call on `frames` gives.
+        Passing the result through the processor later with `do_resize=False, do_center_crop=False` (or without, where
+        `crop_size` is as large as `size`) gives bit for bit what one call on `frames` gives.
 
         Args:
             frames (`torch.Tensor`): (f, 3, H, W) uint8.
@@ -322,8 +327,8 @@ class GGMVideoProcessor(BaseVideoProcessor):
     def frames_of(self, video, **kwargs) -> torch.Tensor:
         """Gives the frames of a video as they are before normalisation.
 
-        Passing the result through the processor (with `do_resize=False, do_center_crop=False`, or without) gives bit
-        for bit what one call on `video` gives.
+        Passing the result through the processor with `do_resize=False, do_center_crop=False` (or without, where
+        `crop_size` is as large as `size`) gives bit for bit what one call on `video` gives.
 
         Args:
             video: One video in any of the forms that [`GGMVideoProcessor.preprocess`] takes.
@@ -374,6 +379,12 @@ class GGMVideoProcessor(BaseVideoProcessor):
             frames = frames[list(taken)]
         if settings["device"] is not None:
             frames = frames.to(settings["device"])
+        if media is not None and media.geometry is not None and (settings["do_resize"] or settings["do_center_crop"]):
+            if media.geometry != _geometry(settings):
+                raise InputError(
+                    f"videos[{index}] was resized for another processor as it was decoded: decode it without resize."
+                )
+            return frames.contiguous(), metadata
         return self._resize_frames(frames, settings), metadata
 
     def _taken(
@@ -456,6 +467,10 @@ def _empty_batch(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     # As torch's own default_collate does.
     storage = torch.UntypedStorage._new_shared(4 * math.prod(shape))
     return torch.empty(0, dtype=torch.float32).set_(storage, 0, shape)
+
+
+def _geometry(settings: dict) -> dict:
+    return {name: settings[name] for name in (*STEPS, *SIZES)}
 
 
 def _with_fitting_sizes(kwargs: dict, default_size: dict) -> dict:

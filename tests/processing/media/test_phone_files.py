@@ -16,6 +16,7 @@ from clip_samples import (
 )
 from processing_samples import dominant_frequency
 
+from transformers_ggm.errors import InputError
 from transformers_ggm.processing import GGMVideoProcessor, decode_media
 
 X264 = {"options": {"x264-params": "log-level=-1", "crf": "12"}}
@@ -94,8 +95,17 @@ def test_turned_frames_are_resized_as_they_come(tmp_path, matrix):
     """A frame that is turned or mirrored in memory is resized otherwise than when it is stored so."""
     path = patch_display_matrix(write_video(tmp_path / "a.mp4", "libx264", count=10, **X264), matrix)
     processor = GGMVideoProcessor(size={"shortest_edge": 32}, crop_size=24)
-    resized, whole = (processor.decode(path, fps=25, resize=resize).frames for resize in (True, False))
-    assert torch.equal(resized, processor.resize_frames(whole))
+    resized, whole = (processor.decode(path, fps=25, resize=resize) for resize in (True, False))
+    expected = processor.resize_frames(whole.frames)
+    assert torch.equal(resized.frames, expected)
+    # Resized once more they would be others.
+    assert not torch.equal(processor.resize_frames(expected), expected)
+    assert torch.equal(processor.frames_of(resized), expected)
+    assert torch.equal(processor(resized)["pixel_values_videos"], processor(whole)["pixel_values_videos"])
+    as_it_is = {"do_resize": False, "do_center_crop": False}
+    assert torch.equal(GGMVideoProcessor(size=24).frames_of(resized, **as_it_is), expected)
+    with pytest.raises(InputError, match="resized for another processor"):
+        GGMVideoProcessor(size=24).frames_of(resized)
 
 
 def test_frames_are_where_the_matrix_puts_them(tmp_path):

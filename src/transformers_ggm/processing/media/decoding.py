@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -59,6 +59,7 @@ class Media:
         frame_indices (`tuple[int, ...]`, defaults to `()`): Which of them `frames` are, from 0; empty where that is
             not known.
         damage ([`MediaDamage`]): What of the clip was left out, or is shown with faults; false where nothing is known.
+        geometry (`dict`, *optional*): The steps of the processor that resized these frames as they were decoded.
     """
 
     frames: torch.Tensor | None
@@ -69,6 +70,7 @@ class Media:
     num_frames: int = 0
     frame_indices: tuple[int, ...] = ()
     damage: MediaDamage = NO_DAMAGE
+    geometry: Mapping[str, Any] | None = None
 
 
 def decode_media(

@@ -10,6 +10,7 @@ import errno
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
 import av
 from av.video.stream import VideoStream
@@ -134,16 +135,9 @@ class TolerantDecoder(FullDecoder):
     and mend a damaged frame in other ways.
     """
 
-    def __init__(
-        self,
-        video: VideoStream,
-        timeline: Timeline,
-        wanted: Sequence[float],
-        guard: ClipGuard,
-        prepare: PrepareFrame | None = None,
-    ):
+    def __init__(self, video: VideoStream, **arguments: Any):
         video.codec_context.thread_count = 1
-        super().__init__(video, timeline, wanted, guard, prepare)
+        super().__init__(video, **arguments)
         self._waiting: list[tuple[float, av.VideoFrame]] = []
 
     @property
